@@ -1,0 +1,3 @@
+"""The one sample rate of every network here."""
+
+SAMPLE_RATE = 16_000  # Hz

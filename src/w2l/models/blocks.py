@@ -1,0 +1,113 @@
+"""The three building blocks of the published networks.
+
+Attribute names (`conv_block.0`, `conv_block.1`) are part of the checkpoint format.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+Size = int | tuple[int, int]
+
+
+class ConvBlock(nn.Module):
+    """Convolution, batch norm, the input added where `residual`, then ReLU."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: Size,
+        stride: Size,
+        padding: Size,
+        *,
+        residual: bool = False,
+        activation: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv_block = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, kernel, stride, padding),
+            nn.BatchNorm2d(out_channels),
+        )
+        self.residual = residual
+        self.activation = nn.ReLU() if activation else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.conv_block(x)
+        return self.activation(out + x if self.residual else out)
+
+
+class PlainBlock(nn.Module):
+    """Convolution and LeakyReLU 0.01, no norm: the discriminator's block."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Size, stride: Size, padding: Size
+    ) -> None:
+        super().__init__()
+        self.conv_block = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, kernel, stride, padding)
+        )
+        self.activation = nn.LeakyReLU(0.01)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.conv_block(x))
+
+
+class TransposedBlock(nn.Module):
+    """Transposed convolution, batch norm, ReLU."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: Size,
+        stride: Size,
+        padding: Size,
+        output_padding: Size = 0,
+    ) -> None:
+        super().__init__()
+        self.conv_block = nn.Sequential(
+            nn.ConvTranspose2d(in_channels, out_channels, kernel, stride, padding, output_padding),
+            nn.BatchNorm2d(out_channels),
+        )
+        self.activation = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.conv_block(x))
+
+
+def residual_blocks(channels: int, count: int) -> list[nn.Module]:
+    """`count` residual 3×3 blocks that keep shape and channels."""
+    return [ConvBlock(channels, channels, 3, 1, 1, residual=True) for _ in range(count)]
+
+
+def scaled(width: float, *channels: int) -> list[int]:
+    """Channel counts of the published network times `width`, at least 4."""
+    return [max(4, round(c * width)) for c in channels]
+
+
+def audio_encoder(width: float, residuals_at_256: int, *, last_relu: bool = True) -> nn.Sequential:
+    """Mel window (B, 1, 80, 16) → (B, 512·width, 1, 1), shared by generator and expert."""
+    c32, c64, c128, c256, c512 = scaled(width, 32, 64, 128, 256, 512)
+    return nn.Sequential(
+        ConvBlock(1, c32, 3, 1, 1),
+        *residual_blocks(c32, 2),
+        ConvBlock(c32, c64, 3, (3, 1), 1),
+        *residual_blocks(c64, 2),
+        ConvBlock(c64, c128, 3, 3, 1),
+        *residual_blocks(c128, 2),
+        ConvBlock(c128, c256, 3, (3, 2), 1),
+        *residual_blocks(c256, residuals_at_256),
+        ConvBlock(c256, c512, 3, 1, 0),
+        ConvBlock(c512, c512, 1, 1, 0, activation=last_relu),
+    )
+
+
+def fold_time(x: Tensor) -> Tensor:
+    """(B, C, T, H, W) → (T·B, C, H, W), time-major: every clip's frame 0, then every frame 1."""
+    return x.permute(2, 0, 1, 3, 4).flatten(0, 1)
+
+
+def unfold_time(x: Tensor, batch: int) -> Tensor:
+    """(T·B, C, H, W) in the order of `fold_time` → (B, C, T, H, W)."""
+    return x.unflatten(0, (-1, batch)).permute(1, 2, 0, 3, 4)

@@ -1,0 +1,133 @@
+"""The Wav2Lip generator: a face with its lower half hidden, a reference and speech → lips."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from w2l.models.blocks import (
+    ConvBlock,
+    TransposedBlock,
+    audio_encoder,
+    fold_time,
+    residual_blocks,
+    scaled,
+    unfold_time,
+)
+
+
+def map_sizes(image_size: int) -> list[int]:
+    """Sizes of the face encoder's feature maps, e.g. 96 → [96, 48, 24, 12, 6, 3, 1].
+
+    Halved while even (divided by 3 where odd) until 3 or 4 is left, which one valid
+    convolution reduces to 1.
+
+    Raises:
+        ValueError: the size cannot be divided down so.
+    """
+    sizes = [image_size]
+    while sizes[-1] not in {3, 4}:
+        size = sizes[-1]
+        factor = 2 if size % 2 == 0 else 3
+        if size < 6 or size % factor:
+            raise ValueError(
+                f"image_size {image_size} does not divide down to 3 or 4: "
+                "take one of 96, 128, 192, 256, 288, 384"
+            )
+        sizes.append(size // factor)
+    return [*sizes, 1]
+
+
+def _down(in_channels: int, out_channels: int, factor: int) -> ConvBlock:
+    return ConvBlock(in_channels, out_channels, 3, factor, 1 if factor == 2 else 0)
+
+
+def _up(in_channels: int, out_channels: int, factor: int) -> TransposedBlock:
+    if factor == 2:
+        return TransposedBlock(in_channels, out_channels, 3, 2, 1, 1)
+    return TransposedBlock(in_channels, out_channels, factor, factor, 0)
+
+
+class Generator(nn.Module):
+    """Wav2Lip's generator; without arguments the published network (36.3 M parameters).
+
+    Args:
+        width: factor on every channel count; 1 is published.
+        image_size: side of the square face in pixels; 96 is published. Larger sizes get more
+            encoder and decoder stages.
+
+    Source: K R Prajwal et al., A Lip Sync Expert Is All You Need, ACM MM 2020, and its release.
+    """
+
+    def __init__(self, width: float = 1.0, image_size: int = 96) -> None:
+        super().__init__()
+        self.config = {"width": width, "image_size": image_size}
+        sizes = map_sizes(image_size)
+        extra = len(sizes) - 7  # stages beyond the published ones: more of the deepest kind
+        encoder = scaled(width, 16, 32, 64, 128, 256, 512, *[512] * extra, 512)
+        encoder = encoder[: len(sizes)]
+        residuals = [0, 2, 3, 2, 2, *[1] * (len(sizes) - 6)]
+        stages = [nn.Sequential(ConvBlock(6, encoder[0], 7, 1, 3))]
+        for i in range(1, len(sizes) - 1):
+            stages.append(
+                nn.Sequential(
+                    _down(encoder[i - 1], encoder[i], sizes[i - 1] // sizes[i]),
+                    *residual_blocks(encoder[i], residuals[i]),
+                )
+            )
+        stages.append(
+            nn.Sequential(
+                ConvBlock(encoder[-2], encoder[-1], sizes[-2], 1, 0),
+                ConvBlock(encoder[-1], encoder[-1], 1, 1, 0),
+            )
+        )
+        self.face_encoder_blocks = nn.ModuleList(stages)
+        self.audio_encoder = audio_encoder(width, residuals_at_256=1)
+
+        decoder = scaled(width, *[512] * (3 + extra), 384, 256, 128, 64)
+        first = ConvBlock(scaled(width, 512)[0], decoder[0], 1, 1, 0)
+        stages = [nn.Sequential(first)]
+        for i in range(1, len(sizes)):
+            in_channels = decoder[i - 1] + encoder[-i]
+            size, previous = sizes[-1 - i], sizes[-i]
+            up: nn.Module = (
+                TransposedBlock(in_channels, decoder[i], size, 1, 0)
+                if previous == 1
+                else _up(in_channels, decoder[i], size // previous)
+            )
+            blocks = residual_blocks(decoder[i], 1 if i == 1 else 2)
+            stages.append(nn.Sequential(up, *blocks))
+        self.face_decoder_blocks = nn.ModuleList(stages)
+        last = scaled(width, 32)[0]
+        self.output_block = nn.Sequential(
+            ConvBlock(decoder[-1] + encoder[0], last, 3, 1, 1),
+            nn.Conv2d(last, 3, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, audio: Tensor, face: Tensor) -> Tensor:
+        """Generate faces that say `audio`.
+
+        Args:
+            audio: log-mel windows in [-4, 4], (B, 1, 80, 16), or (B, T, 1, 80, 16).
+            face: BGR in [0, 1]: target with its lower half zeroed, then a reference of the same
+                person, (B, 6, S, S), or (B, 6, T, S, S).
+
+        Returns:
+            BGR in [0, 1], (B, 3, S, S) or (B, 3, T, S, S).
+        """
+        batch = face.shape[0]
+        has_time = face.dim() == 5
+        if has_time:
+            audio = audio.transpose(0, 1).flatten(0, 1)
+            face = fold_time(face)
+        maps = []
+        x = face
+        for stage in self.face_encoder_blocks:
+            x = stage(x)
+            maps.append(x)
+        x = self.audio_encoder(audio)
+        for stage in self.face_decoder_blocks:
+            x = torch.cat([stage(x), maps.pop()], dim=1)
+        x = self.output_block(x)
+        return unfold_time(x, batch) if has_time else x
