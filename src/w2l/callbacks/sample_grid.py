@@ -1,0 +1,72 @@
+"""Pictures of what the generator makes, while it learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import wandb
+from pytorch_lightning.loggers import WandbLogger
+from torch import Tensor
+
+from w2l.data.batches import LipBatch
+from w2l.files import atomic_path
+
+
+def sample_grid(batch: LipBatch, generated: Tensor, rows: int) -> np.ndarray:
+    """One row per clip: reference | input | generated | target, the window's middle frame.
+
+    Returns:
+        BGR uint8 (rows · S, 4 · S, 3).
+    """
+    middle = generated.shape[2] // 2
+    masked, reference = batch.masked_and_reference.split(3, dim=1)
+    columns = [x[:rows, :, middle] for x in (reference, masked, generated, batch.target)]
+    grid = torch.cat([torch.cat(list(column), dim=1) for column in columns], dim=2)
+    pixels = grid.float().clamp(0, 1).mul(255).permute(1, 2, 0)
+    return pixels.round().to(torch.uint8).cpu().numpy()
+
+
+class SampleGrid(pl.Callback):
+    """After validation, writes `<folder>/<update>.png` and logs it to W&B where that is used.
+
+    Args:
+        folder: where the pictures go.
+        rows: clips per picture.
+    """
+
+    def __init__(self, folder: str | Path, rows: int = 4) -> None:
+        self.folder, self.rows = Path(folder), rows
+        self._grid: np.ndarray | None = None
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: LipBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if batch_idx or not trainer.is_global_zero:
+            return
+        few = LipBatch(*(part[: self.rows] for part in batch))
+        with torch.no_grad():
+            generated = pl_module(few.mels, few.masked_and_reference)
+        self._grid = sample_grid(few, generated, self.rows)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._grid is None or trainer.sanity_checking:
+            return
+        update = trainer.global_step // pl_module.optimizers_per_update  # type: ignore[operator]
+        with atomic_path(self.folder / f"{update:07d}.png") as path:
+            cv2.imwrite(str(path), self._grid)
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                image = wandb.Image(self._grid[:, :, ::-1], caption="reference|input|output|target")
+                logger.experiment.log({"samples": image, "trainer/global_step": update})
+        self._grid = None

@@ -1,0 +1,132 @@
+"""Runs a command under Hydra: quoted paths, typed values, one sentence instead of a traceback."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from w2l.cli.published import apply_published
+from w2l.cli.quoting import quote_paths
+from w2l.errors import UserError
+
+_PACKAGED = Path(__file__).resolve().parents[1] / "configs"
+_CHECKOUT = Path(__file__).resolve().parents[3] / "configs"
+CONFIG_DIR = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+
+
+def run(task: Callable[[DictConfig], None], config_name: str) -> None:
+    """Compose `configs/<config_name>.yaml` with the command line and call `task`.
+
+    Exits with code 1 and one sentence on bad input, 130 when interrupted.
+
+    Args:
+        task: gets the composed config, published values applied.
+        config_name: name of the primary config, which is also the command's name.
+    """
+    sys.argv[1:] = quote_paths(sys.argv[1:])
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
+
+    def checked(cfg: DictConfig) -> None:
+        overrides = list(HydraConfig.get().overrides.task)
+        check_types(cfg, config_name, overrides)
+        if cfg.published:
+            apply_published(cfg, config_name, overrides)
+        missing = sorted(OmegaConf.missing_keys(cfg))
+        if missing:
+            raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")
+        task(cfg)
+
+    decorate = hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name=config_name)
+    try:
+        decorate(checked)()
+    except UserError as error:
+        fail(str(error))
+    except MissingMandatoryValue as error:
+        fail(f"Missing value: {_first_line(error)}.")
+    except (HydraException, OmegaConfBaseException) as error:
+        fail(config_sentence(error, config_name))
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept", file=sys.stderr)
+        sys.exit(130)
+
+
+def fail(sentence: str) -> None:
+    """Print the sentence and leave with exit code 1."""
+    print(f"error: {sentence}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")
+
+
+def config_sentence(error: Exception, config_name: str) -> str:
+    """One sentence for an error of Hydra or OmegaConf."""
+    text = str(error)
+    unknown = re.search(r"(?:Could not override|Key) '([^']+)'", text)
+    if unknown and ("not override" in text or "not in struct" in text):
+        key = unknown[1]
+        near = difflib.get_close_matches(key, _keys_of(config_name), 1, 0.5)
+        hint = f"did you mean '{near[0]}'?" if near else "--cfg job prints all keys."
+        return f"Unknown key '{key}': {hint}"
+    # Hydra lists choices over several lines; folded, they make one readable sentence.
+    folded = " ".join(line.strip() for line in text.splitlines() if line.strip())
+    return re.sub(r"\s*(See https?://\S+|Set the environment variable HYDRA_FULL_ERROR.*)", "",
+                  folded)  # fmt: skip
+
+
+def _keys_of(config_name: str) -> list[str]:
+    cfg = OmegaConf.load(CONFIG_DIR / f"{config_name}.yaml")
+    return [key for key, _ in _leaves(OmegaConf.to_container(cfg))]
+
+
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, node
+
+
+def check_types(cfg: DictConfig, config_name: str, overrides: Sequence[str]) -> None:
+    """Each overridden value has the type of the value that it replaces.
+
+    Raises:
+        UserError: it has not, e.g. `smooth=maybe` or `fps=fast`.
+    """
+    loader = GlobalHydra.instance().config_loader()
+    groups = [o for o in overrides if loader.get_group_options(o.partition("=")[0])]
+    defaults = loader.load_configuration(config_name, groups, RunMode.RUN, validate_sweep_overrides=False)
+    for override in overrides:
+        key = override.partition("=")[0].lstrip("+~")
+        default = OmegaConf.select(defaults, key, throw_on_missing=False)
+        value = OmegaConf.select(cfg, key, throw_on_missing=False)
+        if override in groups or default is None or value is None:
+            continue
+        wanted, given = _type_name(default), _type_name(value)
+        # A file may be called 2024: a number where text is expected is text.
+        if wanted != given and not (wanted == "text" and given == "a number"):
+            raise UserError(f"{key} must be {wanted}, not {str(value)!r}.")
+
+
+def _type_name(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, float)):
+        return "a number"
+    if OmegaConf.is_list(value):
+        return "a list like [a,b]"
+    return "a group of keys" if OmegaConf.is_dict(value) else "text"

@@ -1,0 +1,43 @@
+"""`published=true`: the one place that says what the published systems do differently.
+
+Keys that the user sets on the command line win over this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+# command → key → published value (reference: the Wav2Lip release and its evaluation scripts)
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "train": {
+        "expert_batchnorm": "batch",  # the release never puts the frozen expert in eval mode
+    },
+    "infer": {
+        "quality": "fast",  # the whole box is pasted, edges and all
+        "missing_face": "error",
+        "extend": "loop",
+        "detector": "s3fd",
+        "detect_every": 1,  # frames
+    },
+    "evaluate": {
+        "detector": "s3fd",
+        "detect_every": 1,  # frames
+        "min_track_frames": 100,  # a track counts with more detections than this
+        "jpeg": True,  # every frame goes through FFmpeg's default JPEG
+    },
+    "preprocess": {
+        "detector": "s3fd",
+        "detect_every": 1,  # frames
+    },
+}
+
+
+def apply_published(cfg: DictConfig, command: str, overrides: Sequence[str]) -> None:
+    """Set the published values in `cfg`, except for keys named in `overrides`."""
+    given = {override.partition("=")[0].lstrip("+~") for override in overrides}
+    for key, value in PUBLISHED.get(command, {}).items():
+        if key not in given:
+            OmegaConf.update(cfg, key, value, force_add=False)

@@ -1,0 +1,41 @@
+"""Path values are quoted for the user before Hydra's grammar sees them.
+
+Hydra rejects `watch?v=x`, `it's.mp4`, `a (1).mp4`, `~/x` and sweeps over `a,b.mp4`. Nobody who
+types a file name expects that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+# Keys whose value is a path, an address or a registry name, in any command.
+PATH_KEYS = frozenset(
+    {
+        "audio", "checkpoint", "data.root", "data_root", "detector_weights", "expert", "face",
+        "judge", "out", "outfile", "output", "resume", "syncnet", "video",
+    }
+)  # fmt: skip
+
+
+def quote(value: str) -> str:
+    """`value` as a string literal of Hydra's grammar that stays free of interpolation."""
+    value = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", value)
+    # Only backslashes before a quote (or at the end) need doubling in the grammar.
+    value = re.sub(r"(\\*)'", lambda match: match[1] * 2 + "\\'", value)
+    value = re.sub(r"(\\+)$", lambda match: match[1] * 2, value)
+    return f"'{value}'"
+
+
+def quote_paths(arguments: Sequence[str]) -> list[str]:
+    """Quote the values of path keys in `arguments`; already quoted ones, null and ??? stay."""
+    quoted = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        is_literal = value in {"null", "???"} or (
+            len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+        )
+        if equals and key.lstrip("+~") in PATH_KEYS and not is_literal:
+            argument = f"{key}={quote(value)}"
+        quoted.append(argument)
+    return quoted

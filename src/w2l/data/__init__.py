@@ -1,0 +1,22 @@
+"""Preprocessed clips → training batches."""
+
+from w2l.data.augment import Augment
+from w2l.data.batches import LipBatch, SyncBatch
+from w2l.data.clips import Clip, list_clips
+from w2l.data.dataset import ClipDataset, EpochSampler
+from w2l.data.module import ClipDataModule
+from w2l.data.samples import ContrastiveSamples, LipSamples, SyncSamples
+
+__all__ = [
+    "Augment",
+    "Clip",
+    "ClipDataModule",
+    "ClipDataset",
+    "ContrastiveSamples",
+    "EpochSampler",
+    "LipBatch",
+    "LipSamples",
+    "SyncBatch",
+    "SyncSamples",
+    "list_clips",
+]

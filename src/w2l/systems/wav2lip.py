@@ -1,0 +1,131 @@
+"""Training the Wav2Lip generator against a frozen expert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from w2l.data.batches import LipBatch, stack_frames
+from w2l.losses import sync_cross_entropy
+from w2l.models import Expert, Generator
+from w2l.systems.optim import OptimizerSettings, gradient_norm
+
+
+class Wav2LipSystem(pl.LightningModule):
+    """The generator, the frozen expert, and (1 − w)·L1 + w·sync.
+
+    `sync_weight` starts at 0 and is switched on by the `SyncGate` callback, which keeps it in the
+    checkpoint. The expert is not saved with it.
+
+    Args:
+        generator: the network that learns.
+        expert: the frozen judge.
+        sync_loss: (audio, face embeddings) → loss; the cross-entropy is published.
+        optimizer: rates and schedule.
+        expert_batchnorm: "eval" uses the expert's own statistics; "batch" those of each batch,
+            as the release does because it never puts the expert in evaluation mode.
+        channels_last: memory format that is faster for convolutions on CPUs with bf16 and GPUs.
+    """
+
+    optimizers_per_update = 1
+
+    def __init__(
+        self,
+        generator: Generator,
+        expert: Expert,
+        sync_loss: Callable[[Tensor, Tensor], Tensor] = sync_cross_entropy,
+        optimizer: OptimizerSettings | None = None,
+        *,
+        expert_batchnorm: Literal["eval", "batch"] = "eval",
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        if expert_batchnorm not in {"eval", "batch"}:
+            raise ValueError(f"expert_batchnorm must be eval or batch, not {expert_batchnorm!r}")
+        self.generator = generator
+        self.expert = expert.requires_grad_(False)
+        self.sync_loss = sync_loss
+        self.settings = optimizer or OptimizerSettings()
+        self.expert_batchnorm = expert_batchnorm
+        self.sync_weight = 0.0
+        self.strict_loading = False  # the expert is not in the checkpoint
+        if channels_last:
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def on_fit_start(self) -> None:
+        self.train()  # Lightning keeps the modes that the networks came in
+
+    def train(self, mode: bool = True) -> Wav2LipSystem:
+        super().train(mode)
+        self.expert.train(self.expert_batchnorm == "batch")
+        return self
+
+    def forward(self, audio: Tensor, face: Tensor) -> Tensor:
+        return self.generator(audio, face)
+
+    def weights(self) -> dict[str, float]:
+        """Weight of each named loss; what has weight 0 is reported only."""
+        return {"l1": 1 - self.sync_weight, "sync": self.sync_weight}
+
+    def losses(self, batch: LipBatch, generated: Tensor) -> dict[str, Tensor]:
+        """Named losses of generated frames (B, 3, T, S, S)."""
+        generated = generated if generated.dtype == torch.float64 else generated.float()
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.weights()["sync"] > 0):
+            audio, face = self.expert(batch.mel, stack_frames(generated))
+            sync = self.sync_loss(audio, face)
+        return {"l1": F.l1_loss(generated, batch.target), "sync": sync}
+
+    def weighted_sum(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """The one number that is minimised."""
+        weights = self.weights()
+        return torch.stack([weights[k] * v for k, v in losses.items() if weights[k]]).sum()
+
+    def log_losses(self, stage: str, losses: Mapping[str, Tensor], size: int) -> None:
+        logged = {f"{stage}/loss_{name}": value.detach() for name, value in losses.items()}
+        self.log_dict(logged, batch_size=size, sync_dist=stage == "val", prog_bar=True)
+
+    def training_step(self, batch: LipBatch, _: int) -> Tensor | None:
+        generated = self(batch.mels, batch.masked_and_reference)
+        losses = self.losses(batch, generated)
+        total = self.weighted_sum(losses)
+        self.log_losses("train", {**losses}, len(batch.mel))
+        self.log("train/loss", total.detach())
+        self.log("train/sync_weight", self.sync_weight)
+        return total
+
+    def validation_step(self, batch: LipBatch, _: int) -> None:
+        generated = self(batch.mels, batch.masked_and_reference)
+        losses = self.losses(batch, generated)
+        self.log_losses("val", losses, len(batch.mel))
+        total = self.weighted_sum(losses)
+        self.log("val/loss", total, batch_size=len(batch.mel), sync_dist=True)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        self.log("optim/grad_norm", gradient_norm(self.generator.parameters()))
+        self.log("optim/lr", optimizer.param_groups[0]["lr"])
+
+    def configure_optimizers(self) -> Any:
+        return self.configured(self.generator)
+
+    def configured(self, network: nn.Module) -> dict[str, Any]:
+        """Optimizer of one network, with its schedule where there is one."""
+        optimizer = self.settings.optimizer(network.parameters())
+        total = self.trainer.estimated_stepping_batches / self.optimizers_per_update
+        schedule = self.settings.schedule(optimizer, total)
+        if schedule is None:
+            return {"optimizer": optimizer}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {k: v for k, v in state.items() if not k.startswith("expert.")}
+        checkpoint["w2l"] = {"network": "generator", "config": self.generator.config}
