@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,3 +25,34 @@ def shared_media() -> Path:
     if not media.is_dir():
         pytest.skip("the real talking clips (../shared/media) are not part of the project")
     return media
+
+
+def write_clip(folder: Path, *, frames: int, seed: int, size: int = 96) -> None:
+    """A preprocessed clip in the published layout: a bright bar moves with the sound's level."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    samples = frames * 640
+    level = np.repeat(rng.random(frames), 640)
+    tone = level * np.sin(np.arange(samples) * 2 * np.pi * 440 / 16000)
+    with wave.open(str(folder / "audio.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes((tone * 20000).astype("<i2").tobytes())
+    for i in range(frames):
+        picture = np.full((size, size, 3), 40 + 10 * (seed % 5), np.uint8)
+        height = int(level[i * 640] * size / 3)
+        picture[2 * size // 3 : 2 * size // 3 + height, size // 4 : 3 * size // 4] = 220
+        cv2.imwrite(str(folder / f"{i}.jpg"), picture)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small preprocessed data set: 4 training, 2 validation and 2 test clips of 40 frames."""
+    root = tmp_path_factory.mktemp("prepared")
+    for split, count in {"train": 4, "val": 2, "test": 2}.items():
+        names = [f"{split}{i}/00001" for i in range(count)]
+        for i, name in enumerate(names):
+            write_clip(root / name, frames=40, seed=10 * len(split) + i)
+        (root / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
+    return root

@@ -39,7 +39,15 @@ def run(task: Callable[[DictConfig], None], config_name: str) -> None:
     sys.argv[1:] = quote_paths(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
 
+    errors: list[UserError] = []
+
     def checked(cfg: DictConfig) -> None:
+        try:
+            checked_task(cfg)
+        except UserError as error:
+            errors.append(error)  # raised through Hydra, it would come with a list of overrides
+
+    def checked_task(cfg: DictConfig) -> None:
         overrides = list(HydraConfig.get().overrides.task)
         check_types(cfg, config_name, overrides)
         if cfg.published:
@@ -52,8 +60,6 @@ def run(task: Callable[[DictConfig], None], config_name: str) -> None:
     decorate = hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name=config_name)
     try:
         decorate(checked)()
-    except UserError as error:
-        fail(str(error))
     except MissingMandatoryValue as error:
         fail(f"Missing value: {_first_line(error)}.")
     except (HydraException, OmegaConfBaseException) as error:
@@ -61,6 +67,8 @@ def run(task: Callable[[DictConfig], None], config_name: str) -> None:
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept", file=sys.stderr)
         sys.exit(130)
+    if errors:
+        fail(str(errors[0]))
 
 
 def fail(sentence: str) -> None:

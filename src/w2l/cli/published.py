@@ -25,7 +25,12 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "evaluate": {
         "detector": "s3fd",
         "detect_every": 1,  # frames
+        "detect_scale": 0.25,
+        "min_face_score": 0.9,
         "min_track_frames": 100,  # a track counts with more detections than this
+        "min_face_size": 100,  # px
+        "convert_rate": False,  # lrs takes the frames as they are
+        "keep_offset": False,  # sound and pictures both begin at 0
         "jpeg": True,  # every frame goes through FFmpeg's default JPEG
     },
     "preprocess": {

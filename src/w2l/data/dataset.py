@@ -92,11 +92,8 @@ class EpochSampler(Sampler[int]):
     ) -> None:
         self.n, self.seed, self.shuffle = n, seed, shuffle
         self.rank, self.num_replicas = rank, num_replicas
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch
+        self.epoch = 0  # set by the loader before each pass, as is
+        self.skip = 0  # samples that the next pass leaves out: a resumed run had them
 
     def __len__(self) -> int:
         return max(1, self.n // self.num_replicas)
@@ -107,4 +104,5 @@ class EpochSampler(Sampler[int]):
             np.random.default_rng([self.seed, self.epoch]).shuffle(order)
             order += self.epoch * self.n
         mine = np.resize(order, len(self) * self.num_replicas)[self.rank :: self.num_replicas]
-        return iter(mine.tolist())
+        first, self.skip = self.skip, 0
+        return iter(mine[first:].tolist())

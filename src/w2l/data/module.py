@@ -6,11 +6,11 @@ from pathlib import Path
 
 import cv2
 import pytorch_lightning as pl
-from torch.utils.data import DataLoader
 
-from w2l.data.batches import LipBatch, SyncBatch, concatenate
+from w2l.data.batches import concatenate
 from w2l.data.clips import list_clips
 from w2l.data.dataset import ClipDataset, EpochSampler
+from w2l.data.loader import ClipLoader
 from w2l.data.samples import Samples
 
 
@@ -72,13 +72,13 @@ class ClipDataModule(pl.LightningDataModule):
             clips["val"], self.val_samples, seed=self.seed + 1, repeats=self.val_repeats
         )
 
-    def train_dataloader(self) -> DataLoader[SyncBatch | LipBatch]:
+    def train_dataloader(self) -> ClipLoader:
         return self._loader(self.train_set, shuffle=True)
 
-    def val_dataloader(self) -> DataLoader[SyncBatch | LipBatch]:
+    def val_dataloader(self) -> ClipLoader:
         return self._loader(self.val_set, shuffle=False)
 
-    def _loader(self, dataset: ClipDataset, *, shuffle: bool) -> DataLoader[SyncBatch | LipBatch]:
+    def _loader(self, dataset: ClipDataset, *, shuffle: bool) -> ClipLoader:
         trainer = self.trainer
         sampler = EpochSampler(
             len(dataset),
@@ -88,7 +88,7 @@ class ClipDataModule(pl.LightningDataModule):
             num_replicas=trainer.world_size if trainer else 1,
         )
         per_process = len(sampler)
-        return DataLoader(
+        return ClipLoader(
             dataset,
             batch_size=min(self.batch_size, per_process),
             sampler=sampler,

@@ -1,0 +1,232 @@
+"""`python evaluate.py video=…`: LSE-D, LSE-C, offset and cosine similarity of talking videos."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import track
+
+from w2l.boxes import from_tblr
+from w2l.checkpoints import load_expert, load_syncnet, newest_expert, resolve
+from w2l.cli.hydra_app import run
+from w2l.errors import UserError
+from w2l.faces import FaceDetector, build_detector
+from w2l.files import sha256
+from w2l.inference import pick_device
+from w2l.models import Expert, SyncNetV2
+from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, find_videos, to_json
+from w2l.scoring.report import plot_clip, score_table, summary_line, write_json
+from w2l.weights import fetch, registry
+
+OUTPUTS = Path("outputs")
+NONE = "none"
+Network = TypeVar("Network", SyncNetV2, Expert)
+
+
+def evaluate_command(cfg: DictConfig) -> None:
+    """Check everything cheap, score, write, show; then say by the exit code how it went."""
+    settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    console = Console(highlight=False)
+    check_values(settings)
+    videos = find_videos(settings["video"])
+    audio = None if settings["audio"] is None else Path(str(settings["audio"])).expanduser()
+    if audio is not None and not audio.is_file():
+        raise UserError(f"audio={audio} is not a file: check the path.")
+    output = Path(str(settings["output"])).expanduser()
+    check_writable(output)
+    evaluator, weights = build_evaluator(settings, console)
+    progress = {"console": Console(stderr=True), "transient": True, "total": len(videos)}
+    clips = list(track(evaluate(evaluator, videos, audio), "scoring", **progress))
+    if settings["plots"]:
+        write_plots(clips, output)
+    recorded = {
+        **asdict(evaluator.protocol),
+        **{key: settings[key] for key in ("audio", "detector", "box", "published")},
+    }
+    write_json(to_json(clips, recorded.pop("name"), recorded, weights), output)
+    show(clips, evaluator, output, console)
+    raise_failures(clips, settings["strict"])
+
+
+def check_values(settings: dict[str, Any]) -> None:
+    """Refuse values outside their range.
+
+    Raises:
+        UserError: naming key and choices.
+    """
+    if settings["protocol"] not in {"track", "lrs"}:
+        raise UserError(f"protocol={settings['protocol']} is not known: choose track or lrs.")
+    for key in ("detect_every", "batch_size"):
+        if not isinstance(settings[key], int) or settings[key] < 1:
+            raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")
+    for key in ("min_face_score", "min_track_frames", "min_face_size"):
+        if settings[key] < 0:
+            raise UserError(f"{key}={settings[key]} must not be negative.")
+
+
+def check_writable(output: Path) -> None:
+    """Make the output's folder and try to write there, before anything long begins.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    if output.suffix.lower() != ".json" or output.is_dir():
+        raise UserError(f"output={output} must name a .json file.")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"Cannot write {output} ({error.strerror}): choose another output path."
+        ) from error
+
+
+def build_evaluator(settings: dict[str, Any], console: Console) -> tuple[Evaluator, dict[str, Any]]:
+    """The evaluator, and the file and hash of each of its networks.
+
+    Raises:
+        UserError: no network at all can be had, or what was asked for by name or file cannot.
+    """
+    device = str(pick_device(settings["device"]))
+    syncnet, syncnet_file, lse_reason = load_or_reason(settings, "syncnet", load_syncnet)
+    expert, expert_file, cosine_reason = load_or_reason(settings, "expert", load_expert)
+    protocol = Protocol(
+        name=settings["protocol"],
+        **{f.name: settings[f.name] for f in fields(Protocol) if f.name != "name"},
+    )
+    detector = None
+    if protocol.name == "track" or expert is not None:
+        try:
+            detector = choose_detector(settings, device)
+        except UserError as error:
+            if protocol.name == "track" or syncnet is None:
+                raise
+            expert, expert_file, cosine_reason = None, None, str(error)
+    if syncnet is None and expert is None:
+        raise UserError(f"There is no network to score with. {lse_reason} {cosine_reason}")
+    for score, reason in (("LSE", lse_reason), ("cosine", cosine_reason)):
+        if reason is not None:
+            console.print(f"no {score}: {reason}", soft_wrap=True, markup=False)
+    scorer = SyncScorer(syncnet, expert, device=device, batch_size=settings["batch_size"])
+    evaluator = Evaluator(
+        scorer, protocol, detector, lse_reason=lse_reason, cosine_reason=cosine_reason
+    )
+    files = {"syncnet": syncnet_file, "expert": expert_file}
+    return evaluator, {name: _identity(file) for name, file in files.items()}
+
+
+def load_or_reason(
+    settings: dict[str, Any], key: str, load: Callable[[Path, str], Network]
+) -> tuple[Network | None, Path | None, str | None]:
+    """The network that `key` names, its file, and else why there is none.
+
+    Published weights that cannot be fetched are a reason; a wrong file or name is an error.
+
+    Raises:
+        UserError: no such file or name, or it holds another network.
+    """
+    wanted = settings[key]
+    if wanted == NONE:
+        return None, None, f"switched off by {key}=none."
+    if wanted is None and key == "expert":
+        wanted = newest_expert(OUTPUTS)
+        if wanted is None:
+            entry = registry()["lipsync_expert"]
+            return None, None, (
+                "there is no expert under outputs/: train one with `python train.py "
+                "experiment=syncnet`, name a file with expert=…, or fetch the published one with "
+                f"expert=lipsync_expert ({entry.licence})."
+            )  # fmt: skip
+    if wanted is None:
+        raise UserError(f"{key}=null names nothing: give a file or a registry name, or {key}=none.")
+    is_published = str(wanted) in registry() and not Path(str(wanted)).is_file()
+    try:
+        file = resolve(str(wanted))
+    except UserError as error:
+        if not is_published:
+            raise
+        return None, None, str(error)
+    return load(file, "cpu"), file, None
+
+
+def choose_detector(settings: dict[str, Any], device: str) -> FaceDetector:
+    """The face detector, with its weights."""
+    name, weights, box = settings["detector"], settings["detector_weights"], settings["box"]
+    if box is not None:
+        from_tblr(box)  # a sentence for a wrong box
+    elif name == "s3fd":
+        from w2l.faces.s3fd import S3FD  # brings numba
+
+        return S3FD(
+            weights or fetch("s3fd"),
+            device,
+            threshold=settings["min_face_score"],
+            scale=settings["detect_scale"],
+        )
+    return build_detector(name, device=device, weights=weights, box=box)
+
+
+def _identity(file: Path | None) -> dict[str, str] | None:
+    return None if file is None else {"file": str(file), "sha256": sha256(file)}
+
+
+def write_plots(clips: Sequence[ClipScore], output: Path) -> None:
+    """A plot per scored clip beside `output`, its name noted in the clip."""
+    used: Counter[str] = Counter()
+    for clip in clips:
+        if clip.error is not None:
+            continue
+        plain = re.sub(r"[^\w.-]+", "_", Path(clip.path).stem)
+        stem = f"{output.stem}_{plain}"
+        used[stem] += 1
+        # Clips of the same name, as in the speakers' folders of LRS.
+        name = f"{stem}.png" if used[stem] == 1 else f"{stem}_{used[stem]}.png"
+        plot_clip(clip, output.with_name(name))
+        clip.plot = name
+
+
+def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console: Console) -> None:
+    """Print the table, then each failure with its reason."""
+    console.print(score_table(clips, evaluator.protocol.name))
+    console.print(summary_line(clips))
+    for clip in clips:
+        if clip.error is not None:
+            console.print(f"failed: {clip.path}: {clip.error}", soft_wrap=True, markup=False)
+        for skipped in clip.skipped:
+            console.print(
+                f"skipped: {clip.path} from frame {skipped.start_frame}: {skipped.error}",
+                soft_wrap=True, markup=False,
+            )  # fmt: skip
+    console.print(str(output), soft_wrap=True, markup=False)
+
+
+def raise_failures(clips: Sequence[ClipScore], strict: bool) -> None:
+    """End with an error where nothing was scored, or anything failed and `strict`.
+
+    Raises:
+        UserError: so.
+    """
+    errors = [clip.error for clip in clips if clip.error is not None]
+    if len(errors) == len(clips):
+        number = "" if len(clips) == 1 else f"None of {len(clips)} videos could be scored. "
+        raise UserError(number + errors[0])
+    if errors and strict:
+        raise UserError(f"{len(errors)} of {len(clips)} videos failed (strict=true): see above.")
+
+
+def main() -> None:
+    """Entry point of `w2l-evaluate`."""
+    run(evaluate_command, "evaluate")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""`python infer.py face=… audio=…`: a video or photo says something else."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from w2l.boxes import from_tblr
+from w2l.checkpoints import load_expert, load_generator
+from w2l.cli.hydra_app import run
+from w2l.cli.progress import StageProgress
+from w2l.errors import UserError
+from w2l.faces import FaceDetector, build_detector
+from w2l.files import atomic_path
+from w2l.inference import (
+    FaceOptions,
+    Geometry,
+    LipSync,
+    Source,
+    StillSource,
+    SyncOptions,
+    SyncReport,
+    load_voice,
+    open_source,
+    pick_device,
+    sync_video,
+)
+from w2l.metrics import offsets
+from w2l.scoring import CosineResult, SyncScorer
+from w2l.video import exact_rate
+from w2l.weights import fetch
+
+OUTPUTS = Path("outputs/infer")
+CHOICES = {
+    "extend": ("pingpong", "loop", "freeze"),
+    "person": ("largest", "center", "left", "right", "first"),
+    "missing_face": ("pass", "hold", "error"),
+    "quality": ("improved", "fast"),
+    "codec": ("h264", "ffv1"),
+    "precision": ("float32", "bfloat16"),
+}
+ENDINGS = {"h264": (".mp4", ".m4v", ".mov", ".mkv"), "ffv1": (".mkv",)}
+
+
+def infer(cfg: DictConfig) -> None:
+    """Check everything cheap, sync, and say what was done."""
+    settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    console = Console(highlight=False, soft_wrap=True)
+    check_choices(settings)
+    face, audio = existing(settings, "face"), existing(settings, "audio")
+    outfile = choose_outfile(settings, face, audio)
+    source = build_source(settings, face)
+    voice = load_voice(audio, settings["audio_start"], settings["audio_end"])
+    options = build_options(settings)
+    device = pick_device(settings["device"])
+    lipsync = LipSync(load_generator(settings["checkpoint"]), str(device), settings["precision"])
+    report = sync_video(
+        source,
+        voice,
+        outfile,
+        lipsync,
+        build_faces(settings, str(device)),
+        options,
+        scorer=build_scorer(settings, source, str(device)),
+        progress=StageProgress(console),
+    )
+    if report.cosine is not None:
+        show_cosine(report.cosine, settings, outfile, console)
+    show_report(report, console)
+
+
+def check_choices(settings: dict[str, Any]) -> None:
+    """Refuse values that are none of a key's choices.
+
+    Raises:
+        UserError: naming the choices.
+    """
+    for key, choices in CHOICES.items():
+        if settings[key] not in choices:
+            raise UserError(f"{key}={settings[key]} is not available: choose {listed(choices)}.")
+    for key in ("fps", "batch_size", "detect_every"):
+        if settings[key] < (0.1 if key == "fps" else 1):
+            raise UserError(f"{key}={settings[key]} is too small.")
+
+
+def listed(choices: tuple[str, ...]) -> str:
+    """"a, b or c"."""
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"
+
+
+def existing(settings: dict[str, Any], key: str) -> Path:
+    """The file that `key` names.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(str(settings[key])).expanduser()
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise UserError(f"{key}={path} {what}: check the path.")
+    return path
+
+
+def choose_outfile(settings: dict[str, Any], face: Path, audio: Path) -> Path:
+    """Where the video goes: an ending that fits the codec, a place that can be written.
+
+    ffv1 fits no container but Matroska, so its output always ends in .mkv.
+
+    Raises:
+        UserError: another ending, an input's own path, or an unwritable place.
+    """
+    codec = settings["codec"]
+    if settings["outfile"] is None:
+        outfile = OUTPUTS / f"{face.stem}_{audio.stem}{ENDINGS[codec][0]}"
+    else:
+        outfile = Path(str(settings["outfile"])).expanduser()
+    if codec == "ffv1":
+        outfile = outfile.with_suffix(".mkv")
+    if outfile.suffix.lower() not in ENDINGS[codec]:
+        raise UserError(f"outfile={outfile} must end in {listed(ENDINGS[codec])}.")
+    if outfile.exists() and any(outfile.samefile(given) for given in (face, audio)):
+        raise UserError(f"outfile={outfile} is an input: choose another output path.")
+    check_writable(outfile)
+    return outfile
+
+
+def check_writable(outfile: Path) -> None:
+    """Try to write beside `outfile` (or where its folder would be made), and leave nothing.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    folder = next(parent for parent in outfile.absolute().parents if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"Cannot write {outfile} ({error.strerror}): choose another output path."
+        ) from error
+    if outfile.is_dir():
+        raise UserError(f"outfile={outfile} is a folder: name a file in it.")
+
+
+def build_source(settings: dict[str, Any], face: Path) -> Source:
+    """The face video or photo, as it is to be shown."""
+    crop = settings["crop"] if settings["crop"] is not None else [0, -1, 0, -1]
+    geometry = Geometry(settings["resize_factor"], settings["rotate"], integers(crop, "crop"))
+    return open_source(
+        face,
+        geometry,
+        start_s=settings["start"],
+        end_s=settings["end"],
+        still_fps=exact_rate(settings["fps"]),
+        static=settings["static"],
+        constant_rate=not settings["published"],
+    )
+
+
+def build_options(settings: dict[str, Any]) -> SyncOptions:
+    """Plain typed options from the settings."""
+    box = settings["box"]
+    faces = FaceOptions(
+        pads=integers(settings["pads"], "pads"),
+        smooth=settings["smooth"],
+        missing_face=settings["missing_face"],
+        person=settings["person"],
+        detect_every=settings["detect_every"],
+        published=settings["published"],
+    )
+    return SyncOptions(
+        faces=faces,
+        box=None if box is None else from_tblr(integers(box, "box")),
+        extend=settings["extend"],
+        quality=settings["quality"],
+        codec=settings["codec"],
+        batch_size=settings["batch_size"],
+        published=settings["published"],
+    )
+
+
+def integers(values: Any, key: str) -> tuple[int, int, int, int]:
+    """Four whole numbers.
+
+    Raises:
+        UserError: anything else.
+    """
+    if not (isinstance(values, list) and [type(v) for v in values] == [int] * 4):
+        raise UserError(f"{key}={values} must be four whole numbers: [top,bottom,left,right].")
+    top, bottom, left, right = values
+    return top, bottom, left, right
+
+
+def build_faces(settings: dict[str, Any], device: str) -> FaceDetector | None:
+    """The detector, with its weights; none where a box is given."""
+    if settings["box"] is not None:
+        return None
+    name, weights = settings["detector"], settings["detector_weights"]
+    if name == "s3fd" and weights is None:
+        weights = fetch("s3fd")
+    return build_detector(name, device=device, weights=weights, published=settings["published"])
+
+
+def build_scorer(settings: dict[str, Any], source: Source, device: str) -> SyncScorer | None:
+    """The expert that compares the given video with the new sound, if one is asked for.
+
+    Raises:
+        UserError: the face is a still, whose lips do not move.
+    """
+    if settings["expert"] is None:
+        return None
+    if isinstance(source, StillSource):
+        raise UserError("expert= compares moving lips with the audio: give a video, or leave it out.")
+    return SyncScorer(expert=load_expert(settings["expert"]), device=device)
+
+
+def show_cosine(
+    cosine: CosineResult, settings: dict[str, Any], outfile: Path, console: Console
+) -> None:
+    """Print the summary and save it, with each window, as `<outfile stem>.cosine.json`."""
+
+    def known(value: float) -> float | None:
+        return None if math.isnan(value) else round(float(value), 6)
+
+    summary = {key: known(value) for key, value in cosine.summary._asdict().items()}
+    summary["count"] = cosine.summary.count
+    content = {
+        "face": str(settings["face"]),
+        "audio": str(settings["audio"]),
+        "expert": str(settings["expert"]),
+        **summary,
+        "best_offset_frames": cosine.offset,
+        "by_offset": {
+            str(int(o)): known(v) for o, v in zip(offsets(), cosine.by_offset, strict=True)
+        },
+        "windows": [known(value) for value in cosine.curve],  # one every 1/25 s; null: no face
+    }
+    path = outfile.with_name(f"{outfile.stem}.cosine.json")
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+    console.print(
+        "cosine similarity of the given video and the audio: "
+        + ", ".join(f"{key} {value}" for key, value in summary.items())
+        + f"\n{path}"
+    )
+
+
+def show_report(report: SyncReport, console: Console) -> None:
+    """Print where the video is, and which of its frames were left untouched."""
+    seconds = float(Fraction(report.n_frames) / report.fps)
+    synced = report.n_frames - report.n_untouched
+    console.print(f"{report.outfile}: {synced} of {report.n_frames} frames synced, {seconds:.2f} s")
+    if report.untouched:
+        console.print(f"{report.n_untouched} frames were left untouched:")
+        for line in report.lines():
+            console.print(f"  {line}")
+
+
+def main() -> None:
+    """Entry point of `w2l-infer`."""
+    run(infer, "infer")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Progress of a stage on the terminal: frames, frames a second, time left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+T = TypeVar("T")
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} frames/s" if speed else "")
+
+
+class StageProgress:
+    """Draws one bar per stage; where the output is no terminal, each stage's last state only.
+
+    Args:
+        console: where to draw.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def __call__(self, frames: Iterable[T], stage: str, total: int) -> Iterator[T]:
+        """Yield `frames`; `total` is how many are expected."""
+        columns = (
+            TextColumn("{task.description:>13}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )
+        with Progress(*columns, console=self.console) as progress:
+            task = progress.add_task(stage, total=total)
+            n = 0
+            for frame in frames:
+                yield frame
+                n += 1
+                progress.advance(task)
+            progress.update(task, total=n)  # the container's count was an estimate

@@ -1,0 +1,186 @@
+"""What a training sample holds."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import write_clip
+from w2l.audio.mel import log_mel
+from w2l.audio.waveform import load_audio
+from w2l.data import (
+    Augment,
+    Clip,
+    ClipDataset,
+    ContrastiveSamples,
+    EpochSampler,
+    LipSamples,
+    SyncSamples,
+    list_clips,
+)
+from w2l.data.batches import concatenate, stack_frames
+from w2l.data.clips import BadClipError
+from w2l.errors import UserError
+from w2l.windows import mel_window
+
+
+@pytest.fixture
+def numbered(tmp_path: Path) -> Clip:
+    """A clip whose frame f has grey level f + 10 and whose mel column c holds c."""
+    folder = tmp_path / "speaker" / "clip"
+    folder.mkdir(parents=True)
+    for f in range(40):
+        cv2.imwrite(str(folder / f"{f}.jpg"), np.full((60, 50, 3), f + 10, np.uint8))
+    np.save(folder / "mel.npy", np.tile(np.arange(128, dtype=np.float32), (80, 1)))
+    return Clip(folder)
+
+
+def levels(frames: torch.Tensor) -> list[int]:
+    """Frame numbers shown in (1, 3, T, S, S), by their grey level."""
+    return [round(float(x) * 255) - 10 for x in frames[0, 0, :, 10, 10]]
+
+
+def test_sync_samples_show_the_heard_window_half_of_the_time(numbered: Clip) -> None:
+    rng = np.random.default_rng(0)
+    labels = []
+    for _ in range(200):
+        sample = SyncSamples()(numbered, rng)
+        assert sample.frames.shape == (1, 15, 48, 96)
+        heard = round(float(sample.mel[0, 0, 0, 0]) / 3.2 + 0.4)
+        shown = round(float(sample.frames[0, 0, 0, 0]) * 255) - 10
+        assert (heard == shown) == bool(sample.in_sync)
+        labels.append(float(sample.in_sync))
+    assert 0.4 < np.mean(labels) < 0.6
+
+
+def test_lip_samples_hide_the_target_and_show_another_window(numbered: Clip) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        sample = LipSamples()(numbered, rng)
+        masked, reference = sample.masked_and_reference.split(3, dim=1)
+        shown = levels(sample.target)
+        assert shown == list(range(shown[0], shown[0] + 5))
+        assert shown[0] >= 1  # its own mel window starts one frame earlier
+        assert levels(reference)[0] != shown[0]
+        assert bool((masked[:, :, :, 48:] == 0).all())
+        assert bool((masked[:, :, :, :48] == sample.target[:, :, :, :48]).all())
+        assert sample.mel[0, 0, 0, 0] == int(shown[0] * 3.2)
+        assert sample.mels[0, :, 0, 0, 0].tolist() == [int((f - 1) * 3.2) for f in shown]
+
+
+def test_contrastive_windows_keep_their_distance(numbered: Clip) -> None:
+    sample = ContrastiveSamples(windows=6, min_distance=5)(numbered, np.random.default_rng(2))
+    shown = sorted(round(float(x) * 255) - 10 for x in sample.frames[:, 0, 0, 0])
+    assert 4 <= len(shown) <= 6
+    assert min(np.diff(shown)) >= 5
+
+
+def test_faces_are_resized_bilinearly_as_published(numbered: Clip) -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (130, 110, 3), np.uint8)
+    cv2.imwrite(str(numbered.folder / "3.jpg"), picture)
+    decoded = cv2.imread(str(numbered.folder / "3.jpg"))
+    expected = cv2.resize(decoded, (96, 96), interpolation=cv2.INTER_LINEAR)
+    assert np.array_equal(numbered.faces(np.array([3]))[0], expected)
+
+
+def test_stack_frames_puts_lower_halves_frame_by_frame() -> None:
+    frames = torch.arange(2 * 3 * 5 * 4 * 4).reshape(2, 3, 5, 4, 4).float()
+    expected = torch.cat([frames[:, :, t, 2:] for t in range(5)], dim=1)
+    assert torch.equal(stack_frames(frames), expected)
+
+
+def test_gaps_are_not_windows(numbered: Clip) -> None:
+    for f in (10, 20, 30):
+        (numbered.folder / f"{f}.jpg").unlink()
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        shown = levels(LipSamples()(numbered, rng).target)
+        assert not {10, 20, 30} & set(shown)
+
+
+def test_a_clip_of_fifteen_frames_is_too_short(numbered: Clip) -> None:
+    for f in range(15, 40):
+        (numbered.folder / f"{f}.jpg").unlink()
+    with pytest.raises(BadClipError, match="too few"):
+        SyncSamples()(numbered, np.random.default_rng(0))
+
+
+def test_mel_is_computed_from_the_sound_where_no_file_is(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip", frames=20, seed=1)
+    clip = Clip(tmp_path / "clip")
+    assert np.array_equal(clip.mel, log_mel(load_audio(tmp_path / "clip" / "audio.wav")))
+    assert clip.mel.shape == (80, 65)
+
+
+def test_samples_depend_on_seed_and_index_alone(prepared: Path) -> None:
+    def draw(keep: bool) -> list[torch.Tensor]:
+        clips = list_clips(prepared, "train", keep=keep)
+        dataset = ClipDataset(clips, LipSamples(), seed=5)
+        return [dataset[i].mel for i in (9, 2, 9)]
+
+    first, second = draw(False), draw(True)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert torch.equal(first[0], first[2])
+    assert not torch.equal(first[0], first[1])
+
+
+def test_bad_clips_are_replaced_counted_and_finally_raised(prepared: Path, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(prepared, root)
+    (root / "train0" / "00001" / "audio.wav").write_bytes(b"not a sound")
+    dataset = ClipDataset(list_clips(root, "train"), SyncSamples())
+    for i in range(20):
+        dataset[i]
+    assert sum(dataset.rejected.values()) >= 5
+    for i in range(1, 4):
+        (root / f"train{i}" / "00001" / "audio.wav").write_bytes(b"")
+    broken = ClipDataset(list_clips(root, "train"), SyncSamples())
+    with pytest.raises(UserError, match="no readable sound"):
+        broken[0]
+
+
+def test_lists_with_tags_and_missing_folders(prepared: Path, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(prepared, root)
+    (root / "test.txt").write_text("test0/00001 NF\ntest1/00001 MV\nnobody/1\n\n")
+    assert [c.folder.parent.name for c in list_clips(root, "test")] == ["test0", "test1"]
+    (root / "val.txt").write_text("")
+    with pytest.raises(UserError, match=r"val\.txt names no clip"):
+        list_clips(root, "val")
+    with pytest.raises(UserError, match="no data set at"):
+        list_clips(tmp_path / "nowhere", "train")
+
+
+def test_epochs_shuffle_differently_and_processes_share_nothing() -> None:
+    parts = [EpochSampler(10, seed=1, rank=r, num_replicas=2) for r in range(2)]
+    first = [list(p) for p in parts]
+    assert sorted(first[0] + first[1]) == list(range(10))
+    for part in parts:
+        part.epoch = 1
+    second = [list(p) for p in parts]
+    assert sorted(second[0] + second[1]) == list(range(10, 20))
+    assert [i % 10 for i in second[0]] != first[0]
+    assert list(EpochSampler(3, shuffle=False)) == [0, 1, 2]
+
+
+def test_augmentation_keeps_range_shape_and_the_mel_in_step() -> None:
+    faces, mels = torch.rand(4, 3, 5, 96, 96), torch.rand(4, 1, 80, 16) * 8 - 4
+    new_faces, new_mels = Augment()(faces, mels, np.random.default_rng(0))
+    assert new_faces.shape == faces.shape
+    assert float(new_faces.min()) >= 0
+    assert float(new_faces.max()) <= 1
+    assert float((new_mels - mels).abs().max()) <= 0.4 + 1e-6
+    assert not torch.equal(new_faces, faces)
+
+
+def test_concatenate_joins_samples_of_several_windows(numbered: Clip) -> None:
+    rng = np.random.default_rng(0)
+    batch = concatenate([ContrastiveSamples(windows=2)(numbered, rng) for _ in range(3)])
+    assert batch.frames.shape == (6, 15, 48, 96)
+    assert batch.in_sync.shape == (6, 1)
