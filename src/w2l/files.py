@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from w2l.errors import UserError
@@ -40,8 +40,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             raise UserError(
                 f"No space is left for {path}: free some and run again; nothing was lost."
             ) from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR,
-                           errno.EEXIST}:
+        if error.errno in {
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+            errno.ENOTDIR,
+            errno.EISDIR,
+            errno.EEXIST,
+        }:
             raise UserError(
                 f"Cannot write {path} ({error.strerror}): choose another output path."
             ) from error
@@ -50,7 +56,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # not there, or its folder is none: the first error tells
+                temporary.unlink()
 
 
 def sha256(path: str | Path) -> str:

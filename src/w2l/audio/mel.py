@@ -19,6 +19,7 @@ REFERENCE_DB = 20.0
 MIN_DB = -100.0
 MAX_VALUE = 4.0
 SILENCE = -MAX_VALUE
+BLOCK_COLUMNS = 60 * MEL_FPS  # columns computed at once
 
 
 @lru_cache(maxsize=1)
@@ -45,8 +46,15 @@ def log_mel(waveform: np.ndarray) -> np.ndarray:
         raise ValueError(f"log_mel needs more than {N_FFT // 2} mono samples, got {waveform.shape}")
     waveform = waveform.astype(np.float32, copy=False)
     emphasised = np.append(waveform[:1], waveform[1:] - PREEMPHASIS * waveform[:-1])
-    spectrum = librosa.stft(emphasised, n_fft=N_FFT, hop_length=HOP_LENGTH, pad_mode="reflect")
-    amplitude = _filter_bank() @ np.abs(spectrum)
-    decibel = 20 * np.log10(np.maximum(1e-5, amplitude)) - REFERENCE_DB
-    scaled = 2 * MAX_VALUE * (decibel - MIN_DB) / -MIN_DB - MAX_VALUE
-    return np.clip(scaled, -MAX_VALUE, MAX_VALUE).astype(np.float32)
+    padded = np.pad(emphasised, N_FFT // 2, mode="reflect")
+    mel = np.empty((N_MELS, 1 + len(waveform) // HOP_LENGTH), np.float32)
+    # Column by column nothing depends on the others, so an hour's spectrum is never held whole.
+    for start in range(0, mel.shape[1], BLOCK_COLUMNS):
+        stop = min(start + BLOCK_COLUMNS, mel.shape[1])
+        piece = padded[start * HOP_LENGTH : (stop - 1) * HOP_LENGTH + N_FFT]
+        spectrum = librosa.stft(piece, n_fft=N_FFT, hop_length=HOP_LENGTH, center=False)
+        amplitude = _filter_bank() @ np.abs(spectrum)
+        decibel = 20 * np.log10(np.maximum(1e-5, amplitude)) - REFERENCE_DB
+        scaled = 2 * MAX_VALUE * (decibel - MIN_DB) / -MIN_DB - MAX_VALUE
+        mel[:, start:stop] = np.clip(scaled, -MAX_VALUE, MAX_VALUE)
+    return mel

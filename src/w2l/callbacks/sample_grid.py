@@ -13,6 +13,7 @@ import wandb
 from pytorch_lightning.loggers import WandbLogger
 from torch import Tensor
 
+from w2l.callbacks.sync_gate import updates
 from w2l.data.batches import LipBatch
 from w2l.files import atomic_path
 
@@ -62,7 +63,7 @@ class SampleGrid(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._grid is None or trainer.sanity_checking:
             return
-        update = trainer.global_step // pl_module.optimizers_per_update  # type: ignore[operator]
+        update = updates(trainer, pl_module)
         with atomic_path(self.folder / f"{update:07d}.png") as path:
             cv2.imwrite(str(path), self._grid)
         for logger in trainer.loggers:

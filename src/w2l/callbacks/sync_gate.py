@@ -7,6 +7,11 @@ from typing import Any
 import pytorch_lightning as pl
 
 
+def updates(trainer: pl.Trainer, system: pl.LightningModule) -> int:
+    """Updates so far; with two optimizers Lightning counts two steps each."""
+    return trainer.global_step // int(system.optimizers_per_update)  # type: ignore[arg-type]
+
+
 class SyncGate(pl.Callback):
     """Sets `sync_weight` once the validation sync loss falls under a bar, or at an update.
 
@@ -32,8 +37,9 @@ class SyncGate(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        update = trainer.global_step // pl_module.optimizers_per_update  # type: ignore[operator]
-        if not self.is_open and self.from_update is not None and update >= self.from_update:
+        if self.is_open or self.from_update is None:
+            return
+        if updates(trainer, pl_module) >= self.from_update:
             self._open(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -45,7 +51,7 @@ class SyncGate(pl.Callback):
 
     def _open(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.is_open = True
-        self.opened_at = trainer.global_step // pl_module.optimizers_per_update  # type: ignore[operator]
+        self.opened_at = updates(trainer, pl_module)
         self._apply(pl_module)
 
     def _apply(self, pl_module: pl.LightningModule) -> None:

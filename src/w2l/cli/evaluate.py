@@ -43,8 +43,9 @@ def evaluate_command(cfg: DictConfig) -> None:
     output = Path(str(settings["output"])).expanduser()
     check_writable(output)
     evaluator, weights = build_evaluator(settings, console)
-    progress = {"console": Console(stderr=True), "transient": True, "total": len(videos)}
-    clips = list(track(evaluate(evaluator, videos, audio), "scoring", **progress))
+    scored = evaluate(evaluator, videos, audio)
+    shown = Console(stderr=True)
+    clips = list(track(scored, "scoring", total=len(videos), console=shown, transient=True))
     if settings["plots"]:
         write_plots(clips, output)
     recorded = {
@@ -195,17 +196,17 @@ def write_plots(clips: Sequence[ClipScore], output: Path) -> None:
 
 
 def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console: Console) -> None:
-    """Print the table, then each failure with its reason."""
-    console.print(score_table(clips, evaluator.protocol.name))
-    console.print(summary_line(clips))
+    """Print the table, then each failure of a set with its reason."""
+    if any(clip.tracks for clip in clips):
+        console.print(score_table(clips, evaluator.protocol.name))
+        console.print(summary_line(clips))
     for clip in clips:
-        if clip.error is not None:
-            console.print(f"failed: {clip.path}: {clip.error}", soft_wrap=True, markup=False)
-        for skipped in clip.skipped:
-            console.print(
-                f"skipped: {clip.path} from frame {skipped.start_frame}: {skipped.error}",
-                soft_wrap=True, markup=False,
-            )  # fmt: skip
+        # A lone clip's error is what the command ends with.
+        problems = [("failed", clip.error)] if clip.error is not None and len(clips) > 1 else []
+        problems += [("skipped", f"frame {s.start_frame} on: {s.error}") for s in clip.skipped]
+        for what, error in problems:
+            path = "" if clip.path in error else f"{clip.path}: "
+            console.print(f"{what}: {path}{error}", soft_wrap=True, markup=False)
     console.print(str(output), soft_wrap=True, markup=False)
 
 

@@ -117,7 +117,9 @@ def check_types(cfg: DictConfig, config_name: str, overrides: Sequence[str]) -> 
     """
     loader = GlobalHydra.instance().config_loader()
     groups = [o for o in overrides if loader.get_group_options(o.partition("=")[0])]
-    defaults = loader.load_configuration(config_name, groups, RunMode.RUN, validate_sweep_overrides=False)
+    defaults = loader.load_configuration(
+        config_name, groups, RunMode.RUN, validate_sweep_overrides=False
+    )
     for override in overrides:
         key = override.partition("=")[0].lstrip("+~")
         default = OmegaConf.select(defaults, key, throw_on_missing=False)

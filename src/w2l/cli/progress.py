@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f} frames/s" if speed else "")
+        seconds = task.finished_time or task.elapsed
+        return Text(f"{task.completed / seconds:.1f} frames/s" if seconds else "")
 
 
 class StageProgress:
@@ -49,7 +49,7 @@ class StageProgress:
             task = progress.add_task(stage, total=total)
             n = 0
             for frame in frames:
-                yield frame
                 n += 1
-                progress.advance(task)
-            progress.update(task, total=n)  # the container's count was an estimate
+                progress.update(task, completed=n)  # counted before: who asks may stop here
+                yield frame
+            progress.update(task, total=n)  # what was expected was an estimate

@@ -36,6 +36,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "preprocess": {
         "detector": "s3fd",
         "detect_every": 1,  # frames
+        "fps": None,  # frames as the video has them
     },
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -46,6 +47,18 @@ def fit(
     return checkpoint
 
 
+def strategy_for(trainer: DictConfig, per_update: int) -> Any:
+    """The configured strategy; DDP must look for unused parameters where two networks take turns.
+
+    Each of the GAN's two backward passes leaves the other network without gradients.
+    """
+    if per_update == 1 or trainer.strategy not in {"auto", "ddp"}:
+        return trainer.strategy
+    several = torch.cuda.device_count() > 1 and str(trainer.devices) != "1"
+    is_ddp = trainer.strategy == "ddp" or several
+    return "ddp_find_unused_parameters_true" if is_ddp else trainer.strategy
+
+
 def build_trainer(cfg: DictConfig, system: pl.LightningModule) -> pl.Trainer:
     """The Trainer with its callbacks and loggers; budgets in updates become Lightning's steps."""
     # With two optimizers Lightning counts two steps per update.
@@ -61,13 +74,12 @@ def build_trainer(cfg: DictConfig, system: pl.LightningModule) -> pl.Trainer:
         )
     )
     callbacks.append(
-        ModelCheckpoint(
-            folder, filename="best", monitor="val/loss", enable_version_counter=False
-        )
+        ModelCheckpoint(folder, filename="best", monitor="val/loss", enable_version_counter=False)
     )
     return instantiate(
         cfg.trainer,
         _convert_="all",
+        strategy=strategy_for(cfg.trainer, per_update),
         max_steps=-1 if cfg.max_updates is None else cfg.max_updates * per_update,
         callbacks=callbacks,
         logger=list(instantiate(cfg.logger, _convert_="all").values()) or False,
@@ -106,6 +118,7 @@ def train(cfg: DictConfig) -> None:
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")  # the expert
+    warnings.filterwarnings("ignore", ".*Using ModelCheckpoint with manual optimization.*")
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")  # Lightning under torch 2.13
     console = Console()
     resume = existing(cfg.resume, "resume")

@@ -24,7 +24,7 @@ class ClipLoader(DataLoader[SyncBatch | LipBatch]):
     _taken = 0  # batches of this epoch
     _resumed = False
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         if self._taken and not self._resumed:
             self._epoch, self._taken = self._epoch + 1, 0
         self._resumed = False

@@ -19,9 +19,7 @@ class Expert(nn.Module):
             lies in [0, 1]. A contrastive expert learns better without: then in [-1, 1].
     """
 
-    def __init__(
-        self, width: float = 1.0, image_size: int = 96, last_relu: bool = True
-    ) -> None:
+    def __init__(self, width: float = 1.0, image_size: int = 96, last_relu: bool = True) -> None:
         super().__init__()
         self.config = {"width": width, "image_size": image_size, "last_relu": last_relu}
         c32, c64, c128, c256, c512 = scaled(width, 32, 64, 128, 256, 512)

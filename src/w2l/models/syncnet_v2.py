@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
-WINDOW_FRAMES = 5
+Triple = tuple[int, int, int]  # time, height, width
 
 
 def _head() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, 1024)
-    )
+    return nn.Sequential(nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, 1024))
 
 
 def _conv2d(
@@ -31,12 +27,12 @@ def _conv2d(
 def _conv3d(
     in_channels: int,
     out_channels: int,
-    kernel: Sequence[int],
-    stride: Sequence[int] = (1, 1, 1),
-    padding: Sequence[int] = (0, 1, 1),
+    kernel: Triple,
+    stride: Triple = (1, 1, 1),
+    padding: Triple = (0, 1, 1),
 ) -> list[nn.Module]:
     return [
-        nn.Conv3d(in_channels, out_channels, tuple(kernel), tuple(stride), tuple(padding)),
+        nn.Conv3d(in_channels, out_channels, kernel, stride, padding),
         nn.BatchNorm3d(out_channels),
         nn.ReLU(),
     ]

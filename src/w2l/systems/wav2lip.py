@@ -56,7 +56,7 @@ class Wav2LipSystem(pl.LightningModule):
         self.sync_weight = 0.0
         self.strict_loading = False  # the expert is not in the checkpoint
         if channels_last:
-            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.to(memory_format=torch.channels_last)
 
     def on_fit_start(self) -> None:
         self.train()  # Lightning keeps the modes that the networks came in

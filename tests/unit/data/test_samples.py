@@ -26,7 +26,6 @@ from w2l.data import (
 from w2l.data.batches import concatenate, stack_frames
 from w2l.data.clips import BadClipError
 from w2l.errors import UserError
-from w2l.windows import mel_window
 
 
 @pytest.fixture

@@ -1,0 +1,39 @@
+# Thin: each target is the public commands in a row, printed before they run.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO := outputs/demo
+# On a machine without an NVIDIA driver pip would fetch gigabytes of CUDA: hold torch to the version
+# of constraints.txt, of which a CPU build is at hand; elsewhere the newest that fits is taken.
+
+.PHONY: env demo test lint bench clean-demo
+
+env: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
+	touch $@
+
+demo: STARTED := $(shell date +%s)
+demo: env
+	$(BIN)/python -m preprocess source=demo out=data/demo
+	$(BIN)/python train.py experiment=demo_syncnet run_dir=$(DEMO)/expert
+	$(BIN)/python train.py experiment=demo_syncnet model.width=0.125 seed=1 run_dir=$(DEMO)/judge
+	$(BIN)/python train.py experiment=demo_wav2lip expert=$(DEMO)/expert/checkpoints/last.ckpt run_dir=$(DEMO)/generator
+	$(BIN)/python infer.py face=data/demo/face.mp4 audio=data/demo/voice.mp4 checkpoint=$(DEMO)/generator/checkpoints/last.ckpt outfile=$(DEMO)/synced.mp4
+	$(BIN)/python evaluate.py video=$(DEMO)/synced.mp4 expert=$(DEMO)/judge/checkpoints/last.ckpt output=$(DEMO)/scores.json
+	$(BIN)/python -m evaluation benchmark=demo data_root=data/demo checkpoint=$(DEMO)/generator/checkpoints/last.ckpt expert=$(DEMO)/expert/checkpoints/last.ckpt judge=$(DEMO)/judge/checkpoints/last.ckpt out=$(DEMO) started=$(STARTED)
+
+test: env
+	$(BIN)/python -m pytest
+
+lint: env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean-demo:
+	rm -rf data/demo $(DEMO)

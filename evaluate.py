@@ -1,0 +1,5 @@
+"""`python evaluate.py video=…`: the same as the installed command `w2l-evaluate`."""
+
+from w2l.cli.evaluate import main
+
+main()

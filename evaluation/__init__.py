@@ -1,0 +1,1 @@
+"""`python -m evaluation`: turns checkpoints into rows of a table."""

@@ -1,0 +1,124 @@
+"""How well an expert tells lips that fit a sound from lips that do not.
+
+All numbers come from the matrix of similarities of one clip, (N, N): entry (i, j) compares the face
+window that starts at frame i with the sound window that starts at frame j.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from w2l.data.clips import Clip
+from w2l.models import Expert
+from w2l.scoring.embeddings import expert_embeddings
+from w2l.windows import WINDOW_FRAMES
+
+MAX_OFFSET = 15  # frames, either way
+
+
+class ExpertQuality(NamedTuple):
+    """Fractions over held-out clips.
+
+    Attributes:
+        pair_accuracy: a window's similarity with its own sound is higher than with sound of the
+            same clip at least 5 frames away; over all such pairs.
+        balanced_accuracy: mean of the rates at which in-sync windows lie over, and the others
+            under, one threshold that was fitted on training clips.
+        offset_within_1: clips whose best offset within ±15 frames is at most 1 frame.
+        threshold: that threshold.
+        cosine_in_sync, cosine_off_sync: mean similarities.
+    """
+
+    pair_accuracy: float
+    balanced_accuracy: float
+    offset_within_1: float
+    threshold: float
+    cosine_in_sync: float
+    cosine_off_sync: float
+
+
+@torch.inference_mode()
+def similarity(expert: Expert, clip: Clip, waveform: np.ndarray, batch_size: int = 64
+               ) -> np.ndarray:  # fmt: skip
+    """The matrix (N, N) of one prepared clip; rows of windows without a face are left out of it.
+
+    Args:
+        expert: in evaluation mode.
+        clip: prepared at the expert's image size.
+        waveform: its sound, 16 kHz.
+        batch_size: windows at once.
+    """
+    present = set(clip.frames.tolist())
+    frames = range(max(present) + 1)
+    crops = [clip.faces(np.array([f]))[0] if f in present else None for f in frames]
+    faces, sounds = expert_embeddings(expert, crops, waveform, batch_size)
+    return (faces @ sounds.T).numpy()
+
+
+def split_pairs(matrix: np.ndarray, distance: int = WINDOW_FRAMES
+                ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """In-sync similarities (N,) and those of pairs at least `distance` frames apart (N, N).
+
+    What is no pair, and windows without a face, are NaN.
+    """
+    index = np.arange(len(matrix))
+    apart = np.abs(index[:, None] - index[None]) >= distance
+    return np.diag(matrix), np.where(apart, matrix, np.nan)
+
+
+def pair_accuracy(matrices: Sequence[np.ndarray]) -> float:
+    """Fraction of pairs in which the in-sync one is more similar."""
+    wins = []
+    for matrix in matrices:
+        own, others = split_pairs(matrix)
+        counted = ~np.isnan(others) & ~np.isnan(own)[:, None]
+        wins.append((own[:, None] > others)[counted])
+    return float(np.concatenate(wins).mean())
+
+
+def _pooled(matrices: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    own, others = zip(*(split_pairs(matrix) for matrix in matrices), strict=True)
+    flat_own = np.concatenate(own)
+    flat_others = np.concatenate([o.ravel() for o in others])
+    return flat_own[~np.isnan(flat_own)], flat_others[~np.isnan(flat_others)]
+
+
+def fit_threshold(matrices: Sequence[np.ndarray]) -> float:
+    """The similarity that separates in-sync from other pairs with the best balanced accuracy."""
+    own, others = (np.sort(values) for values in _pooled(matrices))
+    candidates = np.unique(np.concatenate([own, others]))
+    over = 1 - np.searchsorted(own, candidates) / len(own)
+    under = np.searchsorted(others, candidates) / len(others)
+    return float(candidates[np.argmax(over + under)])
+
+
+def balanced_accuracy(matrices: Sequence[np.ndarray], threshold: float) -> float:
+    """Mean of the rates of in-sync pairs at or over `threshold` and of others under it."""
+    own, others = _pooled(matrices)
+    return float(((own >= threshold).mean() + (others < threshold).mean()) / 2)
+
+
+def best_offset(matrix: np.ndarray) -> int:
+    """Frames by which the sound must be moved for the highest mean similarity, within ±15."""
+    half = len(matrix) // 2  # a mean of a few windows is mostly luck
+    offsets = [o for o in range(-MAX_OFFSET, MAX_OFFSET + 1) if abs(o) <= half]
+    means = [np.nanmean(np.diagonal(matrix, offset)) for offset in offsets]
+    return offsets[int(np.argmax(means))]
+
+
+def expert_quality(held_out: Sequence[np.ndarray], training: Sequence[np.ndarray]) -> ExpertQuality:
+    """All numbers; the threshold comes from the matrices of training clips."""
+    threshold = fit_threshold(training)
+    own, others = _pooled(held_out)
+    return ExpertQuality(
+        pair_accuracy(held_out),
+        balanced_accuracy(held_out, threshold),
+        float(np.mean([abs(best_offset(matrix)) <= 1 for matrix in held_out])),
+        threshold,
+        float(own.mean()),
+        float(others.mean()),
+    )

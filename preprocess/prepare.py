@@ -1,0 +1,89 @@
+"""A source becomes a set: list, leave out what is done, prepare the rest, write the lists."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import closing
+
+from preprocess.lists import Result, write_lists
+from preprocess.records import Records
+from preprocess.rejection import CRASHED, UNEXPECTED, RejectedError
+from preprocess.report import Report, by_reason, summary
+from preprocess.settings import Job, Recipe
+from preprocess.sources import Clip, list_clips
+from preprocess.worker import Stop, Worker
+from w2l.engine import Executor, Outcome, build_executor
+from w2l.errors import UserError
+from w2l.weights.lock import only_writer
+
+
+def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
+    """Prepare a source into `job.out`, or what an earlier run left undone.
+
+    Raises:
+        UserError: nothing to prepare, nothing usable, or the output cannot be written.
+    """
+    started = time.monotonic()
+    if not 0 <= job.shard < job.num_shards:
+        raise UserError(
+            f"shard={job.shard} does not exist: num_shards={job.num_shards} are numbered from 0."
+        )
+    executor = build_executor(job.engine, workers=job.workers)
+    records = Records(job.out, recipe)
+    records.make_root()
+    listing = list_clips(job, report.say)
+    for note in listing.notes:
+        report.warn(note)
+    mine = listing.clips[job.shard :: job.num_shards]
+    lock = job.out / f"shard-{job.shard}-of-{job.num_shards}"
+    with only_writer(lock, lambda: report.say("another run prepares these clips: waiting for it")):
+        prepared = _prepare_missing(mine, records, executor, job, report)
+        result = write_lists(listing, records, prepared=prepared)
+    for note in result.notes:
+        report.warn(note)
+    for line in summary(result, time.monotonic() - started, job.out):
+        report.say(line)
+    if not result.accepted and not result.pending:
+        raise UserError(
+            f"None of the clips can be used ({by_reason(result.rejected)}): "
+            f"{job.out / 'rejected.jsonl'} says why."
+        )
+    return result
+
+
+def _prepare_missing(
+    clips: list[Clip], records: Records, executor: Executor, job: Job, report: Report
+) -> int:
+    """Prepare those of `clips` that are neither finished nor rejected; returns how many."""
+    records.clean(clips)
+    todo = [
+        clip
+        for clip in clips
+        if not records.finished(clip) and (job.retry_rejected or not records.rejected(clip))
+    ]
+    if len(todo) < len(clips):
+        report.say(f"{len(clips) - len(todo)} of {len(clips)} clips were done before")
+    worker = Worker(records.root, records.recipe, job.device, job.batch_size)
+    with closing(executor.map(worker, todo, initializer=worker.start)) as outcomes:
+        _write_down(report.progress(outcomes, len(todo)), records)
+    return len(todo)
+
+
+def _write_down(outcomes: Iterable[Outcome], records: Records) -> None:
+    """Record what became of each clip, as soon as it is known.
+
+    Raises:
+        UserError: the run cannot go on.
+    """
+    for outcome in outcomes:
+        clip, value = outcome.item, outcome.value
+        if isinstance(value, Stop):
+            raise UserError(value.message)
+        if isinstance(value, RejectedError):
+            records.reject(clip, value.step, value.reason, value.detail)
+        elif outcome.error is not None:
+            reason = CRASHED if outcome.crashed else UNEXPECTED
+            records.reject(clip, "worker", reason, outcome.error, outcome.trace)
+        else:
+            records.forgive(clip)

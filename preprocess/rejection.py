@@ -1,0 +1,39 @@
+"""Why a clip is not in the set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from w2l.errors import UserError
+
+BROKEN = "broken file"
+PICTURE = "a still picture"
+NO_SOUND = "no sound"
+NO_FACE = "no face"
+TOO_SHORT = "too short"
+CRASHED = "crashed a worker"
+UNEXPECTED = "unexpected error"
+
+
+class RejectedError(Exception):
+    """The clip cannot be used.
+
+    Args:
+        step: which step says so: probe, sound, faces.
+        reason: one of the few above, to count by.
+        detail: one sentence about this file.
+    """
+
+    def __init__(self, step: str, reason: str, detail: str) -> None:
+        super().__init__(step, reason, detail)  # all of them, so that it can be pickled
+        self.step, self.reason, self.detail = step, reason, detail
+
+
+@contextmanager
+def rejecting(step: str, reason: str) -> Iterator[None]:
+    """Within, a sentence about bad input is a reason to reject the clip."""
+    try:
+        yield
+    except UserError as error:
+        raise RejectedError(step, reason, str(error)) from error

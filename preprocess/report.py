@@ -1,0 +1,87 @@
+"""What the user sees: progress while it runs, and a summary at the end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from preprocess.lists import Result
+from preprocess.records import Record
+from preprocess.sources.clip import SPLITS
+from w2l.engine import Outcome
+
+LOG_EVERY_S = 30.0  # a log file gets a line this often; a terminal gets a bar instead
+
+
+class Report:
+    """Talks to the user.
+
+    Args:
+        console: where to; a file gets plain lines.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def say(self, text: str) -> None:
+        """One line, as it is: file names may hold what rich takes for markup."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """One line that stands out."""
+        self.console.print(Text.assemble(("warning: ", "yellow"), text), soft_wrap=True)
+
+    def progress(self, outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
+        """Pass outcomes on, showing how many are done, the rate and the time left."""
+        logged = time.monotonic()
+        first: float | None = None  # time of the first outcome: until then workers start up
+        columns = (TextColumn("preparing"), BarColumn(), MofNCompleteColumn(),
+                   TextColumn("{task.fields[rate]:.2f} clips/s"), TimeRemainingColumn(),
+                   TextColumn("left"))  # fmt: skip
+        terminal = self.console.is_terminal
+        with Progress(*columns, console=self.console, disable=not terminal) as bar:
+            task = bar.add_task("preparing", total=total, rate=0.0)
+            for done, outcome in enumerate(outcomes, 1):
+                now = time.monotonic()
+                first = first or now
+                rate = (done - 1) / (now - first) if done > 1 else 0.0
+                bar.update(task, completed=done, rate=rate)
+                if not terminal and now - logged >= LOG_EVERY_S:
+                    logged = now
+                    left = f"{(total - done) / rate / 60:.1f} min left" if rate else "just begun"
+                    self.say(f"{done}/{total} clips, {rate:.2f} clips/s, {left}")
+                yield outcome
+
+
+def summary(result: Result, seconds: float, root: Path) -> Iterator[str]:
+    """Lines that say what became of every clip."""
+    accepted, rejected = result.accepted, result.rejected
+    hours = sum(record["duration_s"] for record in accepted) / 3600
+    splits = Counter(record["split"] for record in accepted)
+    speakers = len({record["speaker"] for record in accepted})
+    listed = ", ".join(f"{split} {splits[split]}" for split in SPLITS)
+    length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"
+    yield f"{root}: {len(accepted)} clips, {length}, {speakers} speakers ({listed})"
+    if rejected:
+        yield f"rejected: {by_reason(rejected)}; {root / 'rejected.jsonl'} says why"
+    if result.pending:
+        yield f"not done yet: {result.pending}, the other shards'"
+    yield f"{result.prepared} prepared now, in {seconds:.1f} s"
+
+
+def by_reason(rejected: Iterable[Record]) -> str:
+    """`2 no face, 1 broken file`."""
+    counts = Counter(record["reason"] for record in rejected)
+    return ", ".join(f"{count} {reason}" for reason, count in counts.most_common())

@@ -1,0 +1,73 @@
+"""Typed settings of a preparation: what decides its bytes, and how it is run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FORMAT = 1  # raise it when the files of a clip change meaning: clips are then prepared anew
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the bytes of a prepared clip.
+
+    Attributes:
+        fps: frames per second of the set; None: as the video has them.
+        detector: name of the face detector.
+        detector_weights: its weights file or registry name; None: its own default.
+        detect_every: frames from one detection to the next; tracked between.
+        min_frames: shortest unbroken stretch of frames with a face.
+        jpeg_quality: 1 to 100, as OpenCV counts.
+        published: the detector is shown the frames as the published code shows them.
+    """
+
+    fps: float | None = 25.0
+    detector: str = "centerface"
+    detector_weights: str | None = None
+    detect_every: int = 5
+    min_frames: int = 16
+    jpeg_quality: int = 95
+    published: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Names the recipe in records: another digest, and a clip is prepared anew."""
+        values: dict[str, object] = {"format": FORMAT, **asdict(self)}
+        if self.detector_weights is not None:
+            values["detector_weights"] = Path(self.detector_weights).name  # wherever it lies
+        text = json.dumps(values, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is prepared, where to, and by how many.
+
+    Attributes:
+        source: folder, lrs2 or demo.
+        data_root: where the videos lie; None for the demo set, which is rendered.
+        out: where the set goes.
+        filelists: folder of LRS2's split lists; None: looked for.
+        engine: serial or process.
+        workers: processes; None: one per core.
+        device: of the detector: auto, cpu, cuda, cuda:1.
+        batch_size: frames per detector call.
+        shard: which part of the clips, from 0.
+        num_shards: of how many; each may run on another machine, into the same `out`.
+        retry_rejected: try clips again that an earlier run rejected.
+    """
+
+    source: str
+    data_root: Path | None
+    out: Path
+    filelists: Path | None = None
+    engine: str = "process"
+    workers: int | None = None
+    device: str = "auto"
+    batch_size: int = 8
+    shard: int = 0
+    num_shards: int = 1
+    retry_rejected: bool = False

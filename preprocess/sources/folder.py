@@ -1,0 +1,88 @@
+"""`source=folder`: any folder of videos, one sub-folder per person."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from preprocess.sources.clip import Clip, Listing
+from preprocess.sources.names import folder_name, tell_apart
+from w2l.errors import UserError
+
+# What a video file may be called; whether it is one is found out by opening it.
+SUFFIXES = frozenset(
+    {
+        ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4",
+        ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".ts", ".vob", ".webm", ".wmv",
+    }
+)  # fmt: skip
+
+
+def list_folder(data_root: Path, *, leave_out: Path | None = None) -> Listing:
+    """All videos below `data_root`, in the order of their paths.
+
+    The speaker is the **first** folder below `data_root`: `id00012/<video>/<clip>.mp4`, the way
+    VoxCeleb2 has it, stays one person. A file that lies in `data_root` itself is its own speaker,
+    since nothing says whom it shows.
+
+    Args:
+        data_root: the folder; sub-folders and links are followed, hidden ones are not.
+        leave_out: a folder below it that is no source: where the set is written.
+
+    Raises:
+        UserError: no such folder, or no video in it.
+    """
+    if not data_root.is_dir():
+        raise UserError(f"data_root={data_root} is not a folder: give the folder of your videos.")
+    files = sorted(_walk(data_root, leave_out), key=lambda path: path.as_posix())
+    videos = [path for path in files if path.suffix.lower() in SUFFIXES]
+    others = [path for path in files if path.suffix.lower() not in SUFFIXES]
+    if not videos:
+        what = f"none of its {len(others)} files is" if others else "it is empty, not"
+        raise UserError(
+            f"data_root={data_root} holds no video: {what} called *.mp4, *.mov or the like."
+        )
+    sources = [path.relative_to(data_root).as_posix() for path in videos]
+    keys = tell_apart([_key(source) for source in sources], sources)
+    clips = []
+    for path, source, key in zip(videos, sources, keys, strict=True):
+        speaker, name = key.split("/")
+        clips.append(Clip(path, source, speaker, name))
+    return Listing(clips, _notes(others))
+
+
+def _walk(root: Path, leave_out: Path | None) -> Iterator[Path]:
+    """Regular files below `root`; each real folder once, so that links in a circle end."""
+    seen = {root.resolve()}
+    if leave_out is not None:
+        seen.add(leave_out.resolve())
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        kept = []
+        for name in sorted(subfolders):
+            real = (Path(folder) / name).resolve()
+            if not name.startswith(".") and real not in seen:
+                seen.add(real)
+                kept.append(name)
+        subfolders[:] = kept
+        for name in names:
+            path = Path(folder) / name
+            if not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _key(source: str) -> str:
+    """`a/b/c.mp4` → `a/b_c`; `c.mp4` → `c/c`."""
+    *folders, file = source.split("/")
+    stem = Path(file).stem
+    speaker = folders[0] if folders else stem
+    return f"{folder_name(speaker)}/{folder_name('_'.join([*folders[1:], stem]))}"
+
+
+def _notes(others: list[Path]) -> list[str]:
+    if not others:
+        return []
+    kinds = Counter(path.suffix.lower() or "no ending" for path in others)
+    listed = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common(5))
+    return [f"{len(others)} files are not called like videos and were left alone ({listed})."]

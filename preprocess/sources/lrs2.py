@@ -1,0 +1,128 @@
+"""`source=lrs2`: the BBC's LRS2, `mvlrs_v1/main/<speaker>/<clip>.mp4` with its split lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from preprocess.sources.clip import SPLITS, Clip, Listing
+from w2l.errors import UserError
+
+PUBLISHED_COUNTS = {"train": 45_839, "val": 1_082, "test": 1_243}  # the data set's own page
+HOME = "https://www.robots.ox.ac.uk/~vgg/data/lip_reading/lrs2.html"
+EXPECTED = (
+    "mvlrs_v1/main/<speaker>/<clip>.mp4 with <clip>.txt beside it "
+    "(data_root may be mvlrs_v1, its parent, or main)"
+)
+
+
+def list_lrs2(data_root: Path, *, filelists: Path | None = None) -> Listing:
+    """The clips of `main` that the split lists name, in the lists' order; `pretrain` is not used.
+
+    Args:
+        data_root: `mvlrs_v1`, the folder that holds it, or `main`.
+        filelists: folder of train.txt, val.txt, test.txt; None: looked for beside the videos and
+            in `filelists/` of the working folder.
+
+    Raises:
+        UserError: the layout is another, or the lists are missing: what was expected, what found.
+    """
+    main = _find_main(data_root)
+    folder = _find_lists(main, data_root, filelists)
+    clips: list[Clip] = []
+    notes: list[str] = []
+    seen: dict[str, str] = {}
+    missing: list[str] = []
+    for split in SPLITS:
+        listed = read_list(folder / f"{split}.txt")
+        if len(listed) != PUBLISHED_COUNTS[split]:
+            notes.append(
+                f"{folder / split}.txt names {len(listed)} clips; "
+                f"LRS2's has {PUBLISHED_COUNTS[split]}."
+            )
+        for key in listed:
+            if key in seen:
+                raise UserError(
+                    f"{folder}: {key} is in {seen[key]}.txt and again in {split}.txt; fetch the "
+                    f"lists anew from {HOME}."
+                )
+            seen[key] = split
+            video = main / f"{key}.mp4"
+            if video.is_file():
+                clips.append(_clip(video, key, split))
+            else:
+                missing.append(key)
+    if not clips:
+        raise UserError(
+            f"None of the {len(seen)} clips listed in {folder} lies below {main} (the first should "
+            f"be {main / next(iter(seen), '<speaker>/<clip>')}.mp4): lists and videos differ."
+        )
+    if missing:
+        notes.append(
+            f"{len(missing)} of {len(seen)} listed clips are not below {main} "
+            f"(the first: {missing[0]}.mp4): is the archive unpacked as a whole?"
+        )
+    return Listing(clips, notes)
+
+
+def read_list(path: Path) -> list[str]:
+    """Entries `speaker/clip` of a split list; a tag after a blank (` NF`, ` MV`) is dropped.
+
+    Raises:
+        UserError: a line is not of that form.
+    """
+    entries = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+        if not line.strip():
+            continue
+        entry = line.split()[0].removesuffix(".mp4")
+        parts = entry.split("/")
+        if len(parts) != 2 or not all(parts) or {".", ".."} & set(parts):
+            raise UserError(
+                f"{path}, line {number}: {line.strip()!r} is not of the form speaker/clip."
+            )
+        entries.append(entry)
+    return entries
+
+
+def _clip(video: Path, key: str, split: str) -> Clip:
+    speaker, name = key.split("/")
+    return Clip(video, f"main/{key}.mp4", speaker, name, split, video.with_suffix(".txt"))
+
+
+def _find_main(data_root: Path) -> Path:
+    if not data_root.is_dir():
+        raise UserError(f"data_root={data_root} is not a folder: expected {EXPECTED}.")
+    for main in (data_root / "mvlrs_v1" / "main", data_root / "main"):
+        if main.is_dir():
+            return main
+    if data_root.name == "main" or next(data_root.glob("*/[0-9][0-9][0-9][0-9][0-9].mp4"), None):
+        return data_root
+    found = sorted(path.name for path in data_root.iterdir())
+    if any("_part" in name or name.endswith((".tar", ".tar.gz", ".tgz")) for name in found):
+        raise UserError(
+            f"data_root={data_root} holds the archive, not the videos: join its parts and unpack "
+            f"them first (cat lrs2_v1_parta? | tar -x); expected {EXPECTED}."
+        )
+    shown = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
+    raise UserError(
+        f"data_root={data_root} is not LRS2's layout: expected {EXPECTED}, found "
+        f"{shown or 'an empty folder'}; for other videos use source=folder."
+    )
+
+
+def _find_lists(main: Path, data_root: Path, filelists: Path | None) -> Path:
+    if filelists is not None:
+        places = [filelists]
+    else:
+        roots: Iterable[Path] = (main, main.parent, main.parent.parent, data_root)
+        places = [place for root in roots for place in (root, root / "filelists")]
+        places.append(Path("filelists"))
+    for place in places:
+        if all((place / f"{split}.txt").is_file() for split in SPLITS):
+            return place
+    raise UserError(
+        f"LRS2's split lists train.txt, val.txt and test.txt are not in "
+        f"{filelists or f'{main.parent}, its parent, {main} or filelists/'}: get them from {HOME} "
+        f"and set filelists=FOLDER (or make your own splits: source=folder data_root={main})."
+    )

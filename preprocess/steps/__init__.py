@@ -1,0 +1,1 @@
+"""What is done to one clip, in order: probe, sound, faces, crops."""

@@ -1,0 +1,118 @@
+"""All steps on one clip: from a video file to a finished folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import torch
+
+from preprocess.records import Record, origin, write_json
+from preprocess.rejection import BROKEN, rejecting
+from preprocess.settings import Recipe
+from preprocess.sources import Clip
+from preprocess.sources.transcript import read_transcript
+from preprocess.steps.crops import whole_pixels, write_crops
+from preprocess.steps.faces import check_faces, find_face
+from preprocess.steps.probe import check
+from preprocess.steps.sound import read_sound, write_sound
+from w2l import __version__
+from w2l.faces import FaceDetector
+from w2l.files import atomic_path
+from w2l.video import VideoInfo, VideoReader
+
+FRAME_MEMORY = 256 * 2**20  # bytes; a longer clip is decoded twice instead of kept
+
+
+def prepare_clip(
+    clip: Clip, folder: Path, recipe: Recipe, detector: FaceDetector, batch_size: int = 8
+) -> Record:
+    """Prepare one clip into `folder`, which appears whole or not at all.
+
+    Args:
+        clip: the source.
+        folder: <out>/<speaker>/<clip>; an earlier one is replaced.
+        recipe: what the result is to be.
+        detector: finds faces.
+        batch_size: frames per call of it.
+
+    Returns:
+        The record that is also in clip.json.
+
+    Raises:
+        RejectedError: the clip cannot be used.
+        UserError: the folder cannot be written.
+    """
+    record = origin(clip, recipe)  # first: a file that changes meanwhile is then out of date
+    info = check(clip.path)
+    samples = read_sound(clip.path)
+    reader = VideoReader(clip.path, fps=recipe.fps)
+    frames = in_memory_if_small(reader, info)
+    with rejecting("faces", BROKEN):
+        faces = find_face(
+            frames,
+            detector,
+            every=recipe.detect_every,
+            batch_size=batch_size,
+            published=recipe.published,
+        )
+    boxes, present = whole_pixels(faces, info.height, info.width)
+    check_faces(clip.path, present, recipe.min_frames)
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        with rejecting("crops", BROKEN):
+            write_crops(frames, boxes, present, temporary, recipe.jpeg_quality)
+        n_mel = write_sound(samples, temporary)
+        record |= _description(clip, info, float(reader.fps), boxes, present)
+        record |= {"n_mel": n_mel, "detector": recipe.detector, "versions": _versions()}
+        write_json(temporary / "clip.json", record)
+    return record
+
+
+def in_memory_if_small(reader: VideoReader, info: VideoInfo) -> Iterable[np.ndarray]:
+    """The frames as a list where they fit in `FRAME_MEMORY`, else the reader itself.
+
+    They are needed twice, to find the face and to cut it out; memory stays bounded either way.
+    """
+    limit = max(FRAME_MEMORY // (info.width * info.height * 3), 1)
+    if info.duration_s * float(reader.fps) > 2 * limit:
+        return reader
+    frames = list(islice(reader, limit + 1))  # what a file says of its length may be wrong
+    return frames if len(frames) <= limit else reader
+
+
+def _description(
+    clip: Clip, info: VideoInfo, fps: float, boxes: np.ndarray, present: np.ndarray
+) -> dict[str, Any]:
+    heights = (boxes[:, 3] - boxes[:, 1])[present]
+    return {
+        "split": clip.split,
+        "transcript": read_transcript(clip.transcript),
+        "n_frames": len(boxes),
+        "n_faces": int(present.sum()),
+        "duration_s": round(len(boxes) / fps, 3),
+        "fps": fps,
+        "source_fps": round(float(info.fps), 3),
+        "source_variable_rate": info.variable_rate,
+        "source_codec": info.codec,
+        "width": info.width,
+        "height": info.height,
+        "face_size": int(np.median(heights)),
+        "boxes": [
+            box.tolist() if there else None for box, there in zip(boxes, present, strict=True)
+        ],
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "w2l": __version__,
+        "torch": torch.__version__,
+        "opencv": cv2.__version__,
+        "av": av.__version__,
+    }

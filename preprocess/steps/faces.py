@@ -1,0 +1,84 @@
+"""Third step: one face through the whole clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from preprocess.rejection import NO_FACE, TOO_SHORT, RejectedError
+from w2l.boxes import area
+from w2l.faces import FaceDetector, Faces
+from w2l.faces.track import boxes_of, detect_video, first, link
+
+
+def find_face(
+    frames: Iterable[np.ndarray],
+    detector: FaceDetector,
+    *,
+    every: int = 5,
+    batch_size: int = 8,
+    published: bool = False,
+) -> np.ndarray:
+    """The box of the clip's main face in each frame.
+
+    That is the track with the largest sum of areas: a face that is near, and seen for long. One
+    track and not the largest face of each frame, so that no clip jumps between people.
+
+    Args:
+        frames: (H, W, 3) uint8 BGR; read once, few are held.
+        detector: finds faces.
+        every: frames from one detection to the next.
+        batch_size: frames per call of the detector.
+        published: take each frame's first face, whosever it is, as the published preparation does.
+
+    Returns:
+        (N, 4) float32 in pixels, NaN where the face is not seen.
+    """
+    faces = _all_faces(detect_video(frames, detector, every, batch_size))
+    if published:
+        return first(faces)
+    tracks = link(faces)
+    if not tracks:
+        return np.full((len(faces), 4), np.nan, dtype=np.float32)
+    main = max(tracks, key=lambda track: float(area(track.boxes).sum()))
+    return boxes_of(main, len(faces))
+
+
+def _all_faces(faces: Iterable[Faces]) -> list[Faces]:
+    """The boxes and scores of all frames, taken out of the arrays in which they come.
+
+    Small arrays that outlive a frame lie in the gap that the frame leaves in the heap, and the
+    next frame no longer fits there: kept as they come, the faces of an hour cost 50 GB. Python's
+    own numbers live elsewhere; arrays are made of them when no more frames come.
+    """
+    numbers = [(found.boxes.tolist(), found.scores.tolist()) for found in faces]
+    return [
+        Faces(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
+        for boxes, scores in numbers
+    ]
+
+
+def check_faces(path: Path, present: np.ndarray, min_frames: int) -> None:
+    """Is there enough of the face to train on?
+
+    Args:
+        path: of the video, for the message.
+        present: (N,) bool, frames with the face.
+        min_frames: how many there must be in a row.
+
+    Raises:
+        RejectedError: no face at all, or never for long enough.
+    """
+    if not present.any():
+        raise RejectedError("faces", NO_FACE, f"{path} shows no face in its {len(present)} frames.")
+    longest = max(len(list(run)) for there, run in groupby(present.tolist()) if there)
+    if longest < min_frames:
+        raise RejectedError(
+            "faces",
+            TOO_SHORT,
+            f"{path} shows a face for {longest} of {len(present)} frames in a row; "
+            f"min_frames={min_frames} are needed.",
+        )

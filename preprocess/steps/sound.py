@@ -1,0 +1,77 @@
+"""Second step: the sound as 16 kHz mono, and its log-mel."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from preprocess.rejection import BROKEN, TOO_SHORT, RejectedError, rejecting
+from w2l.audio import SAMPLE_RATE
+from w2l.audio.mel import HOP_LENGTH, N_FFT, log_mel
+from w2l.audio.mfcc import to_int16
+from w2l.audio.waveform import load_audio
+
+MIN_SAMPLES = SAMPLE_RATE // 5  # 0.2 s, one window of the networks
+PIECE = 60 * SAMPLE_RATE  # samples; a spectrum of an hour at once takes over 1 GB
+
+
+def read_sound(path: Path) -> np.ndarray:
+    """The clip's sound from the moment of its first frame: (n,) int16 at 16 kHz.
+
+    Raises:
+        RejectedError: it cannot be decoded, or is shorter than one window.
+    """
+    with rejecting("sound", BROKEN):
+        waveform = load_audio(path, sample_rate=SAMPLE_RATE, origin="video")
+    if len(waveform) < MIN_SAMPLES:
+        seconds = len(waveform) / SAMPLE_RATE
+        raise RejectedError(
+            "sound", TOO_SHORT, f"{path} has {seconds:.2f} s of sound, under 0.2 s."
+        )
+    return to_int16(waveform)
+
+
+def write_sound(samples: np.ndarray, folder: Path) -> int:
+    """Write audio.wav and mel.npy; the log-mel is that of audio.wav's own 16-bit samples.
+
+    Args:
+        samples: (n,) int16.
+        folder: of the clip.
+
+    Returns:
+        Number of mel columns.
+    """
+    with wave.open(str(folder / "audio.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(samples.astype("<i2", copy=False).tobytes())
+    mel = log_mel_in_pieces(samples)
+    np.save(folder / "mel.npy", mel)
+    return mel.shape[1]
+
+
+def log_mel_in_pieces(samples: np.ndarray, piece: int = PIECE) -> np.ndarray:
+    """`log_mel` of int16 samples in memory that does not grow with their number.
+
+    Args:
+        samples: (n,) int16.
+        piece: samples at a time, a multiple of the hop length.
+
+    Returns:
+        float32 (80, 1 + n // 200), equal to `log_mel` of the whole.
+    """
+    # A column hears half an FFT to either side, and pre-emphasis one sample more.
+    margin = HOP_LENGTH * (N_FFT // 2 // HOP_LENGTH + 1)
+    columns = []
+    for start in range(0, max(len(samples) - margin, 1), piece):
+        stop = start + piece
+        # The last piece takes the rest, so that none is too short for the padding at its end.
+        last = stop >= len(samples) - margin
+        before, after = max(0, start - margin), len(samples) if last else stop + margin
+        mel = log_mel(samples[before:after].astype(np.float32) / 32768)
+        first = (start - before) // HOP_LENGTH
+        columns.append(mel[:, first:] if last else mel[:, first : first + piece // HOP_LENGTH])
+    return np.concatenate(columns, axis=1)

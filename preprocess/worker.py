@@ -1,0 +1,80 @@
+"""What a worker process does with one clip.
+
+The steps load torch, OpenCV and librosa, which takes seconds. They are imported inside the
+functions, so that the parent, which never runs them, does not wait for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from preprocess.records import Record
+from preprocess.rejection import RejectedError
+from preprocess.settings import Recipe
+from preprocess.sources import Clip
+from w2l.errors import UserError
+
+if TYPE_CHECKING:
+    from w2l.faces import FaceDetector
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The run cannot go on: the disk is full, the folder is read-only."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Callable on a clip, in any process.
+
+    Attributes:
+        root: the set's folder.
+        recipe: what a prepared clip is to be.
+        device: of the detector: auto, cpu, cuda, cuda:1.
+        batch_size: frames per detector call.
+    """
+
+    root: Path
+    recipe: Recipe
+    device: str
+    batch_size: int
+
+    def start(self) -> None:
+        """Load everything that the first clip would otherwise wait for."""
+        from preprocess.steps import chain  # noqa: F401
+
+        _detector(self.recipe, self.device)
+
+    def __call__(self, clip: Clip) -> Record | RejectedError | Stop:
+        """The clip's record, why it is rejected, or why the whole run must stop."""
+        from preprocess.steps.chain import prepare_clip
+
+        detector = _detector(self.recipe, self.device)
+        folder = self.root / clip.speaker / clip.name
+        try:
+            return prepare_clip(clip, folder, self.recipe, detector, self.batch_size)
+        except RejectedError as rejection:
+            return rejection
+        except UserError as error:  # of the output: those of the input are rejections
+            return Stop(str(error))
+
+
+@cache
+def _detector(recipe: Recipe, device: str) -> FaceDetector:
+    import torch
+
+    from w2l.faces import build_detector
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return build_detector(
+        recipe.detector,
+        device=device,
+        weights=recipe.detector_weights,
+        published=recipe.published,
+    )

@@ -1,0 +1,28 @@
+"""Checkpoints of every packing: published, TorchScript, safetensors and our own.
+
+No code in a file is ever run: pickles are read for tensors and plain values only.
+`python -m w2l.checkpoints in.ckpt out.pth` converts one of ours to the published format.
+"""
+
+from w2l.checkpoints.find import newest_expert, resolve
+from w2l.checkpoints.load import (
+    Checkpoint,
+    load_discriminator,
+    load_expert,
+    load_generator,
+    load_syncnet,
+    read,
+)
+from w2l.checkpoints.publish import export
+
+__all__ = [
+    "Checkpoint",
+    "export",
+    "load_discriminator",
+    "load_expert",
+    "load_generator",
+    "load_syncnet",
+    "newest_expert",
+    "read",
+    "resolve",
+]

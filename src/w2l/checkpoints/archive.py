@@ -1,0 +1,107 @@
+"""The content of a checkpoint file, whatever its packing, without running code in it."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from w2l.checkpoints import torchscript
+from w2l.errors import UserError
+from w2l.weights.download import is_html
+
+# What the readers raise on bytes that are not what they seem; any of them means a damaged file.
+DAMAGED = (
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    SafetensorError,
+    pickle.UnpicklingError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The file's dict: tensors, numbers, strings and containers of them, on the CPU.
+
+    Tensors of zip and safetensors files stay on disk until they are used (memory map), so looking
+    at a large file is cheap.
+
+    Raises:
+        UserError: no such file; empty, truncated or damaged; not a checkpoint; or it holds
+            Python objects that could run code.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder: name the checkpoint file in it.") from error
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+    _refuse_impostors(path, head)
+    try:
+        content = _load(path, head)
+    except pickle.UnpicklingError as error:
+        if match := re.search(r"GLOBAL ([\w.]+)", str(error)):
+            raise UserError(
+                f"{path} holds Python objects ({match[1]}), whose loading could run code, so it is "
+                "not read: save its state_dict alone, in the environment that it came from."
+            ) from error
+        raise _damaged(path) from error
+    except DAMAGED as error:
+        raise _damaged(path) from error
+    if not isinstance(content, dict):
+        raise UserError(
+            f"{path} holds a {type(content).__name__} in place of a state dict: "
+            "it is not a checkpoint of a network."
+        )
+    return content
+
+
+def _refuse_impostors(path: Path, head: bytes) -> None:
+    if not head:
+        raise UserError(f"{path} is empty: fetch or copy it again.")
+    if is_html(head):
+        raise UserError(
+            f"{path} is an HTML page, saved in place of a checkpoint: fetch the file itself."
+        )
+    if head.startswith(b"version https://git-lfs"):
+        raise UserError(f"{path} is a Git LFS pointer, not the file: run git lfs pull.")
+
+
+def _load(path: Path, head: bytes) -> Any:
+    if head.startswith(b"PK"):
+        with zipfile.ZipFile(path) as archive:
+            if torchscript.is_torchscript(archive):
+                return torchscript.read(archive)
+            pickled = any(name.endswith("/data.pkl") for name in archive.namelist())
+        if pickled:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    elif head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
+        return safetensors.torch.load_file(path)
+    elif head.startswith(b"\x80"):  # torch's format before 1.6: pickles in a row, no memory map
+        return torch.load(path, map_location="cpu", weights_only=True)
+    raise UserError(
+        f"{path} is not a checkpoint: PyTorch, TorchScript and safetensors files are read."
+    )
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is damaged or cut off: fetch or copy it again.")

@@ -1,0 +1,212 @@
+"""Checkpoints into networks, strictly, with a sentence that says what is wrong with a wrong one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from w2l.checkpoints import archive
+from w2l.checkpoints.find import resolve
+from w2l.checkpoints.networks import (
+    BUILDERS,
+    TRAINED,
+    Shapes,
+    identify,
+    infer_config,
+    label,
+    outline,
+)
+from w2l.errors import UserError
+from w2l.models import Expert, Generator, QualityDiscriminator, SyncNetV2
+
+WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod)\.)+")  # DataParallel's and torch.compile's
+NAMED = 3  # how many entries of each kind an error names
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One network's parameters.
+
+    Attributes:
+        state_dict: entries under the published names, on the CPU, in the file's own dtype.
+        network: "generator", "expert", "discriminator", "syncnet_v2", "s3fd", another name of
+            `networks.KINDS`, or "unknown": told by names and shapes, never by the file's name.
+        config: the network's constructor arguments, stated in the file or inferred from shapes.
+        global_step, global_epoch: updates and epochs of the training, 0 where not stated.
+    """
+
+    state_dict: dict[str, Tensor] = field(repr=False)
+    network: str
+    config: dict[str, Any]
+    global_step: int = 0
+    global_epoch: int = 0
+
+
+def read(path: str | Path, network: str | None = None) -> Checkpoint:
+    """Read a checkpoint of any packing.
+
+    Args:
+        path: the file.
+        network: which network to take from one of our files that holds several (the generator
+            and its discriminator); by default the one that was trained for its own sake.
+
+    Raises:
+        UserError: the file cannot be read, or holds no tensors.
+    """
+    path = Path(path)
+    content = archive.load(path)
+    state = _find_state(path, content)
+    ours = content.get("w2l")
+    stated = dict(ours) if isinstance(ours, dict) else {"config": content.get("config")}
+    config = stated.get("config")
+    parts = _split(state)
+    if parts:
+        main = str(stated.get("network"))
+        chosen = next(n for n in (network, main, *parts) if n in parts)
+        state = parts[chosen]
+        config = config if chosen == main else None
+    found = identify(state)
+    optimizers = content.get("optimizer_states")
+    return Checkpoint(
+        state_dict=state,
+        network=found,
+        config=_plain(config) or infer_config(found, state),
+        # Lightning counts every optimizer's step, and a GAN has two per update.
+        global_step=_count(content.get("global_step"))
+        // (len(optimizers) if isinstance(optimizers, list) and optimizers else 1),
+        global_epoch=_count(content.get("global_epoch", content.get("epoch"))),
+    )
+
+
+def load_generator(path_or_name: str | Path, device: str | torch.device = "cpu") -> Generator:
+    """A generator in evaluation mode, from a file or a registry name, strictly.
+
+    Raises:
+        UserError: no such file or name, or it holds something else.
+    """
+    return cast(Generator, _load(path_or_name, "generator", device))
+
+
+def load_expert(path_or_name: str | Path, device: str | torch.device = "cpu") -> Expert:
+    """As `load_generator`, an expert."""
+    return cast(Expert, _load(path_or_name, "expert", device))
+
+
+def load_discriminator(
+    path_or_name: str | Path, device: str | torch.device = "cpu"
+) -> QualityDiscriminator:
+    """As `load_generator`, a quality discriminator, also out of a GAN training's file."""
+    return cast(QualityDiscriminator, _load(path_or_name, "discriminator", device))
+
+
+def load_syncnet(path_or_name: str | Path, device: str | torch.device = "cpu") -> SyncNetV2:
+    """As `load_generator`, SyncNet v2."""
+    return cast(SyncNetV2, _load(path_or_name, "syncnet_v2", device))
+
+
+def _load(path_or_name: str | Path, network: str, device: str | torch.device) -> nn.Module:
+    path = resolve(path_or_name)
+    checkpoint = read(path, network)
+    config = checkpoint.config if checkpoint.network == network else {}
+    try:
+        shapes, config = outline(network, config)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} states a configuration that {label(network)} does not have "
+            f"({config}: {error}): it was written by another version of this program."
+        ) from error
+    state = _with_counters(checkpoint.state_dict, shapes)
+    if differences := _differences(state, shapes):
+        seems = (
+            f"it is one, but of another make ({', '.join(f'{k} {v}' for k, v in config.items())})"
+            if checkpoint.network == network
+            else f"it holds {label(checkpoint.network)}"
+        )
+        raise UserError(f"{path} is not the wanted {_bare(network)}: {seems}; {differences}.")
+    module = BUILDERS[network](**config)
+    module.load_state_dict(state)
+    return module.to(device).eval()
+
+
+def _find_state(path: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors by name, out of the usual wrappers, without the prefixes of wrapping modules."""
+    wrapped = (content.get(key) for key in ("state_dict", "params_ema", "params"))
+    for candidate in (*wrapped, content):
+        if isinstance(candidate, Mapping):
+            state = {
+                WRAPPERS.sub("", name): value
+                for name, value in candidate.items()
+                if isinstance(name, str) and isinstance(value, Tensor)
+            }
+            if state:
+                return state
+    raise UserError(f"{path} holds no tensors by name: it is not a checkpoint of a network.")
+
+
+def _split(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """The networks of one of our training files, whose entries start with the network's name."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, value in state.items():
+        network, _, entry = name.partition(".")
+        if network in TRAINED:
+            parts.setdefault(network, {})[WRAPPERS.sub("", entry)] = value
+    return parts
+
+
+def _with_counters(state: dict[str, Tensor], shapes: Shapes) -> dict[str, Tensor]:
+    """Add the batch norms' counters, which files from before torch 0.4.1 lack.
+
+    They count training batches and play no part in evaluation.
+    """
+    counters = {
+        name: torch.zeros((), dtype=torch.int64)
+        for name in shapes
+        if name.endswith(".num_batches_tracked") and f"{name[:-20]}.running_mean" in state
+    }
+    return counters | state
+
+
+def _differences(state: Mapping[str, Tensor], shapes: Shapes) -> str:
+    """What keeps a state dict from loading strictly, as a clause, or ""."""
+    missing = [name for name in shapes if name not in state]
+    unknown = [name for name in state if name not in shapes]
+    reshaped = [n for n in shapes if n in state and tuple(state[n].shape) != shapes[n]]
+    clauses = []
+    if missing:
+        clauses.append(f"{len(missing)} of {len(shapes)} entries are missing ({_few(missing)})")
+    if unknown:
+        clauses.append(f"{len(unknown)} are not known ({_few(unknown)})")
+    if reshaped:
+        first = reshaped[0]
+        clauses.append(
+            f"{len(reshaped)} have another shape ({first}: {tuple(state[first].shape)} "
+            f"where {shapes[first]} is wanted)"
+        )
+    return ", ".join(clauses)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+
+
+def _bare(network: str) -> str:
+    """The network's label without its article."""
+    return re.sub(r"^(?:an?|the) ", "", label(network))
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """A stated configuration, if it is names with numbers; else nothing."""
+    if not isinstance(config, Mapping):
+        return {}
+    valid = all(isinstance(k, str) and isinstance(v, int | float) for k, v in config.items())
+    return dict(config) if valid else {}
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,91 @@
+"""Which network a state dict belongs to, and with which arguments it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from w2l.models import Expert, Generator, QualityDiscriminator, SyncNetV2
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+class _Kind(NamedTuple):
+    """How to know a network: an entry that no other has, and its size on axis 1 (None: any)."""
+
+    label: str
+    entry: str
+    in_channels: int | None = None
+
+
+KINDS = {
+    "generator": _Kind("a generator", "face_encoder_blocks.0.0.conv_block.0.weight", 6),
+    "expert": _Kind("an expert (lip-sync SyncNet)", "face_encoder.0.conv_block.0.weight", 15),
+    "discriminator": _Kind(
+        "a quality discriminator", "face_encoder_blocks.0.0.conv_block.0.weight", 3
+    ),
+    "syncnet_v2": _Kind("SyncNet v2 (the LSE metric)", "netcnnlip.0.weight", 3),
+    "s3fd": _Kind("the S3FD detector of face_alignment", "conv3_3_norm_mbox_conf.weight"),
+    "sfd_face": _Kind("the S3FD detector of SyncNet", "L2Norm3_3.weight"),
+    "gfpgan": _Kind("GFPGAN", "stylegan_decoder.constant_input.weight"),
+    "codeformer": _Kind("CodeFormer", "position_emb"),
+    "realesrgan": _Kind("Real-ESRGAN", "body.0.rdb1.conv1.weight"),
+    "bisenet": _Kind("the BiSeNet face parser", "cp.resnet.conv1.weight"),
+}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "generator": Generator,
+    "expert": Expert,
+    "discriminator": QualityDiscriminator,
+    "syncnet_v2": SyncNetV2,
+}
+TRAINED = ("generator", "expert", "discriminator")
+"""The networks that we train: built from a width and an image size, and part of our files."""
+
+IMAGE_SIZES = (96, 128, 192, 256, 384, 512, 48, 64, 288)
+"""Tried in this order where a file does not state its size.
+
+192 and 288 px generators have the same entries (a step by 3 looks like a step by 2), so a 288 px
+one needs its size stated in the file, as our exports do.
+"""
+
+
+def identify(state: Mapping[str, Tensor]) -> str:
+    """The network's name in `KINDS`, or "unknown"."""
+    for name, kind in KINDS.items():
+        entry = state.get(kind.entry)
+        if entry is not None and kind.in_channels in {None, *entry.shape[1:2]}:
+            return name
+    return "unknown"
+
+
+def label(network: str) -> str:
+    """The network's name within a sentence."""
+    return KINDS[network].label if network in KINDS else "no network that is known here"
+
+
+def outline(network: str, config: Mapping[str, Any]) -> tuple[Shapes, dict[str, Any]]:
+    """Entries with shapes, and the full configuration, of a network that is not really built."""
+    with torch.device("meta"):
+        module = BUILDERS[network](**config)
+    shapes = {name: tuple(entry.shape) for name, entry in module.state_dict().items()}
+    return shapes, dict(cast(dict[str, Any], module.config))
+
+
+def infer_config(network: str, state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Constructor arguments under which the network has these entries.
+
+    Where none fit, those of the published size at this width, so that a strict load can tell
+    what is wrong.
+    """
+    if network not in TRAINED:
+        return {}
+    channels = max((len(t) for name, t in state.items() if name.endswith(".bias")), default=512)
+    found = {name: tuple(entry.shape) for name, entry in state.items()}
+    for image_size in IMAGE_SIZES:
+        shapes, config = outline(network, {"width": channels / 512, "image_size": image_size})
+        if shapes == found:
+            return config
+    return outline(network, {"width": channels / 512})[1]

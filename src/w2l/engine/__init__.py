@@ -1,0 +1,14 @@
+"""One way to run a function over many files, for preparation and for evaluation.
+
+    executor = build_executor("process", workers=4)
+    for outcome in executor.map(function, items):   # as they finish, in any order
+        ...
+
+A failing item, or one that takes its process down, costs that item only.
+"""
+
+from w2l.engine.executor import Executor, Outcome, build_executor
+from w2l.engine.process import ProcessExecutor
+from w2l.engine.serial import SerialExecutor
+
+__all__ = ["Executor", "Outcome", "ProcessExecutor", "SerialExecutor", "build_executor"]

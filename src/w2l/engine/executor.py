@@ -1,0 +1,60 @@
+"""The protocol of an executor, and the executors by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, Protocol
+
+from w2l.engine.outcome import Outcome
+from w2l.engine.process import ProcessExecutor
+from w2l.engine.serial import SerialExecutor
+from w2l.errors import UserError
+
+__all__ = ["Executor", "Outcome", "build_executor"]
+
+
+class Executor(Protocol):
+    """Runs a function over items."""
+
+    def map(
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        initializer: Callable[[], object] | None = None,
+    ) -> Generator[Outcome, None, None]:
+        """Yield one `Outcome` per item, as they finish, in any order.
+
+        Args:
+            function: called with one item; picklable, and so are items and results.
+            items: taken as workers get free, never all at once.
+            initializer: called once in each worker before its first item, to load what is
+                costly; an error in it ends the run, since every item would meet it.
+
+        Closing the iterator early, or Ctrl-C, stops the workers.
+        """
+        ...
+
+
+def build_executor(name: str, *, workers: int | None = None) -> Executor:
+    """The executor called `name`.
+
+    Args:
+        name: `serial` (in this process) or `process` (local processes).
+        workers: number of processes; None: one per available core.
+
+    Raises:
+        UserError: there is no such executor, or `workers` is not positive.
+    """
+    if workers is not None and workers < 1:
+        raise UserError(f"workers={workers} must be at least 1 (null: one per core).")
+    if name == "serial":
+        return SerialExecutor()
+    if name == "process":
+        return ProcessExecutor(workers)
+    if name == "ray":
+        raise UserError(
+            "engine=ray is not available in this version: use engine=process, and shard=i "
+            "num_shards=n to share the work between machines."
+        )
+    raise UserError(f"engine={name} is unknown: use process or serial.")

@@ -1,0 +1,24 @@
+"""Syncing lips: `LipSync` for frames and sound in memory, `sync_video` for whole videos."""
+
+from w2l.inference.geometry import Geometry
+from w2l.inference.lipsync import LipSync, pick_device
+from w2l.inference.plan import FaceOptions
+from w2l.inference.report import SyncReport
+from w2l.inference.source import Source, StillSource, VideoSource, open_source
+from w2l.inference.sync import SyncOptions, Voice, load_voice, sync_video
+
+__all__ = [
+    "FaceOptions",
+    "Geometry",
+    "LipSync",
+    "Source",
+    "StillSource",
+    "SyncOptions",
+    "SyncReport",
+    "VideoSource",
+    "Voice",
+    "load_voice",
+    "open_source",
+    "pick_device",
+    "sync_video",
+]

@@ -1,0 +1,156 @@
+"""The pictures that are given a new voice: a video or a still, read as often as needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from w2l.inference.geometry import Geometry
+from w2l.inference.timeline import Extend, Run, runs
+from w2l.video import VideoReader, is_image, read_image
+
+CHUNK_BYTES = 96 * 2**20  # pictures held at once where a video is shown backwards
+
+
+class Picture(NamedTuple):
+    """One output frame's picture and the source frame that it is."""
+
+    index: int
+    frame: np.ndarray  # uint8 (H, W, 3) BGR, may be changed
+
+
+class VideoSource:
+    """A video's pictures, resized, rotated and cropped.
+
+    Args:
+        path: the video.
+        geometry: applied to every picture.
+        start_s, end_s: seconds of the video to use.
+        constant_rate: resample to a constant grid of the video's (average) rate, so that a
+            variable rate does not drift from the sound. False takes every picture as it came,
+            as published.
+
+    Attributes:
+        fps: rate of the pictures.
+        height, width: of each, in pixels.
+        n_frames_estimate: about how many there are, by the container: for progress only.
+
+    Raises:
+        UserError: no video, or nothing of it between `start_s` and `end_s`.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        geometry: Geometry,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        *,
+        constant_rate: bool = True,
+    ) -> None:
+        reader = VideoReader(path, start_s=start_s, end_s=end_s)
+        if constant_rate:
+            reader = VideoReader(path, fps=reader.info.fps, start_s=start_s, end_s=end_s)
+        self.path = Path(path)
+        self.fps: Fraction = reader.fps
+        seconds = reader.info.n_frames_estimate / reader.info.fps
+        used = min(seconds, seconds if end_s is None else Fraction(end_s)) - Fraction(start_s)
+        self.n_frames_estimate = max(1, round(used * reader.fps))
+        self._reader = reader
+        self._geometry = geometry
+        self.height, self.width = next(self.read(0, 1)).shape[:2]
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        """Pictures start … stop - 1, as many of them as there are."""
+        return map(self._geometry, self._reader.read(start, stop))
+
+
+class StillSource:
+    """One picture, shown for as long as the sound lasts.
+
+    Args:
+        frame: uint8 (H, W, 3) BGR.
+        geometry: applied to it.
+        fps: frames a second of the output.
+        path: where it came from, for messages.
+    """
+
+    def __init__(self, frame: np.ndarray, geometry: Geometry, fps: Fraction, path: Path) -> None:
+        self.path = path
+        self.fps = fps
+        self.n_frames_estimate = 1
+        self._frame = geometry(frame)
+        self.height, self.width = self._frame.shape[:2]
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        """The picture, once, where the range holds frame 0."""
+        return (self._frame.copy() for _ in range(max(start, 0), min(stop, 1)))
+
+
+Source = VideoSource | StillSource
+
+
+def open_source(
+    path: str | Path,
+    geometry: Geometry,
+    *,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    still_fps: Fraction = Fraction(25),
+    static: bool = False,
+    constant_rate: bool = True,
+) -> Source:
+    """Open a photo (told by its content, not its name) or a video.
+
+    Args:
+        path, geometry, start_s, end_s, constant_rate: as `VideoSource`.
+        still_fps: frames a second of a photo.
+        static: use only the video's first picture, at the video's rate.
+
+    Raises:
+        UserError: missing, no picture that can be read, or nothing between start and end.
+    """
+    path = Path(path)
+    if is_image(path):
+        return StillSource(read_image(path), geometry, still_fps, path)
+    video = VideoSource(path, geometry, start_s, end_s, constant_rate=constant_rate)
+    if static:
+        return StillSource(next(video.read(0, 1)), Geometry(), video.fps, path)
+    return video
+
+
+def pictures(source: Source, n_frames: int, extend: Extend) -> Iterator[Picture]:
+    """The pictures of `n_frames` output frames.
+
+    Where the video ends before the sound it goes on by `extend`; backwards it is read in chunks
+    of bounded size, so memory does not grow with its length.
+    """
+    n_source = 0
+    for frame in source.read(0, n_frames):
+        yield Picture(n_source, frame)
+        n_source += 1
+    # Only now is it known how many pictures there are: counting would be a pass of its own.
+    for run in islice(runs(n_frames, n_source, extend), 1, None):
+        yield from _shown(source, run)
+
+
+def _shown(source: Source, run: Run) -> Iterator[Picture]:
+    if run.step == 0:
+        frame = next(source.read(run.start, run.start + 1))
+        yield from (Picture(run.start, frame.copy()) for _ in range(run.length))
+    elif run.step == 1:
+        stop = run.start + run.length
+        yield from map(Picture, range(run.start, stop), source.read(run.start, stop))
+    else:
+        chunk = max(1, CHUNK_BYTES // (source.height * source.width * 3))
+        last = run.start - run.length + 1
+        for top in range(run.start + 1, last, -chunk):
+            bottom = max(last, top - chunk)
+            frames = list(source.read(bottom, top))
+            while frames:  # popped, so that each is freed when it has been shown
+                yield Picture(bottom + len(frames) - 1, frames.pop())

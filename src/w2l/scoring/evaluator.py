@@ -1,0 +1,227 @@
+"""Scores video files by one of two protocols, which must not be compared with each other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from w2l.audio.waveform import load_audio
+from w2l.errors import UserError
+from w2l.faces import FaceDetector, Faces
+from w2l.faces.protocol_track import ProtocolTrack, crop_track, detections_of, track_detections
+from w2l.faces.track import detect_video, link, select
+from w2l.scoring.embeddings import SAMPLES_PER_FRAME
+from w2l.scoring.results import ClipScore, SkippedTrack, TrackScore
+from w2l.scoring.scorer import SyncScorer
+from w2l.video import VideoReader, jpeg_frames, jpeg_roundtrip
+from w2l.windows import FPS
+
+logger = logging.getLogger(__name__)
+
+Stream = Callable[[], Iterable[np.ndarray]]
+Crops = Callable[[], Iterable[np.ndarray | None]]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What decides the scores beside the networks.
+
+    Attributes:
+        name: "lrs" squeezes the whole frame into SyncNet's picture, as for LRS clips, which are
+            centred on a face; "track" finds faces, follows them and crops each one.
+        convert_rate: lrs: resample to 25 fps by time. The published script keeps the file's own
+            rate, so at another one sound and picture drift apart. (track always converts.)
+        keep_offset: keep a sound stream that starts before or after the pictures where it is;
+            the published scripts let both begin at 0.
+        jpeg: pass pictures through FFmpeg's default JPEG, as the published scripts dump them.
+        detect_every: frames between detections; faces are interpolated between.
+        min_face_score: least score of a face (published: 0.9, of S3FD).
+        min_track_frames: a track counts with more detections than this (published: 100).
+        min_face_size: px; a track counts if the larger of its mean width and mean height is over
+            this (published: 100).
+    """
+
+    name: Literal["lrs", "track"] = "track"
+    convert_rate: bool = True
+    keep_offset: bool = True
+    jpeg: bool = False
+    detect_every: int = 5
+    min_face_score: float = 0.5
+    min_track_frames: int = 24
+    min_face_size: float = 50.0
+
+
+class Evaluator:
+    """Scores one video file after the other.
+
+    Args:
+        scorer: with SyncNet, an expert, or both.
+        protocol: how pictures get to the networks.
+        detector: needed for "track" and for the expert.
+        lse_reason: why the scorer has no SyncNet, for the record.
+        cosine_reason: why it has no expert, for the record.
+    """
+
+    def __init__(
+        self,
+        scorer: SyncScorer,
+        protocol: Protocol,
+        detector: FaceDetector | None = None,
+        *,
+        lse_reason: str | None = None,
+        cosine_reason: str | None = None,
+    ) -> None:
+        if detector is None and (protocol.name == "track" or scorer.expert is not None):
+            raise ValueError("the track protocol and the expert need a detector")
+        self.scorer = scorer
+        self.protocol = protocol
+        self.detector = detector
+        self.lse_reason = lse_reason
+        self.cosine_reason = cosine_reason
+
+    def score(self, video: Path, audio: Path | None = None) -> ClipScore:
+        """Score a video against its own sound, or against that of `audio`.
+
+        Raises:
+            UserError: it cannot be scored; the sentence says why.
+        """
+        reader = VideoReader(video, fps=FPS)
+        if reader.info.is_image:
+            raise UserError(f"{video} is a still picture: lip sync needs a video.")
+        if audio is not None:
+            waveform = load_audio(audio)
+        else:
+            origin: Literal["video", "audio"] = "video" if self.protocol.keep_offset else "audio"
+            waveform = load_audio(video, origin=origin)
+        clip = ClipScore(str(video))
+        if self.protocol.name == "lrs":
+            clip.tracks.append(self._whole_frame(reader, waveform))
+        else:
+            self._score_tracks(reader, waveform, clip)
+        return clip
+
+    def _whole_frame(self, reader: VideoReader, waveform: np.ndarray) -> TrackScore:
+        """The lrs protocol: SyncNet sees whole frames; the expert still needs the face."""
+        path, own_rate = reader.info.path, reader.info.fps
+        frames = reader if self.protocol.convert_rate else VideoReader(path, fps=own_rate)
+
+        def pictures() -> Iterable[np.ndarray]:
+            return jpeg_frames(path, frames.fps) if self.protocol.jpeg else frames
+
+        def faces() -> Iterator[np.ndarray | None]:
+            tracks = link(self._detect(reader))
+            boxes = select(tracks, "largest", reader.count(), reader.size[0])
+            return map(face_crop, reader, boxes)
+
+        return self._score(0, frames.count(), pictures, faces, waveform)
+
+    def _score_tracks(self, reader: VideoReader, waveform: np.ndarray, clip: ClipScore) -> None:
+        """The track protocol: SyncNet sees each followed face's crop. Adds to `clip`."""
+        tracks = self._find_tracks(reader)
+        for track in tracks:
+            start, n = int(track.frames[0]), len(track.frames)
+            try:
+                clip.tracks.append(self._score_track(reader, track, waveform))
+            except UserError as error:
+                if len(tracks) == 1:
+                    raise
+                clip.skipped.append(SkippedTrack(start, n, str(error)))
+        if not clip.tracks:
+            raise UserError(f"None of {len(tracks)} faces could be scored: {clip.skipped[0].error}")
+
+    def _find_tracks(self, reader: VideoReader) -> list[ProtocolTrack]:
+        protocol = self.protocol
+        detections = detections_of(self._detect(reader), protocol.min_face_score)
+        tracks = track_detections(
+            detections,
+            min_detections=protocol.min_track_frames,
+            min_size=protocol.min_face_size,
+        )
+        if not len(detections):
+            raise UserError(
+                f"{reader.info.path} shows no face in any frame: protocol=lrs scores whole frames."
+            )
+        if not tracks:
+            raise UserError(
+                f"{reader.info.path} shows no face for more than {protocol.min_track_frames} "
+                f"frames at over {protocol.min_face_size:g} px: lower min_track_frames or "
+                "min_face_size, or take protocol=lrs."
+            )
+        return tracks
+
+    def _score_track(
+        self, reader: VideoReader, track: ProtocolTrack, waveform: np.ndarray
+    ) -> TrackScore:
+        start, n = int(track.frames[0]), len(track.frames)
+
+        def pictures() -> Iterable[np.ndarray]:
+            crops = crop_track(reader.read(start, start + n), track, start)
+            return jpeg_roundtrip(crops, FPS) if self.protocol.jpeg else crops
+
+        def faces() -> Iterator[np.ndarray | None]:
+            return map(face_crop, reader.read(start, start + n), track.boxes)
+
+        return self._score(start, n, pictures, faces, waveform[start * SAMPLES_PER_FRAME :])
+
+    def _detect(self, reader: VideoReader) -> list[Faces]:
+        assert self.detector is not None
+        return list(detect_video(reader, self.detector, self.protocol.detect_every))
+
+    def _score(
+        self, start: int, n: int, pictures: Stream, faces: Crops, waveform: np.ndarray
+    ) -> TrackScore:
+        """Both networks on one stretch of frames, whose sound is `waveform`."""
+        sync = cosine = None
+        cosine_reason = self.cosine_reason
+        if self.scorer.syncnet is not None:
+            sync = self.scorer.lse(pictures(), waveform)
+        if self.scorer.expert is not None:
+            try:
+                cosine = self.scorer.cosine(faces(), waveform)
+            except UserError as error:
+                if sync is None:
+                    raise
+                cosine_reason = str(error)
+        return TrackScore(start, n, sync, self.lse_reason, cosine, cosine_reason)
+
+
+def face_crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray | None:
+    """The face as Wav2Lip crops it with pads 0: the box truncated to pixels and clipped.
+
+    Args:
+        frame: (H, W, 3).
+        box: (4,) float left, top, right, bottom; NaN where there is no face.
+
+    Returns:
+        A view (h, w, 3), or None where nothing of the box is in the frame.
+    """
+    if not np.isfinite(box).all():
+        return None
+    height, width = frame.shape[:2]
+    left, top, right, bottom = np.clip(box, 0, [width, height, width, height]).astype(int)
+    return frame[top:bottom, left:right] if left < right and top < bottom else None
+
+
+def evaluate(
+    evaluator: Evaluator, videos: Sequence[Path], audio: Path | None = None
+) -> Iterator[ClipScore]:
+    """Score videos one by one; what cannot be scored comes back with its `error`.
+
+    Args:
+        evaluator: what scores a single video.
+        videos: files.
+        audio: sound to score all of them against, instead of their own.
+    """
+    for video in videos:
+        try:
+            yield evaluator.score(video, audio)
+        except UserError as error:
+            yield ClipScore(str(video), error=str(error))
+        except (OSError, RuntimeError, ValueError) as error:  # one bad file must not end a set
+            logger.exception("%s could not be scored", video)
+            yield ClipScore(str(video), error=f"{type(error).__name__}: {error}")

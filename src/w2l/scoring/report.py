@@ -1,0 +1,151 @@
+"""Scores for people and scripts: JSON, a table for the terminal, plots against the offset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from w2l.files import atomic_path
+from w2l.metrics import offsets
+from w2l.scoring.results import ClipScore, TrackScore, mean_scores
+
+_SYNCNET_COLUMNS = ("LSE-D ↓\n(at 0)", "LSE-C ↑\n(at 0)", "offset", "cosine ↑\nSyncNet")
+_EXPERT_COLUMNS = ("cosine ↑\nexpert", "offset\nexpert")
+
+
+def write_json(scores: dict[str, Any], output: Path) -> None:
+    """Write scores.json, whole or not at all."""
+    with atomic_path(output) as temporary:
+        text = json.dumps(scores, indent=1, allow_nan=False, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def score_table(clips: Sequence[ClipScore], protocol: str) -> Table:
+    """One line per track, one per failed clip, and the means; arrows point to better."""
+    columns = _columns([track for clip in clips for track in clip.tracks])
+    means = _cells(mean_scores(clips), columns)
+    table = Table(
+        title=f"Lip sync, protocol {protocol}",
+        box=SIMPLE_HEAD,
+        show_footer=True,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),  # narrow enough for 80 columns
+    )
+    table.add_column("clip", footer="mean", overflow="fold")
+    for name, footer in zip(("windows", *columns), ("", *means), strict=True):
+        table.add_column(name, justify="right", footer=footer, no_wrap=True)
+    for clip in clips:
+        name = escape(Path(clip.path).name)
+        if clip.error is not None:
+            table.add_row(name, "failed", *["–"] * len(columns))
+        for number, track in enumerate(clip.tracks, start=1):
+            scores = track.to_dict()
+            label = name if len(clip.tracks) == 1 else f"{name} face {number}"
+            table.add_row(label, str(scores["n_windows"]), *_cells(scores, columns))
+    return table
+
+
+def summary_line(clips: Sequence[ClipScore]) -> str:
+    """How many clips and tracks were scored, and what the offset's sign means."""
+    n_failed = sum(clip.error is not None for clip in clips)
+    n_tracks = sum(len(clip.tracks) for clip in clips)
+    return (
+        f"{len(clips) - n_failed} scored ({n_tracks} tracks), {n_failed} failed. Offset in frames "
+        "at 25 fps, positive where the sound is early; cosines at offset 0; the means are over "
+        "tracks."
+    )
+
+
+def _columns(tracks: Sequence[TrackScore]) -> tuple[str, ...]:
+    """The columns that have anything in them; all of them fit into 80 characters."""
+    columns = _SYNCNET_COLUMNS if any(track.sync for track in tracks) else ()
+    return columns + (_EXPERT_COLUMNS if any(track.cosine for track in tracks) else ())
+
+
+def _cells(scores: dict[str, Any], columns: Sequence[str]) -> list[str]:
+    """One row, from a track's fields or from the means."""
+    cosine, syncnet = scores["cosine"], scores["syncnet_cosine"]
+    cells = {
+        "LSE-D ↓\n(at 0)": f"{_number(scores['lse_d'])}\n({_number(scores['lse_d_at_0'])})",
+        "LSE-C ↑\n(at 0)": f"{_number(scores['lse_c'])}\n({_number(scores['lse_c_at_0'])})",
+        "offset": _offset(scores["offset"]),
+        "cosine ↑\nSyncNet": _number(syncnet and syncnet["at_0"]),
+        "cosine ↑\nexpert": _number(cosine["mean"] if isinstance(cosine, dict) else cosine),
+        "offset\nexpert": _offset(scores["cosine_offset"]),
+    }
+    return [cells[name] for name in columns]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _offset(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:+d}" if isinstance(value, int) else f"{value:+.2f}"
+
+
+def plot_clip(clip: ClipScore, output: Path) -> None:
+    """Draw distance (SyncNet) and similarity (expert) against the offset as a PNG.
+
+    Args:
+        clip: with at least one track.
+        output: where to; appears whole or not at all.
+    """
+    with_sync = [track for track in clip.tracks if track.sync]
+    with_cosine = [track for track in clip.tracks if track.cosine]
+    panels = [draw for tracks, draw in ((with_sync, _distances), (with_cosine, _cosines)) if tracks]
+    figure = Figure(figsize=(5 * len(panels), 3.6), layout="constrained")
+    for axes, draw in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        draw(axes, clip.tracks)
+        axes.axvline(0, color="0.6", linewidth=0.8, zorder=0)
+        axes.set_xlabel("offset in frames (positive: the sound is early)")
+        axes.legend(fontsize="small", frameon=False)
+    figure.suptitle(Path(clip.path).name, fontsize="medium", parse_math=False)
+    with atomic_path(output) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def _distances(axes: Axes, tracks: Sequence[TrackScore]) -> None:
+    for number, track in enumerate(tracks, start=1):
+        if track.sync is None:
+            continue
+        scores = track.sync.lse
+        label = (
+            f"LSE-D {scores.lse_d:.3f} at {scores.offset:+d}, LSE-C {scores.lse_c:.3f}\n"
+            f"at 0: {scores.lse_d_at_0:.3f}, {scores.lse_c_at_0:.3f}"
+        )
+        _curve(axes, scores.curve, scores.offset, _label(number, tracks, label))
+    axes.set_ylabel("mean SyncNet distance (lower is better)")
+
+
+def _cosines(axes: Axes, tracks: Sequence[TrackScore]) -> None:
+    for number, track in enumerate(tracks, start=1):
+        if track.cosine is None:
+            continue
+        result = track.cosine
+        best = float(result.by_offset[offsets() == result.offset].item())
+        label = f"{result.summary.mean:.3f} at 0, {best:.3f} at {result.offset:+d}"
+        _curve(axes, result.by_offset, result.offset, _label(number, tracks, label))
+    axes.set_ylabel("mean cosine of the expert (higher is better)")
+
+
+def _curve(axes: Axes, values: Any, best: int, label: str) -> None:
+    """A line over the offsets with a dot at the best one."""
+    (line,) = axes.plot(offsets(), values, marker=".", label=label)
+    axes.plot(best, values[offsets().tolist().index(best)], "o", color=line.get_color())
+
+
+def _label(number: int, tracks: Sequence[TrackScore], label: str) -> str:
+    if len(tracks) == 1:
+        return label
+    return f"face {number}, from frame {tracks[number - 1].start_frame}: {label}"

@@ -1,0 +1,167 @@
+"""What scoring a set of clips gives, and its JSON form (`scores.json`)."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from w2l.metrics import offsets
+from w2l.scoring.scorer import CosineResult, SyncResult
+
+SCORES = ("lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0")
+_PACKAGES = ("w2l", "torch", "numpy", "scipy", "opencv-python", "av", "librosa",
+             "python_speech_features")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrackScore:
+    """Scores of one face over a stretch of a clip.
+
+    Attributes:
+        start_frame: its first frame, at the rate at which the clip was scored.
+        n_frames: its length.
+        sync: what SyncNet says, or None with `lse_reason`.
+        cosine: what the expert says, or None with `cosine_reason`.
+    """
+
+    start_frame: int
+    n_frames: int
+    sync: SyncResult | None = None
+    lse_reason: str | None = None
+    cosine: CosineResult | None = None
+    cosine_reason: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields of one entry of `tracks` in scores.json."""
+        sync, cosine = self.sync, self.cosine
+        windows = sync.n_windows if sync else len(cosine.curve) if cosine else 0
+        return {
+            **{name: getattr(sync.lse, name) if sync else None for name in SCORES},
+            "lse_reason": self.lse_reason,
+            "n_windows": windows,
+            "start_frame": self.start_frame,
+            "n_frames": self.n_frames,
+            "syncnet_cosine": {"at_0": sync.cosine_at_0, "at_best": sync.cosine_at_best}
+            if sync
+            else None,
+            "cosine": cosine.summary._asdict() if cosine else None,
+            "cosine_reason": self.cosine_reason,
+            "cosine_offset": cosine.offset if cosine else None,
+            "distance_over_offset": _rounded(sync.lse.curve.tolist()) if sync else None,
+            "cosine_over_offset": _rounded(cosine.by_offset.tolist()) if cosine else None,
+            "cosine_over_time": _rounded(cosine.curve.tolist()) if cosine else None,
+        }
+
+
+@dataclass(frozen=True)
+class SkippedTrack:
+    """A face that was followed but could not be scored, e.g. after the sound's end."""
+
+    start_frame: int
+    n_frames: int
+    error: str
+
+
+@dataclass
+class ClipScore:
+    """Scores of one clip, or the reason why it has none.
+
+    Attributes:
+        path: as the user named it.
+        tracks: at least one, unless `error` is set.
+        skipped: faces that could not be scored, beside others that could.
+        error: one sentence.
+        plot: file name of its plot beside scores.json.
+    """
+
+    path: str
+    tracks: list[TrackScore] = field(default_factory=list)
+    skipped: list[SkippedTrack] = field(default_factory=list)
+    error: str | None = None
+    plot: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """One entry of `clips`; a single track's fields stand at this level too."""
+        if self.error is not None:
+            return {"path": self.path, "error": self.error}
+        tracks = [track.to_dict() for track in self.tracks]
+        own = tracks[0] if len(tracks) == 1 else {}
+        skipped = [asdict(track) for track in self.skipped]
+        plot = {"path": self.path, "plot": self.plot}
+        return {**plot, **own, "tracks": tracks, "skipped_tracks": skipped}
+
+
+def mean_scores(clips: Iterable[ClipScore]) -> dict[str, Any]:
+    """Plain means over all tracks that have the score; None where none has it."""
+    tracks = [track.to_dict() for clip in clips for track in clip.tracks]
+    with_lse = [track for track in tracks if track["lse_d"] is not None]
+    with_cosine = [track for track in tracks if track["cosine"]]
+    cosines = [track["syncnet_cosine"] for track in with_lse]
+    return {
+        **{name: _mean([track[name] for track in with_lse]) for name in SCORES},
+        "syncnet_cosine": {key: _mean([c[key] for c in cosines]) for key in ("at_0", "at_best")}
+        if cosines
+        else None,
+        "cosine": _mean([track["cosine"]["mean"] for track in with_cosine]),
+        "cosine_offset": _mean([track["cosine_offset"] for track in with_cosine]),
+    }
+
+
+def to_json(
+    clips: Sequence[ClipScore], protocol: str, settings: dict[str, Any], weights: dict[str, Any]
+) -> dict[str, Any]:
+    """The whole of scores.json; numbers that are not finite become null.
+
+    Args:
+        clips: in the order of the input.
+        protocol: "lrs" or "track".
+        settings: whatever else decides the scores.
+        weights: file and hash of each network.
+    """
+    n_failed = sum(clip.error is not None for clip in clips)
+    return _finite(
+        {
+            "protocol": protocol,
+            "settings": settings,
+            "weights": weights,
+            "versions": _versions(),
+            "offset_unit": "frames at 25 fps, positive where the sound is early",
+            "offsets": offsets().tolist(),
+            "clips": [clip.to_dict() for clip in clips],
+            "mean": mean_scores(clips),
+            "n_tracks": sum(len(clip.tracks) for clip in clips),
+            "n_scored": len(clips) - n_failed,
+            "n_failed": n_failed,
+        }
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:  # run from a checkout, or another build of OpenCV
+            versions[package] = "unknown"
+    return versions
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _rounded(values: Iterable[float]) -> list[float]:
+    return [round(value, 5) for value in values]
+
+
+def _finite(value: Any) -> Any:
+    """`value` with None for NaN and infinity, which JSON lacks."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

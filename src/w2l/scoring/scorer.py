@@ -1,0 +1,153 @@
+"""`SyncScorer`: frames and sound → LSE, offset, cosine. Knows nothing of files or detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from w2l.errors import UserError
+from w2l.metrics import (
+    LSE,
+    CosineSummary,
+    cosine_by_offset,
+    lse,
+    offsets,
+    pairwise_distances,
+    summarize,
+)
+from w2l.models import Expert, SyncNetV2
+from w2l.scoring.embeddings import (
+    SAMPLES_PER_FRAME,
+    expert_embeddings,
+    lip_embeddings,
+    sound_embeddings,
+)
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What SyncNet v2 says of one clip.
+
+    Attributes:
+        lse: LSE-D, LSE-C, offset, both scores at offset 0, the mean distance per offset.
+        n_windows: windows scored.
+        cosine_at_0: mean cosine of the two embeddings at offset 0.
+        cosine_at_best: the same at `lse.offset`, over the windows that both sides have.
+    """
+
+    lse: LSE
+    n_windows: int
+    cosine_at_0: float
+    cosine_at_best: float
+
+
+@dataclass(frozen=True)
+class CosineResult:
+    """What the expert says of one clip.
+
+    Attributes:
+        curve: similarity of each window, float32 (N,), NaN where a face is missing.
+        summary: statistics of the windows that have one.
+        by_offset: mean similarity per offset, float32 (31,), in the order of `metrics.offsets`.
+        offset: the best of them in frames, positive where the sound is early. Only offsets at
+            which half of the windows or more overlap compete: a mean of three is mostly luck.
+    """
+
+    curve: np.ndarray
+    summary: CosineSummary
+    by_offset: np.ndarray
+    offset: int
+
+
+class SyncScorer:
+    """Scores clips; frames are streamed, so their length does not matter.
+
+    Args:
+        syncnet: SyncNet v2, for `lse`; put into evaluation mode and moved to the device.
+        expert: a lip-sync expert, for `cosine`; likewise.
+        device: torch device, e.g. "cpu" or "cuda".
+        batch_size: windows that go through a network at once; does not change the scores.
+
+    Example:
+        >>> import numpy as np
+        >>> from w2l.models import Expert
+        >>> from w2l.scoring import SyncScorer
+        >>> scorer = SyncScorer(expert=Expert(width=0.125))
+        >>> faces = [np.full((96, 96, 3), i, np.uint8) for i in range(25)]
+        >>> scorer.cosine(faces, np.zeros(16000, np.float32)).summary.count
+        21
+    """
+
+    def __init__(
+        self,
+        syncnet: SyncNetV2 | None = None,
+        expert: Expert | None = None,
+        *,
+        device: str | torch.device = "cpu",
+        batch_size: int = 32,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        self.syncnet = syncnet.eval().to(device) if syncnet else None
+        self.expert = expert.eval().to(device) if expert else None
+        self.batch_size = batch_size
+
+    @torch.inference_mode()
+    def lse(self, frames: Iterable[np.ndarray], waveform: np.ndarray) -> SyncResult:
+        """Lip-sync error of one clip, as the published evaluation defines it.
+
+        Args:
+            frames: at 25 fps, uint8 BGR (H, W, 3), any size; resized to 224×224.
+            waveform: mono at 16 kHz, int16 or float in [-1, 1], (n,), starting with the frames.
+
+        Raises:
+            UserError: not one window: fewer than 6 frames or 0.24 s of sound.
+            ValueError: the scorer has no SyncNet.
+        """
+        if self.syncnet is None:
+            raise ValueError("lse needs a SyncScorer with syncnet=")
+        lips = lip_embeddings(self.syncnet, frames, len(waveform), self.batch_size)
+        if not len(lips):
+            raise _too_short(waveform)
+        sound = sound_embeddings(self.syncnet, waveform, len(lips), self.batch_size)
+        scores = lse(pairwise_distances(lips, sound))
+        cosine = dict(zip(offsets().tolist(), cosine_by_offset(lips, sound).tolist(), strict=True))
+        return SyncResult(scores, len(lips), cosine[0], cosine[scores.offset])
+
+    @torch.inference_mode()
+    def cosine(self, crops: Iterable[np.ndarray | None], waveform: np.ndarray) -> CosineResult:
+        """Cosine similarity of face and sound by the expert.
+
+        Args:
+            crops: one face per frame at 25 fps, uint8 BGR (h, w, 3), any size, cut as Wav2Lip
+                cuts them; None where there is no face.
+            waveform: mono at 16 kHz in [-1, 1], (n,), starting with the crops.
+
+        Raises:
+            UserError: no window has a face in all its 5 frames, or the clip is too short.
+            ValueError: the scorer has no expert.
+        """
+        if self.expert is None:
+            raise ValueError("cosine needs a SyncScorer with expert=")
+        if len(waveform) < SAMPLES_PER_FRAME:
+            raise _too_short(waveform)
+        faces, sound = expert_embeddings(self.expert, crops, waveform, self.batch_size)
+        if not len(faces):
+            raise _too_short(waveform)
+        curve = (faces * sound).sum(dim=1)
+        if curve.isnan().all():
+            raise UserError("No five frames in a row show a face, so the expert has no window.")
+        by_offset = cosine_by_offset(faces, sound)
+        best = by_offset.masked_fill(offsets().abs() > len(faces) // 2, -torch.inf)
+        offset = int(offsets()[best.nan_to_num(-torch.inf).argmax()])
+        return CosineResult(curve.numpy(), summarize(curve), by_offset.numpy(), offset)
+
+
+def _too_short(waveform: np.ndarray) -> UserError:
+    return UserError(
+        "Too short to score: it takes at least 6 frames and 0.24 s of sound "
+        f"(the sound is {len(waveform) / SAMPLES_PER_FRAME / 25:.2f} s long)."
+    )

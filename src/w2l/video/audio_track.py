@@ -1,0 +1,259 @@
+"""The sound beside written pictures: copied where that is exact, else encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Literal, cast
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.filter import Graph
+from av.packet import Packet
+
+from w2l.errors import UserError
+from w2l.video.container import open_media
+from w2l.video.probe import probe
+
+_AAC_BLOCK = 1024  # samples
+_AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000}
+_AAC_BITS_PER_CHANNEL = 128_000  # a second; the encoder lowers it where the rate allows less
+_MOST_PADDING = 5  # blocks that an encoder may add in all, before and after the sound
+_PCM = {
+    "u8": "pcm_u8",
+    "s16": "pcm_s16le",
+    "s32": "pcm_s32le",
+    "s64": "pcm_s64le",
+    "flt": "pcm_f32le",
+    "dbl": "pcm_f64le",
+}
+
+
+class AudioTrack:
+    """The first sound stream of a file, or a part of it, to be written beside pictures.
+
+    What is written has exactly the samples of the source from `start_s` to `end_s`, and its
+    second 0 is the first picture's. In mp4, AAC from mp4 is copied when it is untrimmed;
+    anything else is encoded to AAC once. In Matroska the decoded samples are stored as PCM.
+
+    Args:
+        path: A sound or video file.
+        start_s: Seconds after the origin to start at.
+        end_s: Seconds after the origin to end at; None for the end of the sound.
+        origin: What second 0 is: the first sample of the sound, or the first picture of the
+            same file's video (then sound that starts later is preceded by silence, and sound
+            from before it is dropped).
+
+    Attributes:
+        sample_rate: Hz of the source.
+
+    Raises:
+        UserError: no such file, no media, no sound, nothing between `start_s` and `end_s`.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        origin: Literal["audio", "video"] = "audio",
+    ) -> None:
+        if start_s < 0 or (end_s is not None and end_s <= start_s):
+            raise UserError(
+                f"start={start_s} and end={end_s} leave nothing of {path}: "
+                "give seconds with 0 ≤ start < end."
+            )
+        self.path = Path(path)
+        with self._open() as (container, stream):
+            first = next(_frames(container, stream), None)
+            if first is None:
+                raise UserError(f"{path} holds no sound that can be decoded: check that it plays.")
+            self._format = first.format.name
+            self._channels = first.layout.nb_channels
+            self._layout = first.layout.name
+            self._copyable = stream.codec_context.name == "aac" and _is_mp4(container)
+            begin = Fraction(0) if first.pts is None else first.pts * _base(first)
+            stated = _stated_length(stream, begin)
+        self.sample_rate = first.sample_rate
+        late = begin - probe(path).start if origin == "video" else Fraction(0)
+        self._zero = begin - late
+        # Positions on the decoded samples, where 0 is the first one.
+        self._start = round((Fraction(start_s) - late) * self.sample_rate)
+        end = None if end_s is None else round((Fraction(end_s) - late) * self.sample_rate)
+        self._stop = min((each for each in (end, stated) if each is not None), default=None)
+        self._end = None if stated is None else begin + Fraction(stated, self.sample_rate)
+        self._untrimmed = start_s == 0 and end_s is None
+        if self._stop is not None and self._stop <= 0:
+            raise UserError(f"{path} has no sound before end={end_s}: choose a later end.")
+
+    def add_to(self, output: OutputContainer) -> Iterator[Packet]:
+        """Add a stream to an output file before its first packet; yields its packets in order."""
+        if not _is_mp4(output):
+            return self._encode(output, _PCM[self._format.removesuffix("p")])
+        if self._copyable and self._untrimmed:
+            return self._copy(output)
+        return self._encode(output, "aac")
+
+    def _copy(self, output: OutputContainer) -> Iterator[Packet]:
+        with self._open() as (_, stream):
+            target = output.add_stream_from_template(stream)
+        return self._copied(target)
+
+    def _copied(self, target: AudioStream) -> Iterator[Packet]:
+        with self._open() as (container, stream):
+            # What the decoder drops, its start-up delay, comes to lie before time 0, where the
+            # output's edit list hides it again.
+            shift = round(self._zero / _base(stream))
+            last = None
+            for packet in _packets(container, stream):
+                if packet.pts is None or packet.dts is None:
+                    continue
+                if last is not None:
+                    yield last
+                packet.pts -= shift
+                packet.dts -= shift
+                packet.stream = target
+                last = packet
+            if last is None:
+                return
+            if self._end is not None:
+                # The output states the same end of sound as the source.
+                last.duration = max(
+                    1, round((self._end - self._zero) / _base(last)) - (last.pts or 0)
+                )
+            yield last
+
+    def _encode(self, output: OutputContainer, codec: str) -> Iterator[Packet]:
+        rate, layout = self.sample_rate, self._layout
+        if codec == "aac":
+            rate = rate if rate in _AAC_RATES else 48_000
+            # Browsers and phones play two channels everywhere.
+            layout = "mono" if self._channels == 1 else "stereo"
+        target = cast(AudioStream, output.add_stream(codec, rate=rate, layout=layout))
+        if codec == "aac":
+            target.bit_rate = _AAC_BITS_PER_CHANNEL * min(self._channels, 2)
+        return self._encoded(target, rate, layout)
+
+    def _encoded(self, target: AudioStream, rate: int, layout: str) -> Iterator[Packet]:
+        context = target.codec_context
+        # Encoders fill their last block with silence, which no mp4 field makes FFmpeg drop. So
+        # the sound is made to end with a block: the silence goes before time 0, where the edit
+        # list hides it from every player. That needs the length first, hence a pass to count.
+        lead = 0
+        if context.name == "aac":
+            n = sum(frame.samples for frame in self._shaped(context.format.name, rate, layout, 0))
+            lead = -n % _AAC_BLOCK
+        position = -lead
+        for frame in self._shaped(context.format.name, rate, layout, lead):
+            frame.pts, frame.time_base = position, Fraction(1, rate)
+            position += frame.samples
+            yield from target.encode(frame)
+        if position == -lead:
+            raise UserError(f"{self.path} has no sound after its start: choose an earlier start.")
+        yield from target.encode(None)
+
+    def _shaped(
+        self, sample_format: str, rate: int, layout: str, lead: int
+    ) -> Iterator[AudioFrame]:
+        """The wanted part in blocks, after `lead` samples of silence."""
+        with self._open() as (container, stream):
+            frames = _frames(container, stream)
+            first = next(frames)
+            graph = self._graph(first, sample_format, rate, layout, lead)
+            for frame in chain([first], frames):
+                if _kind(frame) != _kind(first):
+                    raise UserError(
+                        f"{self.path} changes its sound format on the way: convert it to wav first."
+                    )
+                yield from _pull(graph, frame)
+            yield from _pull(graph, None)
+
+    def _graph(
+        self, frame: AudioFrame, sample_format: str, rate: int, layout: str, lead: int
+    ) -> Graph:
+        stop = "" if self._stop is None else f":end_sample={self._stop}"
+        shape = f"sample_fmts={sample_format}:channel_layouts={layout}:sample_rates={rate}"
+        graph = Graph()
+        source = graph.add_abuffer(
+            sample_rate=frame.sample_rate,
+            format=frame.format.name,
+            layout=frame.layout.name,
+            time_base=frame.time_base,
+        )
+        filters = (
+            # Gaps in the timestamps become silence; from here on positions are what counts.
+            ("aresample", "async=1:min_hard_comp=0.1"),
+            ("asetpts", "N/SR/TB"),
+            ("atrim", f"start_sample={max(0, self._start)}{stop}"),
+            ("asetpts", "N/SR/TB"),
+            ("adelay", f"{max(0, -self._start)}S:all=1"),
+            ("aresample", f"{rate}:rematrix_maxval=1"),
+            ("aformat", shape),
+            ("adelay", f"{lead}S:all=1"),
+            ("asetnsamples", f"{_AAC_BLOCK}:p=0"),
+            ("abuffersink", None),
+        )
+        graph.link_nodes(source, *(graph.add(*each) for each in filters)).configure()
+        return graph
+
+    @contextmanager
+    def _open(self) -> Iterator[tuple[InputContainer, AudioStream]]:
+        with open_media(self.path) as container:
+            if not container.streams.audio:
+                raise UserError(f"{self.path} has no sound: name a file with an audio stream.")
+            yield container, container.streams.audio[0]
+
+
+def _is_mp4(container: InputContainer | OutputContainer) -> bool:
+    return bool({"mov", "mp4", "ipod"} & set(container.format.name.split(",")))
+
+
+def _base(timed: AudioFrame | AudioStream | Packet) -> Fraction:
+    return timed.time_base or Fraction(1, 1_000_000)
+
+
+def _kind(frame: AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet]:
+    """Packets up to the end, or to where a file is cut short."""
+    with suppress(av.error.FFmpegError):
+        yield from container.demux(stream)
+
+
+def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    """Decoded blocks; damaged packets are skipped."""
+    for packet in _packets(container, stream):
+        with suppress(av.error.FFmpegError):
+            yield from cast(list[AudioFrame], packet.decode())
+
+
+def _stated_length(stream: AudioStream, first: Fraction) -> int | None:
+    """Samples from the first one to the end of sound that an mp4 file states; None elsewhere.
+
+    FFmpeg leaves in what the encoder appended to fill its last block. A length is believed only
+    where it agrees with the number of blocks.
+    """
+    rate, block = stream.codec_context.sample_rate, stream.codec_context.frame_size
+    if not (stream.frames and stream.duration and stream.time_base and block):
+        return None
+    padding = stream.frames * block - stream.duration * stream.time_base * rate
+    if not 0 <= padding < _MOST_PADDING * block:
+        return None
+    end = ((stream.start_time or 0) + stream.duration) * stream.time_base
+    return round((end - first) * rate)
+
+
+def _pull(graph: Graph, frame: AudioFrame | None) -> Iterator[AudioFrame]:
+    """Push one block (None: the end) through the graph; what comes out."""
+    # EOF is also what a finished trim answers to blocks beyond its end.
+    with suppress(av.error.BlockingIOError, av.error.EOFError):
+        graph.push(frame)
+        while True:
+            yield cast(AudioFrame, graph.pull())

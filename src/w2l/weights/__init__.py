@@ -1,0 +1,10 @@
+"""Published weights: where they come from, and verified downloads of them to a cache.
+
+Nothing is shipped or re-hosted: `fetch("wav2lip_gan")` gets the file from its own home to
+`~/.cache/w2l/weights`, resumes what was cut off and checks size and SHA-256 before use.
+"""
+
+from w2l.weights.cache import cache_folder, fetch
+from w2l.weights.catalog import WeightFile, registry
+
+__all__ = ["WeightFile", "cache_folder", "fetch", "registry"]

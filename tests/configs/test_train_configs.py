@@ -1,0 +1,88 @@
+"""Every shipped training config composes and builds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from w2l.cli.hydra_app import CONFIG_DIR
+from w2l.cli.published import PUBLISHED
+from w2l.models import Expert
+from w2l.systems import ExpertSystem, Wav2LipGANSystem, Wav2LipSystem
+
+EXPERIMENTS = sorted(path.stem for path in (CONFIG_DIR / "experiment").glob("*.yaml"))
+
+
+def composed(*overrides: str, name: str = "train") -> DictConfig:
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        cfg = compose(name, overrides=list(overrides), return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        OmegaConf.set_struct(cfg, False)
+        del cfg["hydra"]
+    return cfg
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("debug", ["none", "fast", "overfit"])
+def test_experiments_compose_and_build(experiment: str, debug: str) -> None:
+    cfg = composed(f"experiment={experiment}", f"debug={debug}", "model.width=0.05", "run_dir=x")
+    extra: dict[str, Any] = {"expert": Expert(0.05)} if cfg.needs_expert else {}
+    system = instantiate(cfg.system, _convert_="all", **extra)
+    assert isinstance(system, Wav2LipSystem if cfg.needs_expert else ExpertSystem)
+    data = instantiate(cfg.data, _convert_="all")
+    assert data.batch_size == cfg.data.batch_size
+    callbacks = instantiate(cfg.callbacks, _convert_="all")
+    assert set(callbacks) == ({"sync_gate", "sample_grid"} if cfg.needs_expert else set())
+
+
+def test_published_recipes_to_the_letter() -> None:
+    expert = composed("experiment=syncnet", "run_dir=x")
+    assert expert.data.batch_size == 64
+    assert expert.system.optimizer.learning_rate == 1e-4
+    assert expert.trainer.val_check_interval == 10_000
+    plain = composed("experiment=wav2lip", "run_dir=x")
+    gan = composed("experiment=wav2lip_gan", "run_dir=x")
+    for cfg, weight in ((plain, 0.01), (gan, 0.03)):
+        assert cfg.data.batch_size == 16
+        assert cfg.data.samples.lead_frames == 1
+        assert cfg.system.optimizer.learning_rate == 1e-4
+        assert cfg.callbacks.sync_gate.weight == weight
+        assert cfg.callbacks.sync_gate.below == 0.75
+        assert cfg.trainer.val_check_interval == 3000
+        assert cfg.trainer.limit_val_batches == 300
+        assert cfg.trainer.precision == "32-true"
+    assert gan.system.adversarial_weight == 0.07
+    assert gan.system.optimizer.betas == [0.5, 0.999]
+    assert "betas" not in plain.system.optimizer
+    built = instantiate(gan.system, _convert_="all", expert=Expert(0.05))
+    assert isinstance(built, Wav2LipGANSystem)
+    assert built.generator.config == {"width": 1, "image_size": 96}
+
+
+@pytest.mark.parametrize("logger", ["csv", "none", "wandb", "tensorboard"])
+def test_loggers_compose(logger: str) -> None:
+    cfg = composed("experiment=wav2lip", f"logger={logger}", "run_dir=x")
+    expected = {"none": set(), "csv": {"csv"}}.get(logger, {"csv", logger})
+    assert set(cfg.logger) == expected
+
+
+@pytest.mark.parametrize("command", sorted(PUBLISHED))
+def test_published_names_only_keys_that_exist(command: str) -> None:
+    overrides = ["experiment=wav2lip", "run_dir=x"] if command == "train" else []
+    cfg = composed(*overrides, name=command)
+    missing = [k for k in PUBLISHED[command] if k not in cfg]
+    assert missing == []
+    assert cfg.published is False
+
+
+def test_all_configs_are_yaml_that_loads() -> None:
+    files = list(Path(CONFIG_DIR).rglob("*.yaml"))
+    assert len(files) > 12
+    for path in files:
+        OmegaConf.load(path)

@@ -1,0 +1,231 @@
+"""`evaluate.py` as a user runs it, on small videos and a narrow untrained expert."""
+
+from __future__ import annotations
+
+import json
+import sys
+import wave
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from tests.parity.published import state_dict
+from w2l.audio.waveform import load_audio
+from w2l.checkpoints import load_syncnet
+from w2l.cli.evaluate import main
+from w2l.errors import UserError
+from w2l.models import Expert, Generator
+from w2l.scoring import SyncScorer
+from w2l.video import AudioTrack, VideoReader, VideoWriter
+
+ADDRESS = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model"
+
+
+def write_video(path: Path, picture: np.ndarray, seconds: float, sound: bool = True) -> None:
+    """The picture, swaying, with a changing tone."""
+    path.parent.mkdir(exist_ok=True)
+    n = round(seconds * 25)
+    t = np.arange(n * 640) / 16000
+    tone = (np.sin(2 * np.pi * 220 * t * (1 + t)) * 9000 * np.abs(np.sin(9 * t))).astype("<i2")
+    wav = path.with_suffix(".wav")
+    with wave.open(str(wav), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(tone.tobytes())
+    height, width = picture.shape[:2]
+    track = AudioTrack(wav) if sound else None
+    with VideoWriter(path, Fraction(25), (width, height), track, codec="h264") as writer:
+        for i in range(n):
+            writer.write(np.roll(picture, round(3 * np.sin(i / 4)), axis=1))
+    wav.unlink()
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> Path:
+    """One good clip and four bad ones, beside things that are no clips."""
+    data = pytest.importorskip("skimage.data")
+    portrait = cv2.resize(data.astronaut()[:256, 96:352, ::-1], (192, 192))
+    flat = np.full((96, 96, 3), 90, np.uint8)
+    folder = tmp_path_factory.mktemp("it's (1), clips")
+    write_video(folder / "good #1.mp4", portrait, 1.2)
+    write_video(folder / "silent.mp4", portrait, 1.2, sound=False)
+    write_video(folder / "sub" / "faceless.mp4", flat, 1.2)
+    write_video(folder / "tiny.mp4", portrait, 0.3)
+    (folder / "truncated.mp4").write_bytes((folder / "good #1.mp4").read_bytes()[:3000])
+    (folder / "notes.md").write_text("no clip")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("networks")
+    torch.manual_seed(0)
+    for name, module in {
+        "expert": Expert(width=0.125),
+        "generator": Generator(width=0.125),
+    }.items():
+        state = {f"{name}.{key}": value for key, value in module.state_dict().items()}
+        ours = {"network": name, "config": module.config, "version": "0"}
+        torch.save({"state_dict": state, "w2l": ours}, folder / f"{name}.ckpt")
+    torch.save(state_dict("syncnet_v2"), folder / "syncnet_v2.model")
+    return folder
+
+
+@pytest.fixture
+def evaluate(networks, tmp_path, monkeypatch):
+    """Run the command in an empty folder, the weights' homes out of reach; gives scores.json."""
+
+    def unreachable(name):
+        raise UserError(f"{name} cannot be downloaded without a network: fetch it from {ADDRESS}.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("w2l.weights.fetch", unreachable)
+    monkeypatch.setattr("w2l.cli.evaluate.fetch", unreachable)
+
+    def run(**settings) -> dict:
+        given = {"device": "cpu", "expert": networks / "expert.ckpt", "syncnet": "none", **settings}
+        arguments = [f"{key}={value}" for key, value in given.items() if value is not None]
+        monkeypatch.setattr(sys, "argv", ["evaluate.py", *arguments])
+        main()
+        return json.loads(Path(given.get("output", "outputs/evaluate/scores.json")).read_text())
+
+    return run
+
+
+def test_folder_with_good_and_bad_clips(clips, evaluate, capsys, tmp_path):
+    got = evaluate(video=clips)
+    assert (got["protocol"], got["n_scored"], got["n_failed"]) == ("track", 1, 4)
+    errors = {Path(clip["path"]).name: clip.get("error") for clip in got["clips"]}
+    assert errors.pop("good #1.mp4") is None
+    reasons = {"silent": "no sound", "faceless": "no face", "tiny": "min_track_frames",
+               "truncated": "damaged"}  # fmt: skip
+    for name, part in reasons.items():
+        assert part in errors[f"{name}.mp4"], name
+    good = got["clips"][0]
+    assert good["n_frames"] == 30
+    assert good["cosine"]["count"] == 26
+    assert good["tracks"][0]["cosine"] == good["cosine"]
+    assert good["lse_d"] is None
+    assert "syncnet=none" in good["lse_reason"]
+    out = capsys.readouterr().out
+    assert "1 scored (1 tracks), 4 failed" in out
+    assert out.count("failed: ") == 4
+    assert "cosine ↑" in out
+    folder = tmp_path / "outputs" / "evaluate"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["scores.json", good["plot"]])
+    assert cv2.imread(str(folder / good["plot"])) is not None
+    assert list(tmp_path.iterdir()) == [tmp_path / "outputs"]
+
+
+def test_strict_fails_after_writing(clips, evaluate, capsys, tmp_path):
+    (tmp_path / "list.txt").write_text(f"{clips / 'good #1.mp4'}\n{clips / 'tiny.mp4'}\n")
+    output = tmp_path / "new folder" / "my.json"
+    with pytest.raises(SystemExit) as stopped:
+        evaluate(video="list.txt", strict="true", output=output, box=[40, 150, 40, 150])
+    assert stopped.value.code == 1
+    assert json.loads(output.read_text())["n_failed"] == 1
+    assert "1 of 2 videos failed" in capsys.readouterr().err
+
+
+def test_syncnet_scores_are_the_scorers(clips, networks, evaluate):
+    video, weights = clips / "good #1.mp4", networks / "syncnet_v2.model"
+    got = evaluate(video=video, protocol="lrs", syncnet=weights, plots="false")
+    scorer = SyncScorer(load_syncnet(weights))
+    want = scorer.lse(VideoReader(video, fps=25), load_audio(video, origin="video"))
+    clip = got["clips"][0]
+    for name in ("lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0"):
+        assert clip[name] == pytest.approx(getattr(want.lse, name), rel=1e-5), name
+        assert got["mean"][name] == pytest.approx(clip[name])
+    assert clip["n_windows"] == want.n_windows == 25
+    assert clip["syncnet_cosine"]["at_0"] == pytest.approx(want.cosine_at_0, rel=1e-4)
+    assert clip["cosine"]["count"] == 26
+    assert clip["plot"] is None
+    assert len(got["weights"]["syncnet"]["sha256"]) == 64
+
+
+def test_without_the_released_syncnet_the_expert_still_scores(clips, evaluate, capsys):
+    got = evaluate(video=clips / "good #1.mp4", syncnet=None)  # the default, a registry name
+    clip = got["clips"][0]
+    assert clip["lse_d"] is clip["offset"] is clip["syncnet_cosine"] is None
+    assert ADDRESS in clip["lse_reason"]
+    assert clip["cosine"]["count"] == 26
+    assert got["n_failed"] == 0
+    assert ADDRESS in capsys.readouterr().out
+
+
+def test_without_an_expert_the_cosine_is_null(clips, networks, evaluate):
+    settings = {"video": clips / "good #1.mp4", "protocol": "lrs", "expert": None,
+                "syncnet": networks / "syncnet_v2.model"}  # fmt: skip
+    clip = evaluate(**settings)["clips"][0]
+    assert clip["cosine"] is None
+    assert "no expert under outputs/" in clip["cosine_reason"]
+    assert clip["lse_d"] > 0
+    newest = Path("outputs/train/run/last.ckpt")
+    newest.parent.mkdir(parents=True)
+    newest.write_bytes((networks / "expert.ckpt").read_bytes())
+    assert evaluate(**settings)["clips"][0]["cosine"]["count"] == 26
+
+
+def test_another_sound(clips, evaluate, tmp_path):
+    write_video(tmp_path / "other.mp4", np.zeros((32, 32, 3), np.uint8), 1.0)
+    got = evaluate(
+        video=clips / "good #1.mp4", audio=tmp_path / "other.mp4", box=[40, 150, 40, 150]
+    )
+    assert got["clips"][0]["cosine"]["count"] == 21  # as long as that sound
+    assert got["settings"]["audio"] == str(tmp_path / "other.mp4")
+
+
+def test_published_switch(clips, networks, evaluate):
+    """lrs needs no detector for LSE, and a missing one costs only the cosine."""
+    got = evaluate(video=clips / "good #1.mp4", protocol="lrs", published="true",
+                   syncnet=networks / "syncnet_v2.model")  # fmt: skip
+    settings = got["settings"]
+    assert settings["published"] is settings["jpeg"] is True
+    assert settings["convert_rate"] is settings["keep_offset"] is False
+    assert (settings["min_track_frames"], settings["min_face_size"]) == (100, 100)
+    assert (settings["detector"], settings["detect_every"]) == ("s3fd", 1)
+    assert got["clips"][0]["lse_d"] > 0
+    assert "s3fd cannot be downloaded" in got["clips"][0]["cosine_reason"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"video": "gone.mp4"}, "gone.mp4: there is no such file"),
+        ({"video": "{clips}/notes.md"}, "no media file"),
+        ({"video": "{clips}/silent.mp4"}, "no sound"),
+        ({"video": "{clips}/sub/faceless.mp4"}, "no face in any frame"),
+        ({"video": "{clips}/tiny.mp4", "protocol": "lrs", "box": [9, 99, 9, 99]}, None),
+        ({"video": "."}, "no video in the folder"),
+        ({"video": "{clips}", "protocol": "lrw"}, "choose track or lrs"),
+        ({"video": "{clips}", "audio": "gone.wav"}, "audio=gone.wav"),
+        ({"video": "{clips}", "expert": "{networks}/generator.ckpt"}, "generator"),
+        ({"video": "{clips}", "expert": "{networks}/gone.ckpt"}, "gone.ckpt"),
+        ({"video": "{clips}", "syncnet": "{networks}/expert.ckpt"}, "expert"),
+        ({"video": "{clips}", "syncnet": None, "expert": "none"}, "no network to score with"),
+        ({"video": "{clips}", "detector": "eyes"}, "detector=eyes"),
+        ({"video": "{clips}", "detect_every": 0}, "detect_every=0"),
+        ({"video": "{clips}", "output": "scores.csv"}, "scores.csv"),
+        ({"video": "{clips}", "output": "{clips}/notes.md/scores.json"}, "Cannot write"),
+        ({"video": "{clips}", "stict": "true"}, "did you mean 'strict'"),
+        ({}, "video=…"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_sentence(settings, message, clips, networks, evaluate, capsys):
+    filled = {key: value.format(clips=clips, networks=networks) if isinstance(value, str) else value
+              for key, value in settings.items()}  # fmt: skip
+    if message is None:  # 0.3 s are enough for a few windows of the whole frame
+        assert evaluate(**filled)["n_scored"] == 1
+        return
+    with pytest.raises(SystemExit) as stopped:
+        evaluate(**filled)
+    assert stopped.value.code == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert len([line for line in error.splitlines() if line.strip()]) == 1

@@ -1,0 +1,215 @@
+"""Executors: each item gets one outcome, whatever happens to its worker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from w2l.engine import ProcessExecutor, SerialExecutor, build_executor
+from w2l.engine.threads import available_cores
+from w2l.errors import UserError
+
+SOURCE = Path(__file__).resolve().parents[3] / "src"
+
+
+def work(item: int | str) -> object:
+    """Doubles numbers; words make it misbehave in the ways that real files do."""
+    if item == "fail":
+        raise ValueError("a broken\nfile")
+    if item == "crash":
+        os._exit(9)
+    if item == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == "unpicklable":
+        return lambda: None
+    return item * 2
+
+
+def slow_start_or_fast(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def refuse() -> None:
+    raise UserError("the detector's weights are missing")
+
+
+def die() -> None:
+    os._exit(1)
+
+
+def mark(folder: Path) -> None:
+    (folder / f"{os.getpid()}").touch()
+
+
+def threads_seen(_: int) -> tuple[int, int, str]:
+    import cv2
+    import torch
+
+    return torch.get_num_threads(), cv2.getNumThreads(), os.environ["OMP_NUM_THREADS"]
+
+
+@pytest.mark.parametrize("executor", [SerialExecutor(), ProcessExecutor(2)])
+def test_an_error_costs_its_item_only(executor):
+    outcomes = list(executor.map(work, [1, "fail", 3]))
+    assert {o.item: o.value for o in outcomes} == {1: 2, "fail": None, 3: 6}
+    failed = next(o for o in outcomes if not o.ok)
+    assert failed.error == "ValueError: a broken file"
+    assert "in work" in failed.trace
+    assert not failed.crashed
+
+
+def test_a_dying_worker_costs_its_item_only():
+    items = [1, "crash", 2, "killed", 3, "unpicklable", 4, 5]
+    outcomes = {o.item: o for o in ProcessExecutor(2).map(work, items)}
+    assert sorted(map(str, outcomes)) == sorted(map(str, items))
+    assert {i for i, o in outcomes.items() if o.crashed} == {"crash", "killed"}
+    assert {i for i, o in outcomes.items() if not o.ok} == {"crash", "killed", "unpicklable"}
+    assert all(outcomes[i].value == 2 * i for i in (1, 2, 3, 4, 5))
+
+
+def test_outcomes_come_as_they_finish():
+    outcomes = [o.item for o in ProcessExecutor(2).map(slow_start_or_fast, [3.0, 0.0])]
+    assert outcomes == [0.0, 3.0]
+
+
+def test_items_are_taken_as_workers_get_free():
+    taken = []
+
+    def items():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    outcomes = ProcessExecutor(2).map(work, items())
+    next(outcomes)
+    outcomes.close()
+    assert len(taken) <= 4
+    wait_until(lambda: not multiprocessing.active_children())
+
+
+def test_initializer_runs_once_in_each_worker(tmp_path):
+    list(ProcessExecutor(2).map(work, range(6), initializer=partial(mark, tmp_path)))
+    assert 1 <= len(list(tmp_path.iterdir())) <= 2
+    assert str(os.getpid()) not in {p.name for p in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("initializer", "message"), [(refuse, "weights are missing"), (die, "smaller number")]
+)
+def test_a_failing_initializer_ends_the_run(initializer, message):
+    with pytest.raises(UserError, match=message):
+        list(ProcessExecutor(1).map(work, [1, 2], initializer=initializer))
+
+
+def test_workers_share_the_cores():
+    threads = max(1, available_cores() // 2)
+    outcomes = list(ProcessExecutor(2).map(threads_seen, [0]))
+    # cv2.getNumThreads reads OPENCV_FOR_THREADS_NUM when OpenCV is loaded after the limit.
+    assert outcomes[0].value == (threads, threads, str(threads))
+
+
+def test_executors_by_name():
+    assert isinstance(build_executor("serial"), SerialExecutor)
+    process = build_executor("process", workers=3)
+    assert isinstance(process, ProcessExecutor)
+    assert process.workers == 3
+    with pytest.raises(UserError, match="num_shards"):
+        build_executor("ray")
+    with pytest.raises(UserError, match="unknown"):
+        build_executor("threads")
+    with pytest.raises(UserError, match="at least 1"):
+        build_executor("process", workers=0)
+
+
+SCRIPT = """
+import os, sys, time
+sys.path.insert(0, {source!r})
+from pathlib import Path
+from w2l.engine import ProcessExecutor
+FOLDER = Path({folder!r})
+
+def work(item):
+    marker = FOLDER / f"{{os.getpid()}}.running"
+    marker.touch()
+    try:
+        time.sleep(30)
+    except SystemExit:
+        if item == "stubborn":
+            time.sleep(30)
+    finally:
+        marker.unlink()
+
+if __name__ == "__main__":
+    list(ProcessExecutor(2).map(work, sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def busy_script(tmp_path, request):
+    """A real process with two busy workers; their process ids."""
+    items = getattr(request, "param", ["a", "b", "c", "d"])
+    script = tmp_path / "script.py"
+    folder = tmp_path / "markers"
+    folder.mkdir()
+    script.write_text(textwrap.dedent(SCRIPT.format(source=str(SOURCE), folder=str(folder))))
+    process = subprocess.Popen([sys.executable, script, *items], stderr=subprocess.PIPE)
+    wait_until(lambda: len(list(folder.iterdir())) == 2)
+    pids = [int(marker.stem) for marker in folder.iterdir()]
+    yield process, pids, folder
+    process.kill()
+    process.stderr.close()
+    process.wait()
+
+
+def wait_until(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return True
+    return state == "Z"
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+
+
+@needs_proc
+def test_interrupt_stops_workers_and_lets_them_clean_up(busy_script):
+    process, pids, folder = busy_script
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    wait_until(lambda: all(map(gone, pids)))
+    assert not list(folder.iterdir())
+    assert errors.count(b"Traceback") == 1  # the parent's own, none from the workers
+
+
+@needs_proc
+@pytest.mark.parametrize("busy_script", [["stubborn", "stubborn"]], indirect=True)
+def test_a_worker_that_does_not_listen_is_ended(busy_script):
+    process, pids, _ = busy_script
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    wait_until(lambda: all(map(gone, pids)))
+
+
+@needs_proc
+def test_workers_die_with_a_killed_parent(busy_script):
+    process, pids, _ = busy_script
+    process.kill()
+    wait_until(lambda: all(map(gone, pids)), seconds=5)

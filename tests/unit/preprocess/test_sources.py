@@ -1,0 +1,211 @@
+"""Which files a source lists, under which names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from preprocess.settings import Job
+from preprocess.sources import list_clips
+from preprocess.sources.folder import list_folder
+from preprocess.sources.lrs2 import PUBLISHED_COUNTS, list_lrs2, read_list
+from preprocess.sources.names import folder_name, tell_apart
+from preprocess.sources.transcript import read_transcript
+from w2l.errors import UserError
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def keys(listing) -> list[str]:
+    return [clip.key for clip in listing.clips]
+
+
+class TestFolder:
+    def test_speaker_is_the_first_folder_or_the_file_itself(self, tmp_path):
+        touch(tmp_path, "anna/a.mp4", "anna/b.MOV", "id1/video/00001.mp4", "alone.webm")
+        listing = list_folder(tmp_path)
+        assert keys(listing) == ["alone/alone", "anna/a", "anna/b", "id1/video_00001"]
+        assert [c.source for c in listing.clips][3] == "id1/video/00001.mp4"
+        assert all(c.split is None for c in listing.clips)
+        assert not listing.notes
+
+    def test_other_files_are_counted(self, tmp_path):
+        touch(tmp_path, "a.mp4", "a.txt", "b.txt", "README", ".hidden.mp4", ".git/x.mp4")
+        listing = list_folder(tmp_path)
+        assert keys(listing) == ["a/a"]
+        assert len(listing.notes) == 1
+        assert listing.notes[0].startswith("3 files")
+        assert ".txt 2" in listing.notes[0]
+
+    def test_names_that_a_split_list_cannot_hold(self, tmp_path):
+        touch(tmp_path, "an na/it's a (1).mp4", "ünïcode/é.mp4")
+        assert keys(list_folder(tmp_path)) == ["an_na/it's_a_(1)", "ünïcode/é"]
+
+    def test_names_that_collide_get_a_hash_each(self, tmp_path):
+        touch(tmp_path, "p/a.mp4", "p/a.avi", "p/a b.mp4", "p/a_b.mp4", "p/c.mp4")
+        found = keys(list_folder(tmp_path))
+        assert len(set(found)) == 5
+        assert "p/c" in found
+        assert not {"p/a", "p/a_b"} & set(found)
+        touch(tmp_path, "p/0.mp4")  # a new file does not rename the others
+        assert set(found) < set(keys(list_folder(tmp_path)))
+
+    def test_the_set_inside_the_folder_is_no_source(self, tmp_path):
+        touch(tmp_path, "a.mp4", "out/videos/b.mp4")
+        assert keys(list_folder(tmp_path, leave_out=tmp_path / "out")) == ["a/a"]
+
+    def test_links_are_followed_once(self, tmp_path):
+        touch(tmp_path, "root/p/a.mp4", "elsewhere/b.mp4")
+        (tmp_path / "root/q").symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "root/p/circle").symlink_to(tmp_path / "root")
+        assert keys(list_folder(tmp_path / "root")) == ["p/a", "q/b"]
+
+    @pytest.mark.parametrize(
+        ("files", "words"), [((), "empty"), (("a.txt", "b.wav"), "none of its 2")]
+    )
+    def test_nothing_there(self, tmp_path, files, words):
+        touch(tmp_path, *files)
+        with pytest.raises(UserError, match=words):
+            list_folder(tmp_path)
+
+    def test_missing(self, tmp_path):
+        with pytest.raises(UserError, match="nowhere"):
+            list_folder(tmp_path / "nowhere")
+
+
+def test_folder_names():
+    assert folder_name(" a\tb/c ") == "a_b_c"
+    assert folder_name("..") == "_.."
+    assert folder_name("") == "_"
+    long = [folder_name("x" * 150 + end) for end in "ab"]
+    assert long[0] != long[1]
+    assert all(len(name) < 120 for name in long)
+
+
+def test_upper_case_collides_too():
+    assert len({key.casefold() for key in tell_apart(["a/B", "a/b"], ["1", "2"])}) == 2
+
+
+def lrs2(root: Path, *, lists: Path | None = None, tags: bool = True) -> Path:
+    """A small tree of LRS2's layout; returns `mvlrs_v1`."""
+    data = root / "mvlrs_v1"
+    splits = {
+        "train": ["10/00001", "10/00002", "11/00001"],
+        "val": ["12/00001"],
+        "test": ["13/00001"],
+    }
+    for split, entries in splits.items():
+        for entry in entries:
+            touch(data, f"main/{entry}.mp4")
+        place = lists or root
+        place.mkdir(parents=True, exist_ok=True)
+        tag = [" NF", " MV", ""] if tags and split == "test" else [""]
+        lines = [f"{entry}{tag[i % len(tag)]}" for i, entry in enumerate(entries)]
+        (place / f"{split}.txt").write_text("\n".join(lines) + "\n")
+    (data / "main/10/00001.txt").write_text("Text:  IT'S TIME\nConf: 4\n")
+    touch(data, "main/14/00009.mp4", "pretrain/10/00001.mp4")  # in no list
+    return data
+
+
+class TestLrs2:
+    @pytest.mark.parametrize("data_root", ["", "mvlrs_v1", "mvlrs_v1/main"])
+    @pytest.mark.parametrize("lists", ["", "mvlrs_v1", "filelists", "mvlrs_v1/main"])
+    def test_roots_and_lists(self, tmp_path, data_root, lists):
+        lrs2(tmp_path, lists=tmp_path / lists)
+        listing = list_lrs2(tmp_path / data_root)
+        assert [(c.key, c.split) for c in listing.clips] == [
+            ("10/00001", "train"), ("10/00002", "train"), ("11/00001", "train"),
+            ("12/00001", "val"), ("13/00001", "test"),
+        ]  # fmt: skip
+        assert listing.clips[0].source == "main/10/00001.mp4"
+
+    def test_counts_other_than_published_are_noted(self, tmp_path):
+        notes = list_lrs2(lrs2(tmp_path)).notes
+        assert len(notes) == 3
+        assert "names 3 clips; LRS2's has 45839" in notes[0]
+        assert PUBLISHED_COUNTS == {"train": 45839, "val": 1082, "test": 1243}
+
+    def test_published_counts_are_not_noted(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(PUBLISHED_COUNTS, "train", 3)
+        monkeypatch.setitem(PUBLISHED_COUNTS, "val", 1)
+        monkeypatch.setitem(PUBLISHED_COUNTS, "test", 1)
+        assert list_lrs2(lrs2(tmp_path)).notes == []
+
+    def test_listed_clips_without_a_file_are_noted(self, tmp_path):
+        data = lrs2(tmp_path)
+        (data / "main/11/00001.mp4").unlink()
+        listing = list_lrs2(data)
+        assert "11/00001" not in keys(listing)
+        assert "1 of 5" in listing.notes[-1]
+        assert "11/00001.mp4" in listing.notes[-1]
+
+    def test_tags_are_dropped(self, tmp_path):
+        path = tmp_path / "test.txt"
+        path.write_bytes(
+            b"\xef\xbb\xbf6330311066473698535/00011 NF\r\n"
+            b"6332062124509813446/00027 MV\r\n\r\n5/1\r\n"
+        )
+        assert read_list(path) == [
+            "6330311066473698535/00011", "6332062124509813446/00027", "5/1"
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("line", ["one", "a/b/c", "../etc", "/abs"])
+    def test_lines_of_another_form(self, tmp_path, line):
+        (tmp_path / "x.txt").write_text(f"a/1\n{line}\n")
+        with pytest.raises(UserError, match="line 2"):
+            read_list(tmp_path / "x.txt")
+
+    def test_a_clip_in_two_lists(self, tmp_path):
+        data = lrs2(tmp_path)
+        (tmp_path / "val.txt").write_text("10/00001\n")
+        with pytest.raises(UserError, match=r"in train\.txt and again in val\.txt"):
+            list_lrs2(data)
+
+    def test_another_layout_says_what_was_found(self, tmp_path):
+        touch(tmp_path, "speaker/video.mp4", "notes.txt")
+        with pytest.raises(UserError, match=r"expected mvlrs_v1/main.*found notes.txt, speaker"):
+            list_lrs2(tmp_path)
+
+    def test_archive_parts(self, tmp_path):
+        touch(tmp_path, "lrs2_v1_partaa", "lrs2_v1_partab")
+        with pytest.raises(UserError, match="unpack"):
+            list_lrs2(tmp_path)
+
+    def test_lists_missing(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        data = lrs2(tmp_path)
+        (tmp_path / "val.txt").unlink()
+        with pytest.raises(UserError, match="filelists=FOLDER"):
+            list_lrs2(data)
+
+    def test_lists_of_other_videos(self, tmp_path):
+        data = lrs2(tmp_path)
+        for split in ("train", "val", "test"):
+            (tmp_path / f"{split}.txt").write_text(f"99/{split}\n")
+        with pytest.raises(UserError, match="lists and videos differ"):
+            list_lrs2(data)
+
+    def test_transcript(self, tmp_path):
+        clip = list_lrs2(lrs2(tmp_path)).clips[0]
+        assert read_transcript(clip.transcript) == "IT'S TIME"
+        assert read_transcript(tmp_path / "none.txt") is None
+        assert read_transcript(None) is None
+
+
+@pytest.mark.parametrize("source", ["csv", "lrs3", "lrw"])
+def test_sources_of_later_versions(tmp_path, source):
+    with pytest.raises(UserError, match="source=folder"):
+        list_clips(Job(source, tmp_path, tmp_path / "out"), print)
+
+
+def test_unknown_source_and_missing_root(tmp_path):
+    with pytest.raises(UserError, match="unknown"):
+        list_clips(Job("youtube", tmp_path, tmp_path), print)
+    with pytest.raises(UserError, match="data_root=FOLDER"):
+        list_clips(Job("folder", None, tmp_path), print)

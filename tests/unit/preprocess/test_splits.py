@@ -1,0 +1,62 @@
+"""Split lists of a set that has none of its own."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from preprocess.splits import assign_splits
+
+
+def clips(speakers: int, each: int = 3) -> list[str]:
+    return [f"person{s}/clip{c}" for s in range(speakers) for c in range(each)]
+
+
+@pytest.mark.parametrize("speakers", [3, 4, 10, 400])
+def test_no_speaker_is_in_two_lists(speakers):
+    splits, notes = assign_splits(clips(speakers))
+    of = {}
+    for key, split in splits.items():
+        of.setdefault(key.split("/")[0], set()).add(split)
+    assert all(len(found) == 1 for found in of.values())
+    assert set(splits.values()) == {"train", "val", "test"}
+    assert not notes
+
+
+def test_shares_of_a_large_set():
+    values = list(assign_splits(clips(2000, 1))[0].values())
+    assert 1750 < values.count("train") < 1850
+    assert 60 < values.count("val") < 140
+    assert 60 < values.count("test") < 140
+
+
+def test_order_does_not_matter_and_new_speakers_move_nobody():
+    keys = clips(400)
+    shuffled = keys.copy()
+    random.Random(0).shuffle(shuffled)
+    splits = assign_splits(keys)[0]
+    assert assign_splits(shuffled)[0] == splits
+    more = assign_splits([*keys, "someone/new"])[0]
+    assert {key: more[key] for key in keys} == splits
+
+
+def test_few_speakers_share_lists_and_it_is_said():
+    splits, notes = assign_splits(clips(2))
+    assert set(splits.values()) == {"train", "val", "test"}
+    assert list(splits.values()).count("train") >= 4
+    assert "2 speakers" in notes[0]
+    assert "1 speaker:" in assign_splits(clips(1))[1][0]
+
+
+@pytest.mark.parametrize("names", [f"{a}/{b}" for a in "abcdefgh" for b in "xyz"])
+def test_one_clip_trains(names):
+    splits, notes = assign_splits([names])
+    assert splits == {names: "train"}
+    assert "val and test are empty" in notes[-1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_three_clips_fill_three_lists(seed):
+    keys = [f"p{seed}/{name}" for name in "abc"]
+    assert sorted(assign_splits(keys)[0].values()) == ["test", "train", "val"]

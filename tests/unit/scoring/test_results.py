@@ -1,0 +1,138 @@
+"""scores.json, the table and the plot."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from w2l.metrics import lse, summarize
+from w2l.scoring import ClipScore, CosineResult, SyncResult, TrackScore, to_json
+from w2l.scoring.report import plot_clip, score_table, summary_line, write_json
+from w2l.scoring.results import SkippedTrack
+
+SCORES = {"lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0", "n_windows", "start_frame",
+          "cosine", "syncnet_cosine"}  # fmt: skip
+
+
+def sync_result(best: int = 3, lowest: float = 5.0) -> SyncResult:
+    curve = torch.full((31, 2), 10.0)
+    curve[15 - best] = lowest
+    curve[15] += 1
+    return SyncResult(lse(curve), 60, 0.1, 0.8)
+
+
+def cosine_result(values=(0.5, 0.7, 0.9)) -> CosineResult:
+    curve = torch.tensor(values)
+    by_offset = np.full(31, np.nan, np.float32)
+    by_offset[14:17] = 0.2, 0.6, 0.4
+    return CosineResult(curve.numpy(), summarize(curve), by_offset, 0)
+
+
+def clips() -> list[ClipScore]:
+    return [
+        ClipScore("a/one.mp4", [TrackScore(0, 65, sync_result(), None, cosine_result())]),
+        ClipScore(
+            "a/two [x].mp4",
+            [
+                TrackScore(10, 65, sync_result(-1, 7.0), None, None, "no expert"),
+                TrackScore(90, 40, None, "no SyncNet", cosine_result((0.1,))),
+            ],
+            [SkippedTrack(140, 30, "the sound is over")],
+        ),
+        ClipScore("bad.mp4", error="bad.mp4 has no sound."),
+    ]
+
+
+def scores(of: list[ClipScore]) -> dict:
+    return json.loads(json.dumps(to_json(of, "track", {}, {}), allow_nan=False))
+
+
+def test_fields_and_counts():
+    got = scores(clips())
+    assert got["protocol"] == "track"
+    assert {"w2l", "torch", "python"} <= got["versions"].keys()
+    assert (got["n_scored"], got["n_failed"], got["n_tracks"]) == (2, 1, 3)
+    assert all(track.keys() >= SCORES for clip in got["clips"][:2] for track in clip["tracks"])
+    track = got["clips"][0]["tracks"][0]
+    assert (track["lse_d"], track["lse_c"], track["offset"]) == (5, 5, 3)
+    assert (track["lse_d_at_0"], track["lse_c_at_0"]) == (11, -1)
+    assert track["n_windows"] == 60
+    assert track["syncnet_cosine"] == {"at_0": 0.1, "at_best": 0.8}
+    assert track["cosine"].keys() == {"count", "min", "max", "mean", "variance", "skewness",
+                                      "kurtosis"}  # fmt: skip
+    assert got["offsets"][track["distance_over_offset"].index(5)] == 3
+    assert got["clips"][2] == {"path": "bad.mp4", "error": "bad.mp4 has no sound."}
+
+
+def test_a_single_track_stands_at_the_clips_level_too():
+    one, two, _ = scores(clips())["clips"]
+    assert {key: one[key] for key in SCORES} == {key: one["tracks"][0][key] for key in SCORES}
+    assert not SCORES & two.keys()
+    assert two["skipped_tracks"] == [
+        {"start_frame": 140, "n_frames": 30, "error": "the sound is over"}
+    ]
+
+
+def test_what_is_missing_is_null_with_its_reason():
+    first, second = scores(clips())["clips"][1]["tracks"]
+    assert first["cosine"] is None
+    assert first["cosine_reason"] == "no expert"
+    assert second["lse_d"] is None
+    assert second["syncnet_cosine"] is None
+    assert second["lse_reason"] == "no SyncNet"
+    assert second["cosine"]["variance"] is None  # of one window: NaN is not JSON
+    assert second["n_windows"] == 1
+
+
+def test_means_are_over_the_tracks_that_have_the_score():
+    mean = scores(clips())["mean"]
+    assert mean["lse_d"] == pytest.approx(6)
+    assert mean["offset"] == pytest.approx(1)
+    assert mean["cosine"] == pytest.approx((0.7 + 0.1) / 2)
+    assert mean["syncnet_cosine"] == {"at_0": pytest.approx(0.1), "at_best": pytest.approx(0.8)}
+    nothing = scores(clips()[2:])["mean"]
+    assert set(nothing.values()) == {None}
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_table_shows_every_number_at_any_width(width):
+    console = Console(width=width, record=True, highlight=False)
+    with console.capture() as captured:
+        console.print(score_table(clips(), "track"))
+    text = captured.get()
+    for shown in ("protocol track", "LSE-D ↓", "LSE-C ↑", "cosine ↑", "5.000", "(11.000)",
+                  "(-1.000)", "+3", "0.700", "failed", "face 2", "[x]", "+1.00"):  # fmt: skip
+        assert shown in text, shown
+    assert "…" not in text
+    assert "2 scored (3 tracks), 1 failed" in summary_line(clips())
+
+
+def test_table_leaves_out_what_nobody_has():
+    only_expert = [ClipScore("a.mp4", [TrackScore(0, 65, None, "", cosine_result())])]
+    headers = [str(column.header) for column in score_table(only_expert, "lrs").columns]
+    assert not any("LSE" in header for header in headers)
+    assert any("expert" in header for header in headers)
+
+
+@pytest.mark.parametrize(("index", "panels"), [(0, 2), (1, 2)])
+def test_plot_is_a_picture_with_a_panel_per_network(tmp_path, index, panels):
+    plot_clip(clips()[index], tmp_path / "plot.png")
+    picture = cv2.imread(str(tmp_path / "plot.png"))
+    assert picture.shape[1] == panels * 600
+    assert picture.std() > 10
+    assert [path.name for path in tmp_path.iterdir()] == ["plot.png"]
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path):
+    output = tmp_path / "new" / "scores.json"
+    write_json({"a": "ü"}, output)
+    assert json.loads(output.read_text(encoding="utf-8")) == {"a": "ü"}
+    with pytest.raises(ValueError, match="JSON"):
+        write_json({"a": float("nan")}, output)
+    assert json.loads(output.read_text(encoding="utf-8")) == {"a": "ü"}
+    assert [path.name for path in output.parent.iterdir()] == ["scores.json"]
