@@ -115,12 +115,12 @@ class Mouth:
         nearest = np.minimum(np.abs(y - upper_edge), np.abs(y - lower_edge))
         # The lips darken where they meet, more so when pressed together.
         shadow = between * _bell(nearest, 0.9) * (0.2 + 0.3 * _bell(gap, 3.0))
-        lips = face[part]
+        lips = face[part].astype(np.float32)
         lips[..., :3] *= (1 - shadow)[..., None]
         inside = self._inside(x, y, at[part], upper_edge, lower_edge, gap)
         open_part = between * _step(y - upper_edge) * _step(lower_edge - y)
-        face[part] = lips + (inside - lips) * open_part[..., None]
-        return np.clip(face, 0, 255).astype(np.uint8)
+        face[part] = np.clip(lips + (inside - lips) * open_part[..., None], 0, 255)
+        return face
 
     def _field(self, profile: np.ndarray, follow: float) -> np.ndarray:
         """How far each point of the lower face goes when the lip goes by 1 px."""
@@ -136,10 +136,14 @@ class Mouth:
     def _before_drop(self, x: np.ndarray, y: np.ndarray, drop: float) -> np.ndarray:
         """Where the point that the drop moves to y was; by fixed-point iteration."""
         field = self._fields[drop > 0]
-        before = y - drop * _look_up(field, x, y)
-        for _ in range(2):
-            before = y - drop * _look_up(field, x, before)
-        return before
+        column, row = _to_region(x, y)
+        before = row
+        for _ in range(3):
+            moved = cv2.remap(
+                field, column, before, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+            before = row - np.float32(SCALE * drop) * moved
+        return y + (before - row) / SCALE
 
     def _inside(
         self,
@@ -152,7 +156,7 @@ class Mouth:
     ) -> np.ndarray:
         """The inside of the mouth."""
         teeth_end = self._lower[at] - 0.9
-        teeth = self._sample(x, np.clip(y, self._upper[at] + 0.4, teeth_end))
+        teeth = self._sample(x, np.clip(y, self._upper[at] + 0.4, teeth_end)).astype(np.float32)
         # Lips shade the teeth, and the less light comes in the darker they are.
         inward = np.clip((y - upper_edge) / 4, 0, 1)
         light = 0.55 + (0.1 + 0.3 * inward) * min(1.0, gap / 6)
@@ -163,10 +167,10 @@ class Mouth:
         return dark + (teeth - dark) * _step(teeth_end - y)[..., None]
 
     def _sample(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """The canvas at photograph positions, (rows, columns, 4) float32."""
+        """The canvas at photograph positions, (rows, columns, 4) uint8."""
         return cv2.remap(
             self._source, *_to_region(x, y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        ).astype(np.float32)
+        )
 
 
 def _positions(start: int, stop: int) -> np.ndarray:
@@ -180,10 +184,6 @@ def _to_region(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ((x - X0) * SCALE + shift).astype(np.float32),
         ((y - Y0) * SCALE + shift).astype(np.float32),
     )
-
-
-def _look_up(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return cv2.remap(field, *_to_region(x, y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _table(values: np.ndarray) -> np.ndarray:

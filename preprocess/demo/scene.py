@@ -26,7 +26,8 @@ class Scene:
         self._speaker = speaker
         light = np.array(speaker.light)
         self._background = np.clip(background(rng) * light, 0, 255).astype(np.uint8)
-        self._map = _canvas_positions(speaker)
+        self._map, depth = _canvas_positions(speaker)
+        self._depth = SCALE * depth[MARGIN:-MARGIN, MARGIN:-MARGIN]
         self._motion = _head_motion(n_frames, rng)
 
     def frame(self, i: int, canvas: np.ndarray) -> np.ndarray:
@@ -38,8 +39,9 @@ class Scene:
         moved = cv2.warpAffine(
             self._map, back, (SIZE, SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         )
-        x, y, depth = cv2.split(moved)
-        person = cv2.remap(canvas, x + SCALE * turn * depth, y, cv2.INTER_LINEAR)
+        # Depth changes so slowly over the face that it need not be moved too.
+        moved[..., 0] += turn * self._depth
+        person = cv2.remap(canvas, moved, None, cv2.INTER_LINEAR)
         behind = cv2.cvtColor(255 - person[..., 3], cv2.COLOR_GRAY2BGR)
         behind = cv2.multiply(self._background, behind, scale=1 / 255)
         picture = cv2.add(cv2.cvtColor(person, cv2.COLOR_BGRA2BGR), behind)
@@ -48,12 +50,12 @@ class Scene:
         return picture
 
 
-def _canvas_positions(speaker: Speaker) -> np.ndarray:
+def _canvas_positions(speaker: Speaker) -> tuple[np.ndarray, np.ndarray]:
     """Where on the canvas each pixel of frame and margin comes from, the head at rest.
 
     Returns:
-        (SIZE + 2 · MARGIN, the same, 3) float32: x and y on the canvas, and how near the point
-        is to the camera, 0 to 1.
+        (SIZE + 2 · MARGIN, the same, 2) float32: x and y on the canvas; (the same, the same)
+        float32: how near the point is to the camera, 0 to 1.
     """
     grid = np.arange(-MARGIN, SIZE + MARGIN, dtype=np.float32)
     u, v = np.meshgrid(grid - CENTRE[0], grid - CENTRE[1])
@@ -75,7 +77,7 @@ def _canvas_positions(speaker: Speaker) -> np.ndarray:
     v_source = v_source - shape.chin * np.exp(-(((v - 58) / 24) ** 2)) * near_face
     x = (u_source + FACE_CENTRE[0] - LEFT + 0.5) * SCALE - 0.5
     y = (v_source + FACE_CENTRE[1] - TOP + 0.5) * SCALE - 0.5
-    return np.dstack([x, y, depth]).astype(np.float32)
+    return np.dstack([x, y]).astype(np.float32), depth.astype(np.float32)
 
 
 def _head_motion(n_frames: int, rng: np.random.Generator) -> np.ndarray:

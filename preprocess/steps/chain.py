@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 import torch
@@ -114,5 +114,5 @@ def _versions() -> dict[str, str]:
         "w2l": __version__,
         "torch": torch.__version__,
         "opencv": cv2.__version__,
-        "av": av.__version__,
+        "av": version("av"),
     }

@@ -126,7 +126,9 @@ def test_published_frame_count(folder, tmp_path, monkeypatch):
     top, bottom, left, right = BOX
     for i, frame in enumerate(written):
         np.testing.assert_array_equal(frame[:top], source[i % 25][:top])
-        assert (frame[top:bottom, left:right] != source[i % 25][top:bottom, left:right]).any(2).mean() > 0.9
+        assert (frame[top:bottom, left:right] != source[i % 25][top:bottom, left:right]).any(
+            2
+        ).mean() > 0.9
 
 
 def test_expert_gives_the_cosine_of_the_given_video(folder, tmp_path, monkeypatch, capsys):
@@ -233,7 +235,7 @@ def test_variable_rate_does_not_drift(folder, shared_media, tmp_path, monkeypatc
     face = shared_media / "talking" / "retalking1_man_vfr.mp4"
     out = tmp_path / "out.mkv"
     infer(folder, monkeypatch, face=face, outfile=out, codec="ffv1", resize_factor=4,
-          box=[40, 110, 50, 120], audio=shared_media / "audio" / "es_dreamtalk_16k.wav")  # fmt: skip
+          box=[40, 110, 50, 120], audio=shared_media / "audio" / "es_dreamtalk_16k.wav")  # fmt: skip  # noqa: E501
     rate = probe(out).fps
     assert rate == probe(face).fps
     shown = [cv2.resize(frame, (175, 175)) for frame in VideoReader(face, fps=rate)]
@@ -244,9 +246,7 @@ def test_variable_rate_does_not_drift(folder, shared_media, tmp_path, monkeypatc
 def test_sound_is_muxed_whole_and_copied(folder, tmp_path, monkeypatch):
     """AAC in mp4 goes in as it is: decoding both gives the same samples."""
     voice = tmp_path / "voice.mp4"
-    with VideoWriter(
-        voice, 25, (16, 16), audio=AudioTrack(folder / "voice.of b.wav")
-    ) as writer:
+    with VideoWriter(voice, 25, (16, 16), audio=AudioTrack(folder / "voice.of b.wav")) as writer:
         for _ in range(38):
             writer.write(np.zeros((16, 16, 3), np.uint8))
     out = tmp_path / "out.mp4"

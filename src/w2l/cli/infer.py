@@ -91,7 +91,7 @@ def check_choices(settings: dict[str, Any]) -> None:
 
 
 def listed(choices: tuple[str, ...]) -> str:
-    """"a, b or c"."""
+    """ "a, b or c"."""
     return f"{', '.join(choices[:-1])} or {choices[-1]}"
 
 
@@ -217,7 +217,9 @@ def build_scorer(settings: dict[str, Any], source: Source, device: str) -> SyncS
     if settings["expert"] is None:
         return None
     if isinstance(source, StillSource):
-        raise UserError("expert= compares moving lips with the audio: give a video, or leave it out.")
+        raise UserError(
+            "expert= compares moving lips with the audio: give a video, or leave it out."
+        )
     return SyncScorer(expert=load_expert(settings["expert"]), device=device)
 
 

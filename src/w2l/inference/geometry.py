@@ -46,7 +46,9 @@ class Geometry:
         if self.resize_factor > 1:
             height, width = (side // self.resize_factor for side in frame.shape[:2])
             if min(height, width) < 1:
-                raise UserError(f"resize_factor {self.resize_factor} leaves nothing of the picture.")
+                raise UserError(
+                    f"resize_factor {self.resize_factor} leaves nothing of the picture."
+                )
             frame = cv2.resize(frame, (width, height))
         if self.rotate:
             frame = cv2.rotate(frame, _ROTATIONS[self.rotate])

@@ -1,7 +1,7 @@
 """The whole job, from files to a file, as two passes of bounded memory.
 
 Pass 1 decodes and detects and keeps boxes only; pass 2 decodes again, generates, blends, encodes.
-Decoding twice costs a few per cent of the generator's time, and buys that everything is known before
+Decoding twice costs a few per cent of the generator's time, and buys that all is known before
 the first frame is written (gaps, who is who, smoothing over frames to come), that a video without a
 face fails before hours of generating, and that memory does not grow with the length.
 """

@@ -123,10 +123,7 @@ class VideoReader:
                 yield self._still()
             return
         convert = ToBgr((self.info.width, self.info.height), self.info.rotation, self.size)
-        shown = (
-            self._as_they_came(start) if self._grid is None else self._on_grid(start, self._grid)
-        )
-        for frame in shown:
+        for frame in self.decoded(start):
             # A picture shown twice is converted twice: the caller owns, and may draw on, each.
             yield convert(frame)
 

@@ -193,7 +193,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="ne
 def test_interrupt_stops_workers_and_lets_them_clean_up(busy_script):
     process, pids, folder = busy_script
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=90)
     wait_until(lambda: all(map(gone, pids)))
     assert not list(folder.iterdir())
     assert errors.count(b"Traceback") == 1  # the parent's own, none from the workers
@@ -204,7 +204,7 @@ def test_interrupt_stops_workers_and_lets_them_clean_up(busy_script):
 def test_a_worker_that_does_not_listen_is_ended(busy_script):
     process, pids, _ = busy_script
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
+    process.communicate(timeout=90)
     wait_until(lambda: all(map(gone, pids)))
 
 

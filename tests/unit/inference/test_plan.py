@@ -87,7 +87,9 @@ def test_no_face_at_all_is_an_error_in_every_mode():
             plan([[]] * 12, missing_face=mode)
 
 
-@pytest.mark.parametrize(("person", "expected"), [("left", FACE), ("right", OTHER), ("largest", FACE)])
+@pytest.mark.parametrize(
+    ("person", "expected"), [("left", FACE), ("right", OTHER), ("largest", FACE)]
+)
 def test_person(person, expected):
     found = plan([[OTHER, FACE]] * 20, person=person)
     np.testing.assert_array_equal(found.box(7), expected)
@@ -112,7 +114,12 @@ def test_published_boxes():
     rng = np.random.default_rng(0)
     script = [[tuple(np.array(FACE) + rng.uniform(0, 9, 4)), OTHER] for _ in range(12)]
     found = plan(
-        script, published=True, person="first", missing_face="error", smooth=True, pads=(0, 10, 0, 0)
+        script,
+        published=True,
+        person="first",
+        missing_face="error",
+        smooth=True,
+        pads=(0, 10, 0, 0),
     )
     integers = np.array([script[i][0] for i in range(12)]).astype(int) + [0, 0, 0, 10]
     expected = integers.copy()

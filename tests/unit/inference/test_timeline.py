@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_every_length_is_exact(extend):
             assert len(order) == n_frames
             assert set(order) <= set(range(n_source))
             if extend != "loop":  # no jump
-                steps = [abs(b - a) for a, b in zip(order[:-1], order[1:], strict=True)]
+                steps = [abs(b - a) for a, b in pairwise(order)]
                 assert max(steps, default=0) <= 1
             if extend == "pingpong" and n_source > 1:  # and no picture twice in a row
                 assert 0 not in steps
