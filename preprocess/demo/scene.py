@@ -41,7 +41,7 @@ class Scene:
         )
         # Depth changes so slowly over the face that it need not be moved too.
         moved[..., 0] += turn * self._depth
-        person = cv2.remap(canvas, moved, None, cv2.INTER_LINEAR)
+        person = cv2.remap(canvas, moved, np.empty(0, np.float32), cv2.INTER_LINEAR)
         behind = cv2.cvtColor(255 - person[..., 3], cv2.COLOR_GRAY2BGR)
         behind = cv2.multiply(self._background, behind, scale=1 / 255)
         picture = cv2.add(cv2.cvtColor(person, cv2.COLOR_BGRA2BGR), behind)
