@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
-from w2l.scoring.evaluate import face_crop
 
 from evaluation.held_out import HeldOut
 from w2l.faces import FaceDetector
@@ -16,6 +15,7 @@ from w2l.faces.track import detect_video, link, select
 from w2l.inference import LipSync, SyncOptions, load_voice, open_source, sync_video
 from w2l.inference.geometry import Geometry
 from w2l.scoring import SyncScorer
+from w2l.scoring.evaluator import face_crop
 from w2l.video import VideoReader
 from w2l.windows import FPS
 

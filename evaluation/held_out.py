@@ -35,7 +35,7 @@ class HeldOut:
 
 
 def held_out(root: Path, split: str) -> Sequence[HeldOut]:
-    """The clips of `<root>/<split>.txt`, in its order.
+    """The clips of `<root>/<split>.txt`, in its order, of a set that `source=demo` made.
 
     Raises:
         UserError: there is no such list, or the videos are gone.
@@ -43,7 +43,7 @@ def held_out(root: Path, split: str) -> Sequence[HeldOut]:
     clips = []
     for clip in list_clips(root, split):
         record = json.loads((clip.folder / "clip.json").read_text())
-        video = Path(record["source"])
+        video = root / "videos" / record["source"]
         if not video.is_file():
             raise UserError(f"{video} is gone: make the set again with an empty {root}.")
         clips.append(HeldOut(f"{record['speaker']}/{record['clip']}", clip.folder, video))

@@ -84,9 +84,12 @@ def render_clip(path: Path, recording: Recording, *, seed: int = 0) -> None:
     with VideoWriter(
         path, FPS, (SIZE, SIZE), audio=sound, crf=17, preset="superfast", metadata=TAGS
     ) as writer:
-        canvas = rest.copy()
+        canvas, shown = rest.copy(), None
         for i in range(N_FRAMES):
-            canvas[mouth.region] = mouth.shape(float(lips.opening[i]), float(lips.width[i]))
+            pose = float(lips.opening[i]), float(lips.width[i])
+            if pose != shown:  # in silence nothing moves
+                canvas[mouth.region] = mouth.shape(*pose)
+                shown = pose
             if blinks[max(0, i - 1) : i + 1].any():  # and once more to open them
                 for region, lids in close_lids(rest, blinks[i]):
                     canvas[region] = lids

@@ -40,8 +40,9 @@ class Scene:
             self._map, back, (SIZE, SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         )
         # Depth changes so slowly over the face that it need not be moved too.
-        moved[..., 0] += turn * self._depth
-        person = cv2.remap(canvas, moved, np.empty(0, np.float32), cv2.INTER_LINEAR)
+        moved[..., 0] = moved[..., 0] + turn * self._depth
+        # OpenCV's stubs do not know that None is right for a map of pairs; an empty array is not.
+        person = cv2.remap(canvas, moved, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
         behind = cv2.cvtColor(255 - person[..., 3], cv2.COLOR_GRAY2BGR)
         behind = cv2.multiply(self._background, behind, scale=1 / 255)
         picture = cv2.add(cv2.cvtColor(person, cv2.COLOR_BGRA2BGR), behind)

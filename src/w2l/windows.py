@@ -26,6 +26,12 @@ def fits(frame: int, n_columns: int) -> bool:
     return frame >= 0 and mel_start(frame) + MEL_COLUMNS <= n_columns
 
 
+def last_fitting(n_columns: int) -> int:
+    """The last frame that `fits` in a mel of `n_columns`; negative where none does."""
+    # The last with 80 · frame / 25 < n_columns - 15, as the start is rounded down.
+    return -((n_columns - MEL_COLUMNS + 1) * FPS // -MEL_FPS) - 1
+
+
 def mel_window(mel: np.ndarray, frame: int) -> np.ndarray:
     """The window of the sync loss, shared by frames `frame` … `frame + 4`.
 

@@ -4,46 +4,70 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from w2l.audio.mel import MAX_VALUE
 
 
 @dataclass
 class Augment:
-    """Drawn once per window, the same for its five frames.
+    """Drawn once per window, the same for its frames; each value is drawn from ± what is given.
 
     Attributes:
-        gain: brightness is multiplied by 1 ± gain per channel.
-        offset: then shifted by ± offset (images lie in [0, 1]).
-        shift: the crop moves by up to so many pixels.
+        gain: brightness of each channel is multiplied by 1 ± gain.
+        gamma: and raised to the power exp(± gamma).
+        offset: then shifted by ± offset (of the range).
+        shift: the crop moves by ± shift pixels.
+        stretch: width and height change by this share, each for itself.
+        roll: degrees.
         flip: mirror with probability ½.
-        mel_level: the mel is shifted by ± this (it lies in [-4, 4]; 0.4 is 5 dB).
+        mel_level: the mel, which lies in [-4, 4], is shifted by this (0.4 is 5 dB).
+        mel_tilt: likewise, growing from minus this in the lowest band to plus this in the highest.
+        mel_bands: it moves by up to so many bands: another voice.
     """
 
     gain: float = 0.2
+    gamma: float = 0.2
     offset: float = 0.1
-    shift: int = 3
+    shift: float = 3.0
+    stretch: float = 0.06
+    roll: float = 4.0
     flip: bool = True
     mel_level: float = 0.4
+    mel_tilt: float = 0.4
+    mel_bands: int = 2
 
     def __call__(
-        self, faces: Tensor, mels: Tensor, rng: np.random.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Faces (B, 3, T, S, S) in [0, 1] and mels (B, 1, 80, 16) → new ones of the same shapes."""
-        n = len(faces)
+        self, faces: np.ndarray, mel: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Faces (T, S, S, 3) uint8 and a mel (80, 16) in [-4, 4] → new ones of the same kind."""
+        return self._faces(faces, rng), self._mel(mel, rng)
 
-        def draw(*shape: int) -> Tensor:
-            return torch.from_numpy(rng.uniform(-1, 1, shape)).to(faces.dtype)
+    def _faces(self, faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        size = faces.shape[1:3]
+        levels = np.linspace(0, 1, 256)[:, None] ** np.exp(self.gamma * rng.uniform(-1, 1))
+        levels = levels * (1 + self.gain * rng.uniform(-1, 1, 3))
+        levels = 255 * (levels + self.offset * rng.uniform(-1, 1))
+        table = np.clip(levels, 0, 255).round().astype(np.uint8)[None]
+        angle = np.deg2rad(self.roll * rng.uniform(-1, 1))
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        turn = turn * (1 + self.stretch * rng.uniform(-1, 1, 2))
+        if self.flip and rng.random() < 0.5:
+            turn[:, 0] *= -1
+        centre = (np.array(size) - 1) / 2
+        move = centre - turn @ centre + self.shift * rng.uniform(-1, 1, 2)
+        warp = np.column_stack([turn, move])
+        return np.stack(
+            [
+                cv2.LUT(cv2.warpAffine(face, warp, size, borderMode=cv2.BORDER_REPLICATE), table)
+                for face in faces
+            ]
+        )
 
-        faces = faces * (1 + self.gain * draw(n, 3, 1, 1, 1)) + self.offset * draw(n, 1, 1, 1, 1)
-        faces = faces.clamp_(0, 1)
-        moved = []
-        for window in faces:
-            dy, dx = (int(d) for d in rng.integers(-self.shift, self.shift + 1, 2))
-            window = torch.roll(window, (dy, dx), dims=(2, 3))
-            moved.append(window.flip(3) if self.flip and rng.random() < 0.5 else window)
-        mels = (mels + self.mel_level * draw(n, 1, 1, 1)).clamp(-MAX_VALUE, MAX_VALUE)
-        return torch.stack(moved), mels
+    def _mel(self, mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        n = len(mel)
+        bands = np.arange(n) + rng.integers(-self.mel_bands, self.mel_bands + 1)
+        slope = self.mel_tilt * rng.uniform(-1, 1) * np.linspace(-1, 1, n)[:, None]
+        mel = mel[np.clip(bands, 0, n - 1)] + slope + self.mel_level * rng.uniform(-1, 1)
+        return np.clip(mel, -MAX_VALUE, MAX_VALUE).astype(np.float32)

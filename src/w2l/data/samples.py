@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +13,13 @@ from torch import Tensor
 from w2l.data.augment import Augment
 from w2l.data.batches import LipBatch, SyncBatch, stack_frames
 from w2l.data.clips import BadClipError, Clip
-from w2l.windows import WINDOW_FRAMES, fits, frame_mel_windows, mel_window, start_frames
+from w2l.windows import (
+    WINDOW_FRAMES,
+    frame_mel_windows,
+    last_fitting,
+    mel_window,
+    start_frames,
+)
 
 MIN_FRAMES = 3 * WINDOW_FRAMES  # published: a clip needs more than 15 frames
 
@@ -30,19 +37,33 @@ def _starts(clip: Clip, lead_frames: int = 0) -> tuple[np.ndarray, np.ndarray]:
     if len(clip.frames) <= MIN_FRAMES:
         raise BadClipError("too few frames")
     starts = start_frames(clip.frames)
-    columns = clip.mel.shape[1]
     # Per-frame mel windows reach from `lead_frames` before the start to its last frame's.
-    last = WINDOW_FRAMES - 1 if lead_frames else 0
-    heard = [s for s in starts if fits(s - lead_frames, columns) and fits(s + last, columns)]
-    if not heard or len(starts) < 2:
+    reach = WINDOW_FRAMES - 1 if lead_frames else 0
+    last = last_fitting(clip.mel.shape[1]) - reach
+    heard = starts[(starts >= lead_frames) & (starts <= last)]
+    if not len(heard) or len(starts) < 2:
         raise BadClipError("no window with 5 frames in a row and their sound")
-    return starts, np.array(heard)
+    return starts, heard
+
+
+def _window(clip: Clip, start: int) -> np.ndarray:
+    """(T, S, S, 3) uint8."""
+    return clip.faces(np.arange(start, start + WINDOW_FRAMES))
+
+
+def _channels_first(windows: Sequence[np.ndarray]) -> Tensor:
+    """Windows (T, S, S, 3) → (B, 3, T, S, S), still uint8: what is cut away need not be float."""
+    return torch.from_numpy(np.stack(windows)).permute(0, 4, 1, 2, 3)
 
 
 def _faces(clip: Clip, start: int) -> Tensor:
     """(1, 3, T, S, S) float32 in [0, 1]."""
-    faces = clip.faces(np.arange(start, start + WINDOW_FRAMES))
-    return torch.from_numpy(faces).permute(3, 0, 1, 2)[None].float() / 255
+    return _channels_first([_window(clip, start)]).float() / 255
+
+
+def _lower_halves(windows: Sequence[np.ndarray]) -> Tensor:
+    """The expert's input of windows (T, S, S, 3): (B, 3T, S/2, S) float32 in [0, 1]."""
+    return stack_frames(_channels_first(windows)).float() / 255
 
 
 def _other(starts: np.ndarray, start: int, rng: np.random.Generator) -> int:
@@ -62,7 +83,7 @@ class SyncSamples:
         in_sync = rng.random() < 0.5
         shown = true if in_sync else _other(starts, true, rng)
         return SyncBatch(
-            stack_frames(_faces(clip, shown)),
+            _lower_halves([_window(clip, shown)]),
             torch.from_numpy(mel_window(clip.mel, true).copy())[None, None],
             torch.full((1, 1), float(in_sync)),
         )
@@ -90,11 +111,15 @@ class ContrastiveSamples:
                 chosen.append(int(start))
             if len(chosen) == self.windows:
                 break
-        faces = torch.cat([_faces(clip, start) for start in chosen])
-        mels = torch.from_numpy(np.stack([mel_window(clip.mel, s) for s in chosen]))[:, None]
+        windows = [(_window(clip, start), mel_window(clip.mel, start)) for start in chosen]
         if self.augment is not None:
-            faces, mels = self.augment(faces, mels, rng)
-        return SyncBatch(stack_frames(faces), mels, torch.ones(len(chosen), 1))
+            windows = [self.augment(*window, rng) for window in windows]
+        faces, mels = zip(*windows, strict=True)
+        return SyncBatch(
+            _lower_halves(faces),
+            torch.from_numpy(np.stack(mels))[:, None],
+            torch.ones(len(chosen), 1),
+        )
 
 
 @dataclass

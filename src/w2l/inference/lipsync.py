@@ -59,7 +59,8 @@ class LipSync:
             raise UserError("precision=bfloat16 needs a CUDA device: take precision=float32.")
         self.precision = precision
         # channels_last is a fifth faster on the CPU and equal to 1e-4 of the range.
-        self.generator = generator.eval().to(self.device, memory_format=torch.channels_last)
+        self.generator = generator.eval().to(self.device)
+        self.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.image_size = int(generator.config["image_size"])
 
     def __call__(

@@ -20,7 +20,7 @@ CHUNK_BYTES = 96 * 2**20  # pictures held at once where a video is shown backwar
 class Picture(NamedTuple):
     """One output frame's picture and the source frame that it is."""
 
-    index: int
+    number: int
     frame: np.ndarray  # uint8 (H, W, 3) BGR, may be changed
 
 

@@ -144,7 +144,7 @@ def sync_video(
             synced(source, plan, windows, lipsync, options), "syncing", len(windows)
         ):
             writer.write(picture.frame)
-            report.count(plan.reasons.get(picture.index))
+            report.count(plan.reasons.get(picture.number))
     return report
 
 
@@ -196,7 +196,7 @@ def synced(
     shown = enumerate(pictures(source, len(windows), options.extend))
     size = (lipsync.image_size, lipsync.image_size)
     while batch := list(islice(shown, options.batch_size)):
-        found = [(picture, plan.box(picture.index), windows[i]) for i, picture in batch]
+        found = [(picture, plan.box(picture.number), windows[i]) for i, picture in batch]
         faces = [(p.frame, box, mel) for p, box, mel in found if box is not None]
         if faces:
             crops = [cv2.resize(crop(frame, box), size) for frame, box, _ in faces]

@@ -19,7 +19,7 @@ from w2l.audio import SAMPLE_RATE
 from w2l.audio.mel import log_mel
 from w2l.audio.mfcc import mfcc
 from w2l.models import Expert, SyncNetV2
-from w2l.windows import FPS, WINDOW_FRAMES, fits, mel_window
+from w2l.windows import FPS, WINDOW_FRAMES, last_fitting, mel_window
 
 LIP_SIZE = 224  # px, side of SyncNet's picture
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS  # 640
@@ -121,7 +121,7 @@ def expert_embeddings(
     device = next(expert.parameters()).device
     size = int(expert.config["image_size"])
     mel = log_mel(waveform)
-    n_heard = next(frame for frame in range(mel.shape[1]) if not fits(frame, mel.shape[1]))
+    n_heard = last_fitting(mel.shape[1]) + 1
     halves = (_lower_half(crop, size) for crop in islice(crops, n_heard + WINDOW_FRAMES - 1))
     faces, sounds, start = [], [], 0
     for run in runs(halves, batch_size):

@@ -168,14 +168,35 @@ def test_epochs_shuffle_differently_and_processes_share_nothing() -> None:
     assert list(EpochSampler(3, shuffle=False)) == [0, 1, 2]
 
 
-def test_augmentation_keeps_range_shape_and_the_mel_in_step() -> None:
-    faces, mels = torch.rand(4, 3, 5, 96, 96), torch.rand(4, 1, 80, 16) * 8 - 4
-    new_faces, new_mels = Augment()(faces, mels, np.random.default_rng(0))
-    assert new_faces.shape == faces.shape
-    assert float(new_faces.min()) >= 0
-    assert float(new_faces.max()) <= 1
-    assert float((new_mels - mels).abs().max()) <= 0.4 + 1e-6
-    assert not torch.equal(new_faces, faces)
+def test_augmentation_changes_a_window_as_one() -> None:
+    rng = np.random.default_rng(0)
+    face = rng.integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    mel = rng.uniform(-4, 4, (80, 16)).astype(np.float32)
+    faces, new_mel = Augment()(np.stack([face] * 5), mel, rng)
+    assert faces.shape == (5, 96, 96, 3)
+    assert faces.dtype == np.uint8
+    assert (faces == faces[0]).all()
+    assert not (faces[0] == face).all()
+    assert new_mel.shape == mel.shape
+    assert np.abs(new_mel).max() <= 4
+
+
+def test_augmentation_moves_as_far_as_it_says() -> None:
+    still = {"gain": 0, "gamma": 0, "offset": 0, "shift": 0, "stretch": 0, "roll": 0}
+    quiet = {"mel_level": 0, "mel_tilt": 0, "mel_bands": 0}
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, 256, (5, 96, 96, 3), dtype=np.uint8)
+    mel = rng.uniform(-4, 4, (80, 16)).astype(np.float32)
+    same, same_mel = Augment(flip=False, **still, **quiet)(faces, mel, rng)
+    np.testing.assert_array_equal(same, faces)
+    np.testing.assert_array_equal(same_mel, mel)
+    draws = [Augment(**still, **quiet)(faces, mel, rng)[0] for _ in range(20)]
+    mirrored = [(d == faces[:, :, ::-1]).all() for d in draws]
+    assert {bool(m) for m in mirrored} == {True, False}
+    level = Augment(flip=False, **still, mel_level=0.4, mel_tilt=0, mel_bands=0)
+    moved = level(faces, mel / 2, rng)[1] - mel / 2
+    assert 0 < np.abs(moved).max() <= 0.4 + 1e-6
+    assert np.ptp(moved) < 1e-5
 
 
 def test_concatenate_joins_samples_of_several_windows(numbered: Clip) -> None:
