@@ -101,8 +101,8 @@ def measure_expert(trial: Trial, console: Console) -> ExpertQuality:
     """The expert on the held-out clips, its threshold from the training clips."""
     matrices: dict[str, list[np.ndarray]] = {}
     size = int(trial.expert.config["image_size"])
-    for split in ("test", "train"):
-        clips = held_out(trial.data_root, split)
+    for split, step in (("test", 1), ("train", 4)):  # a quarter is enough for one threshold
+        clips = held_out(trial.data_root, split)[::step]
         matrices[split] = [
             similarity(trial.expert, Clip(clip.folder, size), clip.waveform)
             for clip in track(clips, f"expert on {split} clips", console=console)

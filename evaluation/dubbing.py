@@ -14,10 +14,15 @@ from w2l.faces import FaceDetector
 from w2l.faces.track import detect_video, link, select
 from w2l.inference import LipSync, SyncOptions, load_voice, open_source, sync_video
 from w2l.inference.geometry import Geometry
+from w2l.inference.plan import FaceOptions
 from w2l.scoring import SyncScorer
 from w2l.scoring.evaluator import face_crop
 from w2l.video import VideoReader
 from w2l.windows import FPS
+
+
+# Faces cut as they were for training.
+OPTIONS = SyncOptions(faces=FaceOptions(pads=(0, 0, 0, 0)))
 
 
 class Verdict(NamedTuple):
@@ -72,7 +77,7 @@ def dub_and_judge(
                 dubbed,
                 lipsync,
                 detector,
-                SyncOptions(),
+                OPTIONS,
             )
             after, before = (faces_of(video, detector) for video in (dubbed, clip.video))
             right = judge.cosine(after, voice.waveform)

@@ -32,15 +32,15 @@ class Samples(Protocol):
         ...
 
 
-def _starts(clip: Clip, lead_frames: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """All start frames, and those of them whose sound is there too."""
+def _starts(clip: Clip, before: int = 0, after: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """All start frames, and those whose mel windows fit: the start's, and those of the frames
+    from `before` ahead of it to `after` behind it.
+    """
     if len(clip.frames) <= MIN_FRAMES:
         raise BadClipError("too few frames")
     starts = start_frames(clip.frames)
-    # Per-frame mel windows reach from `lead_frames` before the start to its last frame's.
-    reach = WINDOW_FRAMES - 1 if lead_frames else 0
-    last = last_fitting(clip.mel.shape[1]) - reach
-    heard = starts[(starts >= lead_frames) & (starts <= last)]
+    last = last_fitting(clip.mel.shape[1]) - after
+    heard = starts[(starts >= before) & (starts <= last)]
     if not len(heard) or len(starts) < 2:
         raise BadClipError("no window with 5 frames in a row and their sound")
     return starts, heard
@@ -134,7 +134,8 @@ class LipSamples:
     lead_frames: int = 1
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> LipBatch:
-        starts, heard = _starts(clip, self.lead_frames)
+        lead = self.lead_frames
+        starts, heard = _starts(clip, before=lead, after=max(0, WINDOW_FRAMES - 1 - lead))
         start = int(rng.choice(heard))
         target = _faces(clip, start)
         reference = _faces(clip, _other(starts, start, rng))
