@@ -23,7 +23,6 @@ from w2l.faces import FaceDetector
 from w2l.files import atomic_path
 from w2l.inference import LipSync
 from w2l.models import Expert
-from w2l.scoring import SyncScorer
 
 # Goals of the demo; the recipe has not yet been run over three seeds.
 EXPECTED = {
@@ -83,8 +82,7 @@ def run_demo(trial: Trial, console: Console) -> dict[str, float]:
     """
     clips = held_out(trial.data_root, "test")
     quality = measure_expert(trial, console)
-    scorer = SyncScorer(expert=trial.judge)
-    dubbing = dub_and_judge(clips, trial.lipsync, scorer, trial.detector)
+    dubbing = dub_and_judge(clips, trial.lipsync, trial.judge, trial.detector)
     verdicts = list(track(dubbing, "dubbing and judging", len(clips), console=console))
     metrics = to_metrics(quality, verdicts)
     metrics["seconds"] = time.time() - trial.started

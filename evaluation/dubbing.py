@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from evaluation.held_out import HeldOut
 from w2l.faces import FaceDetector
@@ -15,14 +18,16 @@ from w2l.faces.track import detect_video, link, select
 from w2l.inference import LipSync, SyncOptions, load_voice, open_source, sync_video
 from w2l.inference.geometry import Geometry
 from w2l.inference.plan import FaceOptions
-from w2l.scoring import SyncScorer
+from w2l.metrics import cosine_by_offset
+from w2l.models import Expert
+from w2l.scoring.embeddings import expert_embeddings
 from w2l.scoring.evaluator import face_crop
 from w2l.video import VideoReader
 from w2l.windows import FPS
 
-
 # Faces cut as they were for training.
 OPTIONS = SyncOptions(faces=FaceOptions(pads=(0, 0, 0, 0)))
+BATCH_SIZE = 64  # windows that go through the judge at once
 
 
 class Verdict(NamedTuple):
@@ -32,10 +37,10 @@ class Verdict(NamedTuple):
         clip: `speaker/clip` of the face.
         voice: `speaker/clip` of the sound it was dubbed with.
         right: mean cosine of the dubbed video with that sound.
-        wrong: with the sound of a third clip.
+        wrong: with the sounds of all other clips, their mean; one alone may fit by chance.
         original: of the given video with the new sound: where dubbing starts from.
         real: of the given video with its own sound: where it could get to.
-        by_offset: `right` at offsets of -15 … 15 frames, (31,).
+        by_offset: `right` at offsets of 15 … -15 frames, (31,), as `w2l.metrics.offsets`.
     """
 
     clip: str
@@ -47,29 +52,40 @@ class Verdict(NamedTuple):
     by_offset: np.ndarray
 
 
-def faces_of(video: Path, detector: FaceDetector) -> list[np.ndarray | None]:
-    """The largest face of each frame at 25 fps, as Wav2Lip crops it with pads 0."""
+@torch.inference_mode()
+def embeddings(
+    video: Path, waveform: np.ndarray, judge: Expert, detector: FaceDetector
+) -> tuple[Tensor, Tensor]:
+    """The judge's embeddings of the largest face, cut with pads 0, and of a sound: (N, D) each."""
     reader = VideoReader(video, fps=FPS)
     tracks = link(list(detect_video(reader, detector)))
     boxes = select(tracks, "largest", reader.count(), reader.size[0])
-    crops = map(face_crop, reader, boxes)
-    return [None if crop is None else crop.copy() for crop in crops]
+    return expert_embeddings(judge, map(face_crop, reader, boxes), waveform, BATCH_SIZE)
+
+
+def mean_cosine(faces: Tensor, sounds: Tensor) -> float:
+    """Over the windows that both have; windows without a face (NaN) are left out."""
+    n = min(len(faces), len(sounds))
+    return float((faces[:n] * sounds[:n]).sum(dim=1).nanmean())
 
 
 def dub_and_judge(
-    clips: Sequence[HeldOut], lipsync: LipSync, judge: SyncScorer, detector: FaceDetector
+    clips: Sequence[HeldOut], lipsync: LipSync, judge: Expert, detector: FaceDetector
 ) -> Iterator[Verdict]:
-    """Dub clip i with the sound of clip i + 1; the wrong sound is that of clip i + 2.
+    """Dub clip i with the sound of clip i + 1; all others but its own are the wrong sounds.
 
     Args:
         clips: three or more.
         lipsync: the generator on trial.
-        judge: with an expert that the generator was not trained against.
+        judge: an expert that the generator was not trained against, in evaluation mode.
         detector: finds faces in given and dubbed videos.
     """
+    given = [embeddings(clip.video, clip.waveform, judge, detector) for clip in clips]
+    sounds = [sound for _, sound in given]
     with TemporaryDirectory() as folder:
-        for i, clip in enumerate(clips):
-            voice, other = (clips[(i + step) % len(clips)] for step in (1, 2))
+        for i, (clip, (before, own)) in enumerate(zip(clips, given, strict=True)):
+            j = (i + 1) % len(clips)
+            voice = clips[j]
             dubbed = Path(folder) / "dubbed.mp4"
             sync_video(
                 open_source(clip.video, Geometry()),
@@ -79,14 +95,14 @@ def dub_and_judge(
                 detector,
                 OPTIONS,
             )
-            after, before = (faces_of(video, detector) for video in (dubbed, clip.video))
-            right = judge.cosine(after, voice.waveform)
+            after, said = embeddings(dubbed, voice.waveform, judge, detector)
+            others = [sound for k, sound in enumerate(sounds) if k not in (i, j)]
             yield Verdict(
                 clip.name,
                 voice.name,
-                right.summary.mean,
-                judge.cosine(after, other.waveform).summary.mean,
-                judge.cosine(before, voice.waveform).summary.mean,
-                judge.cosine(before, clip.waveform).summary.mean,
-                right.by_offset,
+                mean_cosine(after, said),
+                fmean(mean_cosine(after, sound) for sound in others),
+                mean_cosine(before, said),
+                mean_cosine(before, own),
+                cosine_by_offset(after, said).numpy(),
             )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+from tests.writing import write_wav
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,11 +35,7 @@ def write_clip(folder: Path, *, frames: int, seed: int, size: int = 96) -> None:
     samples = frames * 640
     level = np.repeat(rng.random(frames), 640)
     tone = level * np.sin(np.arange(samples) * 2 * np.pi * 440 / 16000)
-    with wave.open(str(folder / "audio.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes((tone * 20000).astype("<i2").tobytes())
+    write_wav(folder / "audio.wav", 0.6 * tone)
     for i in range(frames):
         picture = np.full((size, size, 3), 40 + 10 * (seed % 5), np.uint8)
         height = int(level[i * 640] * size / 3)

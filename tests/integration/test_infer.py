@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.writing import save_network, write_wav
 from w2l.audio.waveform import load_audio
 from w2l.cli.infer import main
 from w2l.models import Expert, Generator
@@ -29,32 +30,13 @@ def folder(tmp_path_factory):
     with VideoWriter(folder / "face (1).mkv", Fraction(25), (160, 120), codec="ffv1") as writer:
         for i in range(25):
             writer.write(np.roll(noise, i, axis=1))
-    write_wav(folder / "voice.of b.wav", 1.5)
+    t = np.arange(24000) / 16000
+    write_wav(folder / "voice.of b.wav", 0.3 * np.sin(2 * np.pi * 220 * t * (1 + t)))
     torch.manual_seed(0)
     generator = Generator(width=0.125)
-    save(folder / "generator.ckpt", "generator", generator)
-    save(folder / "expert.ckpt", "expert", Expert(width=0.125))
+    save_network(generator, "generator", folder / "generator.ckpt")
+    save_network(Expert(width=0.125), "expert", folder / "expert.ckpt")
     return folder
-
-
-def save(path: Path, network: str, module: torch.nn.Module) -> None:
-    state = {f"{network}.{name}": value for name, value in module.state_dict().items()}
-    torch.save(
-        {"state_dict": state, "w2l": {"network": network, "config": module.config, "version": "0"}},
-        path,
-    )
-
-
-def write_wav(path: Path, seconds: float, sample_rate: int = 16000) -> None:
-    import wave
-
-    t = np.arange(round(seconds * sample_rate)) / sample_rate
-    samples = (np.sin(2 * np.pi * 220 * t * (1 + t)) * 9000).astype(np.int16)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(sample_rate)
-        file.writeframes(samples.tobytes())
 
 
 def infer(folder, monkeypatch, **settings) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-import wave
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 
 from preprocess.demo.recordings import recordings
 from preprocess.demo.render import render_clip
 from tests.integration.command import ROOT, call
+from tests.writing import write_wav
 from w2l.audio.waveform import load_audio
 from w2l.video import VideoReader
 
@@ -35,9 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     render_clip(folder / "face.mp4", recordings()[0])
     cv2.imwrite(str(folder / "photo.png"), next(iter(VideoReader(folder / "face.mp4"))))
     sound = load_audio(recordings()[1].path, end_s=1.5)
-    with wave.open(str(folder / "speech.wav"), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", "NONE"))
-        file.writeframes((sound * 32767).astype(np.int16).tobytes())
+    write_wav(folder / "speech.wav", sound)
     return folder
 
 

@@ -13,25 +13,18 @@ import pytest
 import torch
 
 from tests.integration.command import arguments, call, environment, refused
+from tests.writing import save_network
 from w2l.models import Expert, Generator
 
 NARROW = "model.width=0.0625"
-
-
-def save(network: torch.nn.Module, kind: str, path: Path) -> Path:
-    """A checkpoint as our systems write it."""
-    state = {f"{kind}.{key}": value for key, value in network.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"state_dict": state, "w2l": {"network": kind, "config": network.config}}, path)
-    return path
 
 
 @pytest.fixture(scope="session")
 def experts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a narrow expert and a narrow generator."""
     folder = tmp_path_factory.mktemp("experts")
-    save(Expert(1 / 16), "expert", folder / "outputs" / "expert.ckpt")
-    save(Generator(1 / 16), "generator", folder / "generator.ckpt")
+    save_network(Expert(1 / 16), "expert", folder / "outputs" / "expert.ckpt")
+    save_network(Generator(1 / 16), "generator", folder / "generator.ckpt")
     return folder
 
 

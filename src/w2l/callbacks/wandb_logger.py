@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import wandb
 from pytorch_lightning.loggers import WandbLogger
@@ -12,8 +13,12 @@ from pytorch_lightning.loggers import WandbLogger
 def wandb_logger(
     save_dir: str | Path, project: str = "w2l", name: str | None = None, offline: bool | None = None
 ) -> WandbLogger:
-    """A WandbLogger; `offline=None` decides by whether an API key is known (or WANDB_MODE)."""
+    """A WandbLogger; `offline=None` decides by WANDB_MODE, or by whether somebody is logged in."""
+    mode = os.environ.get("WANDB_MODE")
     if offline is None:
-        mode = os.environ.get("WANDB_MODE")
-        offline = mode == "offline" if mode else not wandb.api.api_key
-    return WandbLogger(project=project, name=name, save_dir=str(save_dir), offline=offline)
+        offline = mode == "offline" if mode else not wandb.login(prompt=False)
+    # Lightning says so through the environment, which W&B has read by then.
+    settings: dict[str, Any] = {"mode": "offline"} if offline else {}
+    return WandbLogger(
+        project=project, name=name, save_dir=str(save_dir), offline=offline, **settings
+    )

@@ -19,6 +19,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "quality": "fast",  # the whole box is pasted, edges and all
         "missing_face": "error",
         "extend": "loop",
+        "person": "first",  # the detector's first face, frame by frame
         "detector": "s3fd",
         "detect_every": 1,  # frames
     },

@@ -1,0 +1,71 @@
+"""The expert's quality, against counting pair by pair."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evaluation.expert_quality import (
+    balanced_accuracy,
+    best_offset,
+    expert_quality,
+    fit_threshold,
+    pair_accuracy,
+)
+
+
+@pytest.fixture
+def matrices() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    found = [rng.normal(0, 0.3, (n, n)) + 0.4 * np.eye(n) for n in (30, 17)]
+    found[1][4] = np.nan  # a window without a face
+    return found
+
+
+def pairs(matrix: np.ndarray) -> tuple[list[float], list[tuple[float, float]]]:
+    """In-sync similarities, and (in sync, ≥ 5 frames apart) of the same window."""
+    seen = [i for i in range(len(matrix)) if not np.isnan(matrix[i, i])]
+    both = [
+        (matrix[i, i], matrix[i, j]) for i in seen for j in range(len(matrix)) if abs(i - j) >= 5
+    ]
+    return [matrix[i, i] for i in seen], both
+
+
+def test_pair_accuracy_counts_pairs(matrices: list[np.ndarray]) -> None:
+    both = [pair for matrix in matrices for pair in pairs(matrix)[1]]
+    assert pair_accuracy(matrices) == pytest.approx(np.mean([own > other for own, other in both]))
+
+
+def test_balanced_accuracy_and_its_threshold(matrices: list[np.ndarray]) -> None:
+    own = np.array([value for matrix in matrices for value in pairs(matrix)[0]])
+    others = np.array([other for matrix in matrices for _, other in pairs(matrix)[1]])
+
+    def counted(threshold: float) -> float:
+        return float(((own >= threshold).mean() + (others < threshold).mean()) / 2)
+
+    assert balanced_accuracy(matrices, 0.1) == pytest.approx(counted(0.1))
+    best = max(counted(t) for t in np.concatenate([own, others]))
+    assert counted(fit_threshold(matrices)) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("shift", [-7, -1, 0, 3, 15])
+def test_offset_is_where_the_similarities_peak(shift: int) -> None:
+    n = 60
+    matrix = np.random.default_rng(1).normal(0, 0.1, (n, n))
+    rows = np.arange(max(0, -shift), min(n, n - shift))
+    matrix[rows, rows + shift] += 1
+    assert best_offset(matrix) == shift
+
+
+def test_an_offset_that_only_few_windows_share_does_not_win() -> None:
+    matrix = 0.5 * np.eye(10)
+    matrix[0, 9] = 1.0  # offset 9: one window
+    assert best_offset(matrix) == 0
+
+
+def test_all_numbers_together(matrices: list[np.ndarray]) -> None:
+    quality = expert_quality(matrices, matrices)
+    assert quality.threshold == fit_threshold(matrices)
+    assert quality.balanced_accuracy == balanced_accuracy(matrices, quality.threshold)
+    assert quality.cosine_in_sync > quality.cosine_off_sync
+    assert 0 <= quality.offset_within_1 <= 1
