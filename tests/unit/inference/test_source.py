@@ -38,7 +38,7 @@ def test_pictures_follow_the_runs(extend, n_source, monkeypatch):
     monkeypatch.setattr(source_module, "CHUNK_BYTES", 3 * 8 * 8 * 3)  # three pictures
     shown = list(pictures(Numbered(n_source), 31, extend))
     expected = [i for run in runs(31, n_source, extend) for i in indices(run)]
-    assert [picture.index for picture in shown] == expected
+    assert [picture.number for picture in shown] == expected
     assert [int(picture.frame[0, 0, 0]) for picture in shown] == expected
     # Each is a picture of its own, so that one may be drawn on.
     assert len({id(picture.frame) for picture in shown}) == 31
@@ -90,7 +90,7 @@ def test_a_photo_is_told_by_content(tmp_path):
     assert isinstance(source, StillSource)
     assert (source.height, source.width, source.fps) == (40, 50, 30)
     shown = list(pictures(source, 4, "pingpong"))
-    assert [picture.index for picture in shown] == [0] * 4
+    assert [picture.number for picture in shown] == [0] * 4
     shown[0].frame[:] = 0  # drawing on one leaves the others
     assert (shown[1].frame == 7).all()
 
