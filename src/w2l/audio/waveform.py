@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
-from av.container import InputContainer
 from av.filter import Graph
-from av.stream import Disposition
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from w2l.audio.constants import SAMPLE_RATE
 from w2l.errors import UserError
-
-# Text opens as ANSI art, which nobody means.
-_NOT_MEDIA = {"tty"}
-_MOST_PADDING = 5  # blocks that an encoder may add in all, before and after the sound
+from w2l.media import (
+    open_media,
+    open_sound,
+    pull,
+    sound_blocks,
+    sound_graph,
+    start_time,
+    stated_length,
+    video_stream,
+)
 
 
 def load_audio(
@@ -88,20 +87,17 @@ def load_audio(
 
 def _decode_mono(path: Path, sample_rate: int) -> tuple[Fraction, np.ndarray]:
     """Time of the first sample on the file's own clock, and all samples: (n,) float32."""
-    with _open(path) as container:
-        if not container.streams.audio:
-            raise UserError(f"{path} has no sound: name a file with an audio stream.")
-        stream = container.streams.audio[0]
+    with open_sound(path) as (container, stream):
         first: Fraction | None = None
         blocks: list[np.ndarray] = []
         graph, layout = None, None
-        for frame in _frames(container, stream):
+        for frame in sound_blocks(container, stream):
             if first is None:
-                first = Fraction(0) if frame.pts is None else frame.pts * _base(frame)
+                first = start_time(frame)
             if layout != (layout := (frame.format.name, frame.layout.name, frame.sample_rate)):
                 # At the start, and where a broadcast switches between mono and stereo.
                 blocks += _pull(graph, None)
-                graph = _to_mono(frame, _stated_length(stream, first), sample_rate)
+                graph = _to_mono(frame, stated_length(stream, first), sample_rate)
             blocks += _pull(graph, frame)
         blocks += _pull(graph, None)
         first = first or Fraction(0)
@@ -109,107 +105,33 @@ def _decode_mono(path: Path, sample_rate: int) -> tuple[Fraction, np.ndarray]:
     return first, waveform
 
 
-def _open(path: Path) -> InputContainer:
-    if not path.exists():
-        raise UserError(f"{path} does not exist: check the path.")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder, not a sound file: name a file in it.")
-    if path.stat().st_size == 0:
-        raise UserError(f"{path} is empty: copy or download it again.")
-    try:
-        # "file:" so that a name with a colon is no address, and the whitelist so that a
-        # playlist posing as a sound file cannot reach the network.
-        container = av.open(
-            f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        )
-    except PermissionError as error:
-        raise UserError(f"{path} cannot be read: check its permissions.") from error
-    except (av.error.FFmpegError, ValueError) as error:
-        raise UserError(
-            f"{path} is no media file that can be read, or it is damaged: "
-            "check that it plays, or convert it to wav."
-        ) from error
-    if container.format.name in _NOT_MEDIA:
-        container.close()
-        raise UserError(f"{path} is a text file, not sound: name a media file.")
-    return container
-
-
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decoded blocks; damaged packets are skipped and a file cut short just ends."""
-    with suppress(av.error.FFmpegError):
-        for packet in container.demux(stream):
-            with suppress(av.error.FFmpegError):
-                yield from packet.decode()
-
-
-def _stated_length(stream: AudioStream, first: Fraction) -> int | None:
-    """Samples from the first one to the end of sound that an mp4 file states; None elsewhere.
-
-    FFmpeg skips the encoder's delay by the edit list, but leaves what the encoder appended to
-    fill its last block. A length is believed only where it agrees with the number of blocks.
-    """
-    rate, block = stream.codec_context.sample_rate, stream.codec_context.frame_size
-    if not (stream.frames and stream.duration and stream.time_base and block):
-        return None
-    padding = stream.frames * block - stream.duration * stream.time_base * rate
-    if not 0 <= padding < _MOST_PADDING * block:
-        return None
-    end = ((stream.start_time or 0) + stream.duration) * stream.time_base
-    return round((end - first) * rate)
-
-
 def _to_mono(frame: AudioFrame, length: int | None, sample_rate: int) -> Graph:
-    graph = Graph()
-    source = graph.add_abuffer(
-        sample_rate=frame.sample_rate,
-        format=frame.format.name,
-        layout=frame.layout.name,
-        time_base=frame.time_base,
-    )
-    # async: silence for gaps of over 0.1 s in the timestamps.
-    fill = graph.add("aresample", "async=1:min_hard_comp=0.1")
-    trim = graph.add("atrim", "start_sample=0" if length is None else f"end_sample={length}")
-    # rematrix_maxval: left and right are averaged, as for 16-bit output; for float output the
-    # resampler would otherwise add them with weights 0.71.
     # 16-bit sound stays so inside, as where FFmpeg's command writes it to a wav file: then the
     # samples are the same as the published scripts', to the bit.
     inside = ":internal_sample_fmt=s16p" if frame.format.bytes == 2 else ""
-    resample = graph.add("aresample", f"{sample_rate}:rematrix_maxval=1{inside}")
-    shape = graph.add("aformat", f"sample_fmts=flt:channel_layouts=mono:sample_rates={sample_rate}")
-    graph.link_nodes(source, fill, trim, resample, shape, graph.add("abuffersink")).configure()
-    return graph
+    shape = f"sample_fmts=flt:channel_layouts=mono:sample_rates={sample_rate}"
+    return sound_graph(
+        frame,
+        # async: silence for gaps of over 0.1 s in the timestamps.
+        ("aresample", "async=1:min_hard_comp=0.1"),
+        ("atrim", "start_sample=0" if length is None else f"end_sample={length}"),
+        # rematrix_maxval: left and right are averaged, as for 16-bit output; for float output
+        # the resampler would otherwise add them with weights 0.71.
+        ("aresample", f"{sample_rate}:rematrix_maxval=1{inside}"),
+        ("aformat", shape),
+    )
 
 
 def _pull(graph: Graph | None, frame: AudioFrame | None) -> list[np.ndarray]:
-    """Push one block (None: the end) through the graph; what comes out, each (n,) float32."""
-    if graph is None:
-        return []
-    blocks = []
-    # EOF is also what a finished trim answers to blocks beyond its end.
-    with suppress(av.error.BlockingIOError, av.error.EOFError):
-        graph.push(frame)
-        while True:
-            blocks.append(cast(AudioFrame, graph.pull()).to_ndarray().reshape(-1))
-    return blocks
+    """What a graph gives for one block (None: the end), each (n,) float32."""
+    return [] if graph is None else [out.to_ndarray().reshape(-1) for out in pull(graph, frame)]
 
 
 def _first_picture(path: Path) -> Fraction:
     """Time of the first picture on the file's own clock."""
-    with _open(path) as container:
-        moving = (s for s in container.streams.video if not _is_cover(s))
-        for stream in islice(moving, 1):
+    with open_media(path) as container, suppress(av.error.FFmpegError):
+        for packet in container.demux(video_stream(container, path)):
             with suppress(av.error.FFmpegError):
-                for packet in container.demux(stream):
-                    with suppress(av.error.FFmpegError):
-                        for frame in packet.decode():
-                            return Fraction(0) if frame.pts is None else frame.pts * _base(frame)
+                for frame in packet.decode():
+                    return start_time(frame)
     raise UserError(f"{path} has no picture to time its sound by: name a video.")
-
-
-def _is_cover(stream: VideoStream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
-
-
-def _base(timed: AudioFrame | VideoFrame) -> Fraction:
-    return timed.time_base or Fraction(1, 1_000_000)

@@ -1,10 +1,10 @@
 """Video: look at it, read it, write it, with exact timestamps and without subprocesses."""
 
 from w2l.video.audio_track import AudioTrack
-from w2l.video.container import exact_rate
 from w2l.video.image import is_image, read_image
 from w2l.video.jpeg import jpeg_frames, jpeg_roundtrip
 from w2l.video.probe import VideoInfo, probe
+from w2l.video.rate import exact_rate
 from w2l.video.reader import VideoReader
 from w2l.video.writer import VideoWriter
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import Literal, cast
 
-import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
@@ -17,13 +15,21 @@ from av.filter import Graph
 from av.packet import Packet
 
 from w2l.errors import UserError
-from w2l.video.container import open_media
+from w2l.media import (
+    open_sound,
+    packets,
+    pull,
+    sound_blocks,
+    sound_graph,
+    start_time,
+    stated_length,
+    time_base,
+)
 from w2l.video.probe import probe
 
 _AAC_BLOCK = 1024  # samples
 _AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000}
 _AAC_BITS_PER_CHANNEL = 128_000  # a second; the encoder lowers it where the rate allows less
-_MOST_PADDING = 5  # blocks that an encoder may add in all, before and after the sound
 _PCM = {
     "u8": "pcm_u8",
     "s16": "pcm_s16le",
@@ -69,16 +75,16 @@ class AudioTrack:
                 "give seconds with 0 ≤ start < end."
             )
         self.path = Path(path)
-        with self._open() as (container, stream):
-            first = next(_frames(container, stream), None)
+        with open_sound(self.path) as (container, stream):
+            first = next(sound_blocks(container, stream), None)
             if first is None:
                 raise UserError(f"{path} holds no sound that can be decoded: check that it plays.")
             self._format = first.format.name
             self._channels = first.layout.nb_channels
             self._layout = first.layout.name
             self._copyable = stream.codec_context.name == "aac" and _is_mp4(container)
-            begin = Fraction(0) if first.pts is None else first.pts * _base(first)
-            stated = _stated_length(stream, begin)
+            begin = start_time(first)
+            stated = stated_length(stream, begin)
         self.sample_rate = first.sample_rate
         late = begin - probe(path).start if origin == "video" else Fraction(0)
         self._zero = begin - late
@@ -100,17 +106,17 @@ class AudioTrack:
         return self._encode(output, "aac")
 
     def _copy(self, output: OutputContainer) -> Iterator[Packet]:
-        with self._open() as (_, stream):
+        with open_sound(self.path) as (_, stream):
             target = output.add_stream_from_template(stream)
         return self._copied(target)
 
     def _copied(self, target: AudioStream) -> Iterator[Packet]:
-        with self._open() as (container, stream):
+        with open_sound(self.path) as (container, stream):
             # What the decoder drops, its start-up delay, comes to lie before time 0, where the
             # output's edit list hides it again.
-            shift = round(self._zero / _base(stream))
+            shift = round(self._zero / time_base(stream))
             last = None
-            for packet in _packets(container, stream):
+            for packet in packets(container, stream):
                 if packet.pts is None or packet.dts is None:
                     continue
                 if last is not None:
@@ -124,7 +130,7 @@ class AudioTrack:
             if self._end is not None:
                 # The output states the same end of sound as the source.
                 last.duration = max(
-                    1, round((self._end - self._zero) / _base(last)) - (last.pts or 0)
+                    1, round((self._end - self._zero) / time_base(last)) - (last.pts or 0)
                 )
             yield last
 
@@ -161,8 +167,8 @@ class AudioTrack:
         self, sample_format: str, rate: int, layout: str, lead: int
     ) -> Iterator[AudioFrame]:
         """The wanted part in blocks, after `lead` samples of silence."""
-        with self._open() as (container, stream):
-            frames = _frames(container, stream)
+        with open_sound(self.path) as (container, stream):
+            frames = sound_blocks(container, stream)
             first = next(frames)
             graph = self._graph(first, sample_format, rate, layout, lead)
             for frame in chain([first], frames):
@@ -170,22 +176,16 @@ class AudioTrack:
                     raise UserError(
                         f"{self.path} changes its sound format on the way: convert it to wav first."
                     )
-                yield from _pull(graph, frame)
-            yield from _pull(graph, None)
+                yield from pull(graph, frame)
+            yield from pull(graph, None)
 
     def _graph(
         self, frame: AudioFrame, sample_format: str, rate: int, layout: str, lead: int
     ) -> Graph:
         stop = "" if self._stop is None else f":end_sample={self._stop}"
         shape = f"sample_fmts={sample_format}:channel_layouts={layout}:sample_rates={rate}"
-        graph = Graph()
-        source = graph.add_abuffer(
-            sample_rate=frame.sample_rate,
-            format=frame.format.name,
-            layout=frame.layout.name,
-            time_base=frame.time_base,
-        )
-        filters = (
+        return sound_graph(
+            frame,
             # Gaps in the timestamps become silence; from here on positions are what counts.
             ("aresample", "async=1:min_hard_comp=0.1"),
             ("asetpts", "N/SR/TB"),
@@ -196,64 +196,12 @@ class AudioTrack:
             ("aformat", shape),
             ("adelay", f"{lead}S:all=1"),
             ("asetnsamples", f"{_AAC_BLOCK}:p=0"),
-            ("abuffersink", None),
         )
-        graph.link_nodes(source, *(graph.add(*each) for each in filters)).configure()
-        return graph
-
-    @contextmanager
-    def _open(self) -> Iterator[tuple[InputContainer, AudioStream]]:
-        with open_media(self.path) as container:
-            if not container.streams.audio:
-                raise UserError(f"{self.path} has no sound: name a file with an audio stream.")
-            yield container, container.streams.audio[0]
 
 
 def _is_mp4(container: InputContainer | OutputContainer) -> bool:
     return bool({"mov", "mp4", "ipod"} & set(container.format.name.split(",")))
 
 
-def _base(timed: AudioFrame | AudioStream | Packet) -> Fraction:
-    return timed.time_base or Fraction(1, 1_000_000)
-
-
 def _kind(frame: AudioFrame) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
-
-
-def _packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet]:
-    """Packets up to the end, or to where a file is cut short."""
-    with suppress(av.error.FFmpegError):
-        yield from container.demux(stream)
-
-
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decoded blocks; damaged packets are skipped."""
-    for packet in _packets(container, stream):
-        with suppress(av.error.FFmpegError):
-            yield from cast(list[AudioFrame], packet.decode())
-
-
-def _stated_length(stream: AudioStream, first: Fraction) -> int | None:
-    """Samples from the first one to the end of sound that an mp4 file states; None elsewhere.
-
-    FFmpeg leaves in what the encoder appended to fill its last block. A length is believed only
-    where it agrees with the number of blocks.
-    """
-    rate, block = stream.codec_context.sample_rate, stream.codec_context.frame_size
-    if not (stream.frames and stream.duration and stream.time_base and block):
-        return None
-    padding = stream.frames * block - stream.duration * stream.time_base * rate
-    if not 0 <= padding < _MOST_PADDING * block:
-        return None
-    end = ((stream.start_time or 0) + stream.duration) * stream.time_base
-    return round((end - first) * rate)
-
-
-def _pull(graph: Graph, frame: AudioFrame | None) -> Iterator[AudioFrame]:
-    """Push one block (None: the end) through the graph; what comes out."""
-    # EOF is also what a finished trim answers to blocks beyond its end.
-    with suppress(av.error.BlockingIOError, av.error.EOFError):
-        graph.push(frame)
-        while True:
-            yield cast(AudioFrame, graph.pull())

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from w2l.video.container import open_media, video_stream
+from w2l.media import open_media, video_stream
 from w2l.video.image import over_black
 
 # Containers whose index leads to a key frame with true timestamps; elsewhere we never seek.

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from w2l.errors import UserError
-from w2l.video.container import open_media, video_stream
+from w2l.media import open_media, video_stream
 from w2l.video.decode import decode
 from w2l.video.image import is_image, read_image
 

@@ -12,10 +12,10 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from w2l.errors import UserError
-from w2l.video.container import exact_rate
 from w2l.video.decode import Timed, ToBgr, decode, scaled_size
 from w2l.video.image import read_image
 from w2l.video.probe import probe
+from w2l.video.rate import exact_rate
 
 # Timestamps may be rounded by up to a tick (1 ms in Matroska); a picture that is late by no
 # more than that still counts as on time.

@@ -20,8 +20,8 @@ from av.video.stream import VideoStream
 from w2l.errors import UserError
 from w2l.files import atomic_path
 from w2l.video.audio_track import AudioTrack
-from w2l.video.container import exact_rate
 from w2l.video.decode import ACCURATE
+from w2l.video.rate import exact_rate
 
 _SUFFIXES = {"h264": {".mp4", ".m4v", ".mov", ".mkv"}, "ffv1": {".mkv"}}
 _H264_ENCODERS = ("libx264", "libopenh264", "h264")

@@ -176,7 +176,7 @@ def test_bad_input_says_so(tmp_path: Path) -> None:
         load_audio(sound, start_s=3)
     with pytest.raises(UserError, match="0 ≤ start < end"):
         load_audio(sound, start_s=0.3, end_s=0.2)
-    with pytest.raises(UserError, match="no picture to time its sound by"):
+    with pytest.raises(UserError, match="has no video stream"):
         load_audio(sound, origin="video")
 
 
