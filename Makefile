@@ -17,8 +17,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
 	touch $@
 
-demo: STARTED := $(shell date +%s)
 demo: env
+	$(eval STARTED := $(shell date +%s))
 	$(BIN)/python -m preprocess source=demo out=data/demo
 	$(BIN)/python train.py experiment=demo_syncnet run_dir=$(DEMO)/expert
 	$(BIN)/python train.py experiment=demo_syncnet seed=1 run_dir=$(DEMO)/judge

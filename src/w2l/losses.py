@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -30,35 +31,60 @@ def cosine(audio: Tensor, face: Tensor) -> Tensor:
     return F.cosine_similarity(audio, face).unsqueeze(1)
 
 
+class SyncLabels(Protocol):
+    """What the expert's losses read of a batch (`w2l.data.batches.SyncBatch`)."""
+
+    @property
+    def in_sync(self) -> Tensor: ...
+
+    @property
+    def group(self) -> Tensor: ...
+
+
 class CrossEntropySync(nn.Module):
     """The published expert's loss: cross-entropy of the cosine against 1 (in sync) or 0."""
 
-    def forward(self, audio: Tensor, face: Tensor, in_sync: Tensor) -> Tensor:
-        """Embeddings (B, D) and labels (B, 1) → scalar."""
-        return cross_entropy(cosine(audio, face), in_sync)
+    def forward(self, audio: Tensor, face: Tensor, batch: SyncLabels) -> Tensor:
+        """Embeddings (B, D) → scalar."""
+        return cross_entropy(cosine(audio, face), batch.in_sync)
+
+
+def within_groups(similarity: Tensor, group: Tensor) -> Tensor:
+    """Similarities (B, B), those of pairs from different groups (B,) made −∞."""
+    return similarity.masked_fill(group[:, None] != group, -torch.inf)
 
 
 class ContrastiveSync(nn.Module):
-    """Symmetric InfoNCE: each window must find its own sound among the batch's, and back.
+    """Symmetric InfoNCE: each window must find its own sound among others, and back.
 
     The factor on the cosine (inverse temperature) is learned. All windows are in sync.
 
     Args:
-        scale: its value at the start.
+        negatives: "clip" takes the others from the same clip, so that only time tells them apart;
+            "batch" takes all, and part of what is learned is which voice goes with which face.
+        scale: the factor at the start.
         max_scale: its upper limit.
     """
 
-    def __init__(self, scale: float = 10.0, max_scale: float = 100.0) -> None:
+    def __init__(
+        self,
+        negatives: Literal["clip", "batch"] = "clip",
+        scale: float = 10.0,
+        max_scale: float = 100.0,
+    ) -> None:
         super().__init__()
+        self.negatives = negatives
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
         self.max_scale = max_scale
 
-    def forward(self, audio: Tensor, face: Tensor, in_sync: Tensor) -> Tensor:
+    def forward(self, audio: Tensor, face: Tensor, batch: SyncLabels) -> Tensor:
         """Embeddings of length 1, (B, D), → scalar; `in_sync` must be all 1."""
         audio, face = _at_least_float32(audio, face)
         with torch.autocast(audio.device.type, enabled=False):
             scale = self.log_scale.exp().clamp(max=self.max_scale)
             similarity = scale * audio @ face.T
+            if self.negatives == "clip":
+                similarity = within_groups(similarity, batch.group)
             own = torch.arange(len(audio), device=audio.device)
             return (F.cross_entropy(similarity, own) + F.cross_entropy(similarity.T, own)) / 2
 

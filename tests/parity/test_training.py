@@ -52,7 +52,8 @@ def train(system: pl.LightningModule, batch: tuple[torch.Tensor, ...], folder: P
 def test_expert(tmp_path: Path) -> None:
     golden = np.load(GOLDEN / "train_expert.npz")
     labels = torch.tensor([1.0, 0, 1, 1, 0, 0, 1, 0]).unsqueeze(1)
-    batch = SyncBatch(unit("window8", 8, 15, 48, 96), 4 * uniform("mel8", 8, 1, 80, 16), labels)
+    faces, mels = unit("window8", 8, 15, 48, 96), 4 * uniform("mel8", 8, 1, 80, 16)
+    batch = SyncBatch(faces, mels, labels, torch.arange(8))
     rows = train(ExpertSystem(filled(Expert(), "expert")), batch, tmp_path)
     losses = [row["train/loss"] for row in rows]
     norms = [row["optim/grad_norm"] for row in rows]

@@ -88,7 +88,11 @@ def config_sentence(error: Exception, config_name: str) -> str:
     if unknown and ("not override" in text or "not in struct" in text):
         key = unknown[1]
         near = difflib.get_close_matches(key, _keys_of(config_name), 1, 0.5)
-        hint = f"did you mean '{near[0]}'?" if near else "--cfg job prints all keys."
+        hint = (
+            f"did you mean '{near[0]}'?"
+            if near
+            else "--cfg job prints all keys; +{key}=… adds one."
+        )
         return f"Unknown key '{key}': {hint}"
     # Hydra lists choices over several lines; folded, they make one readable sentence.
     folded = " ".join(line.strip() for line in text.splitlines() if line.strip())

@@ -1,4 +1,4 @@
-"""Changes to a window that keep lips and sound in sync."""
+"""Changes to windows that keep lips and sound in sync."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from w2l.audio.mel import MAX_VALUE
 
 @dataclass
 class Augment:
-    """Drawn once per window, the same for its frames; each value is drawn from ± what is given.
+    """Another look and another voice for all windows of a draw.
+
+    Each value is drawn from ± what is given, once for all windows, so that none can be told from
+    the others by what was done to it.
 
     Attributes:
+        share: of the draws that are changed at all.
         gain: brightness of each channel is multiplied by 1 ± gain.
         gamma: and raised to the power exp(± gamma).
         offset: then shifted by ± offset (of the range).
@@ -27,6 +31,7 @@ class Augment:
         mel_bands: it moves by up to so many bands: another voice.
     """
 
+    share: float = 1.0
     gain: float = 0.2
     gamma: float = 0.2
     offset: float = 0.1
@@ -39,13 +44,15 @@ class Augment:
     mel_bands: int = 2
 
     def __call__(
-        self, faces: np.ndarray, mel: np.ndarray, rng: np.random.Generator
+        self, faces: np.ndarray, mels: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Faces (T, S, S, 3) uint8 and a mel (80, 16) in [-4, 4] → new ones of the same kind."""
-        return self._faces(faces, rng), self._mel(mel, rng)
+        """Faces (…, S, S, 3) uint8 and mels (…, 80, 16) in [-4, 4] → new ones of the same kind."""
+        if rng.random() >= self.share:
+            return faces, mels
+        return self._faces(faces, rng), self._mels(mels, rng)
 
     def _faces(self, faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        size = faces.shape[1:3]
+        size = faces.shape[-3:-1]
         levels = np.linspace(0, 1, 256)[:, None] ** np.exp(self.gamma * rng.uniform(-1, 1))
         levels = levels * (1 + self.gain * rng.uniform(-1, 1, 3))
         levels = 255 * (levels + self.offset * rng.uniform(-1, 1))
@@ -58,16 +65,15 @@ class Augment:
         centre = (np.array(size) - 1) / 2
         move = centre - turn @ centre + self.shift * rng.uniform(-1, 1, 2)
         warp = np.column_stack([turn, move])
-        return np.stack(
-            [
-                cv2.LUT(cv2.warpAffine(face, warp, size, borderMode=cv2.BORDER_REPLICATE), table)
-                for face in faces
-            ]
-        )
+        changed = [
+            cv2.LUT(cv2.warpAffine(face, warp, size, borderMode=cv2.BORDER_REPLICATE), table)
+            for face in faces.reshape(-1, *size, 3)
+        ]
+        return np.reshape(changed, faces.shape)
 
-    def _mel(self, mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        n = len(mel)
+    def _mels(self, mels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        n = mels.shape[-2]
         bands = np.arange(n) + rng.integers(-self.mel_bands, self.mel_bands + 1)
         slope = self.mel_tilt * rng.uniform(-1, 1) * np.linspace(-1, 1, n)[:, None]
-        mel = mel[np.clip(bands, 0, n - 1)] + slope + self.mel_level * rng.uniform(-1, 1)
-        return np.clip(mel, -MAX_VALUE, MAX_VALUE).astype(np.float32)
+        mels = mels[..., np.clip(bands, 0, n - 1), :] + slope + self.mel_level * rng.uniform(-1, 1)
+        return np.clip(mels, -MAX_VALUE, MAX_VALUE).astype(np.float32)

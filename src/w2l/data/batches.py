@@ -19,11 +19,13 @@ class SyncBatch(NamedTuple):
         frames: lower halves stacked on channels frame by frame, (B, 3T, S/2, S).
         mel: log-mel windows in [-4, 4], (B, 1, 80, 16).
         in_sync: 1 where lips and sound belong together, else 0, (B, 1).
+        group: (B,) int64, equal for windows that were drawn together from one clip.
     """
 
     frames: Tensor
     mel: Tensor
     in_sync: Tensor
+    group: Tensor
 
 
 class LipBatch(NamedTuple):

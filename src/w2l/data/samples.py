@@ -51,7 +51,7 @@ def _window(clip: Clip, start: int) -> np.ndarray:
     return clip.faces(np.arange(start, start + WINDOW_FRAMES))
 
 
-def _channels_first(windows: Sequence[np.ndarray]) -> Tensor:
+def _channels_first(windows: Sequence[np.ndarray] | np.ndarray) -> Tensor:
     """Windows (T, S, S, 3) → (B, 3, T, S, S), still uint8: what is cut away need not be float."""
     return torch.from_numpy(np.stack(windows)).permute(0, 4, 1, 2, 3)
 
@@ -61,9 +61,14 @@ def _faces(clip: Clip, start: int) -> Tensor:
     return _channels_first([_window(clip, start)]).float() / 255
 
 
-def _lower_halves(windows: Sequence[np.ndarray]) -> Tensor:
+def _lower_halves(windows: Sequence[np.ndarray] | np.ndarray) -> Tensor:
     """The expert's input of windows (T, S, S, 3): (B, 3T, S/2, S) float32 in [0, 1]."""
     return stack_frames(_channels_first(windows)).float() / 255
+
+
+def _group(size: int, rng: np.random.Generator) -> Tensor:
+    """A number that no other draw has, for each window."""
+    return torch.full((size,), int(rng.integers(2**63)))
 
 
 def _other(starts: np.ndarray, start: int, rng: np.random.Generator) -> int:
@@ -86,6 +91,7 @@ class SyncSamples:
             _lower_halves([_window(clip, shown)]),
             torch.from_numpy(mel_window(clip.mel, true).copy())[None, None],
             torch.full((1, 1), float(in_sync)),
+            _group(1, rng),
         )
 
 
@@ -111,14 +117,15 @@ class ContrastiveSamples:
                 chosen.append(int(start))
             if len(chosen) == self.windows:
                 break
-        windows = [(_window(clip, start), mel_window(clip.mel, start)) for start in chosen]
+        faces = np.stack([_window(clip, start) for start in chosen])
+        mels = np.stack([mel_window(clip.mel, start) for start in chosen])
         if self.augment is not None:
-            windows = [self.augment(*window, rng) for window in windows]
-        faces, mels = zip(*windows, strict=True)
+            faces, mels = self.augment(faces, mels, rng)
         return SyncBatch(
             _lower_halves(faces),
-            torch.from_numpy(np.stack(mels))[:, None],
+            torch.from_numpy(mels)[:, None],
             torch.ones(len(chosen), 1),
+            _group(len(chosen), rng),
         )
 
 

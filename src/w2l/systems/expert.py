@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from w2l.data.batches import SyncBatch
-from w2l.losses import CrossEntropySync, cosine
+from w2l.losses import CrossEntropySync, cosine, within_groups
 from w2l.models import Expert
 from w2l.systems.optim import OptimizerSettings, gradient_norm
 
@@ -20,7 +20,7 @@ class ExpertSystem(pl.LightningModule):
 
     Args:
         expert: the network.
-        objective: (audio, face, in_sync) → loss; `CrossEntropySync` is published.
+        objective: (audio, face, batch) → loss; `CrossEntropySync` is published.
         optimizer: rates and schedule.
         channels_last: memory format that is faster for convolutions on CPUs with bf16 and GPUs.
     """
@@ -50,21 +50,23 @@ class ExpertSystem(pl.LightningModule):
 
     def training_step(self, batch: SyncBatch, _: int) -> Tensor:
         audio, face = self(batch.mel, batch.frames)
-        loss = self.objective(audio, face, batch.in_sync)
+        loss = self.objective(audio, face, batch)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(audio))
         return loss
 
     def validation_step(self, batch: SyncBatch, _: int) -> None:
         audio, face = self(batch.mel, batch.frames)
         size = len(audio)
-        log = {"val/loss": self.objective(audio, face, batch.in_sync)}
+        log = {"val/loss": self.objective(audio, face, batch)}
         similarity, in_sync = cosine(audio, face), batch.in_sync.bool()
         if bool(in_sync.all()):  # contrastive batches bring their negatives as other windows
-            others = audio.float() @ face.float().T
+            pairs = within_groups(audio.float() @ face.float().T, batch.group)
+            own = torch.arange(size, device=pairs.device)
+            log["val/accuracy"] = (pairs.argmax(1) == own).float().mean()
             log["val/cosine_in_sync"] = similarity.mean()
-            log["val/cosine_off_sync"] = (others.sum() - others.trace()) / max(1, size**2 - size)
-            own = torch.arange(size, device=audio.device)
-            log["val/accuracy"] = (others.argmax(1) == own).float().mean()
+            others = pairs.fill_diagonal_(-torch.inf)
+            if bool(others.isfinite().any()):
+                log["val/cosine_off_sync"] = others[others.isfinite()].mean()
         else:
             log["val/accuracy"] = ((similarity > 0.5) == in_sync).float().mean()
             for name, chosen in {"in_sync": in_sync, "off_sync": ~in_sync}.items():

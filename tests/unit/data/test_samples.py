@@ -204,3 +204,6 @@ def test_concatenate_joins_samples_of_several_windows(numbered: Clip) -> None:
     batch = concatenate([ContrastiveSamples(windows=2)(numbered, rng) for _ in range(3)])
     assert batch.frames.shape == (6, 15, 48, 96)
     assert batch.in_sync.shape == (6, 1)
+    assert (batch.group[:, None] == batch.group).tolist() == np.kron(
+        np.eye(3), np.ones((2, 2))
+    ).tolist()

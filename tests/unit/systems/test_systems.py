@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import cv2
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import CSVLogger
 
 from w2l.callbacks import AtomicCheckpointIO, SampleGrid, SyncGate
-from w2l.data import ClipDataModule, LipSamples, SyncSamples
+from w2l.data import ClipDataModule, ContrastiveSamples, LipSamples, SyncBatch, SyncSamples
 from w2l.losses import ContrastiveSync, cosine, cross_entropy, sync_distance
 from w2l.models import Expert, Generator, QualityDiscriminator
 from w2l.systems import ExpertSystem, OptimizerSettings, Wav2LipGANSystem, Wav2LipSystem
@@ -146,13 +148,16 @@ def test_a_resumed_run_gives_the_losses_of_an_uninterrupted_one(
 
 
 def test_expert_learns_with_either_objective(prepared: Path, tmp_path: Path) -> None:
-    for objective, relu in ((None, True), (ContrastiveSync(), False)):
+    for objective, relu, samples in (
+        (None, True, SyncSamples()),
+        (ContrastiveSync(), False, ContrastiveSamples(windows=3)),
+    ):
         torch.manual_seed(0)
         system = ExpertSystem(
             Expert(WIDTH, last_relu=relu), objective, OptimizerSettings(1e-3, warmup_updates=2)
         )
         losses = Losses()
-        data = ClipDataModule(prepared, SyncSamples(), batch_size=4, num_workers=0, cache=True)
+        data = ClipDataModule(prepared, samples, batch_size=4, num_workers=0, cache=True)
         trainer(tmp_path, 4, losses, val_check_interval=1, limit_val_batches=1).fit(
             system, datamodule=data
         )
@@ -199,14 +204,36 @@ def test_losses_survive_autocast_and_rounding() -> None:
     assert float(sync_distance(audio, -audio)) == pytest.approx(2.0)
 
 
-def test_contrastive_loss_is_symmetric_infonce() -> None:
+@pytest.mark.parametrize("negatives", ["clip", "batch"])
+def test_contrastive_loss_is_symmetric_infonce(negatives: Literal["clip", "batch"]) -> None:
     torch.manual_seed(0)
     audio = torch.nn.functional.normalize(torch.randn(6, 8), dim=1)
     face = torch.nn.functional.normalize(torch.randn(6, 8), dim=1)
-    loss = ContrastiveSync(scale=7.0)(audio, face, torch.ones(6, 1))
+    group = np.array([5, 9, 5, 5, 9, 5])  # windows of two clips
+    batch = SyncBatch(face, audio, torch.ones(6, 1), torch.from_numpy(group))
+    loss = ContrastiveSync(negatives, scale=7.0)(audio, face, batch)
     similarity = (7.0 * audio @ face.T).double().numpy()
     expected = 0.0
     for matrix in (similarity, similarity.T):
         for i, row in enumerate(matrix):
-            expected += torch.logsumexp(torch.tensor(row), 0).item() - row[i]
+            among = row if negatives == "batch" else row[group == group[i]]
+            expected += np.log(np.exp(among).sum()) - row[i]
     assert float(loss.detach()) == pytest.approx(expected / 12, rel=1e-5)
+
+
+def test_expert_is_validated_within_clips() -> None:
+    """Who speaks must not count as being in sync."""
+
+    class Told(torch.nn.Module):
+        def forward(self, audio: torch.Tensor, face: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return audio, face
+
+    one, two = torch.eye(4)[:2], torch.eye(4)[2:]
+    audio, face = torch.cat([one, two]), torch.cat([one, two.flip(0)])
+    system = ExpertSystem(Told(), ContrastiveSync())  # type: ignore[arg-type]
+    logged: dict[str, float] = {}
+    system.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign]
+    system.validation_step(SyncBatch(face, audio, torch.ones(4, 1), torch.tensor([1, 1, 2, 2])), 0)
+    assert float(logged["val/accuracy"]) == 0.5
+    assert float(logged["val/cosine_in_sync"]) == 0.5
+    assert float(logged["val/cosine_off_sync"]) == 0.5
