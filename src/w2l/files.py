@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,6 +59,27 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         else:
             with suppress(OSError):  # not there, or its folder is none: the first error tells
                 temporary.unlink()
+
+
+def check_writable(path: str | Path) -> None:
+    """Try to write beside `path`, or where its folder would be made, and leave nothing.
+
+    For before anything long begins.
+
+    Raises:
+        UserError: it cannot be written, or it is a folder.
+    """
+    path = Path(path)
+    try:
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"Cannot write {path} ({error.strerror}): choose another output path."
+        ) from error
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name a file in it.")
 
 
 def sha256(path: str | Path) -> str:

@@ -6,14 +6,16 @@ import csv
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.integration.command import arguments, call, environment, refused
+from tests.integration.command import arguments, call, environment
 from tests.writing import save_network
+from w2l.cli.train import main
 from w2l.models import Expert, Generator
 
 NARROW = "model.width=0.0625"
@@ -84,19 +86,40 @@ def test_two_processes_train_together(prepared: Path, tmp_path: Path) -> None:
     assert updates == "2"
 
 
-def test_bad_input_is_one_sentence(prepared: Path, experts: Path, tmp_path: Path) -> None:
+def test_bad_input_is_one_sentence(
+    prepared: Path,
+    experts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    expert = experts / "outputs" / "expert.ckpt"
+    state = {"generator.weight": torch.zeros(1)}
+    torch.save({"state_dict": state, "optimizer_states": []}, tmp_path / "other.ckpt")
+    data = f"data.root={prepared}"
     cases = {
         (): "syncnet",
+        ("experiment=syncne",): "Available options",
         ("experiment=syncnet", "data.rot=x"): "did you mean 'data.root'",
+        ("experiment=syncnet", "data.leads=1"): "+data.leads=",
         ("experiment=syncnet", "seed=many"): "seed must be a number",
         ("experiment=syncnet", f"data.root={tmp_path / 'empty'}"): "train.txt is missing",
-        ("experiment=syncnet", f"data.root={prepared}", "resume=nowhere.ckpt"): "no such file",
-        (
-            "experiment=wav2lip",
-            f"data.root={prepared}",
-            f"expert={experts / 'generator.ckpt'}",
-        ): "generator",
+        ("experiment=syncnet", data, "run_dir=file/run"): "choose another run_dir",
+        ("experiment=syncnet", data, "resume=nowhere.ckpt"): "no such file",
+        ("experiment=syncnet", data, f"resume={expert}"): "no state of a training",
+        ("experiment=syncnet", data, "resume=other.ckpt"): "another experiment",
+        ("experiment=wav2lip", data, f"expert={experts / 'generator.ckpt'}"): "generator",
     }
+    monkeypatch.chdir(tmp_path)
     for values, part in cases.items():
-        assert part in refused(call("train.py", *values, cwd=tmp_path)), values
+        monkeypatch.setattr(sys, "argv", ["train.py", *values])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 1
+        output = capsys.readouterr()
+        (sentence,) = output.err.strip().splitlines()
+        assert sentence.startswith("error: ")
+        assert part in sentence, values
+        assert "search path" not in sentence

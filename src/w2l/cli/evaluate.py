@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
@@ -19,7 +18,7 @@ from w2l.checkpoints import load_expert, load_syncnet, newest_expert, resolve
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
-from w2l.files import sha256
+from w2l.files import check_writable, sha256
 from w2l.inference import pick_device
 from w2l.models import Expert, SyncNetV2
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, find_videos, to_json
@@ -41,6 +40,8 @@ def evaluate_command(cfg: DictConfig) -> None:
     if audio is not None and not audio.is_file():
         raise UserError(f"audio={audio} is not a file: check the path.")
     output = Path(str(settings["output"])).expanduser()
+    if output.suffix.lower() != ".json":
+        raise UserError(f"output={output} must name a .json file.")
     check_writable(output)
     evaluator, weights = build_evaluator(settings, console)
     scored = evaluate(evaluator, videos, audio)
@@ -71,24 +72,6 @@ def check_values(settings: dict[str, Any]) -> None:
     for key in ("min_face_score", "min_track_frames", "min_face_size"):
         if settings[key] < 0:
             raise UserError(f"{key}={settings[key]} must not be negative.")
-
-
-def check_writable(output: Path) -> None:
-    """Make the output's folder and try to write there, before anything long begins.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    if output.suffix.lower() != ".json" or output.is_dir():
-        raise UserError(f"output={output} must name a .json file.")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output.parent):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"Cannot write {output} ({error.strerror}): choose another output path."
-        ) from error
 
 
 def build_evaluator(settings: dict[str, Any], console: Console) -> tuple[Evaluator, dict[str, Any]]:

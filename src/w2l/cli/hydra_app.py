@@ -40,8 +40,11 @@ def run(task: Callable[[DictConfig], None], config_name: str) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
 
     errors: list[UserError] = []
+    started = False
 
     def checked(cfg: DictConfig) -> None:
+        nonlocal started
+        started = True
         try:
             checked_task(cfg)
         except UserError as error:
@@ -64,6 +67,10 @@ def run(task: Callable[[DictConfig], None], config_name: str) -> None:
         fail(f"Missing value: {_first_line(error)}.")
     except (HydraException, OmegaConfBaseException) as error:
         fail(config_sentence(error, config_name))
+    except OSError as error:
+        if started:
+            raise
+        fail(f"Cannot write {error.filename} ({error.strerror}): choose another run_dir.")
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept", file=sys.stderr)
         sys.exit(130)
@@ -87,14 +94,15 @@ def config_sentence(error: Exception, config_name: str) -> str:
     unknown = re.search(r"(?:Could not override|Key) '([^']+)'", text)
     if unknown and ("not override" in text or "not in struct" in text):
         key = unknown[1]
-        near = difflib.get_close_matches(key, _keys_of(config_name), 1, 0.5)
+        near = difflib.get_close_matches(key, _keys_of(config_name), 1, 0.8)
         hint = (
             f"did you mean '{near[0]}'?"
             if near
-            else "--cfg job prints all keys; +{key}=… adds one."
+            else f"--cfg job prints all keys; +{key}=… adds one."
         )
         return f"Unknown key '{key}': {hint}"
     # Hydra lists choices over several lines; folded, they make one readable sentence.
+    text = text.partition("Config search path:")[0]
     folded = " ".join(line.strip() for line in text.splitlines() if line.strip())
     return re.sub(r"\s*(See https?://\S+|Set the environment variable HYDRA_FULL_ERROR.*)", "",
                   folded)  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from w2l.cli.hydra_app import run
 from w2l.cli.progress import StageProgress
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
-from w2l.files import atomic_path
+from w2l.files import atomic_path, check_writable
 from w2l.inference import (
     FaceOptions,
     Geometry,
@@ -129,24 +128,6 @@ def choose_outfile(settings: dict[str, Any], face: Path, audio: Path) -> Path:
         raise UserError(f"outfile={outfile} is an input: choose another output path.")
     check_writable(outfile)
     return outfile
-
-
-def check_writable(outfile: Path) -> None:
-    """Try to write beside `outfile` (or where its folder would be made), and leave nothing.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    folder = next(parent for parent in outfile.absolute().parents if parent.exists())
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"Cannot write {outfile} ({error.strerror}): choose another output path."
-        ) from error
-    if outfile.is_dir():
-        raise UserError(f"outfile={outfile} is a folder: name a file in it.")
 
 
 def build_source(settings: dict[str, Any], face: Path) -> Source:

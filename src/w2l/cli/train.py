@@ -14,7 +14,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from rich.console import Console
 
 from w2l.callbacks import AtomicCheckpointIO
-from w2l.checkpoints import load_expert, newest_expert
+from w2l.checkpoints import archive, load_expert, newest_expert
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.models import Expert
@@ -112,6 +112,26 @@ def existing(path: str | None, key: str) -> Path | None:
     return file
 
 
+def check_resume(checkpoint: Path, system: pl.LightningModule) -> None:
+    """Refuse to go on from a file that is no state of this training.
+
+    Raises:
+        UserError: it is damaged, no training checkpoint, or of other networks.
+    """
+    content = archive.load(checkpoint)
+    if not {"state_dict", "optimizer_states"} <= content.keys():
+        raise UserError(
+            f"resume={checkpoint} holds a network but no state of a training: "
+            "name a file from the checkpoints folder of a run."
+        )
+    saved = {name: value.shape for name, value in content["state_dict"].items()}
+    if saved != {name: value.shape for name, value in system.state_dict().items()}:
+        raise UserError(
+            f"resume={checkpoint} was written by another experiment or with other model settings: "
+            "repeat those of its run (config.yaml in its folder)."
+        )
+
+
 def train(cfg: DictConfig) -> None:
     """Build everything an experiment names, and fit."""
     # Advice about worker counts and short epochs that the configs decide on purpose.
@@ -129,6 +149,8 @@ def train(cfg: DictConfig) -> None:
     if cfg.needs_expert:
         extra["expert"] = find_expert(cfg.expert, console)
     system = instantiate(cfg.system, _convert_="all", **extra)
+    if resume is not None:
+        check_resume(resume, system)
     trainer = build_trainer(cfg, system)
     if trainer.is_global_zero:
         OmegaConf.save(cfg, Path(cfg.run_dir) / "config.yaml", resolve=False)

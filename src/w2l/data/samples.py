@@ -46,23 +46,23 @@ def _starts(clip: Clip, before: int = 0, after: int = 0) -> tuple[np.ndarray, np
     return starts, heard
 
 
-def _window(clip: Clip, start: int) -> np.ndarray:
-    """(T, S, S, 3) uint8."""
-    return clip.faces(np.arange(start, start + WINDOW_FRAMES))
+def _windows(clip: Clip, starts: Sequence[int]) -> np.ndarray:
+    """(B, T, S, S, 3) uint8."""
+    return np.stack([clip.faces(np.arange(start, start + WINDOW_FRAMES)) for start in starts])
 
 
-def _channels_first(windows: Sequence[np.ndarray] | np.ndarray) -> Tensor:
-    """Windows (T, S, S, 3) → (B, 3, T, S, S), still uint8: what is cut away need not be float."""
-    return torch.from_numpy(np.stack(windows)).permute(0, 4, 1, 2, 3)
+def _channels_first(windows: np.ndarray) -> Tensor:
+    """(B, T, S, S, 3) → (B, 3, T, S, S), still uint8: what is cut away need not be float."""
+    return torch.from_numpy(windows).permute(0, 4, 1, 2, 3)
 
 
 def _faces(clip: Clip, start: int) -> Tensor:
     """(1, 3, T, S, S) float32 in [0, 1]."""
-    return _channels_first([_window(clip, start)]).float() / 255
+    return _channels_first(_windows(clip, [start])).float() / 255
 
 
-def _lower_halves(windows: Sequence[np.ndarray] | np.ndarray) -> Tensor:
-    """The expert's input of windows (T, S, S, 3): (B, 3T, S/2, S) float32 in [0, 1]."""
+def _lower_halves(windows: np.ndarray) -> Tensor:
+    """The expert's input of windows (B, T, S, S, 3): (B, 3T, S/2, S) float32 in [0, 1]."""
     return stack_frames(_channels_first(windows)).float() / 255
 
 
@@ -88,7 +88,7 @@ class SyncSamples:
         in_sync = rng.random() < 0.5
         shown = true if in_sync else _other(starts, true, rng)
         return SyncBatch(
-            _lower_halves([_window(clip, shown)]),
+            _lower_halves(_windows(clip, [shown])),
             torch.from_numpy(mel_window(clip.mel, true).copy())[None, None],
             torch.full((1, 1), float(in_sync)),
             _group(1, rng),
@@ -117,7 +117,7 @@ class ContrastiveSamples:
                 chosen.append(int(start))
             if len(chosen) == self.windows:
                 break
-        faces = np.stack([_window(clip, start) for start in chosen])
+        faces = _windows(clip, chosen)
         mels = np.stack([mel_window(clip.mel, start) for start in chosen])
         if self.augment is not None:
             faces, mels = self.augment(faces, mels, rng)
