@@ -57,6 +57,23 @@ def test_sync_samples_show_the_heard_window_half_of_the_time(numbered: Clip) -> 
     assert 0.4 < np.mean(labels) < 0.6
 
 
+def test_samples_are_blue_green_red(numbered: Clip) -> None:
+    colour = np.array([200, 120, 40], np.uint8)
+    for path in numbered.folder.glob("*.jpg"):
+        cv2.imwrite(str(path), np.broadcast_to(colour, (60, 50, 3)))
+    rng = np.random.default_rng(0)
+    lips = LipSamples()(numbered, rng)
+    for picture in (
+        lips.target[0],
+        lips.masked_and_reference[0, :3],
+        lips.masked_and_reference[0, 3:],
+    ):
+        np.testing.assert_allclose(picture[:, 0, 5, 5] * 255, colour, atol=3)
+    for samples in (SyncSamples(), ContrastiveSamples()):
+        shown = samples(numbered, rng).frames[0, :, 5, 5] * 255
+        np.testing.assert_allclose(shown, np.tile(colour, 5), atol=3)
+
+
 def test_lip_samples_hide_the_target_and_show_another_window(numbered: Clip) -> None:
     rng = np.random.default_rng(1)
     for _ in range(50):
