@@ -28,7 +28,7 @@ demo: env
 	$(BIN)/python -m evaluation benchmark=demo data_root=data/demo checkpoint=$(DEMO)/generator/checkpoints/last.ckpt expert=$(DEMO)/expert/checkpoints/last.ckpt judge=$(DEMO)/judge/checkpoints/last.ckpt out=$(DEMO) started=$(STARTED)
 
 test: env
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: env
 	$(BIN)/ruff format --check .

@@ -94,18 +94,23 @@ def config_sentence(error: Exception, config_name: str) -> str:
     unknown = re.search(r"(?:Could not override|Key) '([^']+)'", text)
     if unknown and ("not override" in text or "not in struct" in text):
         key = unknown[1]
-        near = difflib.get_close_matches(key, _keys_of(config_name), 1, 0.8)
-        hint = (
-            f"did you mean '{near[0]}'?"
-            if near
-            else f"--cfg job prints all keys; +{key}=… adds one."
-        )
+        near = _nearest(key, _keys_of(config_name))
+        hint = f"did you mean '{near}'?" if near else f"--cfg job prints all; +{key}=… adds one."
         return f"Unknown key '{key}': {hint}"
     # Hydra lists choices over several lines; folded, they make one readable sentence.
     text = text.partition("Config search path:")[0]
     folded = " ".join(line.strip() for line in text.splitlines() if line.strip())
     return re.sub(r"\s*(See https?://\S+|Set the environment variable HYDRA_FULL_ERROR.*)", "",
                   folded)  # fmt: skip
+
+
+def _nearest(key: str, known: Sequence[str]) -> str | None:
+    """The known key that was probably meant: a like name in the same group, or a like key."""
+    group, _, name = key.rpartition(".")
+    names = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == group]
+    if near := difflib.get_close_matches(name, names, 1, 0.6):
+        return f"{group}.{near[0]}" if group else near[0]
+    return next(iter(difflib.get_close_matches(key, known, 1, 0.8)), None)
 
 
 def _keys_of(config_name: str) -> list[str]:

@@ -125,7 +125,9 @@ def check_resume(checkpoint: Path, system: pl.LightningModule) -> None:
             "name a file from the checkpoints folder of a run."
         )
     saved = {name: value.shape for name, value in content["state_dict"].items()}
-    if saved != {name: value.shape for name, value in system.state_dict().items()}:
+    own = {name: value.shape for name, value in system.state_dict().items()}
+    trained = {name for name, value in system.named_parameters() if value.requires_grad}
+    if not (saved.items() <= own.items() and trained <= saved.keys()):
         raise UserError(
             f"resume={checkpoint} was written by another experiment or with other model settings: "
             "repeat those of its run (config.yaml in its folder)."

@@ -133,6 +133,8 @@ def test_more_than_100_detections_are_needed_and_frames_do_not_count() -> None:
     # 199 frames, but 100 detections.
     assert spans(rows(range(0, 200, 2))) == []
     assert spans(rows(range(0, 202, 2))) == [(0, 200)]
+    # Two faces, each with 60 detections in 119 frames.
+    assert spans(merge(rows(range(0, 120, 2)), rows(range(0, 120, 2), x=220))) == []
     assert spans(rows(range(12)), min_detections=10) == [(0, 11)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import cv2
@@ -202,6 +203,16 @@ def test_losses_survive_autocast_and_rounding() -> None:
     assert float(loss) < 0.01
     assert float(cross_entropy(torch.tensor([[1.0000001]]), torch.ones(1, 1))) < 1e-5
     assert float(sync_distance(audio, -audio)) == pytest.approx(2.0)
+
+
+def test_gate_looks_at_the_validation_loss() -> None:
+    for validation, opens in ((0.74, True), (0.76, False)):
+        gate, system = SyncGate(0.03), build()
+        metrics = {"val/loss_sync": validation, "train/loss_sync": 1.5 - validation}
+        run = SimpleNamespace(sanity_checking=False, callback_metrics=metrics, global_step=10)
+        gate.on_validation_end(run, system)  # type: ignore[arg-type]
+        assert gate.is_open is opens
+        assert system.sync_weight == (0.03 if opens else 0.0)
 
 
 @pytest.mark.parametrize("negatives", ["clip", "batch"])
