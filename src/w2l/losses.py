@@ -78,7 +78,7 @@ class ContrastiveSync(nn.Module):
         self.max_scale = max_scale
 
     def forward(self, audio: Tensor, face: Tensor, batch: SyncLabels) -> Tensor:
-        """Embeddings of length 1, (B, D), → scalar; `in_sync` must be all 1."""
+        """Embeddings of length 1, (B, D), of windows that are all in sync → scalar."""
         audio, face = _at_least_float32(audio, face)
         with torch.autocast(audio.device.type, enabled=False):
             scale = self.log_scale.exp().clamp(max=self.max_scale)

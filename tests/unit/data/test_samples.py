@@ -198,6 +198,19 @@ def test_augmentation_changes_a_window_as_one() -> None:
     assert np.abs(new_mel).max() <= 4
 
 
+def test_windows_of_a_clip_are_changed_alike_and_a_share_of_draws_not_at_all(
+    numbered: Clip,
+) -> None:
+    for path in numbered.folder.glob("*.jpg"):
+        cv2.imwrite(str(path), np.full((60, 50, 3), 90, np.uint8))
+    rng = np.random.default_rng(0)
+    samples = ContrastiveSamples(windows=4, augment=Augment(share=0.5))
+    draws = [samples(numbered, rng).frames[:, :, 20, 20] for _ in range(60)]
+    assert all(torch.equal(draw, draw[:1].expand_as(draw)) for draw in draws)
+    untouched = [torch.allclose(draw, torch.tensor(90 / 255), atol=2e-3) for draw in draws]
+    assert 20 <= sum(untouched) <= 40
+
+
 def test_augmentation_moves_as_far_as_it_says() -> None:
     still = {"gain": 0, "gamma": 0, "offset": 0, "shift": 0, "stretch": 0, "roll": 0}
     quiet = {"mel_level": 0, "mel_tilt": 0, "mel_bands": 0}
