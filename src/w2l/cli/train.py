@@ -43,7 +43,7 @@ def fit(
     """
     data.setup("fit")  # a missing data set is reported before anything long begins
     trainer.fit(system, datamodule=data, ckpt_path=resume, weights_only=True)
-    trainer.save_checkpoint(checkpoint, weights_only=False)
+    trainer.save_checkpoint(checkpoint)  # with the optimizers: the next run may go on from it
     return checkpoint
 
 
