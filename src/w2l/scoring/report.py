@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,7 @@ def score_table(clips: Sequence[ClipScore], protocol: str) -> Table:
     table.add_column("clip", footer="mean", overflow="fold")
     for name, footer in zip(("windows", *columns), ("", *means), strict=True):
         table.add_column(name, justify="right", footer=footer, no_wrap=True)
-    for clip in clips:
-        name = escape(Path(clip.path).name)
+    for clip, name in zip(clips, map(escape, clip_names(clips)), strict=True):
         if clip.error is not None:
             table.add_row(name, "failed", *["–"] * len(columns))
         for number, track in enumerate(clip.tracks, start=1):
@@ -51,6 +51,16 @@ def score_table(clips: Sequence[ClipScore], protocol: str) -> Table:
             label = name if len(clip.tracks) == 1 else f"{name} face {number}"
             table.add_row(label, str(scores["n_windows"]), *_cells(scores, columns))
     return table
+
+
+def clip_names(clips: Sequence[ClipScore]) -> list[str]:
+    """File names, with the folders that tell them apart where two are the same."""
+    paths = [os.path.abspath(clip.path) for clip in clips]
+    names = [os.path.basename(path) for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    common = os.path.commonpath([os.path.dirname(path) for path in paths])
+    return [os.path.relpath(path, common) for path in paths]
 
 
 def summary_line(clips: Sequence[ClipScore]) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from w2l.metrics import lse, summarize
 from w2l.scoring import ClipScore, CosineResult, SyncResult, TrackScore, to_json
-from w2l.scoring.report import plot_clip, score_table, summary_line, write_json
+from w2l.scoring.report import clip_names, plot_clip, score_table, summary_line, write_json
 from w2l.scoring.results import SkippedTrack
 
 SCORES = {"lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0", "n_windows", "start_frame",
@@ -136,3 +136,16 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
         write_json({"a": float("nan")}, output)
     assert json.loads(output.read_text(encoding="utf-8")) == {"a": "ü"}
     assert [path.name for path in output.parent.iterdir()] == ["scores.json"]
+
+
+def test_clips_of_the_same_name_are_told_apart() -> None:
+    def names(*paths: str) -> list[str]:
+        return clip_names([ClipScore(path) for path in paths])
+
+    assert names("set/a/1.mp4", "set/b/2.mp4") == ["1.mp4", "2.mp4"]
+    assert names("set/a/1.mp4", "set/b/1.mp4", "set/b/c/2.mp4") == [
+        "a/1.mp4",
+        "b/1.mp4",
+        "b/c/2.mp4",
+    ]
+    assert names("1.mp4", "b/1.mp4") == ["1.mp4", "b/1.mp4"]
