@@ -13,7 +13,7 @@ from collections.abc import Sequence
 PATH_KEYS = frozenset(
     {
         "audio", "checkpoint", "data.root", "data_root", "detector_weights", "expert", "face",
-        "judge", "out", "outfile", "output", "resume", "syncnet", "video",
+        "init_from", "judge", "out", "outfile", "output", "resume", "syncnet", "video",
     }
 )  # fmt: skip
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from w2l.callbacks import AtomicCheckpointIO
 from w2l.checkpoints import archive, load_expert, newest_expert
 from w2l.cli.hydra_app import run
+from w2l.cli.start import initialise
 from w2l.errors import UserError
 from w2l.models import Expert
 
@@ -153,6 +154,9 @@ def train(cfg: DictConfig) -> None:
     system = instantiate(cfg.system, _convert_="all", **extra)
     if resume is not None:
         check_resume(resume, system)
+    elif cfg.init_from is not None:
+        given = " and ".join(initialise(system, cfg.init_from))
+        console.print(f"{given} from: {cfg.init_from}", highlight=False)
     trainer = build_trainer(cfg, system)
     if trainer.is_global_zero:
         OmegaConf.save(cfg, Path(cfg.run_dir) / "config.yaml", resolve=False)

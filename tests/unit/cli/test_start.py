@@ -1,0 +1,74 @@
+"""What a training starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.writing import save_network
+from w2l.cli.start import initialise
+from w2l.errors import UserError
+from w2l.models import Expert, Generator, QualityDiscriminator
+from w2l.systems import ExpertSystem, Wav2LipGANSystem, Wav2LipSystem
+
+WIDTH = 1 / 16
+
+
+def gan(image_size: int = 96) -> Wav2LipGANSystem:
+    return Wav2LipGANSystem(
+        generator=Generator(WIDTH, image_size),
+        expert=Expert(WIDTH, image_size),
+        discriminator=QualityDiscriminator(WIDTH, image_size),
+    )
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    own, others = one.state_dict(), other.state_dict()
+    return all(torch.equal(value, others[name]) for name, value in own.items())
+
+
+def test_the_gan_starts_warm_from_a_plain_generator(tmp_path: Path) -> None:
+    plain, system = Generator(WIDTH), gan()
+    discriminator = {k: v.clone() for k, v in system.discriminator.state_dict().items()}
+    file = save_network(plain, "generator", tmp_path / "plain.ckpt")
+    assert not same(system.generator, plain)
+    assert initialise(system, str(file)) == ["generator"]
+    assert same(system.generator, plain)
+    assert system.generator.training
+    assert all(
+        torch.equal(v, discriminator[k]) for k, v in system.discriminator.state_dict().items()
+    )
+    system.generator.output_block[1].bias.data += 1
+    assert not same(system.generator, plain)
+
+
+def test_a_gans_file_gives_the_discriminator_too(tmp_path: Path) -> None:
+    first, second = gan(), gan()
+    state = {k: v for k, v in first.state_dict().items() if not k.startswith("expert.")}
+    torch.save({"state_dict": state, "w2l": {"network": "generator"}}, tmp_path / "gan.ckpt")
+    assert initialise(second, str(tmp_path / "gan.ckpt")) == ["generator", "discriminator"]
+    assert same(second.generator, first.generator)
+    assert same(second.discriminator, first.discriminator)
+    assert not same(second.expert, first.expert), "the frozen expert is not this key's"
+
+
+def test_an_expert_goes_on_from_an_expert(tmp_path: Path) -> None:
+    published, system = Expert(WIDTH), ExpertSystem(Expert(WIDTH, last_relu=False))
+    file = save_network(published, "expert", tmp_path / "expert.ckpt")
+    assert initialise(system, str(file)) == ["expert"]
+    assert same(system.expert, published)
+
+
+def test_what_does_not_fit_is_one_sentence(tmp_path: Path) -> None:
+    expert = save_network(Expert(WIDTH), "expert", tmp_path / "expert.ckpt")
+    small = save_network(Generator(WIDTH, 64), "generator", tmp_path / "small.ckpt")
+    plain = Wav2LipSystem(generator=Generator(WIDTH), expert=Expert(WIDTH))
+    for source, sentence in {
+        str(expert): "not the wanted generator: it holds an expert",
+        str(small): "has image_size 64, this run's image_size 96: set model.image_size=64",
+        "nowhere.ckpt": "neither a file nor the name",
+    }.items():
+        with pytest.raises(UserError, match=sentence):
+            initialise(plain, source)
