@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -57,23 +59,24 @@ def within_groups(similarity: Tensor, group: Tensor) -> Tensor:
 class ContrastiveSync(nn.Module):
     """Symmetric InfoNCE: each window must find its own sound among others, and back.
 
-    The factor on the cosine (inverse temperature) is learned. All windows are in sync.
+    The factor on the cosine (inverse temperature) is learned. All windows are in sync. On several
+    devices the others are those of all of them.
 
     Args:
-        negatives: "clip" takes the others from the same clip, so that only time tells them apart;
-            "batch" takes all, and part of what is learned is which voice goes with which face.
+        other_clips: how much a window of another clip counts as a negative. At 0 only windows of
+            the same clip do, which nothing but time tells apart; at 1 all count alike, and part of
+            what is learned is which voice goes with which face.
         scale: the factor at the start.
         max_scale: its upper limit.
     """
 
     def __init__(
-        self,
-        negatives: Literal["clip", "batch"] = "clip",
-        scale: float = 10.0,
-        max_scale: float = 100.0,
+        self, other_clips: float = 0.0, scale: float = 10.0, max_scale: float = 100.0
     ) -> None:
         super().__init__()
-        self.negatives = negatives
+        if not 0 <= other_clips <= 1:
+            raise ValueError(f"other_clips must lie in [0, 1], not {other_clips}")
+        self.other_clips = other_clips
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
         self.max_scale = max_scale
 
@@ -81,12 +84,58 @@ class ContrastiveSync(nn.Module):
         """Embeddings of length 1, (B, D), of windows that are all in sync → scalar."""
         audio, face = _at_least_float32(audio, face)
         with torch.autocast(audio.device.type, enabled=False):
+            first, all_audio, all_face, all_group = gathered(audio, face, batch.group)
             scale = self.log_scale.exp().clamp(max=self.max_scale)
-            similarity = scale * audio @ face.T
-            if self.negatives == "clip":
-                similarity = within_groups(similarity, batch.group)
-            own = torch.arange(len(audio), device=audio.device)
-            return (F.cross_entropy(similarity, own) + F.cross_entropy(similarity.T, own)) / 2
+            own = first + torch.arange(len(audio), device=audio.device)
+            bias = math.log(self.other_clips) if self.other_clips else -torch.inf
+            losses = []
+            for here, there in ((audio, all_face), (face, all_audio)):
+                logits = scale * here @ there.T
+                is_other = batch.group[:, None] != all_group
+                losses.append(F.cross_entropy(torch.where(is_other, logits + bias, logits), own))
+            return (losses[0] + losses[1]) / 2
+
+
+def gathered(audio: Tensor, face: Tensor, group: Tensor) -> tuple[int, Tensor, Tensor, Tensor]:
+    """The windows of all processes, in the order of ranks, differentiable for every one of them.
+
+    With the gradients' mean over processes, as DDP takes it, a mean over each process's own
+    windows against these has the gradient of one process with the whole batch (where all have
+    as many windows).
+
+    Returns:
+        Where the own windows begin, then audio and face (N, D) and group (N,) of all.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return 0, audio, face, group
+    sizes: list[int] = [0] * dist.get_world_size()
+    dist.all_gather_object(sizes, len(audio))  # clips may be too short for all of their windows
+    first = sum(sizes[: dist.get_rank()])
+    spread = audio.new_zeros(sum(sizes), 2 * audio.shape[1])
+    groups = group.new_zeros(sum(sizes))
+    spread = spread.index_copy(
+        0, first + torch.arange(len(audio), device=audio.device), torch.cat([audio, face], dim=1)
+    )
+    groups[first : first + len(group)] = group
+    dist.all_reduce(groups)
+    both = _SumOverProcesses.apply(spread)
+    return first, *both.chunk(2, dim=1), groups
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """all_reduce, forward and backward: what each process's loss says of a window is added up."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total
 
 
 def sync_cross_entropy(audio: Tensor, face: Tensor) -> Tensor:
@@ -98,3 +147,58 @@ def sync_cross_entropy(audio: Tensor, face: Tensor) -> Tensor:
 def sync_distance(audio: Tensor, face: Tensor) -> Tensor:
     """1 − cosine, for an expert whose cosines go below 0, where the cross-entropy has no slope."""
     return (1 - cosine(audio, face)).mean()
+
+
+class GanLoss(Protocol):
+    """What generator and discriminator are told by the discriminator's logits, any shape."""
+
+    def generator(self, fake: Tensor) -> Tensor: ...
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses on real and on generated pictures; their sum is minimised."""
+        ...
+
+
+class CrossEntropyGan:
+    """The published loss: binary cross-entropy of the discriminator's probabilities."""
+
+    def generator(self, fake: Tensor) -> Tensor:
+        probability = torch.sigmoid(*_at_least_float32(fake))
+        return cross_entropy(probability, torch.ones_like(probability))
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        real, fake = (torch.sigmoid(x) for x in _at_least_float32(real, fake))
+        return (
+            cross_entropy(real, torch.ones_like(real)),
+            cross_entropy(fake, torch.zeros_like(fake)),
+        )
+
+
+class HingeGan:
+    """Hinge loss: a picture that is judged clearly enough teaches nothing more."""
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return -_at_least_float32(fake)[0].mean()
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        real, fake = _at_least_float32(real, fake)
+        return F.relu(1 - real).mean(), F.relu(1 + fake).mean()
+
+
+def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
+    """R1: mean squared length of the logits' gradient at real pictures, which must require one.
+
+    Source: L Mescheder et al., Which Training Methods for GANs do actually Converge?, ICML 2018.
+
+    Args:
+        logits: (N, 1), each of one of the N = B·T pictures.
+        pictures: (B, C, T, H, W).
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+    return gradient.float().square().sum() / len(logits)
+
+
+def feature_matching(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+    """Mean over stages of the L1 between the discriminator's maps of generated and real pictures."""
+    pairs = (_at_least_float32(a, b.detach()) for a, b in zip(fake, real, strict=True))
+    return torch.stack([F.l1_loss(a, b) for a, b in pairs]).mean()

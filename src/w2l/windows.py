@@ -16,7 +16,7 @@ MEL_FPS = 80
 MEL_COLUMNS = 16
 
 
-def mel_start(frame: int, fps: float | Fraction = FPS) -> int:
+def mel_start(frame: int | Fraction, fps: float | Fraction = FPS) -> int:
     """First mel column of the window that starts with `frame`: int(80 · frame / fps)."""
     return int(frame * MEL_FPS / Fraction(fps))
 

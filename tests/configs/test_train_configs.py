@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from w2l.cli.hydra_app import CONFIG_DIR
 from w2l.cli.published import PUBLISHED
+from w2l.losses import CrossEntropyGan
 from w2l.models import Expert
 from w2l.systems import ExpertSystem, Wav2LipGANSystem, Wav2LipSystem
 
@@ -62,7 +63,13 @@ def test_published_recipes_to_the_letter() -> None:
     assert "betas" not in plain.system.optimizer
     built = instantiate(gan.system, _convert_="all", expert=Expert(0.05))
     assert isinstance(built, Wav2LipGANSystem)
-    assert built.generator.config == {"width": 1, "image_size": 96}
+    assert built.generator.config == {"width": 1, "image_size": 96, "lead_frames": 1}
+    assert isinstance(built.gan_loss, CrossEntropyGan)
+    assert built.weights() == pytest.approx({"l1": 0.93, "sync": 0, "adversarial": 0.07})
+    assert built.discriminator_settings is built.settings
+    assert (built.discriminator_from, built.adversarial_from, built.r1_weight) == (0, 0, 0)
+    assert built.settings.clip_norm is None
+    assert plain.data.samples.get("min_distance", 1) == 1
 
 
 @pytest.mark.parametrize("logger", ["csv", "none", "wandb", "tensorboard"])

@@ -15,6 +15,8 @@ def updates(trainer: pl.Trainer, system: pl.LightningModule) -> int:
 class SyncGate(pl.Callback):
     """Sets `sync_weight` once the validation sync loss falls under a bar, or at an update.
 
+    At once, or growing from 0 over `ramp_updates`.
+
     The release mutates a global for this and forgets it on resume; here it is in the checkpoint.
     Once open, the gate stays open.
 
@@ -22,25 +24,31 @@ class SyncGate(pl.Callback):
         weight: the weight from then on (published: 0.01, with the GAN 0.03).
         below: bar on the mean validation sync loss (published: 0.75); None: no bar.
         from_update: opens at this update; None: never.
+        ramp_updates: updates over which the weight then grows to its value; published: 0.
     """
 
     def __init__(
-        self, weight: float, below: float | None = 0.75, from_update: int | None = None
+        self,
+        weight: float,
+        below: float | None = 0.75,
+        from_update: int | None = None,
+        ramp_updates: int = 0,
     ) -> None:
         self.weight, self.below, self.from_update = weight, below, from_update
+        self.ramp_updates = ramp_updates
         self.is_open = False
         self.opened_at: int | None = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._apply(pl_module)
+        self._apply(trainer, pl_module)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self.is_open or self.from_update is None:
-            return
-        if updates(trainer, pl_module) >= self.from_update:
+        update = updates(trainer, pl_module)
+        if not self.is_open and self.from_update is not None and update >= self.from_update:
             self._open(trainer, pl_module)
+        self._apply(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         loss = trainer.callback_metrics.get("val/loss_sync")
@@ -52,10 +60,14 @@ class SyncGate(pl.Callback):
     def _open(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.is_open = True
         self.opened_at = updates(trainer, pl_module)
-        self._apply(pl_module)
+        self._apply(trainer, pl_module)
 
-    def _apply(self, pl_module: pl.LightningModule) -> None:
-        pl_module.sync_weight = self.weight if self.is_open else 0.0  # type: ignore[assignment]
+    def _apply(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        share = float(self.is_open)
+        if self.is_open and self.ramp_updates and self.opened_at is not None:
+            since = updates(trainer, pl_module) - self.opened_at
+            share = min(1.0, (since + 1) / self.ramp_updates)
+        pl_module.sync_weight = self.weight * share  # type: ignore[assignment]
 
     def state_dict(self) -> dict[str, Any]:
         return {"is_open": self.is_open, "opened_at": self.opened_at}

@@ -13,6 +13,7 @@ from w2l.checkpoints.load import (
     load_syncnet,
     read,
 )
+from w2l.checkpoints.perceptual import load_lpips
 from w2l.checkpoints.publish import export
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "load_discriminator",
     "load_expert",
     "load_generator",
+    "load_lpips",
     "load_syncnet",
     "newest_expert",
     "read",

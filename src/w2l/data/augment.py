@@ -9,6 +9,8 @@ import numpy as np
 
 from w2l.audio.mel import MAX_VALUE
 
+DB_PER_UNIT = 100 / (2 * MAX_VALUE)  # the mel's [-4, 4] is 100 dB
+
 
 @dataclass
 class Augment:
@@ -29,6 +31,7 @@ class Augment:
         mel_level: the mel, which lies in [-4, 4], is shifted by this (0.4 is 5 dB).
         mel_tilt: likewise, growing from minus this in the lowest band to plus this in the highest.
         mel_bands: it moves by up to so many bands: another voice.
+        noise: share of the changed draws that get white noise, 10 to 40 dB under their loudest bin.
     """
 
     share: float = 1.0
@@ -42,6 +45,7 @@ class Augment:
     mel_level: float = 0.4
     mel_tilt: float = 0.4
     mel_bands: int = 2
+    noise: float = 0.0
 
     def __call__(
         self, faces: np.ndarray, mels: np.ndarray, rng: np.random.Generator
@@ -76,4 +80,13 @@ class Augment:
         bands = np.arange(n) + rng.integers(-self.mel_bands, self.mel_bands + 1)
         slope = self.mel_tilt * rng.uniform(-1, 1) * np.linspace(-1, 1, n)[:, None]
         mels = mels[..., np.clip(bands, 0, n - 1), :] + slope + self.mel_level * rng.uniform(-1, 1)
+        if self.noise and rng.random() < self.noise:
+            mels = _noisy(mels, rng.uniform(10, 40), rng)
         return np.clip(mels, -MAX_VALUE, MAX_VALUE).astype(np.float32)
+
+
+def _noisy(mels: np.ndarray, below_db: float, rng: np.random.Generator) -> np.ndarray:
+    """White noise, `below_db` under the loudest bin, added as power."""
+    level = mels.max() - below_db / DB_PER_UNIT
+    noise = 10 ** (level * DB_PER_UNIT / 10) * rng.exponential(size=mels.shape)
+    return 10 * np.log10(10 ** (mels * DB_PER_UNIT / 10) + noise) / DB_PER_UNIT

@@ -71,8 +71,12 @@ def _group(size: int, rng: np.random.Generator) -> Tensor:
     return torch.full((size,), int(rng.integers(2**63)))
 
 
-def _other(starts: np.ndarray, start: int, rng: np.random.Generator) -> int:
-    return int(rng.choice(starts[starts != start]))
+def _other(starts: np.ndarray, start: int, min_distance: int, rng: np.random.Generator) -> int:
+    """Another start, at least `min_distance` frames from the given one."""
+    others = starts[abs(starts - start) >= min_distance]
+    if not len(others):
+        raise BadClipError(f"no two windows {min_distance} frames apart")
+    return int(rng.choice(others))
 
 
 @dataclass
@@ -80,16 +84,27 @@ class SyncSamples:
     """The published expert's pairs: with probability ½ the true window, else another of the clip.
 
     The sound is always that of the true window.
+
+    Attributes:
+        min_distance: frames between the two; the published 1 calls windows wrong that are nearly
+            the true one.
+        augment: changes that keep sync, or None.
     """
+
+    min_distance: int = 1
+    augment: Augment | None = None
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> SyncBatch:
         starts, heard = _starts(clip)
         true = int(rng.choice(heard))
         in_sync = rng.random() < 0.5
-        shown = true if in_sync else _other(starts, true, rng)
+        shown = true if in_sync else _other(starts, true, self.min_distance, rng)
+        faces, mels = _windows(clip, [shown]), mel_window(clip.mel, true)[None].copy()
+        if self.augment is not None:
+            faces, mels = self.augment(faces, mels, rng)
         return SyncBatch(
-            _lower_halves(_windows(clip, [shown])),
-            torch.from_numpy(mel_window(clip.mel, true).copy())[None, None],
+            _lower_halves(faces),
+            torch.from_numpy(mels)[:, None],
             torch.full((1, 1), float(in_sync)),
             _group(1, rng),
         )
@@ -136,16 +151,19 @@ class LipSamples:
     Attributes:
         lead_frames: how many frames earlier each frame's own mel window starts. The published
             training uses 1 although its inference uses 0: published checkpoints expect that.
+        min_distance: frames from the target window to the reference, start to start; the published
+            1 lets a reference show nearly the lips that are asked for.
     """
 
     lead_frames: int = 1
+    min_distance: int = 1
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> LipBatch:
         lead = self.lead_frames
         starts, heard = _starts(clip, before=lead, after=max(0, WINDOW_FRAMES - 1 - lead))
         start = int(rng.choice(heard))
         target = _faces(clip, start)
-        reference = _faces(clip, _other(starts, start, rng))
+        reference = _faces(clip, _other(starts, start, self.min_distance, rng))
         masked = target.clone()
         masked[:, :, :, masked.shape[3] // 2 :] = 0
         mels = frame_mel_windows(clip.mel, start, self.lead_frames)

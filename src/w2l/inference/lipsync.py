@@ -62,6 +62,7 @@ class LipSync:
         self.generator = generator.eval().to(self.device)
         self.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.image_size = int(generator.config["image_size"])
+        self.lead_frames = int(generator.config["lead_frames"])
 
     def __call__(
         self, faces: Sequence[np.ndarray] | np.ndarray, mels: Sequence[np.ndarray] | np.ndarray

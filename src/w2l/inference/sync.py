@@ -126,7 +126,7 @@ def sync_video(
     Raises:
         UserError: no face, a box beyond the picture, an unwritable output, …
     """
-    windows = mel_windows(source, voice, options)
+    windows = mel_windows(source, voice, options, lipsync.lead_frames)
     plan = plan_faces(source, len(windows), detector, options, progress)
     report = SyncReport(Path(outfile), source.fps)
     if scorer is not None:
@@ -148,12 +148,14 @@ def sync_video(
     return report
 
 
-def mel_windows(source: Source, voice: Voice, options: SyncOptions) -> MelWindows:
-    """One mel window per output frame."""
+def mel_windows(
+    source: Source, voice: Voice, options: SyncOptions, lead_frames: int = 0
+) -> MelWindows:
+    """One mel window per output frame, `lead_frames` early where the generator learned that."""
     if options.published:
         return MelWindows(voice.mel, source.fps)
     n_frames = frame_count(len(voice.waveform), SAMPLE_RATE, source.fps)
-    return MelWindows(voice.mel, source.fps, n_frames)
+    return MelWindows(voice.mel, source.fps, n_frames, lead_frames)
 
 
 def plan_faces(

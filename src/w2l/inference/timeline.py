@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from w2l.audio.mel import SILENCE
-from w2l.windows import MEL_COLUMNS, MEL_FPS, mel_start
+from w2l.windows import FPS, MEL_COLUMNS, MEL_FPS, mel_start
 
 Extend = Literal["pingpong", "loop", "freeze"]
 
@@ -79,13 +79,18 @@ class MelWindows:
         mel: log-mel, float32 (80, M) in [-4, 4].
         fps: frames a second of the output.
         n_frames: number of windows; None for the published count.
+        lead_frames: frames of 1/25 s by which a window starts earlier, as the generator was
+            trained; the first ones start with the sound. Has no effect as published.
     """
 
-    def __init__(self, mel: np.ndarray, fps: Fraction, n_frames: int | None = None) -> None:
+    def __init__(
+        self, mel: np.ndarray, fps: Fraction, n_frames: int | None = None, lead_frames: int = 0
+    ) -> None:
         if n_frames is None:
             self.starts = published_starts(mel.shape[1], float(fps))
         else:
-            self.starts = [mel_start(i, fps) for i in range(n_frames)]
+            lead = lead_frames * fps / FPS  # in frames of the video
+            self.starts = [mel_start(max(Fraction(0), i - lead), fps) for i in range(n_frames)]
         missing = max(self.starts) + MEL_COLUMNS - mel.shape[1]
         if missing > 0:
             mel = np.pad(mel, ((0, 0), (0, missing)), constant_values=SILENCE)

@@ -1,8 +1,9 @@
-"""The four published networks; built without arguments they load the published checkpoints."""
+"""The published networks; built without arguments they load the published checkpoints."""
 
 from w2l.models.discriminator import QualityDiscriminator
 from w2l.models.expert import Expert
 from w2l.models.generator import Generator
+from w2l.models.lpips import Lpips
 from w2l.models.syncnet_v2 import SyncNetV2
 
-__all__ = ["Expert", "Generator", "QualityDiscriminator", "SyncNetV2"]
+__all__ = ["Expert", "Generator", "Lpips", "QualityDiscriminator", "SyncNetV2"]

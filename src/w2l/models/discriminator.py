@@ -34,13 +34,23 @@ class QualityDiscriminator(nn.Module):
         self.face_encoder_blocks = nn.ModuleList(nn.Sequential(*blocks) for blocks in stages)
         self.binary_pred = nn.Sequential(nn.Conv2d(c512, 1, 1), nn.Sigmoid())
 
-    def features(self, face: Tensor) -> Tensor:
-        """(B, 3, T, S, S) BGR in [0, 1] → (T·B, D), frames in time-major order."""
+    def feature_maps(self, face: Tensor) -> list[Tensor]:
+        """(B, 3, T, S, S) BGR in [0, 1] → each stage's map (T·B, C, h, w), time-major."""
         x = fold_time(face)
         x = x[:, :, x.shape[2] // 2 :]
+        maps = []
         for stage in self.face_encoder_blocks:
             x = stage(x)
-        return x.flatten(1)
+            maps.append(x)
+        return maps
+
+    def features(self, face: Tensor) -> Tensor:
+        """(B, 3, T, S, S) BGR in [0, 1] → (T·B, D), frames in time-major order."""
+        return self.feature_maps(face)[-1].flatten(1)
+
+    def verdict(self, features: Tensor) -> Tensor:
+        """Features (T·B, D) → logits (T·B, 1): what `forward` takes the sigmoid of."""
+        return self.binary_pred[0](features[:, :, None, None]).flatten(1)
 
     def forward(self, face: Tensor) -> Tensor:
         """Probability that a frame is real.
@@ -51,4 +61,4 @@ class QualityDiscriminator(nn.Module):
         Returns:
             Probabilities (T·B, 1), every clip's frame 0 first.
         """
-        return self.binary_pred(self.features(face)[:, :, None, None]).flatten(1)
+        return self.binary_pred[1](self.verdict(self.features(face)))

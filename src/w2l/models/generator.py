@@ -55,13 +55,16 @@ class Generator(nn.Module):
         width: factor on every channel count; 1 is published.
         image_size: side of the square face in pixels; 96 is published. Larger sizes get more
             encoder and decoder stages.
+        lead_frames: by how many frames (of 1/25 s) the sound of a frame starts before it, where
+            the network was trained so; the forward pass knows nothing of it. The released
+            networks were trained with 1 and are used with 0.
 
     Source: K R Prajwal et al., A Lip Sync Expert Is All You Need, ACM MM 2020, and its release.
     """
 
-    def __init__(self, width: float = 1.0, image_size: int = 96) -> None:
+    def __init__(self, width: float = 1.0, image_size: int = 96, lead_frames: int = 0) -> None:
         super().__init__()
-        self.config = {"width": width, "image_size": image_size}
+        self.config = {"width": width, "image_size": image_size, "lead_frames": lead_frames}
         sizes = map_sizes(image_size)
         extra = len(sizes) - 7  # stages beyond the published ones: more of the deepest kind
         encoder = scaled(width, 16, 32, 64, 128, 256, 512, *[512] * extra, 512)

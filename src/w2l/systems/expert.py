@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from w2l.data.batches import SyncBatch
 from w2l.losses import CrossEntropySync, cosine, within_groups
 from w2l.models import Expert
-from w2l.systems.optim import OptimizerSettings, gradient_norm
+from w2l.systems.optim import OptimizerSettings, clip
 
 
 class ExpertSystem(pl.LightningModule):
@@ -75,7 +75,7 @@ class ExpertSystem(pl.LightningModule):
         self.log_dict(log, batch_size=size, sync_dist=True)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        self.log("optim/grad_norm", gradient_norm(self.parameters()))
+        self.log("optim/grad_norm", clip(self.parameters(), self.settings.clip_norm))
         self.log("optim/lr", optimizer.param_groups[0]["lr"])
 
     def configure_optimizers(self) -> Any:

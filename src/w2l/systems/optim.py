@@ -22,6 +22,8 @@ class OptimizerSettings:
         weight_decay: 0 is published.
         warmup_updates: updates of linear warm-up.
         cosine: decay to 0 over the whole run.
+        clip_norm: gradients longer than this, all together, are shortened to it; None: never.
+        fused: the optimizer's step in one kernel.
     """
 
     learning_rate: float = 1e-4
@@ -29,13 +31,18 @@ class OptimizerSettings:
     weight_decay: float = 0.0
     warmup_updates: int = 0
     cosine: bool = False
+    clip_norm: float | None = None
+    fused: bool = False
 
     def optimizer(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         trained = [p for p in parameters if p.requires_grad]
         betas = (float(self.betas[0]), float(self.betas[1]))
+        fused = self.fused or None  # None: torch chooses among the others
         if self.weight_decay:
-            return AdamW(trained, self.learning_rate, betas, weight_decay=self.weight_decay)
-        return Adam(trained, self.learning_rate, betas)
+            return AdamW(
+                trained, self.learning_rate, betas, weight_decay=self.weight_decay, fused=fused
+            )
+        return Adam(trained, self.learning_rate, betas, fused=fused)
 
     def schedule(self, optimizer: Optimizer, total_updates: float) -> LambdaLR | None:
         """The schedule over `total_updates`, or None where the rate is constant."""
@@ -53,7 +60,10 @@ class OptimizerSettings:
         return LambdaLR(optimizer, factor)
 
 
-def gradient_norm(parameters: Iterable[nn.Parameter]) -> torch.Tensor:
-    """L2 norm of all gradients together, unclipped."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    return torch.nn.utils.get_total_norm(gradients)
+def clip(parameters: Iterable[nn.Parameter], max_norm: float | None) -> torch.Tensor:
+    """Shorten all gradients together to `max_norm`; returns the length that they had."""
+    trained = [p for p in parameters if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm([p.grad for p in trained if p.grad is not None])
+    if max_norm is not None:
+        torch.nn.utils.clip_grads_with_norm_(trained, max_norm, norm)
+    return norm

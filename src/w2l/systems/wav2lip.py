@@ -14,7 +14,8 @@ from torch.optim import Optimizer
 from w2l.data.batches import LipBatch, stack_frames
 from w2l.losses import sync_cross_entropy
 from w2l.models import Expert, Generator
-from w2l.systems.optim import OptimizerSettings, gradient_norm
+from w2l.models.blocks import fold_time
+from w2l.systems.optim import OptimizerSettings, clip
 
 
 class Wav2LipSystem(pl.LightningModule):
@@ -30,6 +31,9 @@ class Wav2LipSystem(pl.LightningModule):
         optimizer: rates and schedule.
         expert_batchnorm: "eval" uses the expert's own statistics; "batch" those of each batch,
             as the release does because it never puts the expert in evaluation mode.
+        perceptual: (generated, target), each (N, 3, S, S) → loss, as `w2l.models.Lpips`; frozen,
+            and not saved; None: none.
+        perceptual_weight: of it; the other weights stay what they are.
         channels_last: memory format that is faster for convolutions on CPUs with bf16 and GPUs.
     """
 
@@ -43,6 +47,8 @@ class Wav2LipSystem(pl.LightningModule):
         optimizer: OptimizerSettings | None = None,
         *,
         expert_batchnorm: Literal["eval", "batch"] = "eval",
+        perceptual: nn.Module | None = None,
+        perceptual_weight: float = 0.0,
         channels_last: bool = False,
     ) -> None:
         super().__init__()
@@ -53,8 +59,10 @@ class Wav2LipSystem(pl.LightningModule):
         self.sync_loss = sync_loss
         self.settings = optimizer or OptimizerSettings()
         self.expert_batchnorm = expert_batchnorm
+        self.perceptual = None if perceptual is None else perceptual.requires_grad_(False)
+        self.perceptual_weight = perceptual_weight
         self.sync_weight = 0.0
-        self.strict_loading = False  # the expert is not in the checkpoint
+        self.strict_loading = False  # frozen networks are not in the checkpoint
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
@@ -64,6 +72,8 @@ class Wav2LipSystem(pl.LightningModule):
     def train(self, mode: bool = True) -> Wav2LipSystem:
         super().train(mode)
         self.expert.train(self.expert_batchnorm == "batch")
+        if self.perceptual is not None:
+            self.perceptual.eval()
         return self
 
     def forward(self, audio: Tensor, face: Tensor) -> Tensor:
@@ -71,7 +81,8 @@ class Wav2LipSystem(pl.LightningModule):
 
     def weights(self) -> dict[str, float]:
         """Weight of each named loss; what has weight 0 is reported only."""
-        return {"l1": 1 - self.sync_weight, "sync": self.sync_weight}
+        weights = {"l1": 1 - self.sync_weight, "sync": self.sync_weight}
+        return weights | ({"perceptual": self.perceptual_weight} if self.perceptual else {})
 
     def losses(self, batch: LipBatch, generated: Tensor) -> dict[str, Tensor]:
         """Named losses of generated frames (B, 3, T, S, S)."""
@@ -79,7 +90,10 @@ class Wav2LipSystem(pl.LightningModule):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.weights()["sync"] > 0):
             audio, face = self.expert(batch.mel, stack_frames(generated))
             sync = self.sync_loss(audio, face)
-        return {"l1": F.l1_loss(generated, batch.target), "sync": sync}
+        losses = {"l1": F.l1_loss(generated, batch.target), "sync": sync}
+        if self.perceptual is not None:
+            losses["perceptual"] = self.perceptual(fold_time(generated), fold_time(batch.target))
+        return losses
 
     def weighted_sum(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The one number that is minimised."""
@@ -107,17 +121,27 @@ class Wav2LipSystem(pl.LightningModule):
         self.log("val/loss", total, batch_size=len(batch.mel), sync_dist=True)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        self.log("optim/grad_norm", gradient_norm(self.generator.parameters()))
+        norm = clip(self.generator.parameters(), self.settings.clip_norm)
+        self.log("optim/grad_norm", norm)
         self.log("optim/lr", optimizer.param_groups[0]["lr"])
 
     def configure_optimizers(self) -> Any:
         return self.configured(self.generator)
 
-    def configured(self, network: nn.Module) -> dict[str, Any]:
-        """Optimizer of one network, with its schedule where there is one."""
-        optimizer = self.settings.optimizer(network.parameters())
+    def configured(
+        self, network: nn.Module, settings: OptimizerSettings | None = None, after: int = 0
+    ) -> dict[str, Any]:
+        """Optimizer of one network, with its schedule where there is one.
+
+        Args:
+            network: whose parameters learn.
+            settings: by default the generator's.
+            after: updates of the run before the first of this network.
+        """
+        settings = settings or self.settings
+        optimizer = settings.optimizer(network.parameters())
         total = self.trainer.estimated_stepping_batches / self.optimizers_per_update
-        schedule = self.settings.schedule(optimizer, total)
+        schedule = settings.schedule(optimizer, total - after)
         if schedule is None:
             return {"optimizer": optimizer}
         return {
@@ -127,5 +151,6 @@ class Wav2LipSystem(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {k: v for k, v in state.items() if not k.startswith("expert.")}
+        frozen = ("expert.", "perceptual.")
+        checkpoint["state_dict"] = {k: v for k, v in state.items() if not k.startswith(frozen)}
         checkpoint["w2l"] = {"network": "generator", "config": self.generator.config}

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from w2l.data.batches import LipBatch
-from w2l.losses import cross_entropy
+from w2l.losses import CrossEntropyGan, GanLoss, feature_matching, gradient_penalty
 from w2l.models import QualityDiscriminator
-from w2l.systems.optim import gradient_norm
+from w2l.systems.optim import OptimizerSettings, clip
 from w2l.systems.wav2lip import Wav2LipSystem
 
 
@@ -23,6 +23,13 @@ class Wav2LipGANSystem(Wav2LipSystem):
     Args:
         discriminator: judges lower halves.
         adversarial_weight: 0.07 is published.
+        gan_loss: what both are told by the discriminator's logits; the published cross-entropy.
+        discriminator_optimizer: its rates and schedule; by default the generator's.
+        discriminator_from: update at which the discriminator begins to learn; published: 0.
+        adversarial_from: update at which the generator begins to listen to it; published: 0.
+        r1_weight: of the gradient penalty on real pictures (γ/2 in its source); published: 0.
+        r1_every: updates from one penalty to the next, each counting for as many.
+        feature_weight: of the L1 between the discriminator's maps; published: 0.
         **wav2lip: see `Wav2LipSystem`.
     """
 
@@ -33,23 +40,50 @@ class Wav2LipGANSystem(Wav2LipSystem):
         *,
         discriminator: QualityDiscriminator,
         adversarial_weight: float = 0.07,
+        gan_loss: GanLoss | None = None,
+        discriminator_optimizer: OptimizerSettings | None = None,
+        discriminator_from: int = 0,
+        adversarial_from: int = 0,
+        r1_weight: float = 0.0,
+        r1_every: int = 16,
+        feature_weight: float = 0.0,
         **wav2lip: Any,
     ) -> None:
         super().__init__(**wav2lip)
         self.discriminator = discriminator
         self.adversarial_weight = adversarial_weight
+        self.gan_loss = gan_loss or CrossEntropyGan()
+        self.discriminator_settings = discriminator_optimizer or self.settings
+        self.discriminator_from = discriminator_from
+        self.adversarial_from = max(adversarial_from, discriminator_from)
+        self.r1_weight, self.r1_every = r1_weight, r1_every
+        self.feature_weight = feature_weight
         self.automatic_optimization = False
 
+    @property
+    def updates(self) -> int:
+        """Updates of the generator so far."""
+        return self.global_step // 2
+
     def weights(self) -> dict[str, float]:
-        a, w = self.adversarial_weight, self.sync_weight
-        return {"l1": 1 - w - a, "sync": w, "adversarial": a}
+        is_heard = self.updates >= self.adversarial_from
+        a = self.adversarial_weight if is_heard else 0.0
+        weights = super().weights() | {"adversarial": a}
+        weights["l1"] -= a
+        if self.feature_weight:
+            weights["features"] = self.feature_weight if is_heard else 0.0
+        return weights
 
     def losses(self, batch: LipBatch, generated: Tensor) -> dict[str, Tensor]:
-        verdict = self.discriminator(generated)
-        return {
-            **super().losses(batch, generated),
-            "adversarial": cross_entropy(verdict, torch.ones_like(verdict)),
-        }
+        maps = self.discriminator.feature_maps(generated)
+        verdict = self.discriminator.verdict(maps[-1].flatten(1))
+        losses = super().losses(batch, generated)
+        losses["adversarial"] = self.gan_loss.generator(verdict)
+        if self.feature_weight:
+            with torch.no_grad():
+                real = self.discriminator.feature_maps(batch.target)
+            losses["features"] = feature_matching(maps, real)
+        return losses
 
     def training_step(self, batch: LipBatch, index: int) -> None:
         optimizer_g, optimizer_d = self.optimizers()  # type: ignore[attr-defined]
@@ -60,30 +94,62 @@ class Wav2LipGANSystem(Wav2LipSystem):
         total = self.weighted_sum(losses)
         optimizer_g.zero_grad()
         self.manual_backward(total)
-        self.log("optim/grad_norm", gradient_norm(self.generator.parameters()))
+        norm = clip(self.generator.parameters(), self.settings.clip_norm)
         optimizer_g.step()
         self.untoggle_optimizer(optimizer_g)
 
-        self.toggle_optimizer(optimizer_d)
-        real = self.discriminator(batch.target)
-        fake = self.discriminator(generated.detach())  # the frames made before the step above
-        loss_real = cross_entropy(real, torch.ones_like(real))
-        loss_fake = cross_entropy(fake, torch.zeros_like(fake))
-        optimizer_d.zero_grad()
-        self.manual_backward(loss_real + loss_fake)
-        optimizer_d.step()
-        self.untoggle_optimizer(optimizer_d)
+        # On the frames made before the step above.
+        self.discriminator_step(optimizer_d, batch.target, generated.detach())
 
-        for schedule in self.lr_schedulers() or []:  # type: ignore[union-attr]
-            schedule.step()
-        verdicts = {"discriminator_real": loss_real, "discriminator_fake": loss_fake}
-        self.log_losses("train", {**losses, **verdicts}, len(batch.mel))
+        self.log("optim/grad_norm", norm)
+        self.log_losses("train", losses, len(batch.mel))
         self.log("train/loss", total.detach())
         self.log("train/sync_weight", self.sync_weight)
-        self.log("train/updates", float(self.global_step // 2))
+        self.log("train/updates", float(self.updates))
+
+    def discriminator_step(self, optimizer: Any, target: Tensor, generated: Tensor) -> None:
+        """The discriminator's update, and the schedules' step, which counts for both networks."""
+        schedules = self.lr_schedulers() or []
+        update = self.updates  # before this one, though the generator's step is done
+        has_begun = update >= self.discriminator_from
+        optimizer.zero_grad()
+        if has_begun:
+            self.toggle_optimizer(optimizer)
+            self.judge(target, generated, penalise=update % self.r1_every == 0)
+            clip(self.discriminator.parameters(), self.discriminator_settings.clip_norm)
+        # Without gradients a step changes nothing but is counted: two for each update.
+        optimizer.step()
+        if has_begun:
+            self.untoggle_optimizer(optimizer)
+        for schedule in schedules if isinstance(schedules, list) else [schedules]:
+            if has_begun or schedule.optimizer is not optimizer.optimizer:
+                schedule.step()  # type: ignore[call-arg]
+
+    def judge(self, target: Tensor, generated: Tensor, *, penalise: bool) -> None:
+        """Backward pass of the discriminator on real and generated frames (B, 3, T, S, S)."""
+        penalise = penalise and self.r1_weight > 0
+        if penalise:
+            target = target.detach().requires_grad_()
+        real = self.discriminator.verdict(self.discriminator.features(target))
+        fake = self.discriminator.verdict(self.discriminator.features(generated))
+        loss_real, loss_fake = self.gan_loss.discriminator(real, fake)
+        loss = loss_real + loss_fake
+        if penalise:
+            penalty = gradient_penalty(real, target)
+            loss = loss + self.r1_weight * self.r1_every * penalty
+            self.log("train/r1", penalty.detach())
+        self.manual_backward(loss)
+        right = torch.cat([real > 0, fake <= 0]).float().mean()
+        self.log("train/discriminator_accuracy", right, prog_bar=True)
+        verdicts = {"discriminator_real": loss_real, "discriminator_fake": loss_fake}
+        self.log_losses("train", verdicts, len(target))
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
-        """Logged in the step itself, for the generator only."""
+        """Logged and clipped in the step itself."""
 
     def configure_optimizers(self) -> Any:
-        return [self.configured(self.generator), self.configured(self.discriminator)]
+        after = self.discriminator_from
+        return [
+            self.configured(self.generator),
+            self.configured(self.discriminator, self.discriminator_settings, after),
+        ]

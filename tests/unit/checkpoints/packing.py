@@ -34,7 +34,7 @@ INPUTS = {
     "syncnet_v2": [(1, 1, 13, 20), (1, 3, 5, 224, 224)],
 }
 PUBLISHED = {
-    "generator": {"width": 1.0, "image_size": 96},
+    "generator": {"width": 1.0, "image_size": 96, "lead_frames": 0},
     "expert": {"width": 1.0, "image_size": 96, "last_relu": True},
     "discriminator": {"width": 1.0, "image_size": 96},
     "syncnet_v2": {},

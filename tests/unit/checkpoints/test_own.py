@@ -34,7 +34,7 @@ def test_own_checkpoint_with_two_networks(tmp) -> None:
     path, generator, discriminator = own_generator(tmp / "last.ckpt")
     checkpoint = checkpoints.read(path)
     assert checkpoint.network == "generator"
-    assert checkpoint.config == {"width": 0.125, "image_size": 96}
+    assert checkpoint.config == {"width": 0.125, "image_size": 96, "lead_frames": 0}
     assert (checkpoint.global_step, checkpoint.global_epoch) == (600, 3)  # updates, not steps
     assert_same(checkpoints.load_generator(path).state_dict(), generator.state_dict())
     assert_same(checkpoints.load_discriminator(path).state_dict(), discriminator.state_dict())

@@ -62,7 +62,7 @@ def test_missing_unknown_and_reshaped_entries_are_counted(tmp) -> None:
         checkpoints.load_generator(tmp / "g.pth")
     message = str(caught.value)
     for part in (
-        "it is one, but of another make (width 0.125, image_size 96)",
+        "it is one, but of another make (width 0.125, image_size 96, lead_frames 0)",
         "1 of 352 entries are missing (output_block.1.bias)",
         "1 are not known (extra.weight)",
         "output_block.1.weight: (3, 5, 1, 1) where (3, 4, 1, 1) is wanted",

@@ -153,7 +153,7 @@ def test_bad_clips_are_replaced_counted_and_finally_raised(prepared: Path, tmp_p
     dataset = ClipDataset(list_clips(root, "train"), SyncSamples())
     for i in range(20):
         dataset[i]
-    assert sum(dataset.rejected.values()) >= 5
+    assert dataset.rejections.by_reason["no readable sound"] == dataset.rejections.total >= 5
     for i in range(1, 4):
         (root / f"train{i}" / "00001" / "audio.wav").write_bytes(b"")
     broken = ClipDataset(list_clips(root, "train"), SyncSamples())
@@ -237,3 +237,39 @@ def test_concatenate_joins_samples_of_several_windows(numbered: Clip) -> None:
     assert (batch.group[:, None] == batch.group).tolist() == np.kron(
         np.eye(3), np.ones((2, 2))
     ).tolist()
+
+
+def test_references_and_wrong_windows_keep_their_distance(prepared: Path) -> None:
+    (clip, *_) = list_clips(prepared, "train")
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        near = LipSamples(min_distance=12)(clip, rng)
+        target, reference = near.target[0], near.masked_and_reference[0, 3:]
+        starts = [_start_of(clip, window) for window in (target, reference)]
+        assert abs(starts[0] - starts[1]) >= 12
+    with pytest.raises(BadClipError, match="60 frames apart"):
+        LipSamples(min_distance=60)(clip, np.random.default_rng(0))
+
+
+def _start_of(clip: Clip, window: torch.Tensor) -> int:
+    """The only start frame whose 5 frames are these."""
+    frames = (window.permute(1, 2, 3, 0) * 255).round().byte().numpy()
+    found = [f for f in range(36) if (clip.faces(np.arange(f, f + 5)) == frames).all()]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_noise_fills_the_silence_and_leaves_what_is_loud() -> None:
+    rng = np.random.default_rng(0)
+    mels = np.full((2, 80, 16), -4.0, np.float32)
+    mels[:, 20:30] = 2.0
+    nothing = {"gain": 0, "gamma": 0, "offset": 0, "mel_level": 0, "mel_tilt": 0, "mel_bands": 0}
+    faces = np.zeros((2, 5, 8, 8, 3), np.uint8)
+    _, noisy = Augment(**nothing, noise=1.0)(faces, mels, rng)
+    assert noisy.dtype == np.float32
+    assert np.abs(noisy[:, 20:30] - 2).mean() < 0.15
+    silence = noisy[:, 40:]
+    level_db = 12.5 * (2.0 - np.log10((10 ** (1.25 * silence)).mean()) / 1.25)
+    assert 9 < level_db < 41  # 10 to 40 dB under the loudest
+    _, quiet = Augment(**nothing)(faces, mels, rng)
+    np.testing.assert_array_equal(quiet, mels)

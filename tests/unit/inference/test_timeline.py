@@ -16,6 +16,7 @@ from w2l.inference.timeline import (
     published_starts,
     runs,
 )
+from w2l.windows import frame_mel_windows
 
 RATES = [Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30),
          Fraction(50), Fraction(60)]  # fmt: skip
@@ -72,6 +73,17 @@ def test_windows_start_at_the_truncated_column():
     windows = MelWindows(mel, Fraction(30), 20)
     assert [round(float(windows[i][0, 0]) * 100) for i in range(7)] == [0, 2, 5, 8, 10, 13, 16]
     assert windows[19].shape == (80, 16)
+
+
+def test_a_generator_trained_ahead_is_used_ahead():
+    """Frame i hears what training gave it: the window of frame i - 1 at 25 fps, 1/25 s early."""
+    mel = np.tile(np.arange(400, dtype=np.float32), (80, 1))
+    trained = frame_mel_windows(mel, 10, lead_frames=1)
+    windows = MelWindows(mel, Fraction(25), 20, lead_frames=1)
+    np.testing.assert_array_equal(trained, [windows[i] for i in range(10, 15)])
+    assert windows[0][0, 0] == windows[1][0, 0] == 0
+    faster = MelWindows(mel, Fraction(50), 20, lead_frames=1)
+    assert [faster[i][0, 0] for i in range(2, 8)] == [int((i - 2) * 1.6) for i in range(2, 8)]
 
 
 def test_the_end_of_the_sound_is_synced_with_silence_behind_it():
