@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -9,11 +10,12 @@ from rich.console import Console
 
 from preprocess.prepare import prepare
 from preprocess.report import Report
-from preprocess.settings import Job, Recipe
+from preprocess.settings import Job, Packing, Recipe
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.weights import fetch
 
+STORAGES = ("folder", "compressed", "raw")
 DETECTORS = ("centerface", "s3fd")  # those that look at pictures; boxes from a file fit one video
 
 
@@ -28,11 +30,38 @@ def preprocess(cfg: DictConfig) -> None:
     Raises:
         UserError: a value makes no sense, or there is nothing to prepare.
     """
-    if cfg.storage != "compressed":
-        raise UserError(
-            f"storage={cfg.storage} is not available in this version: use storage=compressed."
-        )
-    prepare(_job(cfg), _recipe(cfg), Report(Console()))
+    job, packing, report = _job(cfg), _packing(cfg), Report(Console())
+    if job.source == "prepared":
+        if job.data_root is None:
+            raise UserError("source=prepared needs data_root=FOLDER, the prepared set.")
+        if packing is None:
+            raise UserError("source=prepared only packs: choose storage=compressed or storage=raw.")
+        _pack(job.data_root, job, packing, report)
+        return
+    result = prepare(job, _recipe(cfg), report)
+    if packing is not None and result.pending:
+        report.say("shards are packed by the run that prepares the last clip")
+    elif packing is not None:
+        _pack(job.out, replace(job, shard=0, num_shards=1), packing, report)
+
+
+def _pack(root: Path, job: Job, packing: Packing, report: Report) -> None:
+    from preprocess.packing import pack  # loads torch: preparing must not wait for it
+
+    pack(root, job, packing, report)
+
+
+def _packing(cfg: DictConfig) -> Packing | None:
+    """What shards to make; None: none."""
+    if cfg.storage not in STORAGES:
+        raise UserError(f"storage={cfg.storage} is unknown: use {', '.join(STORAGES)}.")
+    if not 16 <= cfg.image_size <= 1024:
+        raise UserError(f"image_size={cfg.image_size} must lie between 16 and 1024 pixels.")
+    if cfg.shard_bytes < 1:
+        raise UserError(f"shard_bytes={cfg.shard_bytes} must be at least 1.")
+    if cfg.storage == "folder":
+        return None
+    return Packing(str(cfg.storage), int(cfg.image_size), int(cfg.shard_bytes))
 
 
 def _job(cfg: DictConfig) -> Job:

@@ -61,19 +61,8 @@ class Records:
         self.recipe = recipe
 
     def make_root(self) -> None:
-        """Create the set's folder, so that one that cannot be written to is known at once.
-
-        Raises:
-            UserError: it cannot be written to.
-        """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            if not os.access(self.root, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        except OSError as error:
-            raise UserError(
-                f"out={self.root} cannot be written to ({error.strerror}): choose another folder."
-            ) from error
+        """See `make_folder`."""
+        make_folder(self.root)
 
     def folder(self, clip: Clip) -> Path:
         """Where the prepared clip lies."""
@@ -130,6 +119,22 @@ class Records:
             return None  # damaged by hand or by the disk: prepare it anew
         expected = origin(clip, self.recipe)
         return record if all(record.get(key) == expected[key] for key in expected) else None
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder of the set, so that one that cannot be written to is known at once.
+
+    Raises:
+        UserError: it cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise UserError(
+            f"out={folder} cannot be written to ({error.strerror}): choose another folder."
+        ) from error
 
 
 def write_json(path: Path, value: Any) -> None:

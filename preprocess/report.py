@@ -43,16 +43,22 @@ class Report:
         """One line that stands out."""
         self.console.print(Text.assemble(("warning: ", "yellow"), text), soft_wrap=True)
 
-    def progress(self, outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
+    def progress(
+        self,
+        outcomes: Iterable[Outcome],
+        total: int,
+        doing: str = "preparing",
+        what: str = "clips",
+    ) -> Iterator[Outcome]:
         """Pass outcomes on, showing how many are done, the rate and the time left."""
         logged = time.monotonic()
         first: float | None = None  # time of the first outcome: until then workers start up
-        columns = (TextColumn("preparing"), BarColumn(), MofNCompleteColumn(),
-                   TextColumn("{task.fields[rate]:.2f} clips/s"), TimeRemainingColumn(),
+        columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(),
+                   TextColumn(f"{{task.fields[rate]:.2f}} {what}/s"), TimeRemainingColumn(),
                    TextColumn("left"))  # fmt: skip
         terminal = self.console.is_terminal
         with Progress(*columns, console=self.console, disable=not terminal) as bar:
-            task = bar.add_task("preparing", total=total, rate=0.0)
+            task = bar.add_task(doing, total=total, rate=0.0)
             for done, outcome in enumerate(outcomes, 1):
                 now = time.monotonic()
                 first = first or now
@@ -61,7 +67,7 @@ class Report:
                 if not terminal and now - logged >= LOG_EVERY_S:
                     logged = now
                     left = f"{(total - done) / rate / 60:.1f} min left" if rate else "just begun"
-                    self.say(f"{done}/{total} clips, {rate:.2f} clips/s, {left}")
+                    self.say(f"{done}/{total} {what}, {rate:.2f} {what}/s, {left}")
                 yield outcome
 
 

@@ -43,11 +43,26 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Packing:
+    """What a set's shards are to be.
+
+    Attributes:
+        storage: compressed (JPEG files as they are) or raw (pixels).
+        image_size: side of raw faces in pixels.
+        shard_bytes: size of a shard, about; a clip is never divided.
+    """
+
+    storage: str
+    image_size: int = 96
+    shard_bytes: int = 256 * 2**20
+
+
+@dataclass(frozen=True)
 class Job:
     """What is prepared, where to, and by how many.
 
     Attributes:
-        source: folder, lrs2 or demo.
+        source: folder, lrs2, demo, or prepared (pack only).
         data_root: where the videos lie; None for the demo set, which is rendered.
         out: where the set goes.
         filelists: folder of LRS2's split lists; None: looked for.

@@ -37,7 +37,7 @@ def list_clips(job: Job, announce: Callable[[str], None]) -> Listing:
             f"source={job.source} is not available in this version: put the videos into one "
             "folder per person and use source=folder."
         )
-    raise UserError(f"source={job.source} is unknown: use folder, lrs2 or demo.")
+    raise UserError(f"source={job.source} is unknown: use folder, lrs2, demo or prepared.")
 
 
 def _root(job: Job) -> Path:

@@ -3,8 +3,9 @@
 from w2l.data.augment import Augment
 from w2l.data.batches import LipBatch, SyncBatch
 from w2l.data.clips import Clip, list_clips
-from w2l.data.dataset import ClipDataset, EpochSampler
+from w2l.data.dataset import ClipDataset
 from w2l.data.module import ClipDataModule
+from w2l.data.order import EpochSampler
 from w2l.data.samples import ContrastiveSamples, LipSamples, SyncSamples
 
 __all__ = [

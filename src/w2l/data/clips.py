@@ -1,4 +1,4 @@
-"""Preprocessed clips on disk: the published layout, with or without our mel beside it.
+"""What a clip is to whoever draws samples, and clips in plain folders: the published layout.
 
 `<root>/<speaker>/<clip>/<frame>.jpg` (0-based frame numbers at 25 fps, gaps where no face was
 found), `audio.wav` (16 kHz mono), optionally `mel.npy` (80, M); `<root>/<split>.txt` lists
@@ -8,7 +8,8 @@ found), `audio.wav` (16 kHz mono), optionally `mel.npy` (80, M); `<root>/<split>
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -17,76 +18,176 @@ import numpy as np
 
 from w2l.audio.mel import log_mel
 from w2l.audio.waveform import load_audio
+from w2l.data.rejections import BAD_FRAME, MISSING, NO_SOUND, BadClipError
 from w2l.errors import UserError
+from w2l.windows import start_frames
+
+__all__ = ["AnyClip", "BadClipError", "BoundClip", "Clip", "decode", "list_clips", "read_names"]
 
 
-class BadClipError(Exception):
-    """A clip that cannot give a sample; the message is the reason, for counting."""
-
-
-@dataclass
-class Clip:
-    """One preprocessed clip.
+class AnyClip(ABC):
+    """One preprocessed clip, wherever it is stored.
 
     Attributes:
-        folder: where its frames and sound are.
-        image_size: side to which faces are resized, in pixels.
-        keep: keep decoded faces in memory (27 kB a frame at 96 px).
+        name: `speaker/clip`.
+        where: where it is stored, for messages.
     """
 
-    folder: Path
-    image_size: int = 96
-    keep: bool = False
-    _kept: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+    name: str
+    where: str
 
-    @cached_property
+    @property
+    @abstractmethod
     def frames(self) -> np.ndarray:
         """Sorted numbers of the frames that show a face, (n,) int."""
-        stems = (os.path.splitext(entry.name) for entry in os.scandir(self.folder))
-        return np.array(sorted(int(s) for s, ext in stems if ext == ".jpg" and s.isdigit()), int)
 
-    @cached_property
+    @property
+    @abstractmethod
     def mel(self) -> np.ndarray:
-        """Log-mel (80, M) float32; computed from the sound once where no `mel.npy` is.
+        """Log-mel (80, M) float32, possibly a view of a mapped file: take windows, not all of it.
 
         Raises:
-            BadClipError: neither is readable.
+            BadClipError: there is no readable sound.
         """
-        try:
-            if (self.folder / "mel.npy").exists():
-                return np.load(self.folder / "mel.npy")
-            return log_mel(load_audio(self.folder / "audio.wav"))
-        except (OSError, ValueError, UserError) as error:
-            raise BadClipError(f"no readable sound: {error}") from error
 
+    @abstractmethod
     def faces(self, numbers: np.ndarray) -> np.ndarray:
-        """Faces of the given frames, (n, S, S, 3) uint8 BGR.
+        """Faces of the given frames, (n, S, S, 3) uint8 BGR; a view where that needs no decoding.
 
         Raises:
             BadClipError: a picture is missing or broken.
         """
-        return np.stack([self._face(int(number)) for number in numbers])
 
-    def _face(self, number: int) -> np.ndarray:
-        if number in self._kept:
-            return self._kept[number]
-        picture = cv2.imread(str(self.folder / f"{number}.jpg"))
-        if picture is None:
-            raise BadClipError("a frame is missing or broken")
-        face = cv2.resize(picture, (self.image_size, self.image_size))
-        if self.keep:
-            self._kept[number] = face
-        return face
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Frames from which 5 consecutive ones show a face, sorted, (m,) int."""
+        return start_frames(self.frames)
 
 
-def list_clips(root: str | Path, split: str, *, image_size: int = 96, keep: bool = False
-               ) -> list[Clip]:  # fmt: skip
-    """The clips that `<root>/<split>.txt` names.
+class BoundClip(AnyClip):
+    """A clip of a shard: its frame numbers are in memory, its mel and faces views of the file."""
+
+    def __init__(self, name: str, where: str, frames: np.ndarray, mel: np.ndarray) -> None:
+        self.name, self.where = name, where
+        self._frames, self._mel = frames, mel
+
+    @property
+    def frames(self) -> np.ndarray:
+        return self._frames
+
+    @property
+    def mel(self) -> np.ndarray:
+        return self._mel
+
+    def places(self, numbers: np.ndarray) -> slice | np.ndarray:
+        """Where the frames lie in the row; a slice where they lie one after the other.
+
+        Raises:
+            BadClipError: a frame is missing.
+        """
+        n, frames = len(numbers), self._frames
+        first = int(frames.searchsorted(numbers[0]))
+        if first + n <= len(frames) and (frames[first : first + n] == numbers).all():
+            return slice(first, first + n)
+        places = np.minimum(frames.searchsorted(numbers), len(frames) - 1)
+        if (frames[places] != numbers).any():
+            raise BadClipError(BAD_FRAME, f"{self.where} lacks one of frames {numbers}")
+        return places
+
+
+class Clip(AnyClip):
+    """A clip in a folder of its own.
+
+    Args:
+        folder: where its frames and sound are, `<root>/<speaker>/<clip>`.
+        image_size: side to which faces are resized, in pixels.
+        keep: keep decoded faces and mel in memory (27 kB a frame at 96 px).
+    """
+
+    def __init__(self, folder: Path, image_size: int = 96, keep: bool = False) -> None:
+        self.folder, self.image_size, self.keep = folder, image_size, keep
+        self.name, self.where = f"{folder.parent.name}/{folder.name}", str(folder)
+        self._kept: dict[int, np.ndarray] | None = {} if keep else None
+
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """See `AnyClip`."""
+        try:
+            stems = [os.path.splitext(entry.name) for entry in os.scandir(self.folder)]
+        except OSError as error:
+            raise BadClipError(MISSING, f"{self.folder}: {error.strerror}") from error
+        return np.array(sorted(int(s) for s, ext in stems if ext == ".jpg" and s.isdigit()), int)
+
+    @property
+    def mel(self) -> np.ndarray:
+        """See `AnyClip`; computed from the sound once where no `mel.npy` is."""
+        if (mel := self.__dict__.get("_mel")) is not None:
+            return mel
+        path = self.folder / "mel.npy"
+        try:
+            stored = path.exists()
+            mel = np.load(path) if stored else log_mel(load_audio(self.folder / "audio.wav"))
+        except (OSError, ValueError, EOFError, UserError) as error:
+            raise BadClipError(NO_SOUND, f"{self.folder}: {error}") from error
+        if self.keep or not stored:  # read again, an hour of it would fill 90 MB in every worker
+            self._mel = mel
+        return mel
+
+    def faces(self, numbers: np.ndarray) -> np.ndarray:
+        """See `AnyClip`."""
+        return decode(self.picture, numbers.tolist(), self.image_size, self._kept)
+
+    def picture(self, number: int) -> bytes:
+        """The JPEG file of a frame.
+
+        Raises:
+            BadClipError: there is none.
+        """
+        try:
+            return (self.folder / f"{number}.jpg").read_bytes()
+        except OSError as error:
+            raise BadClipError(BAD_FRAME, f"{self.folder}/{number}.jpg is missing") from error
+
+
+def decode(
+    file: Callable[[int], bytes | np.ndarray],
+    keys: Sequence[int],
+    size: int,
+    kept: dict[int, np.ndarray] | None,
+) -> np.ndarray:
+    """Decode JPEG files and resize them, (n, size, size, 3) uint8 BGR.
+
+    Args:
+        file: gives the file of a key.
+        keys: n of them.
+        size: side of the result in pixels.
+        kept: faces decoded before, which this call adds to; None: none are kept.
 
     Raises:
-        UserError: no such folder or list, or it is empty, or none of its clips is there.
+        BadClipError: a file is broken.
     """
-    root = Path(root).expanduser()
+    faces = np.empty((len(keys), size, size, 3), np.uint8)
+    for face, key in zip(faces, keys, strict=True):
+        if kept is not None and key in kept:
+            face[:] = kept[key]
+            continue
+        content = file(key)
+        content = np.frombuffer(content, np.uint8) if isinstance(content, bytes) else content
+        picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
+        if picture is None:
+            raise BadClipError(BAD_FRAME, f"frame {key} cannot be decoded")
+        cv2.resize(picture, (size, size), dst=face)
+        if kept is not None:
+            kept[key] = face.copy()
+    return faces
+
+
+def read_names(root: Path, split: str) -> list[str]:
+    """The entries `speaker/clip` of `<root>/<split>.txt`.
+
+    Raises:
+        UserError: no such folder or list.
+    """
     listing = root / f"{split}.txt"
     if not root.is_dir():
         raise UserError(
@@ -99,11 +200,22 @@ def list_clips(root: str | Path, split: str, *, image_size: int = 96, keep: bool
             "`speaker/clip` per line yourself (filelists/README.md)."
         )
     # LRS2's lists carry a tag (NF, MV) behind some names.
-    names = [line.split()[0] for line in listing.read_text().splitlines() if line.strip()]
+    return [line.split()[0] for line in listing.read_text().splitlines() if line.strip()]
+
+
+def list_clips(root: str | Path, split: str, *, image_size: int = 96, keep: bool = False
+               ) -> list[Clip]:  # fmt: skip
+    """The clips in folders that `<root>/<split>.txt` names.
+
+    Raises:
+        UserError: no such folder or list, or it is empty, or none of its clips is there.
+    """
+    root = Path(root).expanduser()
+    names = read_names(root, split)
     clips = [Clip(root / name, image_size, keep) for name in names if (root / name).is_dir()]
     if not clips:
         raise UserError(
-            f"{listing} names no clip that exists under {root}: run `python -m preprocess … "
-            f"out={root}` again."
+            f"{root / split}.txt names no clip that exists under {root}: run "
+            f"`python -m preprocess … out={root}` again."
         )
     return clips

@@ -1,17 +1,17 @@
-"""Clips → samples, in an order that depends on the seed and the epoch alone."""
+"""Clips → samples, drawn by (seed, index) alone."""
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from w2l.data.batches import LipBatch, SyncBatch
-from w2l.data.clips import BadClipError, Clip
+from w2l.data.clips import AnyClip
+from w2l.data.rejections import BadClipError, Rejections
 from w2l.data.samples import Samples
+from w2l.data.sharded import ShardedClips
 from w2l.errors import UserError
 
 MAX_TRIES = 10
@@ -28,17 +28,25 @@ class ClipDataset(Dataset[SyncBatch | LipBatch]):
         samples: draws windows from a clip.
         seed: of the drawing.
         repeats: samples per clip and epoch (the published recipe: 1).
+
+    Attributes:
+        rejections: draws that failed, over all workers.
     """
 
     def __init__(
-        self, clips: Sequence[Clip], samples: Samples, *, seed: int = 0, repeats: int = 1
+        self, clips: Sequence[AnyClip], samples: Samples, *, seed: int = 0, repeats: int = 1
     ) -> None:
-        self.clips = list(clips)
+        self.clips = clips
         self.samples = samples
         self.seed = seed
         self.repeats = repeats
-        self.rejected: Counter[str] = Counter()
-        self.drawn = 0
+        self.rejections = Rejections()
+
+    @property
+    def streamed(self) -> ShardedClips | None:
+        """The clips, if their shards come from elsewhere: few should be in use at a time."""
+        is_streamed = isinstance(self.clips, ShardedClips) and self.clips.streamed
+        return self.clips if is_streamed else None  # type: ignore[return-value]
 
     def __len__(self) -> int:
         return len(self.clips) * self.repeats
@@ -52,57 +60,28 @@ class ClipDataset(Dataset[SyncBatch | LipBatch]):
         rng = np.random.default_rng([self.seed, index])
         number = index % len(self.clips)
         for _ in range(MAX_TRIES):
-            clip = self.clips[number]
             try:
-                sample = self.samples(clip, rng)
+                sample = self.samples(self.clips[number], rng)
             except BadClipError as error:
-                self.rejected[str(error)] += 1
-                number = int(rng.integers(len(self.clips)))
+                self.rejections.count(self._where(number), error)
+                if self.rejections.too_many:
+                    break
+                number = self._stand_in(number, rng)
             else:
-                self.drawn += 1
-                self._check_rejections()
+                self.rejections.count_good()
                 return sample
-        raise UserError(self._rejection_sentence(clip))
+        raise UserError(self.rejections.sentence())
 
-    def _check_rejections(self) -> None:
-        rejected = self.rejected.total()
-        if rejected > 100 and rejected > self.drawn:
-            raise UserError(self._rejection_sentence(self.clips[0]))
+    def _stand_in(self, number: int, rng: np.random.Generator) -> int:
+        """A clip to try in place of a bad one; while streaming one that need not be fetched."""
+        if self.streamed is not None:
+            return self.streamed.neighbour(number, rng)
+        return int(rng.integers(len(self.clips)))
 
-    def _rejection_sentence(self, clip: Clip) -> str:
-        reasons = ", ".join(f"{reason}: {n}" for reason, n in self.rejected.most_common())
-        root = os.path.dirname(clip.folder.parent)
-        return f"Too many clips under {root} give no sample ({reasons}): preprocess them again."
-
-
-class EpochSampler(Sampler[int]):
-    """Indices `epoch · n + i`, i in an order shuffled by (seed, epoch), split over processes.
-
-    Args:
-        n: samples per epoch, over all processes.
-        seed: of the order.
-        shuffle: False keeps the order and repeats the same indices each epoch (validation).
-        rank: this process.
-        num_replicas: number of processes; each gets the same count, the rest is dropped unless
-            there would be none.
-    """
-
-    def __init__(
-        self, n: int, *, seed: int = 0, shuffle: bool = True, rank: int = 0, num_replicas: int = 1
-    ) -> None:
-        self.n, self.seed, self.shuffle = n, seed, shuffle
-        self.rank, self.num_replicas = rank, num_replicas
-        self.epoch = 0  # set by the loader before each pass, as is
-        self.skip = 0  # samples that the next pass leaves out: a resumed run had them
-
-    def __len__(self) -> int:
-        return max(1, self.n // self.num_replicas)
-
-    def __iter__(self) -> Iterator[int]:
-        order = np.arange(self.n)
-        if self.shuffle:
-            np.random.default_rng([self.seed, self.epoch]).shuffle(order)
-            order += self.epoch * self.n
-        mine = np.resize(order, len(self) * self.num_replicas)[self.rank :: self.num_replicas]
-        first, self.skip = self.skip, 0
-        return iter(mine[first:].tolist())
+    def _where(self, number: int) -> str:
+        """Name a clip for the user, even where it cannot be opened."""
+        try:
+            return self.clips[number].where
+        except BadClipError:
+            assert isinstance(self.clips, ShardedClips)
+            return self.clips.where(number)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from torch.utils.data import DataLoader
 
 from w2l.data.batches import LipBatch, SyncBatch
-from w2l.data.dataset import EpochSampler
+from w2l.data.dataset import ClipDataset
+from w2l.data.order import EpochSampler
+from w2l.data.prefetch import Prefetch, first_uses
+from w2l.errors import UserError
 
 
 class ClipLoader(DataLoader[SyncBatch | LipBatch]):
@@ -18,6 +22,7 @@ class ClipLoader(DataLoader[SyncBatch | LipBatch]):
     steps ends a run in the middle of one.
     """
 
+    dataset: ClipDataset
     sampler: EpochSampler
     batch_size: int
     _epoch = 0
@@ -30,9 +35,32 @@ class ClipLoader(DataLoader[SyncBatch | LipBatch]):
         self._resumed = False
         self.sampler.epoch = self._epoch
         self.sampler.skip = self._taken * self.batch_size
-        for batch in super().__iter__():
-            self._taken += 1
-            yield batch
+        prefetch = self._prefetch(self.sampler.skip)
+        batches = super().__iter__()
+        if prefetch is not None:
+            prefetch.start()
+        try:
+            for batch in batches:
+                self._taken += 1
+                if prefetch is not None:
+                    prefetch.advance(self._taken * self.batch_size)
+                yield batch
+        except UserError as error:
+            # A worker's error comes with its traceback as text; the user reads the sentence.
+            raise UserError(str(error).rstrip().rpartition("UserError: ")[2]) from error
+        finally:
+            if prefetch is not None:
+                prefetch.stop()
+
+    def _prefetch(self, skip: int) -> Prefetch | None:
+        """Who fetches this pass's shards, where they are streamed."""
+        clips = self.dataset.streamed
+        if clips is None:
+            return None
+        order = self.sampler.order()[skip:] % len(clips)
+        positions, shards = first_uses(np.searchsorted(clips.ends, order, side="right"))
+        positions = [skip + position for position in positions]
+        return Prefetch(lambda shard: clips.locate(clips.entries[shard]), positions, shards)
 
     def state_dict(self) -> dict[str, int]:
         if self._taken == len(self):

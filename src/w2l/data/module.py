@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import pytorch_lightning as pl
+import torch
 
 from w2l.data.batches import concatenate
-from w2l.data.clips import list_clips
-from w2l.data.dataset import ClipDataset, EpochSampler
+from w2l.data.dataset import ClipDataset
 from w2l.data.loader import ClipLoader
+from w2l.data.order import EpochSampler
 from w2l.data.samples import Samples
-
-
-def _quiet_worker(_: int) -> None:
-    cv2.setNumThreads(0)  # one worker, one core: OpenCV's own pool would fight over it
+from w2l.data.storage import AUTO, Storage
+from w2l.data.workers import start_worker
 
 
 class ClipDataModule(pl.LightningDataModule):
-    """Training and validation batches from `<root>/train.txt` and `<root>/val.txt`.
+    """Training and validation batches of a preprocessed set.
 
     Args:
-        root: preprocessed folder (docs/data_format.md).
+        root: its folder (docs/data_format.md), or an address that fsspec understands.
         samples: draws a training sample from a clip.
         val_samples: the same for validation; by default `samples`.
         batch_size: samples per batch and process. A contrastive sample is several windows.
@@ -32,6 +30,9 @@ class ClipDataModule(pl.LightningDataModule):
         val_repeats: the same for validation.
         cache: keep decoded faces in memory (each worker its own copy).
         seed: of the order and the drawing.
+        storage: raw, compressed, folder, or auto: the first of them that the set has.
+        cache_dir: where shards of an address are kept; None: ~/.cache/w2l/shards.
+        cache_bytes: how much they may take there; None: no limit.
     """
 
     def __init__(
@@ -47,30 +48,36 @@ class ClipDataModule(pl.LightningDataModule):
         val_repeats: int = 1,
         cache: bool = False,
         seed: int = 0,
+        storage: str = AUTO,
+        cache_dir: str | Path | None = None,
+        cache_bytes: int | None = None,
     ) -> None:
         super().__init__()
-        self.root = Path(root).expanduser()
+        self.storage = Storage(
+            str(root),
+            storage,
+            image_size=image_size,
+            keep=cache,
+            cache_dir=None if cache_dir is None else Path(cache_dir),
+            cache_bytes=cache_bytes,
+        )
         self.samples, self.val_samples = samples, val_samples or samples
-        self.batch_size, self.num_workers, self.image_size = batch_size, num_workers, image_size
+        self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.repeats, self.val_repeats = repeats, val_repeats
-        self.cache, self.seed = cache, seed
 
     def setup(self, stage: str | None = None) -> None:
         """Read the split lists; stage "fit" needs both, "validate" the second.
 
         Raises:
-            UserError: see `list_clips`.
+            UserError: see `Storage.clips`.
         """
-        clips = {
-            split: list_clips(self.root, split, image_size=self.image_size, keep=self.cache)
-            for split in ("train", "val")
-        }
         self.train_set = ClipDataset(
-            clips["train"], self.samples, seed=self.seed, repeats=self.repeats
+            self.storage.clips("train"), self.samples, seed=self.seed, repeats=self.repeats
         )
         self.val_set = ClipDataset(
-            clips["val"], self.val_samples, seed=self.seed + 1, repeats=self.val_repeats
-        )
+            self.storage.clips("val"), self.val_samples, seed=self.seed + 1,
+            repeats=self.val_repeats,
+        )  # fmt: skip
 
     def train_dataloader(self) -> ClipLoader:
         return self._loader(self.train_set, shuffle=True)
@@ -79,13 +86,15 @@ class ClipDataModule(pl.LightningDataModule):
         return self._loader(self.val_set, shuffle=False)
 
     def _loader(self, dataset: ClipDataset, *, shuffle: bool) -> ClipLoader:
-        trainer = self.trainer
+        trainer, streamed = self.trainer, dataset.streamed
         sampler = EpochSampler(
             len(dataset),
             seed=self.seed,
             shuffle=shuffle,
             rank=trainer.global_rank if trainer else 0,
             num_replicas=trainer.world_size if trainer else 1,
+            shards=[entry.clips for entry in streamed.entries] if streamed else None,
+            window=self.storage.window,
         )
         per_process = len(sampler)
         return ClipLoader(
@@ -94,7 +103,11 @@ class ClipDataModule(pl.LightningDataModule):
             sampler=sampler,
             num_workers=self.num_workers,
             collate_fn=concatenate,
-            worker_init_fn=_quiet_worker,
+            worker_init_fn=start_worker,
             persistent_workers=self.num_workers > 0,
+            # Connections and the thread that fetches shards do not survive a fork.
+            multiprocessing_context="spawn" if streamed and self.num_workers else None,
             drop_last=shuffle,
+            # Its own, or making an iterator would move the global one, and a resume makes one more.
+            generator=torch.Generator(),
         )

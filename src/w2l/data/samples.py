@@ -12,13 +12,13 @@ from torch import Tensor
 
 from w2l.data.augment import Augment
 from w2l.data.batches import LipBatch, SyncBatch, stack_frames
-from w2l.data.clips import BadClipError, Clip
+from w2l.data.clips import AnyClip
+from w2l.data.rejections import NO_WINDOW, TOO_SHORT, BadClipError
 from w2l.windows import (
     WINDOW_FRAMES,
     frame_mel_windows,
     last_fitting,
     mel_window,
-    start_frames,
 )
 
 MIN_FRAMES = 3 * WINDOW_FRAMES  # published: a clip needs more than 15 frames
@@ -27,26 +27,28 @@ MIN_FRAMES = 3 * WINDOW_FRAMES  # published: a clip needs more than 15 frames
 class Samples(Protocol):
     """Draws one sample, a batch of one or more windows, from a clip."""
 
-    def __call__(self, clip: Clip, rng: np.random.Generator) -> SyncBatch | LipBatch:
+    def __call__(self, clip: AnyClip, rng: np.random.Generator) -> SyncBatch | LipBatch:
         """Raises BadClipError with a reason where the clip gives none."""
         ...
 
 
-def _starts(clip: Clip, before: int = 0, after: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """All start frames, and those whose mel windows fit: the start's, and those of the frames
-    from `before` ahead of it to `after` behind it.
+def _starts(
+    clip: AnyClip, before: int = 0, after: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All start frames, those whose mel windows fit, and the mel. Which windows: the start's, and
+    those of the frames from `before` ahead of it to `after` behind it.
     """
     if len(clip.frames) <= MIN_FRAMES:
-        raise BadClipError("too few frames")
-    starts = start_frames(clip.frames)
-    last = last_fitting(clip.mel.shape[1]) - after
+        raise BadClipError(TOO_SHORT, f"{clip.where} has {len(clip.frames)} frames")
+    starts, mel = clip.starts, clip.mel
+    last = last_fitting(mel.shape[1]) - after
     heard = starts[(starts >= before) & (starts <= last)]
     if not len(heard) or len(starts) < 2:
-        raise BadClipError("no window with 5 frames in a row and their sound")
-    return starts, heard
+        raise BadClipError(NO_WINDOW, f"{clip.where}: no 5 frames in a row with sound")
+    return starts, heard, mel
 
 
-def _windows(clip: Clip, starts: Sequence[int]) -> np.ndarray:
+def _windows(clip: AnyClip, starts: Sequence[int]) -> np.ndarray:
     """(B, T, S, S, 3) uint8."""
     return np.stack([clip.faces(np.arange(start, start + WINDOW_FRAMES)) for start in starts])
 
@@ -56,7 +58,7 @@ def _channels_first(windows: np.ndarray) -> Tensor:
     return torch.from_numpy(windows).permute(0, 4, 1, 2, 3)
 
 
-def _faces(clip: Clip, start: int) -> Tensor:
+def _faces(clip: AnyClip, start: int) -> Tensor:
     """(1, 3, T, S, S) float32 in [0, 1]."""
     return _channels_first(_windows(clip, [start])).float() / 255
 
@@ -75,7 +77,7 @@ def _other(starts: np.ndarray, start: int, min_distance: int, rng: np.random.Gen
     """Another start, at least `min_distance` frames from the given one."""
     others = starts[abs(starts - start) >= min_distance]
     if not len(others):
-        raise BadClipError(f"no two windows {min_distance} frames apart")
+        raise BadClipError(NO_WINDOW, f"no two windows {min_distance} frames apart")
     return int(rng.choice(others))
 
 
@@ -94,12 +96,12 @@ class SyncSamples:
     min_distance: int = 1
     augment: Augment | None = None
 
-    def __call__(self, clip: Clip, rng: np.random.Generator) -> SyncBatch:
-        starts, heard = _starts(clip)
+    def __call__(self, clip: AnyClip, rng: np.random.Generator) -> SyncBatch:
+        starts, heard, mel = _starts(clip)
         true = int(rng.choice(heard))
         in_sync = rng.random() < 0.5
         shown = true if in_sync else _other(starts, true, self.min_distance, rng)
-        faces, mels = _windows(clip, [shown]), mel_window(clip.mel, true)[None].copy()
+        faces, mels = _windows(clip, [shown]), mel_window(mel, true)[None].copy()
         if self.augment is not None:
             faces, mels = self.augment(faces, mels, rng)
         return SyncBatch(
@@ -124,8 +126,8 @@ class ContrastiveSamples:
     min_distance: int = WINDOW_FRAMES
     augment: Augment | None = None
 
-    def __call__(self, clip: Clip, rng: np.random.Generator) -> SyncBatch:
-        _, heard = _starts(clip)
+    def __call__(self, clip: AnyClip, rng: np.random.Generator) -> SyncBatch:
+        _, heard, mel = _starts(clip)
         chosen: list[int] = []
         for start in rng.permutation(heard):
             if all(abs(start - other) >= self.min_distance for other in chosen):
@@ -133,7 +135,7 @@ class ContrastiveSamples:
             if len(chosen) == self.windows:
                 break
         faces = _windows(clip, chosen)
-        mels = np.stack([mel_window(clip.mel, start) for start in chosen])
+        mels = np.stack([mel_window(mel, start) for start in chosen])
         if self.augment is not None:
             faces, mels = self.augment(faces, mels, rng)
         return SyncBatch(
@@ -158,18 +160,18 @@ class LipSamples:
     lead_frames: int = 1
     min_distance: int = 1
 
-    def __call__(self, clip: Clip, rng: np.random.Generator) -> LipBatch:
+    def __call__(self, clip: AnyClip, rng: np.random.Generator) -> LipBatch:
         lead = self.lead_frames
-        starts, heard = _starts(clip, before=lead, after=max(0, WINDOW_FRAMES - 1 - lead))
+        starts, heard, mel = _starts(clip, before=lead, after=max(0, WINDOW_FRAMES - 1 - lead))
         start = int(rng.choice(heard))
         target = _faces(clip, start)
         reference = _faces(clip, _other(starts, start, self.min_distance, rng))
         masked = target.clone()
         masked[:, :, :, masked.shape[3] // 2 :] = 0
-        mels = frame_mel_windows(clip.mel, start, self.lead_frames)
+        mels = frame_mel_windows(mel, start, self.lead_frames)
         return LipBatch(
             torch.cat([masked, reference], dim=1),
             torch.from_numpy(mels)[None, :, None],
-            torch.from_numpy(mel_window(clip.mel, start).copy())[None, None],
+            torch.from_numpy(mel_window(mel, start).copy())[None, None],
             target,
         )

@@ -1,0 +1,191 @@
+"""Shards: many clips in one memory-mapped Arrow file, one row per clip (docs/data_format.md).
+
+Nothing is read before it is asked for: a window of 5 faces is one slice of the mapped file (raw),
+or five JPEG files (compressed), its mel another slice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import ipc
+
+from w2l import __version__
+from w2l.audio.mel import N_MELS
+from w2l.data.clips import BoundClip, decode
+from w2l.data.rejections import BAD_SHARD, BadClipError
+
+FORMAT = 1  # raise it when the columns change meaning
+COMPRESSED, RAW = "compressed", "raw"
+
+
+def schema(storage: str, image_size: int | None) -> pa.Schema:
+    """Columns of a shard: name, frames, faces, mel.
+
+    Args:
+        storage: `compressed` (faces are JPEG files) or `raw` (planar BGR pixels).
+        image_size: side of raw faces in pixels; None for compressed ones, which have any.
+    """
+    face = pa.large_binary() if image_size is None else pa.binary(3 * image_size**2)
+    about = {
+        "w2l.format": FORMAT,
+        "w2l.storage": storage,
+        "w2l.image_size": image_size or "",
+        "w2l.version": __version__,
+    }
+    return pa.schema(
+        {
+            "name": pa.string(),  # speaker/clip
+            "frames": pa.list_(pa.int32()),  # sorted frame numbers at 25 frames/s
+            "faces": pa.list_(face),  # one per frame
+            "mel": pa.list_(pa.list_(pa.float32(), N_MELS)),  # time first: 80 columns a second
+        },
+        metadata={key: str(value) for key, value in about.items()},
+    )
+
+
+class ShardWriter:
+    """Appends clips to an open shard."""
+
+    def __init__(self, writer: ipc.RecordBatchFileWriter, columns: pa.Schema) -> None:
+        self._writer, self._schema = writer, columns
+        self.clips = self.frames = 0
+
+    def add(
+        self, name: str, frames: np.ndarray, faces: Sequence[bytes] | np.ndarray, mel: np.ndarray
+    ) -> None:
+        """Write a clip as the next row.
+
+        Args:
+            name: speaker/clip.
+            frames: sorted frame numbers, (n,).
+            faces: n JPEG files, or uint8 (n, 3, S, S) BGR.
+            mel: float32 (80, M).
+        """
+        columns = self._schema
+        face = columns.field("faces").type.value_type
+        if isinstance(faces, np.ndarray):
+            pixels = pa.py_buffer(np.ascontiguousarray(faces))
+            stored = pa.FixedSizeBinaryArray.from_buffers(face, len(faces), [None, pixels])
+        else:
+            stored = pa.array(faces, face)
+        steps = pa.array(np.ascontiguousarray(mel.T, np.float32).ravel())
+        lists = {
+            "frames": pa.array(frames, pa.int32()),
+            "faces": stored,
+            "mel": pa.FixedSizeListArray.from_arrays(steps, N_MELS),
+        }
+        row = [pa.array([name])]
+        for column in lists.values():
+            row.append(pa.ListArray.from_arrays(pa.array([0, len(column)], pa.int32()), column))
+        self._writer.write_batch(pa.record_batch(row, schema=columns))
+        self.clips, self.frames = self.clips + 1, self.frames + len(frames)
+
+
+@contextmanager
+def write_shard(path: Path, storage: str, image_size: int | None) -> Iterator[ShardWriter]:
+    """A writer of a new shard at `path`, which is whole once the block has ended."""
+    columns = schema(storage, image_size)
+    with pa.OSFile(str(path), "wb") as file, ipc.new_file(file, columns) as writer:
+        yield ShardWriter(writer, columns)
+
+
+class RawClip(BoundClip):
+    """A clip whose faces lie in the file as pixels.
+
+    Args:
+        pixels: uint8 (n, 3, S, S), a view of the file.
+    """
+
+    def __init__(
+        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, pixels: np.ndarray
+    ) -> None:
+        super().__init__(name, where, frames, mel)
+        self.pixels = pixels
+
+    def faces(self, numbers: np.ndarray) -> np.ndarray:
+        """See `Clip`; a view of planar memory, which needs no copy to become channels first."""
+        return self.pixels[self.places(numbers)].transpose(0, 2, 3, 1)
+
+
+class CompressedClip(BoundClip):
+    """A clip whose faces lie in the file as JPEG files.
+
+    Args:
+        files: all of them, one after the other, (bytes,) uint8, a view of the file.
+        offsets: where each begins and the last one ends, (n + 1,).
+        image_size: side to which faces are resized, in pixels.
+        keep: keep decoded faces in memory.
+    """
+
+    def __init__(
+        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, *, files: np.ndarray,
+        offsets: np.ndarray, image_size: int, keep: bool,
+    ) -> None:  # fmt: skip
+        super().__init__(name, where, frames, mel)
+        self.files, self.offsets, self.image_size = files, offsets, image_size
+        self._kept: dict[int, np.ndarray] | None = {} if keep else None
+
+    def faces(self, numbers: np.ndarray) -> np.ndarray:
+        """See `Clip`."""
+        places = np.arange(len(self.frames))[self.places(numbers)]
+        return decode(self._file, places.tolist(), self.image_size, self._kept)
+
+    def _file(self, place: int) -> np.ndarray:
+        return self.files[self.offsets[place] : self.offsets[place + 1]]
+
+
+def open_shard(path: Path, *, image_size: int, keep: bool = False, size: int | None = None
+               ) -> list[BoundClip]:  # fmt: skip
+    """Map a shard into memory and list its clips; their faces and mel stay on the disk.
+
+    Args:
+        path: the shard.
+        image_size: side of the faces that are wanted, in pixels.
+        keep: keep decoded faces in memory.
+        size: its length in bytes as the index has it; None: not compared.
+
+    Raises:
+        BadClipError: the file is missing, cut off, damaged, or of another format or image size.
+    """
+    try:
+        if size is not None and os.path.getsize(path) != size:
+            raise pa.ArrowInvalid(f"{os.path.getsize(path)} bytes in place of {size}")
+        reader = ipc.open_file(pa.memory_map(str(path)))
+        about = reader.schema.metadata or {}
+        if about.get(b"w2l.format") != str(FORMAT).encode():
+            raise pa.ArrowInvalid(f"not a shard of format {FORMAT}")
+        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        return [_clip(path, batch, image_size, keep) for batch in batches]
+    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+        raise BadClipError(BAD_SHARD, f"{path}: {error}") from error
+
+
+def _clip(path: Path, row: pa.RecordBatch, image_size: int, keep: bool) -> BoundClip:
+    """The clip of a row; its arrays are views of the file."""
+    name = row.column("name")[0].as_py()
+    frames = row.column("frames").values.to_numpy().astype(int)
+    steps = row.column("mel").values.values.to_numpy()
+    mel = steps.reshape(-1, N_MELS).T
+    faces = row.column("faces").values
+    where = f"{path} ({name})"
+    if len(faces) != len(frames):
+        raise ValueError(f"{name} has {len(faces)} faces for {len(frames)} frames")
+    if pa.types.is_fixed_size_binary(faces.type):
+        if faces.type.byte_width != 3 * image_size**2:
+            raise ValueError(f"{name}'s faces are not {image_size} pixels wide")
+        pixels = np.frombuffer(faces.buffers()[1], np.uint8)
+        return RawClip(name, where, frames, mel, pixels.reshape(-1, 3, image_size, image_size))
+    _, offsets, files = faces.buffers()
+    return CompressedClip(
+        name, where, frames, mel,
+        files=np.frombuffer(files, np.uint8),
+        offsets=np.frombuffer(offsets, np.int64)[: len(faces) + 1],
+        image_size=image_size,
+        keep=keep,
+    )  # fmt: skip
