@@ -1,8 +1,21 @@
 """What happens around the training step."""
 
 from w2l.callbacks.atomic_checkpoint import AtomicCheckpointIO
+from w2l.callbacks.curve_file import CurveFile
+from w2l.callbacks.run_checkpoints import RunCheckpoints, copy_best
 from w2l.callbacks.sample_grid import SampleGrid
+from w2l.callbacks.stop_signals import Stopped, StopSignals
 from w2l.callbacks.sync_gate import SyncGate
 from w2l.callbacks.wandb_logger import wandb_logger
 
-__all__ = ["AtomicCheckpointIO", "SampleGrid", "SyncGate", "wandb_logger"]
+__all__ = [
+    "AtomicCheckpointIO",
+    "CurveFile",
+    "RunCheckpoints",
+    "SampleGrid",
+    "StopSignals",
+    "Stopped",
+    "SyncGate",
+    "copy_best",
+    "wandb_logger",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,3 +20,5 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> None:
         with atomic_path(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())  # or a power cut leaves the new name on an empty file

@@ -27,13 +27,15 @@ _CHECKOUT = Path(__file__).resolve().parents[3] / "configs"
 CONFIG_DIR = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 
 
-def run(task: Callable[[DictConfig], None], config_name: str) -> None:
+def run(task: Callable[[DictConfig], float | None], config_name: str) -> None:
     """Compose `configs/<config_name>.yaml` with the command line and call `task`.
 
-    Exits with code 1 and one sentence on bad input, 130 when interrupted.
+    Exits with code 1 and one sentence on bad input, 130 when interrupted. With `--multirun` each
+    job's `run_dir` lies in the sweep's folder, and a job that fails says so at once and in the end.
 
     Args:
-        task: gets the composed config, published values applied.
+        task: gets the composed config, published values applied; what it returns is what a sweep
+            optimises.
         config_name: name of the primary config, which is also the command's name.
     """
     sys.argv[1:] = quote_paths(sys.argv[1:])
@@ -42,15 +44,20 @@ def run(task: Callable[[DictConfig], None], config_name: str) -> None:
     errors: list[UserError] = []
     started = False
 
-    def checked(cfg: DictConfig) -> None:
+    def checked(cfg: DictConfig) -> float | None:
         nonlocal started
         started = True
         try:
-            checked_task(cfg)
+            return checked_task(cfg)
         except UserError as error:
+            if HydraConfig.get().mode == RunMode.MULTIRUN:  # maybe in another process
+                job = HydraConfig.get().job
+                print(f"error: job {job.num} ({job.override_dirname}): {error}", file=sys.stderr)
+                raise
             errors.append(error)  # raised through Hydra, it would come with a list of overrides
+            return None
 
-    def checked_task(cfg: DictConfig) -> None:
+    def checked_task(cfg: DictConfig) -> float | None:
         overrides = list(HydraConfig.get().overrides.task)
         check_types(cfg, config_name, overrides)
         if cfg.published:
@@ -58,11 +65,16 @@ def run(task: Callable[[DictConfig], None], config_name: str) -> None:
         missing = sorted(OmegaConf.missing_keys(cfg))
         if missing:
             raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")
-        task(cfg)
+        if HydraConfig.get().mode == RunMode.MULTIRUN and "run_dir" in cfg:
+            sweep = HydraConfig.get().sweep
+            cfg.run_dir = str(Path(sweep.dir) / sweep.subdir)
+        return task(cfg)
 
     decorate = hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name=config_name)
     try:
         decorate(checked)()
+    except UserError as error:
+        fail(str(error))  # of a job of a sweep
     except MissingMandatoryValue as error:
         fail(f"Missing value: {_first_line(error)}.")
     except (HydraException, OmegaConfBaseException) as error:

@@ -1,7 +1,7 @@
 """Path values are quoted for the user before Hydra's grammar sees them.
 
 Hydra rejects `watch?v=x`, `it's.mp4`, `a (1).mp4`, `~/x` and sweeps over `a,b.mp4`. Nobody who
-types a file name expects that.
+types a file name expects that; who types `--multirun` expects the sweep.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 # Keys whose value is a path, an address or a registry name, in any command.
 PATH_KEYS = frozenset(
     {
-        "audio", "checkpoint", "data.root", "data_root", "detector_weights", "expert", "face",
+        "audio", "checkpoint", "data.cache_dir", "data.root", "data_root", "detector_weights", "expert", "face",
         "init_from", "judge", "out", "outfile", "output", "resume", "syncnet", "video",
     }
 )  # fmt: skip
@@ -28,14 +28,17 @@ def quote(value: str) -> str:
 
 
 def quote_paths(arguments: Sequence[str]) -> list[str]:
-    """Quote the values of path keys in `arguments`; already quoted ones, null and ??? stay."""
+    """Quote the values of path keys in `arguments`; already quoted ones, null and ??? stay,
+    and with --multirun lists of them."""
     quoted = []
+    sweeps = not {"-m", "--multirun"}.isdisjoint(arguments)
     for argument in arguments:
         key, equals, value = argument.partition("=")
         is_literal = value in {"null", "???"} or (
             len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
         )
-        if equals and key.lstrip("+~") in PATH_KEYS and not is_literal:
+        is_swept = sweeps and "," in value
+        if equals and key.lstrip("+~") in PATH_KEYS and not is_literal and not is_swept:
             argument = f"{key}={quote(value)}"
         quoted.append(argument)
     return quoted

@@ -1,0 +1,248 @@
+"""The checkpoints of a run: after which updates, which are kept, and what makes them exact."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+import torch.distributed as dist
+from pytorch_lightning.callbacks import Checkpoint
+
+from w2l.callbacks.curve_file import CurveFile
+from w2l.callbacks.random_states import random_states, restore_random_states
+from w2l.callbacks.stop_signals import Stopped, StopSignals
+from w2l.callbacks.sync_gate import updates
+from w2l.errors import UserError
+from w2l.files import atomic_path
+
+
+class RunCheckpoints(Checkpoint):
+    """Writes `update-0003000.ckpt`, which is also `last.ckpt`, and `best.ckpt`.
+
+    A checkpoint is the state right after an update and before anything else. Where a validation
+    is due after that update, the resumed run makes it: what hangs on it (the best score, the sync
+    loss's weight) is then as in a run that was not interrupted, and a signal need not wait for
+    hundreds of validation batches.
+
+    Args:
+        folder: where the checkpoints go.
+        every: updates between two.
+        keep_last: numbered ones that are kept.
+        monitor: the validation metric by which `best.ckpt` is chosen.
+        mode: whether the smallest or the largest is best.
+        stop: ends the run at the next update's end, with a checkpoint.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        every: int,
+        keep_last: int = 3,
+        monitor: str = "val/loss",
+        mode: Literal["min", "max"] = "min",
+        stop: StopSignals | None = None,
+    ) -> None:
+        if every < 1 or keep_last < 1:
+            raise UserError(
+                f"checkpoint_every={every} and keep_last={keep_last} must be 1 or more."
+            )
+        if mode not in {"min", "max"}:
+            raise UserError(f"monitor_mode must be min or max, not {mode!r}.")
+        self.folder, self.every, self.keep_last = Path(folder), every, keep_last
+        self.monitor, self.mode, self.stop = monitor, mode, stop or StopSignals()
+        self.best_score: float | None = None
+        self.saved: Path | None = None  # the newest of this run
+        self._update = 0  # the last one that was made
+        self._pending = False  # a validation is due and not made
+        self._stopping: int = 0  # the signal on which all processes agreed
+        self._group: Any = None
+        self._flush = False
+        self._random: list[dict[str, Any]] | None = None
+
+    # What is in a checkpoint
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_score": self.best_score}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_score = state_dict["best_score"]
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        states: list[Any] = [random_states()]
+        if trainer.world_size > 1:
+            states = [None] * trainer.world_size
+            dist.all_gather_object(states, random_states())
+        checkpoint["random"] = states
+        checkpoint["validation_pending"] = self._pending
+        if self._pending:
+            _mark_validation_as_due(checkpoint["loops"]["fit_loop"])
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self._random = checkpoint.get("random")
+        self._pending = checkpoint.get("validation_pending", False)
+
+    # When
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if trainer.world_size > 1:
+            # Processes agree on the CPU, so that no update waits for the GPU.
+            self._group = dist.new_group(backend="gloo")
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.stop.quiet = not trainer.is_global_zero
+        self.stop.hold()  # Lightning has set its handlers by now
+        self._update = updates(trainer, pl_module)
+        for logger in trainer.loggers:
+            if isinstance(logger, CurveFile) and trainer.is_global_zero:
+                logger.begin(trainer.fit_loop.total_batch_idx + 1, self._pending)
+        self._pending = False
+        if self._random:
+            restore_random_states(self._random[trainer.global_rank % len(self._random)])
+            self._random = None
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        done = updates(trainer, pl_module)
+        if done == self._update:
+            return  # gradients are being accumulated
+        self._update = done
+        stopping = self._agree(trainer)
+        if stopping or done % self.every == 0 or _is_last(trainer):
+            self._save(trainer, pending=_validation_is_due(trainer))
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if trainer.sanity_checking or not self._agree(trainer):
+            return
+        if self.saved != self._path():
+            self._save(trainer, pending=True)
+        self._leave(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        score = trainer.callback_metrics.get(self.monitor)
+        if trainer.sanity_checking or score is None:
+            return
+        sign = 1 if self.mode == "min" else -1
+        if self.best_score is None or sign * float(score) < sign * self.best_score:
+            self.best_score = float(score)
+            trainer.save_checkpoint(self.folder / "best.ckpt", weights_only=False)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.saved != self._path():  # ended by something else than a budget
+            self._save(trainer, pending=False)
+
+    # Not in `on_train_batch_end`, where the losses of the update are not logged yet.
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._leave(trainer)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._leave(trainer)
+
+    # How
+
+    def _path(self) -> Path:
+        return self.folder / f"update-{self._update:07d}.ckpt"
+
+    def _save(self, trainer: pl.Trainer, *, pending: bool) -> None:
+        path, self._pending = self._path(), pending
+        trainer.save_checkpoint(path, weights_only=False)
+        self.saved, self._pending, self._flush = path, False, True
+        if trainer.is_global_zero:
+            _same_file(path, self.folder / "last.ckpt")
+            # By time: where a run was taken back to an older update, later numbers are older.
+            numbered = sorted(self.folder.glob("update-*.ckpt"), key=_written)
+            for old in numbered[: -self.keep_last]:
+                old.unlink()
+
+    def _agree(self, trainer: pl.Trainer) -> bool:
+        """Whether any process was told to stop; all learn of it after the same update."""
+        self._stopping = int(self.stop.received or 0)
+        if self._group is not None:
+            told = torch.tensor(self._stopping)
+            dist.all_reduce(told, dist.ReduceOp.MAX, self._group)
+            self._stopping = int(told)
+        return bool(self._stopping)
+
+    def _leave(self, trainer: pl.Trainer) -> None:
+        if self._flush:  # what was logged up to the checkpoint is on the disk with it
+            for logger in trainer.loggers:
+                logger.save()
+            self._flush = False
+        if self._stopping and self.saved is not None:
+            raise Stopped(self._stopping, self.saved)
+
+
+def _written(path: Path) -> tuple[int, str]:
+    return path.stat().st_mtime_ns, path.name
+
+
+def _same_file(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source`, or a copy where the filesystem has no links."""
+    with atomic_path(target) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+
+
+def _validation_is_due(trainer: pl.Trainer) -> bool:
+    loop = trainer.fit_loop
+    assert loop._data_fetcher is not None
+    return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
+
+
+def _is_last(trainer: pl.Trainer) -> bool:
+    """Whether the budget ends with this update."""
+    if trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps:
+        return True
+    epochs = trainer.max_epochs
+    if epochs in (None, -1) or trainer.current_epoch + 1 < epochs:
+        return False
+    return trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+
+
+def _mark_validation_as_due(loops: dict[str, Any]) -> None:
+    """Change the saved progress so that Lightning validates first when it goes on.
+
+    It would take a checkpoint from an update's end for one from after the validation. Marked is
+    an update that is complete and a validation that was begun and had no batch.
+    """
+    progress = loops["epoch_loop.batch_progress"]
+    for count in (progress["total"], progress["current"]):
+        count["completed"] = count["processed"]
+    validation = loops["epoch_loop.val_loop.batch_progress"]
+    validation["total"].update(ready=1, started=1, processed=0, completed=0)
+    validation["current"].update(ready=0, started=0, processed=0, completed=0)
+    validation["is_last_batch"] = False
+
+
+def copy_best(resumed: Path, folder: Path) -> None:
+    """Bring the best checkpoint along where a run goes on in another folder."""
+    best = resumed.parent / "best.ckpt"
+    if best.is_file() and not (folder / "best.ckpt").exists():
+        with atomic_path(folder / "best.ckpt") as temporary:
+            shutil.copyfile(best, temporary)
