@@ -2,14 +2,211 @@
 
 from __future__ import annotations
 
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import cv2
+import numpy as np
+import torch
 from omegaconf import DictConfig
 from rich.console import Console
+from torch.utils.data import DataLoader
 
+from benchmarks.face_clips import write_face_clips
+from benchmarks.published_reading import PublishedExpert, PublishedGenerator, PublishedReading
+from w2l.data import ClipDataModule, LipSamples, SyncSamples
+from w2l.data.batches import concatenate
+from w2l.data.index import INDEX, parse_index, shard_folder
+from w2l.data.module import Samples
+from w2l.data.storage import FOLDER, Storage
 from w2l.errors import UserError
+from w2l.windows import FPS
+
+ROOT = Path(__file__).resolve().parents[1]
+FRAMES = 75  # of each clip: 3 s
+OURS: dict[str, Samples] = {"expert": SyncSamples(), "generator": LipSamples()}
+PUBLISHED = {"expert": PublishedExpert, "generator": PublishedGenerator}
+STORAGES = ("compressed", "raw")
 
 
 def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
-    """Not there yet."""
-    raise UserError(f"name={cfg.name} is not available in this version.")
+    """Measure clips made here, or the user's own where `data.root` is given.
+
+    Raises:
+        UserError: the user's set cannot be read.
+    """
+    if cfg.data.root is not None:
+        return measure_own(cfg, console)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        names = write_face_clips(root, clips=cfg.loader.clips, frames=FRAMES, seed=cfg.seed)
+        per_hour = {storage: pack(root, storage, cfg.data.image_size) for storage in STORAGES}
+        folders = [str(root / name) for name in names]
+        check_same_sample(root, folders[0], cfg.data.image_size)
+        for storage, size in per_hour.items():
+            console.print(f"{storage}: {size / 1e9:.2f} GB per hour of video")
+        rates = {what: compare(root, folders, what, cfg, console) for what in OURS}
+    ratios = {
+        what: {storage: rate[storage] / rate["published"] for storage in STORAGES}
+        for what, rate in rates.items()
+    }
+    return {
+        "ratio": round(ratios["expert"]["compressed"], 2),
+        "ratio_raw": round(ratios["expert"]["raw"], 2),
+        "of": "samples/s of the expert's training in one process with one thread, compressed "
+        "shards (ratio_raw: raw) over reading as the published code does",
+        "samples_per_s": rates["expert"],
+        "generator": {
+            "ratio": round(ratios["generator"]["compressed"], 2),
+            "ratio_raw": round(ratios["generator"]["raw"], 2),
+            "samples_per_s": rates["generator"],
+        },
+        "bytes_per_hour": per_hour,
+        "clips": cfg.loader.clips,
+        "frames_per_clip": FRAMES,
+        "image_size": cfg.data.image_size,
+    }
+
+
+def pack(root: Path, storage: str, image_size: int) -> int:
+    """Make shards as a user does; returns bytes per hour of video."""
+    values = [f"source=prepared data_root={root} out={root}", f"image_size={image_size}"]
+    command = [sys.executable, "-m", "preprocess", *" ".join(values).split(), f"storage={storage}"]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    path = root / shard_folder(storage, image_size) / INDEX
+    shards = [
+        shard
+        for entries in parse_index(path.read_bytes(), str(path)).splits.values()
+        for shard in entries
+    ]
+    hours = sum(shard.frames for shard in shards) / FPS / 3600
+    return round(sum(shard.bytes for shard in shards) / hours)
+
+
+class _Picks:
+    """Stands for a random generator and draws given frames, the second one not in sync."""
+
+    def __init__(self, *frames: int) -> None:
+        self.frames = list(frames)
+
+    def choice(self, _: np.ndarray) -> int:
+        return self.frames.pop(0)
+
+    def random(self) -> float:
+        return 1.0
+
+    def integers(self, _: int) -> int:
+        return 0
+
+
+def check_same_sample(root: Path, folder: str, image_size: int) -> None:
+    """The published way gives the sample that ours gives, for the same two windows.
+
+    Raises:
+        AssertionError: it does not, so the two must not be compared.
+    """
+    clip = Storage(str(root), FOLDER, image_size=image_size).clips("train")[0]
+    for what, kind in PUBLISHED.items():
+        theirs = kind([folder], image_size, picks=(31, 12))[0]
+        ours = concatenate([OURS[what](clip, _Picks(31, 12))])  # type: ignore[arg-type, type-var]
+        for mine, published in zip(ours, theirs, strict=False):
+            assert torch.allclose(mine[0], published, atol=2e-4), what
+
+
+def compare(
+    root: Path, folders: list[str], what: str, cfg: DictConfig, console: Console
+) -> dict[str, float]:
+    """Samples/s of the published way and of both storages: medians over turns taken in a row."""
+    size, batch_size = cfg.data.image_size, cfg.data.batch_size
+    published = PUBLISHED[what](folders, size, cfg.seed)
+    passes: dict[str, Iterator[Any]] = {"published": published_batches(published, batch_size)}
+    for storage in STORAGES:
+        passes[storage] = batches(root, storage, OURS[what], cfg)
+    check_same_batches(*(batches(root, storage, OURS[what], cfg) for storage in STORAGES))
+    rates: dict[str, list[float]] = {name: [] for name in passes}
+    for turn in range(cfg.loader.turns + 1):
+        for name, endless in passes.items():
+            rate = samples_per_s(endless, batch_size, cfg.loader.seconds)
+            if turn:  # the first warms up
+                rates[name].append(rate)
+    result = {name: round(statistics.median(values), 1) for name, values in rates.items()}
+    for name, rate in result.items():
+        times = rate / result["published"]
+        console.print(f"{what}: {name} {rate:.0f} samples/s, {times:.1f} times the published")
+    return result
+
+
+def published_batches(dataset: PublishedReading, batch_size: int) -> Iterator[Any]:
+    """Batches without end, read as the published code does."""
+    return iter(DataLoader(dataset, batch_size=batch_size, shuffle=False))
+
+
+def batches(
+    root: Path | str, storage: str, samples: Samples, cfg: DictConfig, num_workers: int = 0
+) -> Iterator[Any]:
+    """Training batches without end."""
+    data = ClipDataModule(
+        root, samples,
+        storage=storage,
+        batch_size=cfg.data.batch_size,
+        num_workers=num_workers,
+        image_size=cfg.data.image_size,
+        repeats=cfg.data.repeats,
+        seed=cfg.seed,
+    )  # fmt: skip
+    data.setup("fit")
+    loader = data.train_dataloader()
+    while True:
+        yield from loader
+
+
+def check_same_batches(*passes: Iterator[Any]) -> None:
+    """Both storages give the same float32 batches.
+
+    Raises:
+        AssertionError: they do not.
+    """
+    for first, second in islice(zip(*passes, strict=True), 3):
+        for mine, other in zip(first, second, strict=True):
+            assert mine.dtype == other.dtype
+            assert torch.equal(mine, other)
+
+
+def samples_per_s(endless: Iterator[Any], batch_size: int, seconds: float) -> float:
+    """Samples/s over whole batches that take `seconds` at least."""
+    next(endless)
+    started, taken = time.perf_counter(), 0
+    while (passed := time.perf_counter() - started) < seconds or not taken:
+        next(endless)
+        taken += batch_size
+    return taken / passed
+
+
+def measure_own(cfg: DictConfig, console: Console) -> dict[str, Any]:
+    """The user's own set: one process, then `data.num_workers` of them."""
+    if cfg.data.samples not in OURS:
+        raise UserError(f"data.samples={cfg.data.samples} is unknown: use {' or '.join(OURS)}.")
+    samples, rates = OURS[cfg.data.samples], {}
+    for workers in (0, cfg.data.num_workers):
+        torch.set_num_threads(1)
+        cv2.setNumThreads(1)
+        endless = batches(cfg.data.root, cfg.data.storage, samples, cfg, workers)
+        seconds = cfg.loader.seconds * cfg.loader.turns
+        rates[workers] = round(samples_per_s(endless, cfg.data.batch_size, seconds), 1)
+        console.print(f"{workers or 'no'} workers: {rates[workers]:.0f} samples/s")
+    return {
+        "ratio": round(rates[cfg.data.num_workers] / rates[0], 2),
+        "of": f"samples/s with {cfg.data.num_workers} workers over samples/s without",
+        "samples_per_s": rates,
+        "data_root": cfg.data.root,
+        "storage": cfg.data.storage,
+    }

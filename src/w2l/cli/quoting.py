@@ -12,8 +12,9 @@ from collections.abc import Sequence
 # Keys whose value is a path, an address or a registry name, in any command.
 PATH_KEYS = frozenset(
     {
-        "audio", "checkpoint", "data.cache_dir", "data.root", "data_root", "detector_weights", "expert", "face",
-        "init_from", "judge", "out", "outfile", "output", "resume", "syncnet", "video",
+        "audio", "checkpoint", "data.cache_dir", "data.root", "data_root", "detector_weights",
+        "expert", "face", "init_from", "judge", "out", "outfile", "output", "resume", "syncnet",
+        "video",
     }
 )  # fmt: skip
 
@@ -28,8 +29,7 @@ def quote(value: str) -> str:
 
 
 def quote_paths(arguments: Sequence[str]) -> list[str]:
-    """Quote the values of path keys in `arguments`; already quoted ones, null and ??? stay,
-    and with --multirun lists of them."""
+    """Quote the values of path keys; already quoted ones, null, ???, and lists in a sweep stay."""
     quoted = []
     sweeps = not {"-m", "--multirun"}.isdisjoint(arguments)
     for argument in arguments:

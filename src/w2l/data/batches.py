@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 
 class SyncBatch(NamedTuple):
@@ -49,8 +50,23 @@ BatchType = TypeVar("BatchType", SyncBatch, LipBatch)
 
 
 def concatenate(samples: Sequence[BatchType]) -> BatchType:
-    """Join samples, each a batch of one or more windows, into one batch."""
-    return type(samples[0])(*(torch.cat(parts) for parts in zip(*samples, strict=True)))
+    """Join samples, each a batch of one or more windows, into one batch; pictures become float."""
+    return type(samples[0])(*(_join(parts) for parts in zip(*samples, strict=True)))
+
+
+def _join(parts: Sequence[Tensor]) -> Tensor:
+    joined = torch.cat(list(parts))
+    if joined.dtype == torch.uint8:
+        return _new(joined.shape).copy_(joined).div_(255)
+    return joined
+
+
+def _new(shape: torch.Size) -> Tensor:
+    """An empty float32 tensor, in a worker where the training process can see it: no copy."""
+    if get_worker_info() is None:
+        return torch.empty(shape)
+    storage = torch.UntypedStorage._new_shared(4 * shape.numel(), device="cpu")
+    return torch.empty(0).set_(storage, 0, shape)  # type: ignore[call-overload]
 
 
 def stack_frames(frames: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from w2l.data.augment import Augment
-from w2l.data.batches import LipBatch, SyncBatch, stack_frames
+from w2l.data.batches import LipBatch, SyncBatch
 from w2l.data.clips import AnyClip
 from w2l.data.rejections import NO_WINDOW, TOO_SHORT, BadClipError
 from w2l.windows import (
@@ -25,7 +25,10 @@ MIN_FRAMES = 3 * WINDOW_FRAMES  # published: a clip needs more than 15 frames
 
 
 class Samples(Protocol):
-    """Draws one sample, a batch of one or more windows, from a clip."""
+    """Draws one sample, a batch of one or more windows, from a clip.
+
+    Its pictures are still uint8: `concatenate` makes them float, all of a batch at once.
+    """
 
     def __call__(self, clip: AnyClip, rng: np.random.Generator) -> SyncBatch | LipBatch:
         """Raises BadClipError with a reason where the clip gives none."""
@@ -50,22 +53,20 @@ def _starts(
 
 def _windows(clip: AnyClip, starts: Sequence[int]) -> np.ndarray:
     """(B, T, S, S, 3) uint8."""
-    return np.stack([clip.faces(np.arange(start, start + WINDOW_FRAMES)) for start in starts])
+    windows = [clip.faces(np.arange(start, start + WINDOW_FRAMES)) for start in starts]
+    return windows[0][None] if len(windows) == 1 else np.stack(windows)
 
 
-def _channels_first(windows: np.ndarray) -> Tensor:
-    """(B, T, S, S, 3) → (B, 3, T, S, S), still uint8: what is cut away need not be float."""
-    return torch.from_numpy(windows).permute(0, 4, 1, 2, 3)
-
-
-def _faces(clip: AnyClip, start: int) -> Tensor:
-    """(1, 3, T, S, S) float32 in [0, 1]."""
-    return _channels_first(_windows(clip, [start])).float() / 255
+def _faces(clip: AnyClip, start: int) -> np.ndarray:
+    """(1, 3, T, S, S) uint8."""
+    return clip.faces(np.arange(start, start + WINDOW_FRAMES)).transpose(3, 0, 1, 2)[None]
 
 
 def _lower_halves(windows: np.ndarray) -> Tensor:
-    """The expert's input of windows (B, T, S, S, 3): (B, 3T, S/2, S) float32 in [0, 1]."""
-    return stack_frames(_channels_first(windows)).float() / 255
+    """The expert's input of windows (B, T, S, S, 3), frame by frame: (B, 3T, S/2, S) uint8."""
+    n, _, size = windows.shape[:3]
+    lower = windows[:, :, size // 2 :].transpose(0, 1, 4, 2, 3)
+    return torch.from_numpy(np.array(lower, order="C").reshape(n, -1, size - size // 2, size))
 
 
 def _group(size: int, rng: np.random.Generator) -> Tensor:
@@ -166,12 +167,12 @@ class LipSamples:
         start = int(rng.choice(heard))
         target = _faces(clip, start)
         reference = _faces(clip, _other(starts, start, self.min_distance, rng))
-        masked = target.clone()
-        masked[:, :, :, masked.shape[3] // 2 :] = 0
+        masked_and_reference = np.concatenate([target, reference], axis=1)
+        masked_and_reference[:, :3, :, target.shape[3] // 2 :] = 0
         mels = frame_mel_windows(mel, start, self.lead_frames)
         return LipBatch(
-            torch.cat([masked, reference], dim=1),
+            torch.from_numpy(masked_and_reference),
             torch.from_numpy(mels)[None, :, None],
             torch.from_numpy(mel_window(mel, start).copy())[None, None],
-            target,
+            torch.from_numpy(target.copy()),
         )

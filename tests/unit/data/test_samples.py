@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +25,8 @@ from w2l.data import (
     list_clips,
 )
 from w2l.data.batches import concatenate, stack_frames
-from w2l.data.clips import BadClipError
+from w2l.data.clips import AnyClip, BadClipError
+from w2l.data.samples import Samples
 from w2l.errors import UserError
 
 
@@ -39,6 +41,11 @@ def numbered(tmp_path: Path) -> Clip:
     return Clip(folder)
 
 
+def one(samples: Samples, clip: AnyClip, rng: np.random.Generator) -> Any:
+    """A sample as a batch holds it."""
+    return concatenate([samples(clip, rng)])
+
+
 def levels(frames: torch.Tensor) -> list[int]:
     """Frame numbers shown in (1, 3, T, S, S), by their grey level."""
     return [round(float(x) * 255) - 10 for x in frames[0, 0, :, 10, 10]]
@@ -48,7 +55,7 @@ def test_sync_samples_show_the_heard_window_half_of_the_time(numbered: Clip) -> 
     rng = np.random.default_rng(0)
     labels = []
     for _ in range(200):
-        sample = SyncSamples()(numbered, rng)
+        sample = one(SyncSamples(), numbered, rng)
         assert sample.frames.shape == (1, 15, 48, 96)
         heard = round(float(sample.mel[0, 0, 0, 0]) / 3.2 + 0.4)
         shown = round(float(sample.frames[0, 0, 0, 0]) * 255) - 10
@@ -62,7 +69,7 @@ def test_samples_are_blue_green_red(numbered: Clip) -> None:
     for path in numbered.folder.glob("*.jpg"):
         cv2.imwrite(str(path), np.broadcast_to(colour, (60, 50, 3)))
     rng = np.random.default_rng(0)
-    lips = LipSamples()(numbered, rng)
+    lips = one(LipSamples(), numbered, rng)
     for picture in (
         lips.target[0],
         lips.masked_and_reference[0, :3],
@@ -70,14 +77,14 @@ def test_samples_are_blue_green_red(numbered: Clip) -> None:
     ):
         np.testing.assert_allclose(picture[:, 0, 5, 5] * 255, colour, atol=3)
     for samples in (SyncSamples(), ContrastiveSamples()):
-        shown = samples(numbered, rng).frames[0, :, 5, 5] * 255
+        shown = one(samples, numbered, rng).frames[0, :, 5, 5] * 255
         np.testing.assert_allclose(shown, np.tile(colour, 5), atol=3)
 
 
 def test_lip_samples_hide_the_target_and_show_another_window(numbered: Clip) -> None:
     rng = np.random.default_rng(1)
     for _ in range(50):
-        sample = LipSamples()(numbered, rng)
+        sample = one(LipSamples(), numbered, rng)
         masked, reference = sample.masked_and_reference.split(3, dim=1)
         shown = levels(sample.target)
         assert shown == list(range(shown[0], shown[0] + 5))
@@ -90,7 +97,7 @@ def test_lip_samples_hide_the_target_and_show_another_window(numbered: Clip) -> 
 
 
 def test_contrastive_windows_keep_their_distance(numbered: Clip) -> None:
-    sample = ContrastiveSamples(windows=6, min_distance=5)(numbered, np.random.default_rng(2))
+    sample = one(ContrastiveSamples(windows=6, min_distance=5), numbered, np.random.default_rng(2))
     shown = sorted(round(float(x) * 255) - 10 for x in sample.frames[:, 0, 0, 0])
     assert 4 <= len(shown) <= 6
     assert min(np.diff(shown)) >= 5
@@ -116,7 +123,7 @@ def test_gaps_are_not_windows(numbered: Clip) -> None:
         (numbered.folder / f"{f}.jpg").unlink()
     rng = np.random.default_rng(3)
     for _ in range(30):
-        shown = levels(LipSamples()(numbered, rng).target)
+        shown = levels(one(LipSamples(), numbered, rng).target)
         assert not {10, 20, 30} & set(shown)
 
 
@@ -124,7 +131,7 @@ def test_a_clip_of_fifteen_frames_is_too_short(numbered: Clip) -> None:
     for f in range(15, 40):
         (numbered.folder / f"{f}.jpg").unlink()
     with pytest.raises(BadClipError, match="too few"):
-        SyncSamples()(numbered, np.random.default_rng(0))
+        one(SyncSamples(), numbered, np.random.default_rng(0))
 
 
 def test_mel_is_computed_from_the_sound_where_no_file_is(tmp_path: Path) -> None:
@@ -205,7 +212,7 @@ def test_windows_of_a_clip_are_changed_alike_and_a_share_of_draws_not_at_all(
         cv2.imwrite(str(path), np.full((60, 50, 3), 90, np.uint8))
     rng = np.random.default_rng(0)
     samples = ContrastiveSamples(windows=4, augment=Augment(share=0.5))
-    draws = [samples(numbered, rng).frames[:, :, 20, 20] for _ in range(60)]
+    draws = [one(samples, numbered, rng).frames[:, :, 20, 20] for _ in range(60)]
     assert all(torch.equal(draw, draw[:1].expand_as(draw)) for draw in draws)
     untouched = [torch.allclose(draw, torch.tensor(90 / 255), atol=2e-3) for draw in draws]
     assert 20 <= sum(untouched) <= 40
@@ -243,7 +250,7 @@ def test_references_and_wrong_windows_keep_their_distance(prepared: Path) -> Non
     (clip, *_) = list_clips(prepared, "train")
     for seed in range(200):
         rng = np.random.default_rng(seed)
-        near = LipSamples(min_distance=12)(clip, rng)
+        near = one(LipSamples(min_distance=12), clip, rng)
         target, reference = near.target[0], near.masked_and_reference[0, 3:]
         starts = [_start_of(clip, window) for window in (target, reference)]
         assert abs(starts[0] - starts[1]) >= 12
