@@ -41,7 +41,7 @@ class Draws(pl.Callback):
         pl_module.log("draws/torch", float(torch.rand(())))
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """Stands for SIGKILL: nothing is written any more."""
 
 
@@ -54,7 +54,7 @@ class At(pl.Callback):
     def _go(self, trainer: pl.Trainer, where: str) -> None:
         if where == self.where and trainer.fit_loop.total_batch_idx + 1 == self.update:
             if self.number is None:
-                raise Crash
+                raise CrashError
             os.kill(os.getpid(), self.number)
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, *_: object) -> None:
@@ -183,7 +183,7 @@ def test_resume_is_exact(
         run(kind, prepared, whole[name], *end, endless=endless)
     folder, every = tmp_path / "run", 1000 if number else 3
     if number is None:
-        with pytest.raises(Crash):
+        with pytest.raises(CrashError):
             run(kind, prepared, folder, At(update, where, number), endless=endless, every=every)
     else:
         stopped = run(kind, prepared, folder, At(update, where, number), endless=endless)

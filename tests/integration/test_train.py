@@ -14,7 +14,10 @@ import pytest
 import torch
 
 from tests.integration.command import arguments, call, environment
+from tests.integration.test_resume import differences
 from tests.writing import save_network
+from w2l.callbacks import Stopped, StopSignals
+from w2l.cli.requeue import leave
 from w2l.cli.train import main
 from w2l.models import Expert, Generator
 
@@ -35,33 +38,92 @@ def steps(run_dir: Path) -> list[int]:
         return [int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]]
 
 
-def test_a_killed_run_resumes(prepared: Path, experts: Path, tmp_path: Path) -> None:
+SCONTROL = """#!/bin/sh
+echo "$@" >> {log}
+case "$1" in show) echo "JobId=77 JobState=RUNNING PreemptTime={preempted}";; esac
+"""
+
+
+def slurm(folder: Path, preempted: str = "None") -> dict[str, str]:
+    """The environment of a Slurm job of one task, and a scontrol that writes down its calls."""
+    script = folder / "bin" / "scontrol"
+    script.parent.mkdir(exist_ok=True)
+    script.write_text(SCONTROL.format(log=folder / "scontrol.log", preempted=preempted))
+    script.chmod(0o755)
+    names = {"JOB_ID": "77", "NTASKS": "1", "PROCID": "0", "LOCALID": "0", "NODEID": "0",
+             "JOB_NAME": "train", "NTASKS_PER_NODE": "1", "NNODES": "1"}  # fmt: skip
+    variables = {f"SLURM_{name}": value for name, value in names.items()}
+    return {**variables, "PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def interrupted(
+    command: list[str], number: int, checkpoints: Path, cwd: Path, extra: dict[str, str]
+) -> tuple[int, str]:
+    """Start a training, signal its whole group after one more checkpoint; exit code and output."""
+    before = set(checkpoints.glob("update-*.ckpt"))
+    with (cwd / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=cwd, env={**environment(), **extra}, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + 240
+        while set(checkpoints.glob("update-*.ckpt")) <= before:
+            assert process.poll() is None, (cwd / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, number)
+        return process.wait(240), (cwd / "log").read_text()
+
+
+def test_an_often_stopped_run_is_the_one_that_was_not(
+    prepared: Path, experts: Path, tmp_path: Path
+) -> None:
+    run_dir, whole = tmp_path / "run", tmp_path / "whole"
     common = ["experiment=wav2lip_gan", f"data.root={prepared}", NARROW, "debug=fast",
-              f"expert={experts / 'outputs' / 'expert.ckpt'}", "logger=csv"]  # fmt: skip
-    run_dir, last = tmp_path / "run", tmp_path / "run" / "checkpoints" / "last.ckpt"
-    log = (tmp_path / "log").open("w")
-    command = arguments("train.py", *common, f"run_dir={run_dir}", "max_updates=100000")
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stdout=log, stderr=log, start_new_session=True
+              f"expert={experts / 'outputs' / 'expert.ckpt'}", "data.num_workers=2",
+              "+data.repeats=3", "trainer.val_check_interval=7", "checkpoint_every=4",
+              "max_updates=40", "resume=auto", "callbacks.sync_gate.below=100"]  # fmt: skip
+    command = arguments("train.py", *common, f"run_dir={run_dir}")
+    cases: list[tuple[int, int, str, dict[str, str]]] = [
+        (signal.SIGUSR1, 138, "Slurm job 77 is in the queue again", slurm(tmp_path)),
+        (signal.SIGTERM, 143, "stopped by SIGTERM; checkpoint: ", {}),
+        (signal.SIGINT, 130, "interrupted; what was finished is kept", {}),
+        (signal.SIGKILL, -signal.SIGKILL, "", {}),
+    ]
+    for number, code, words, extra in cases:
+        checkpoints = run_dir / "checkpoints"
+        left, output = interrupted(command, number, checkpoints, tmp_path, extra)
+        assert left == code, output
+        assert words in output
+        assert "Traceback" not in output
+        assert not list(checkpoints.glob(".*")) or number == signal.SIGKILL
+    assert (tmp_path / "scontrol.log").read_text() == "requeue 77\n"
+    for folder in (run_dir, whole):
+        result = call("train.py", *common, f"run_dir={folder}", cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    assert steps(whole) == list(range(40))
+    assert (run_dir / "csv" / "metrics.csv").read_text() == (
+        whole / "csv" / "metrics.csv"
+    ).read_text()
+    one, other = (
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+        for folder in (run_dir, whole)
     )
-    deadline = time.monotonic() + 120
-    while not last.exists():
-        assert process.poll() is None, (tmp_path / "log").read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    log.close()
-    done = torch.load(last, weights_only=True)["global_step"] // 2
-    assert done >= 1
-    again = tmp_path / "again"
-    values = [f"run_dir={again}", f"resume={last}", f"max_updates={done + 2}"]
-    result = call("train.py", *common, *values, cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert steps(again) == [done, done + 1]
-    saved = torch.load(again / "checkpoints" / "last.ckpt", weights_only=True)
-    assert saved["global_step"] == 2 * (done + 2)
-    assert not list(last.parent.glob(".*")), "a half-written checkpoint was left"
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "callbacks", "random"):
+        assert list(differences(one[part], other[part])) == []
+
+
+@pytest.mark.parametrize(("preempted", "queued"), [("None", False), ("2026-01-01T00:00:00", True)])
+def test_slurm_is_asked_whether_a_sigterm_was_pre_emption(
+    preempted: str, queued: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in slurm(tmp_path, preempted).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as left:
+        leave(Stopped(signal.SIGTERM, tmp_path), StopSignals(), speaks=True)
+    assert left.value.code == 143
+    calls = (tmp_path / "scontrol.log").read_text().splitlines()
+    assert calls == ["show job 77", *(["requeue 77"] if queued else [])]
 
 
 def test_the_newest_expert_under_outputs_is_the_default(prepared: Path, experts: Path) -> None:
@@ -110,6 +172,9 @@ def test_bad_input_is_one_sentence(
         ("experiment=syncnet", data, "resume=nowhere.ckpt"): "no such file",
         ("experiment=syncnet", data, f"resume={expert}"): "no state of a training",
         ("experiment=syncnet", data, "resume=other.ckpt"): "another experiment",
+        ("experiment=syncnet", data, "resume=empty"): "no checkpoint in this folder",
+        ("experiment=syncnet", data, "resume=auto"): "name one, as run_dir=",
+        ("experiment=syncnet", data, "keep_last=0"): "keep_last=0 must be 1 or more",
         ("experiment=wav2lip", data, f"expert={experts / 'generator.ckpt'}"): "generator",
     }
     monkeypatch.chdir(tmp_path)

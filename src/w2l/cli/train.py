@@ -50,7 +50,19 @@ def strategy_for(trainer: DictConfig, per_update: int) -> Any:
     """The configured strategy; DDP must look for unused parameters where two networks take turns.
 
     Each of the GAN's two backward passes leaves the other network without gradients.
+
+    Raises:
+        UserError: FSDP where it cannot be.
     """
+    if "FSDP" in str(trainer.strategy) or "fsdp" in str(trainer.strategy):
+        if per_update > 1:
+            raise UserError(
+                "FSDP cannot train the GAN, whose two networks take turns within one step: "
+                "use trainer=ddp."
+            )
+        if trainer.accelerator == "cpu" or not torch.cuda.is_available():
+            raise UserError("FSDP needs GPUs, and none is used here: use trainer=ddp.")
+        return instantiate(trainer.strategy, _convert_="all")
     if per_update == 1 or trainer.strategy not in {"auto", "ddp"}:
         return trainer.strategy
     several = torch.cuda.device_count() > 1 and str(trainer.devices) != "1"

@@ -1,0 +1,77 @@
+"""Several processes are one training: the same samples, each once, and the same gradients."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from pytorch_lightning.strategies import FSDPStrategy
+
+from tests.configs.test_train_configs import composed
+from tests.integration.command import ROOT, call, environment
+from w2l.cli.train import strategy_for
+from w2l.errors import UserError
+from w2l.models import Expert, Generator
+
+
+def test_two_processes_share_an_epoch_and_average_its_gradients(
+    prepared: Path, tmp_path: Path
+) -> None:
+    for processes, batch_size in ((1, 4), (2, 2)):
+        result = call(
+            "tests/integration/ddp_epoch.py",
+            str(prepared), str(tmp_path), str(processes), str(batch_size), cwd=tmp_path,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr[-2000:]
+    alone, first, second = (
+        torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("1-0", "2-0", "2-1")
+    )
+    assert alone["updates"] == first["updates"] == 4
+    assert sorted(alone["seen"]) == list(range(16))
+    assert not set(first["seen"]) & set(second["seen"])
+    assert sorted(first["seen"] + second["seen"]) == list(range(16))
+    for update in range(4):  # the global batch of each update is that of one process
+        both = first["seen"][2 * update :][:2] + second["seen"][2 * update :][:2]
+        assert set(both) == set(alone["seen"][4 * update :][:4])
+    assert torch.equal(first["gradients"], second["gradients"])
+    assert float(alone["gradients"].abs().max()) > 0
+    torch.testing.assert_close(first["gradients"], alone["gradients"], rtol=1e-9, atol=1e-12)
+
+
+def test_torchrun_trains_on_two_processes(prepared: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
+        str(ROOT / "train.py"), "experiment=syncnet", "trainer=ddp", "trainer.accelerator=cpu",
+        "trainer.devices=2", f"data.root={prepared}", "model.width=0.0625", "debug=fast",
+        "run_dir=run",
+    ]  # fmt: skip
+    threads = {**environment(), "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(
+        command, cwd=tmp_path, env=threads, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.count("checkpoint: run/checkpoints/last.ckpt") == 1, "both spoke"
+    state = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert state["global_step"] == 2
+    assert len(state["random"]) == 2, "each process has its random states"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "part"), [("syncnet", "FSDP needs GPUs"), ("wav2lip_gan", "use trainer=ddp")]
+)
+def test_where_fsdp_cannot_be_is_one_sentence(experiment: str, part: str) -> None:
+    cfg = composed(f"experiment={experiment}", "trainer=fsdp", "trainer.accelerator=cpu")
+    with pytest.raises(UserError, match=part):
+        strategy_for(cfg.trainer, 1 if experiment == "syncnet" else 2)
+
+
+def test_fsdp_config_wraps_each_network_as_a_unit() -> None:
+    cfg = composed("experiment=syncnet", "trainer=fsdp")
+    strategy = instantiate(cfg.trainer.strategy, _convert_="all")
+    assert isinstance(strategy, FSDPStrategy)
+    policy = strategy.kwargs["auto_wrap_policy"]
+    assert policy._module_classes == frozenset({Expert, Generator})
