@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from pytorch_lightning.strategies import FSDPStrategy
 
 from tests.configs.test_train_configs import composed
 from tests.integration.command import ROOT, call, environment
+from w2l.cli.hydra_app import CONFIG_DIR
 from w2l.cli.train import strategy_for
 from w2l.errors import UserError
 from w2l.models import Expert, Generator
@@ -75,3 +79,37 @@ def test_fsdp_config_wraps_each_network_as_a_unit() -> None:
     assert isinstance(strategy, FSDPStrategy)
     policy = strategy.kwargs["auto_wrap_policy"]
     assert policy._module_classes == frozenset({Expert, Generator})
+
+
+def test_cluster_recipes_start_a_training_that_composes() -> None:
+    folder = ROOT / "scripts" / "cluster"
+    script = folder / "slurm.sh"
+    subprocess.run(["bash", "-n", script], check=True)
+    service, job = yaml.safe_load_all((folder / "kubernetes.yaml").read_text())
+    pod = job["spec"]["template"]["spec"]
+    assert service["metadata"]["name"] == pod["subdomain"]
+    lines = {
+        "slurm": script.read_text().splitlines()[-1].replace('"$@"', "experiment=wav2lip"),
+        "kubernetes": pod["containers"][0]["args"][0],
+    }
+    for name, line in lines.items():
+        _, _, values = line.partition("train.py ")
+        cfg = composed(*values.split(), "run_dir=x")
+        assert cfg.resume == "auto", name
+        assert cfg.trainer.num_nodes * cfg.trainer.devices == 8, name
+    directives = re.findall(r"#SBATCH --([\w-]+)=?(\S*)", script.read_text())
+    assert dict(directives)["ntasks-per-node"] == dict(directives)["gpus-per-node"] == "4"
+    assert dict(directives)["signal"].startswith("USR1@"), "to the tasks, not to the script"
+    assert "requeue" in dict(directives)
+
+
+def test_slurm_launcher_composes() -> None:
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        cfg = compose(
+            "train",
+            ["experiment=syncnet", "hydra/launcher=slurm", "run_dir=x"],
+            return_hydra_config=True,
+        )
+    assert cfg.hydra.launcher._target_.endswith("SlurmLauncher")
+    assert cfg.hydra.launcher.max_num_timeout > 0, "a run may go back into the queue"
+    assert cfg.hydra.launcher.signal_delay_s >= 60

@@ -143,9 +143,14 @@ class RunCheckpoints(Checkpoint):
         score = trainer.callback_metrics.get(self.monitor)
         if trainer.sanity_checking or score is None:
             return
+        score = float(score)
+        if self._group is not None:  # where a metric is not reduced, the first process decides
+            shared = torch.tensor(score, dtype=torch.float64)
+            dist.broadcast(shared, 0, self._group)
+            score = float(shared)
         sign = 1 if self.mode == "min" else -1
-        if self.best_score is None or sign * float(score) < sign * self.best_score:
-            self.best_score = float(score)
+        if self.best_score is None or sign * score < sign * self.best_score:
+            self.best_score = score
             trainer.save_checkpoint(self.folder / "best.ckpt", weights_only=False)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -14,19 +14,22 @@ from w2l.callbacks import Stopped, StopSignals
 from w2l.callbacks.stop_signals import REQUEUE
 
 
-def leave(stopped: Stopped, signals: StopSignals, *, speaks: bool) -> NoReturn:
+def leave(
+    stopped: Stopped, signals: StopSignals, *, speaks: bool, is_child: bool = False
+) -> NoReturn:
     """Say what is kept, requeue where Slurm wants the run to make room, and end the process.
 
     Args:
         stopped: what ended the run.
         signals: what was heard before; a handler of somebody else (submitit's, which requeues) is
             called now that the checkpoint is there.
-        speaks: whether this is the first process, which speaks, requeues and has the exit code
-            128 + signal. The others exit with 0: a launcher kills all when one fails.
+        speaks: whether this is the first process, which speaks and requeues.
+        is_child: whether Lightning started this process beside the first. It exits with 0, for
+            Lightning kills the first where another fails.
 
     Raises:
-        KeyboardInterrupt: for SIGINT.
-        SystemExit: for the others.
+        KeyboardInterrupt: for SIGINT, in the first process.
+        SystemExit: else, with 128 + signal; what started the process must not take it for done.
     """
     if speaks:
         kept = f"checkpoint: {stopped.checkpoint}" if stopped.checkpoint else "nothing new is kept"
@@ -36,11 +39,9 @@ def leave(stopped: Stopped, signals: StopSignals, *, speaks: bool) -> NoReturn:
         earlier(stopped.signal, None)
     elif speaks and wants_requeue(stopped.signal, os.environ):
         requeue(job_id(os.environ))
-    if not speaks:
-        raise SystemExit(0)
-    if stopped.signal == signal.SIGINT:
+    if speaks and stopped.signal == signal.SIGINT:
         raise KeyboardInterrupt
-    raise SystemExit(128 + stopped.signal)
+    raise SystemExit(0 if is_child else 128 + stopped.signal)
 
 
 def job_id(environment: Mapping[str, str]) -> str | None:

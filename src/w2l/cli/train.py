@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
@@ -98,6 +99,11 @@ def find_expert(given: str | None, console: Console) -> Expert:
     return load_expert(source)
 
 
+def started_by_lightning() -> bool:
+    """Whether the other processes of this machine are neither torchrun's nor Slurm's."""
+    return not (TorchElasticEnvironment.detect() or SLURMEnvironment.detect())
+
+
 def check_run_dir(cfg: DictConfig) -> None:
     """`resume=auto` needs a folder that is the same when the command runs again.
 
@@ -150,7 +156,8 @@ def train(cfg: DictConfig) -> float | None:
         try:
             fit(system, data, trainer, resume)
         except Stopped as stopped:
-            leave(stopped, signals, speaks=trainer.is_global_zero)
+            first = trainer.is_global_zero
+            leave(stopped, signals, speaks=first, is_child=not first and started_by_lightning())
     console.print(f"checkpoint: {run_dir / 'checkpoints' / 'last.ckpt'}", highlight=False)
     return checkpoints.best_score
 
