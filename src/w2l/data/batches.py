@@ -46,6 +46,8 @@ class LipBatch(NamedTuple):
     target: Tensor
 
 
+PIECE = 2**18  # values, 1 MB
+
 BatchType = TypeVar("BatchType", SyncBatch, LipBatch)
 
 
@@ -56,9 +58,15 @@ def concatenate(samples: Sequence[BatchType]) -> BatchType:
 
 def _join(parts: Sequence[Tensor]) -> Tensor:
     joined = torch.cat(list(parts))
-    if joined.dtype == torch.uint8:
-        return _new(joined.shape).copy_(joined).div_(255)
-    return joined
+    if joined.dtype != torch.uint8:
+        return joined
+    floats = _new(joined.shape)
+    # Piece by piece, so that what is divided still lies in the processor's cache.
+    for piece, pixels in zip(
+        floats.view(-1).split(PIECE), joined.reshape(-1).split(PIECE), strict=True
+    ):
+        piece.copy_(pixels).div_(255)
+    return floats
 
 
 def _new(shape: torch.Size) -> Tensor:

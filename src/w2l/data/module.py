@@ -30,6 +30,7 @@ class ClipDataModule(pl.LightningDataModule):
         val_repeats: the same for validation.
         cache: keep decoded faces in memory (each worker its own copy).
         seed: of the order and the drawing.
+        fixed: train on the same so many samples over and over; None: on new ones all the time.
         storage: raw, compressed, folder, or auto: the first of them that the set has.
         cache_dir: where shards of an address are kept; None: ~/.cache/w2l/shards.
         cache_bytes: how much they may take there; None: no limit.
@@ -48,6 +49,7 @@ class ClipDataModule(pl.LightningDataModule):
         val_repeats: int = 1,
         cache: bool = False,
         seed: int = 0,
+        fixed: int | None = None,
         storage: str = AUTO,
         cache_dir: str | Path | None = None,
         cache_bytes: int | None = None,
@@ -63,7 +65,7 @@ class ClipDataModule(pl.LightningDataModule):
         )
         self.samples, self.val_samples = samples, val_samples or samples
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
-        self.repeats, self.val_repeats = repeats, val_repeats
+        self.repeats, self.val_repeats, self.fixed = repeats, val_repeats, fixed
 
     def setup(self, stage: str | None = None) -> None:
         """Read the split lists; stage "fit" needs both, "validate" the second.
@@ -80,15 +82,17 @@ class ClipDataModule(pl.LightningDataModule):
         )  # fmt: skip
 
     def train_dataloader(self) -> ClipLoader:
-        return self._loader(self.train_set, shuffle=True)
+        if self.fixed:
+            return self._loader(self.train_set, self.fixed, shuffle=False)
+        return self._loader(self.train_set, len(self.train_set), shuffle=True)
 
     def val_dataloader(self) -> ClipLoader:
-        return self._loader(self.val_set, shuffle=False)
+        return self._loader(self.val_set, len(self.val_set), shuffle=False)
 
-    def _loader(self, dataset: ClipDataset, *, shuffle: bool) -> ClipLoader:
+    def _loader(self, dataset: ClipDataset, n: int, *, shuffle: bool) -> ClipLoader:
         trainer, streamed = self.trainer, dataset.streamed
         sampler = EpochSampler(
-            len(dataset),
+            n,
             seed=self.seed,
             shuffle=shuffle,
             rank=trainer.global_rank if trainer else 0,

@@ -167,7 +167,8 @@ class LipSamples:
         start = int(rng.choice(heard))
         target = _faces(clip, start)
         reference = _faces(clip, _other(starts, start, self.min_distance, rng))
-        masked_and_reference = np.concatenate([target, reference], axis=1)
+        masked_and_reference = np.empty((1, 6, *target.shape[2:]), np.uint8)
+        masked_and_reference[:, :3], masked_and_reference[:, 3:] = target, reference
         masked_and_reference[:, :3, :, target.shape[3] // 2 :] = 0
         mels = frame_mel_windows(mel, start, self.lead_frames)
         return LipBatch(
