@@ -14,14 +14,15 @@ from rich.progress import track
 from rich.table import Table
 
 from evaluation.dubbing import Verdict, dub_and_judge
-from evaluation.expert_quality import ExpertQuality, expert_quality, similarity
 from evaluation.held_out import held_out
 from evaluation.page import Row, page, picture, table, video
 from evaluation.plots import plot_curves, plot_offsets
+from w2l.callbacks.clip_similarity import clip_similarity
 from w2l.data.clips import Clip
 from w2l.faces import FaceDetector
 from w2l.files import atomic_path
 from w2l.inference import LipSync
+from w2l.metrics.separation import ExpertQuality, expert_quality
 from w2l.models import Expert
 
 # Met by three runs with different seeds (docs/demo.md).
@@ -102,7 +103,7 @@ def measure_expert(trial: Trial, console: Console) -> ExpertQuality:
     for split, step in (("test", 1), ("train", 4)):  # a quarter is enough for one threshold
         clips = held_out(trial.data_root, split)[::step]
         matrices[split] = [
-            similarity(trial.expert, Clip(clip.folder, size), clip.waveform)
+            clip_similarity(trial.expert, Clip(clip.folder, size))
             for clip in track(clips, f"expert on {split} clips", console=console)
         ]
     return expert_quality(matrices["test"], matrices["train"])

@@ -50,6 +50,10 @@ class CrossEntropySync(nn.Module):
         """Embeddings (B, D) → scalar."""
         return cross_entropy(cosine(audio, face), batch.in_sync)
 
+    def chance(self, batch: SyncLabels) -> float:
+        """The loss of an expert that says 0.5 to everything."""
+        return math.log(2)
+
 
 def within_groups(similarity: Tensor, group: Tensor) -> Tensor:
     """Similarities (B, B), those of pairs from different groups (B,) made −∞."""
@@ -79,6 +83,11 @@ class ContrastiveSync(nn.Module):
         self.other_clips = other_clips
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
         self.max_scale = max_scale
+
+    def chance(self, batch: SyncLabels) -> Tensor:
+        """The loss of an expert to which all windows of this device are alike."""
+        is_other = batch.group[:, None] != batch.group
+        return torch.where(is_other, self.other_clips, 1.0).sum(dim=1).log().mean()
 
     def forward(self, audio: Tensor, face: Tensor, batch: SyncLabels) -> Tensor:
         """Embeddings of length 1, (B, D), of windows that are all in sync → scalar."""
@@ -199,6 +208,6 @@ def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
 
 
 def feature_matching(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
-    """Mean over stages of the L1 between the discriminator's maps of generated and real pictures."""
+    """Mean over stages of the L1 between the maps of generated and of real pictures."""
     pairs = (_at_least_float32(a, b.detach()) for a, b in zip(fake, real, strict=True))
     return torch.stack([F.l1_loss(a, b) for a, b in pairs]).mean()

@@ -39,7 +39,12 @@ def test_experiments_compose_and_build(experiment: str, debug: str) -> None:
     data = instantiate(cfg.data, _convert_="all")
     assert data.batch_size == cfg.data.batch_size
     callbacks = instantiate(cfg.callbacks, _convert_="all")
-    assert set(callbacks) == ({"sync_gate", "sample_grid"} if cfg.needs_expert else set())
+    expected = (
+        {"sync_gate", "sample_grid"} if cfg.needs_expert else {"expert_report", "stall_watcher"}
+    )
+    expected |= {"collapse_watcher"} if "gan" in experiment else set()
+    expected |= {"overfit_check"} if debug == "overfit" else set()
+    assert expected <= set(callbacks)
 
 
 def test_published_recipes_to_the_letter() -> None:

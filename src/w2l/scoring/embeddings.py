@@ -102,6 +102,16 @@ def sound_embeddings(
 def expert_embeddings(
     expert: Expert, crops: Iterable[np.ndarray | None], waveform: np.ndarray, batch_size: int
 ) -> tuple[Tensor, Tensor]:
+    """The expert's embeddings of faces and of a waveform (mono at 16 kHz, float in [-1, 1]).
+
+    See `mel_embeddings`.
+    """
+    return mel_embeddings(expert, crops, log_mel(waveform), batch_size)
+
+
+def mel_embeddings(
+    expert: Expert, crops: Iterable[np.ndarray | None], mel: np.ndarray, batch_size: int
+) -> tuple[Tensor, Tensor]:
     """The expert's embeddings of faces and sound.
 
     Window f is frames f … f + 4 and the 16 mel columns from int(80·f/25); windows that do not
@@ -111,7 +121,7 @@ def expert_embeddings(
         expert: in evaluation mode.
         crops: one face per frame at 25 fps, uint8 BGR (h, w, 3) of any size, None where there
             is no face.
-        waveform: mono at 16 kHz, float in [-1, 1].
+        mel: log-mel (80, M) in [-4, 4].
         batch_size: windows that go through the network at once.
 
     Returns:
@@ -120,7 +130,6 @@ def expert_embeddings(
     """
     device = next(expert.parameters()).device
     size = int(expert.config["image_size"])
-    mel = log_mel(waveform)
     n_heard = last_fitting(mel.shape[1]) + 1
     halves = (_lower_half(crop, size) for crop in islice(crops, n_heard + WINDOW_FRAMES - 1))
     faces, sounds, start = [], [], 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -10,13 +10,42 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from w2l.data.batches import SyncBatch
-from w2l.losses import CrossEntropySync, cosine, within_groups
+from w2l.losses import CrossEntropySync, within_groups
 from w2l.models import Expert
 from w2l.systems.optim import OptimizerSettings, clip
 
 
+class Learned(NamedTuple):
+    """What the last training batch says of how far the expert is, detached.
+
+    Attributes:
+        loss_over_chance: the loss, as a share of what guessing costs.
+        gap: mean cosine of lips and sound that belong together minus that of others; NaN where a
+            batch holds only one of the two.
+    """
+
+    loss_over_chance: Tensor
+    gap: Tensor
+
+
+def similarities(audio: Tensor, face: Tensor, batch: SyncBatch) -> tuple[Tensor, Tensor, Tensor]:
+    """Cosines of all windows with all sounds, (B, B), and which of them count.
+
+    Returns:
+        Cosines; those that are in sync: windows with their own sound; and those that are not:
+        windows with wrong sound, and with the sound of others of the same draw.
+    """
+    cosines = torch.mm(face.detach().float(), audio.detach().float().T)
+    labels = batch.in_sync.flatten().bool()
+    own = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    within = (batch.group[:, None] == batch.group) & ~own & labels & labels[:, None]
+    return cosines, own & labels, (own & ~labels) | within
+
+
 class ExpertSystem(pl.LightningModule):
     """The expert and how it learns. Logs `train/loss`, `val/loss`, `val/accuracy`, cosines.
+
+    After each update `learned` says how far it is.
 
     Args:
         expert: the network.
@@ -51,27 +80,31 @@ class ExpertSystem(pl.LightningModule):
     def training_step(self, batch: SyncBatch, _: int) -> Tensor:
         audio, face = self(batch.mel, batch.frames)
         loss = self.objective(audio, face, batch)
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(audio))
+        size = len(audio)
+        self.log("train/loss", loss, prog_bar=True, batch_size=size)
+        # Sums in place of selections, whose size the processor would have to wait for.
+        cosines, *masks = similarities(audio, face, batch)
+        in_sync, off_sync = ((cosines * mask).sum() / mask.sum() for mask in masks)
+        over_chance = loss.detach() / self.objective.chance(batch)  # type: ignore[operator]
+        self.learned = Learned(over_chance, in_sync - off_sync)
+        self.log("train/loss_over_chance", over_chance, batch_size=size)
         return loss
 
     def validation_step(self, batch: SyncBatch, _: int) -> None:
         audio, face = self(batch.mel, batch.frames)
         size = len(audio)
         log = {"val/loss": self.objective(audio, face, batch)}
-        similarity, in_sync = cosine(audio, face), batch.in_sync.bool()
-        if bool(in_sync.all()):  # contrastive batches bring their negatives as other windows
-            pairs = within_groups(audio.float() @ face.float().T, batch.group)
+        cosines, *masks = similarities(audio, face, batch)
+        if bool(batch.in_sync.bool().all()):  # contrastive: which of its draw's fits a window?
+            pairs = within_groups(cosines.T, batch.group)
             own = torch.arange(size, device=pairs.device)
             log["val/accuracy"] = (pairs.argmax(1) == own).float().mean()
-            log["val/cosine_in_sync"] = similarity.mean()
-            others = pairs.fill_diagonal_(-torch.inf)
-            if bool(others.isfinite().any()):
-                log["val/cosine_off_sync"] = others[others.isfinite()].mean()
         else:
-            log["val/accuracy"] = ((similarity > 0.5) == in_sync).float().mean()
-            for name, chosen in {"in_sync": in_sync, "off_sync": ~in_sync}.items():
-                if bool(chosen.any()):
-                    log[f"val/cosine_{name}"] = similarity[chosen].mean()
+            said = cosines.diagonal() > 0.5
+            log["val/accuracy"] = (said == batch.in_sync.flatten().bool()).float().mean()
+        for name, mask in zip(("in_sync", "off_sync"), masks, strict=True):
+            if bool(mask.any()):
+                log[f"val/cosine_{name}"] = cosines[mask].mean()
         self.log_dict(log, batch_size=size, sync_dist=True)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:

@@ -11,6 +11,8 @@ from torch import nn
 from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from w2l.errors import UserError
+
 
 @dataclass
 class OptimizerSettings:
@@ -45,11 +47,17 @@ class OptimizerSettings:
         return Adam(trained, self.learning_rate, betas, fused=fused)
 
     def schedule(self, optimizer: Optimizer, total_updates: float) -> LambdaLR | None:
-        """The schedule over `total_updates`, or None where the rate is constant."""
+        """The schedule over `total_updates`, or None where the rate is constant.
+
+        Raises:
+            UserError: it decays over a run without an end.
+        """
         if not self.warmup_updates and not self.cosine:
             return None
         if self.cosine and not math.isfinite(total_updates):
-            raise ValueError("a cosine schedule needs max_updates or trainer.max_epochs")
+            raise UserError(
+                "The rate decays over the whole run, so name its length: max_updates=…."
+            )
 
         def factor(update: int) -> float:
             warm = min(1.0, (update + 1) / (self.warmup_updates + 1))

@@ -14,6 +14,7 @@ from pytorch_lightning.loggers import CSVLogger
 
 from w2l.callbacks import AtomicCheckpointIO, SampleGrid, SyncGate
 from w2l.data import ClipDataModule, ContrastiveSamples, LipSamples, SyncBatch, SyncSamples
+from w2l.errors import UserError
 from w2l.losses import ContrastiveSync, cosine, cross_entropy, sync_distance
 from w2l.models import Expert, Generator, QualityDiscriminator
 from w2l.systems import ExpertSystem, OptimizerSettings, Wav2LipGANSystem, Wav2LipSystem
@@ -189,7 +190,7 @@ def test_schedule_warms_up_and_decays() -> None:
     assert max(rates) == pytest.approx(max(rates[3:6]))
     assert rates[-1] < 0.02
     assert OptimizerSettings().schedule(optimizer, float("inf")) is None
-    with pytest.raises(ValueError, match="cosine"):
+    with pytest.raises(UserError, match="max_updates"):
         settings.schedule(optimizer, float("inf"))
 
 

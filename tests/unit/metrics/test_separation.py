@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.expert_quality import (
+from w2l.metrics.separation import (
     balanced_accuracy,
     best_offset,
     expert_quality,

@@ -10,11 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from w2l.data.clips import Clip
-from w2l.models import Expert
-from w2l.scoring.embeddings import expert_embeddings
 from w2l.windows import WINDOW_FRAMES
 
 MAX_OFFSET = 15  # frames, either way
@@ -41,24 +37,6 @@ class ExpertQuality(NamedTuple):
     cosine_off_sync: float
 
 
-@torch.inference_mode()
-def similarity(expert: Expert, clip: Clip, waveform: np.ndarray, batch_size: int = 64
-               ) -> np.ndarray:  # fmt: skip
-    """The matrix (N, N) of one prepared clip; rows of windows without a face are left out of it.
-
-    Args:
-        expert: in evaluation mode.
-        clip: prepared at the expert's image size.
-        waveform: its sound, 16 kHz.
-        batch_size: windows at once.
-    """
-    present = set(clip.frames.tolist())
-    frames = range(max(present) + 1)
-    crops = [clip.faces(np.array([f]))[0] if f in present else None for f in frames]
-    faces, sounds = expert_embeddings(expert, crops, waveform, batch_size)
-    return (faces @ sounds.T).numpy()
-
-
 def split_pairs(matrix: np.ndarray, distance: int = WINDOW_FRAMES
                 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """In-sync similarities (N,) and those of pairs at least `distance` frames apart (N, N).
@@ -80,7 +58,8 @@ def pair_accuracy(matrices: Sequence[np.ndarray]) -> float:
     return float(np.concatenate(wins).mean())
 
 
-def _pooled(matrices: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def pooled(matrices: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """All in-sync similarities (n,) and all of pairs at least 5 frames apart (m,), NaN left out."""
     own, others = zip(*(split_pairs(matrix) for matrix in matrices), strict=True)
     flat_own = np.concatenate(own)
     flat_others = np.concatenate([o.ravel() for o in others])
@@ -89,7 +68,7 @@ def _pooled(matrices: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 def fit_threshold(matrices: Sequence[np.ndarray]) -> float:
     """The similarity that separates in-sync from other pairs with the best balanced accuracy."""
-    own, others = (np.sort(values) for values in _pooled(matrices))
+    own, others = (np.sort(values) for values in pooled(matrices))
     candidates = np.unique(np.concatenate([own, others]))
     over = 1 - np.searchsorted(own, candidates) / len(own)
     under = np.searchsorted(others, candidates) / len(others)
@@ -98,7 +77,7 @@ def fit_threshold(matrices: Sequence[np.ndarray]) -> float:
 
 def balanced_accuracy(matrices: Sequence[np.ndarray], threshold: float) -> float:
     """Mean of the rates of in-sync pairs at or over `threshold` and of others under it."""
-    own, others = _pooled(matrices)
+    own, others = pooled(matrices)
     return float(((own >= threshold).mean() + (others < threshold).mean()) / 2)
 
 
@@ -113,7 +92,7 @@ def best_offset(matrix: np.ndarray) -> int:
 def expert_quality(held_out: Sequence[np.ndarray], training: Sequence[np.ndarray]) -> ExpertQuality:
     """All numbers; the threshold comes from the matrices of training clips."""
     threshold = fit_threshold(training)
-    own, others = _pooled(held_out)
+    own, others = pooled(held_out)
     return ExpertQuality(
         pair_accuracy(held_out),
         balanced_accuracy(held_out, threshold),

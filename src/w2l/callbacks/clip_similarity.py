@@ -1,0 +1,31 @@
+"""What an expert says of a prepared clip: all of its lips with all of its sound."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from w2l.data.clips import AnyClip
+from w2l.models import Expert
+from w2l.scoring.embeddings import mel_embeddings
+
+
+@torch.inference_mode()
+def clip_similarity(expert: Expert, clip: AnyClip, batch_size: int = 64) -> np.ndarray:
+    """Cosines (N, N): row i is the face window of frame i, column j the sound window of frame j.
+
+    Rows of windows that lack a face in any frame are NaN.
+
+    Args:
+        expert: in evaluation mode.
+        clip: a prepared clip at the expert's image size.
+        batch_size: windows that go through the network at once.
+
+    Raises:
+        BadClipError: its pictures or sound cannot be read.
+    """
+    present = set(clip.frames.tolist())
+    frames = range(max(present, default=-1) + 1)
+    crops = (clip.faces(np.array([f]))[0] if f in present else None for f in frames)
+    faces, sounds = mel_embeddings(expert, crops, clip.mel, batch_size)
+    return (faces @ sounds.T).numpy()

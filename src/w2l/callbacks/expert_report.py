@@ -1,0 +1,125 @@
+"""What the expert has learned, after each validation: accuracies, offsets, histograms, speakers."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+
+from w2l.callbacks.clip_similarity import clip_similarity
+from w2l.callbacks.dashboard import Dashboard
+from w2l.callbacks.histograms import histogram_picture
+from w2l.callbacks.sync_gate import updates
+from w2l.data.clips import AnyClip
+from w2l.data.rejections import BadClipError
+from w2l.files import atomic_path
+from w2l.metrics.separation import (
+    best_offset,
+    expert_quality,
+    pair_accuracy,
+    pooled,
+)
+
+
+def spread(clips: Sequence[AnyClip], count: int) -> list[AnyClip]:
+    """At most `count` of the clips, evenly from first to last."""
+    chosen = np.unique(np.linspace(0, len(clips) - 1, min(count, len(clips))).round().astype(int))
+    return [clips[int(i)] for i in chosen]
+
+
+class ExpertReport(pl.Callback):
+    """Compares every window of whole validation clips with every sound of the same clip.
+
+    Logs `val/pair_accuracy`, `val/balanced_accuracy`, `val/in_sync_accuracy`,
+    `val/off_sync_accuracy`, `val/offset_within_1`; writes `<folder>/<update>.json` with the offsets
+    and a row per speaker, and `<update>.png` with the histograms of similarities.
+
+    Args:
+        folder: where the reports go.
+        clips: validation clips that are looked at, and as many training clips for the threshold.
+    """
+
+    def __init__(self, folder: str | Path, clips: int = 32) -> None:
+        self.folder, self.clips = Path(folder), clips
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        held_out = self._matrices(pl_module, spread(data.val_set.clips, self.clips))
+        training = self._matrices(pl_module, spread(data.train_set.clips, self.clips))
+        if not held_out or not training:
+            return
+        matrices = [matrix for _, matrix in held_out]
+        quality = expert_quality(matrices, [matrix for _, matrix in training])
+        own, others = pooled(matrices)
+        logged = {
+            "pair_accuracy": quality.pair_accuracy,
+            "balanced_accuracy": quality.balanced_accuracy,
+            "in_sync_accuracy": float((own >= quality.threshold).mean()),
+            "off_sync_accuracy": float((others < quality.threshold).mean()),
+            "offset_within_1": quality.offset_within_1,
+        }
+        pl_module.log_dict({f"val/{name}": value for name, value in logged.items()},
+                           rank_zero_only=True)  # fmt: skip
+        update = updates(trainer, pl_module)
+        report = {
+            "update": update,
+            **quality._asdict(),
+            "offsets": [best_offset(matrix) for matrix in matrices],
+            "speakers": by_speaker(held_out),
+        }
+        with atomic_path(self.folder / f"{update:07d}.json") as path:
+            path.write_text(json.dumps(report, indent=1) + "\n")
+        title = f"update {update}: pair {quality.pair_accuracy:.3f}"
+        picture = histogram_picture(own, others, quality.threshold, title)
+        with atomic_path(self.folder / f"{update:07d}.png") as path:
+            path.write_bytes(picture)
+        dashboard = Dashboard(trainer, update)
+        dashboard.picture("validation/similarities", path=self.folder / f"{update:07d}.png")
+        dashboard.histogram("validation/cosine_in_sync", own)
+        dashboard.histogram("validation/cosine_off_sync", others)
+        dashboard.histogram("validation/offsets", np.array(report["offsets"]))
+        dashboard.table("validation/speakers", report["speakers"])
+
+    def _matrices(
+        self, system: pl.LightningModule, clips: Sequence[AnyClip]
+    ) -> list[tuple[str, np.ndarray]]:
+        """(speaker, similarities) of the clips that can be read and are long enough."""
+        found = []
+        for clip in clips:
+            try:
+                matrix = clip_similarity(system.expert, clip)  # type: ignore[arg-type]
+            except BadClipError:
+                continue  # counted where it is drawn for training
+            # Some pairs must be far enough apart to be compared.
+            if len(matrix) > 2 * 5 and not np.isnan(np.diag(matrix)).all():
+                found.append((clip.name.partition("/")[0], matrix))
+        return found
+
+
+def by_speaker(matrices: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
+    """One row per speaker: clips, windows, pair accuracy, mean cosines, offset."""
+    groups = defaultdict(list)
+    for speaker, matrix in matrices:
+        groups[speaker].append(matrix)
+    rows = []
+    for speaker, found in sorted(groups.items()):
+        own, others = pooled(found)
+        rows.append(
+            {
+                "speaker": speaker,
+                "clips": len(found),
+                "windows": len(own),
+                "pair_accuracy": pair_accuracy(found),
+                "cosine_in_sync": float(own.mean()),
+                "cosine_off_sync": float(others.mean()),
+                "offset": float(np.median([best_offset(matrix) for matrix in found])),
+            }
+        )
+    return rows
