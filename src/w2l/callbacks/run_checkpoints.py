@@ -140,10 +140,9 @@ class RunCheckpoints(Checkpoint):
         self._leave(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        score = trainer.callback_metrics.get(self.monitor)
-        if trainer.sanity_checking or score is None:
+        if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
             return
-        score = float(score)
+        score = float(trainer.callback_metrics[self.monitor])
         if self._group is not None:  # where a metric is not reduced, the first process decides
             shared = torch.tensor(score, dtype=torch.float64)
             dist.broadcast(shared, 0, self._group)
