@@ -30,6 +30,8 @@ CONFINED = {
         "w2l.systems", "w2l.callbacks", "w2l.cli", "w2l.data.module", *APPLICATIONS,
     ),
     "wandb": ("w2l.callbacks",),
+    "pyarrow": ("w2l.data",),
+    "fsspec": ("w2l.data",),
     "ray": ("w2l.engine",),
     "av": ("w2l.media", "w2l.video", "w2l.audio"),
     "torchvision": (),
