@@ -78,9 +78,10 @@ class Packer:
                 raise BadClipError(BAD_FRAME, f"{clip.where}/{number}.jpg is cut off")
         faces = decode(files.__getitem__, range(len(files)), self.packing.image_size, None)
         if self.packing.storage == RAW:
-            shard.add(name, frames, np.ascontiguousarray(faces.transpose(0, 3, 1, 2)), mel)
+            planar = np.ascontiguousarray(faces.transpose(0, 3, 1, 2))
+            shard.add(name, frames, planar, mel, clip.waveform)
         else:
-            shard.add(name, frames, files, mel)
+            shard.add(name, frames, files, mel, clip.waveform)
 
 
 def rejection(name: str, error: BadClipError) -> Record:

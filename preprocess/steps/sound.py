@@ -10,8 +10,7 @@ import numpy as np
 from preprocess.rejection import BROKEN, TOO_SHORT, RejectedError, rejecting
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.mel import HOP_LENGTH, N_FFT, log_mel
-from w2l.audio.mfcc import to_int16
-from w2l.audio.waveform import load_audio
+from w2l.audio.waveform import load_audio, to_int16
 
 MIN_SAMPLES = SAMPLE_RATE // 5  # 0.2 s, one window of the networks
 PIECE = 60 * SAMPLE_RATE  # samples; a spectrum of an hour at once takes over 1 GB

@@ -6,15 +6,9 @@ import numpy as np
 import python_speech_features
 
 from w2l.audio.constants import SAMPLE_RATE
+from w2l.audio.waveform import to_int16
 
 MFCC_FPS = 100  # columns a second
-
-
-def to_int16(waveform: np.ndarray) -> np.ndarray:
-    """Samples in [-1, 1] to 16-bit integers (rounded, clipped); int16 passes through."""
-    if waveform.dtype == np.int16:
-        return waveform
-    return np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype(np.int16)
 
 
 def mfcc(waveform: np.ndarray) -> np.ndarray:

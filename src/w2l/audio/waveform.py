@@ -26,6 +26,13 @@ from w2l.media import (
 )
 
 
+def to_int16(waveform: np.ndarray) -> np.ndarray:
+    """Samples in [-1, 1] to 16-bit integers (rounded, clipped); int16 passes through."""
+    if waveform.dtype == np.int16:
+        return waveform
+    return np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype(np.int16)
+
+
 def load_audio(
     path: str | Path,
     *,

@@ -4,6 +4,7 @@ from w2l.callbacks.atomic_checkpoint import AtomicCheckpointIO
 from w2l.callbacks.collapse_watcher import CollapseWatcher
 from w2l.callbacks.curve_file import CurveFile
 from w2l.callbacks.expert_report import ExpertReport
+from w2l.callbacks.lip_report import LipReport
 from w2l.callbacks.overfit_check import OverfitCheck
 from w2l.callbacks.run_checkpoints import RunCheckpoints, copy_best
 from w2l.callbacks.sample_grid import SampleGrid
@@ -17,6 +18,7 @@ __all__ = [
     "CollapseWatcher",
     "CurveFile",
     "ExpertReport",
+    "LipReport",
     "OverfitCheck",
     "RunCheckpoints",
     "SampleGrid",

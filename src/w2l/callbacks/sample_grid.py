@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 import pytorch_lightning as pl
 import torch
-import wandb
-from pytorch_lightning.loggers import WandbLogger
 from torch import Tensor
 
+from w2l.callbacks.dashboard import Dashboard
 from w2l.callbacks.sync_gate import updates
 from w2l.data.batches import LipBatch
 from w2l.files import atomic_path
+
+CAPTION = "reference | input | generated | target"
 
 
 def sample_grid(batch: LipBatch, generated: Tensor, rows: int) -> np.ndarray:
@@ -33,7 +34,7 @@ def sample_grid(batch: LipBatch, generated: Tensor, rows: int) -> np.ndarray:
 
 
 class SampleGrid(pl.Callback):
-    """After validation, writes `<folder>/<update>.png` and logs it to W&B where that is used.
+    """After validation, writes `<folder>/<update>.png` and shows it on the dashboard.
 
     Args:
         folder: where the pictures go.
@@ -64,10 +65,8 @@ class SampleGrid(pl.Callback):
         if self._grid is None or trainer.sanity_checking:
             return
         update = updates(trainer, pl_module)
-        with atomic_path(self.folder / f"{update:07d}.png") as path:
+        written = self.folder / f"{update:07d}.png"
+        with atomic_path(written) as path:
             cv2.imwrite(str(path), self._grid)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                image = wandb.Image(self._grid[:, :, ::-1], caption="reference|input|output|target")
-                logger.experiment.log({"samples": image, "trainer/global_step": update})
+        Dashboard(trainer, update).picture("validation/samples", written, CAPTION)
         self._grid = None

@@ -17,6 +17,7 @@ from rich.console import Console
 from w2l.callbacks import AtomicCheckpointIO, RunCheckpoints, Stopped, StopSignals, copy_best
 from w2l.checkpoints import load_expert, newest_expert
 from w2l.cli.hydra_app import run
+from w2l.cli.provenance import record
 from w2l.cli.requeue import leave
 from w2l.cli.resume import check_state, find_state
 from w2l.cli.start import initialise
@@ -149,10 +150,9 @@ def train(cfg: DictConfig) -> float | None:
             cfg.monitor, cfg.monitor_mode, signals,
         )  # fmt: skip
         trainer = build_trainer(cfg, system, checkpoints)
-        if trainer.is_global_zero:
-            OmegaConf.save(cfg, run_dir / "config.yaml", resolve=False)
-            if resume is not None:
-                copy_best(resume, run_dir / "checkpoints")
+        record(cfg, trainer, run_dir)
+        if trainer.is_global_zero and resume is not None:
+            copy_best(resume, run_dir / "checkpoints")
         try:
             fit(system, data, trainer, resume)
         except Stopped as stopped:

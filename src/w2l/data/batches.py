@@ -1,6 +1,7 @@
 """What a batch is: named tuples that the systems take.
 
-B batch, T = 5 frames, S image size, 80 mel bands × 16 columns. Images are BGR float32 in [0, 1].
+B batch, T = 5 frames, S image size, 80 mel bands × 16 columns. Images are BGR float32 in [0, 1],
+and uint8 on their way there (`to_float`).
 """
 
 from __future__ import annotations
@@ -52,29 +53,38 @@ BatchType = TypeVar("BatchType", SyncBatch, LipBatch)
 
 
 def concatenate(samples: Sequence[BatchType]) -> BatchType:
-    """Join samples, each a batch of one or more windows, into one batch; pictures become float."""
+    """Join samples, each a batch of one or more windows, into one batch; pictures stay uint8."""
     return type(samples[0])(*(_join(parts) for parts in zip(*samples, strict=True)))
 
 
 def _join(parts: Sequence[Tensor]) -> Tensor:
-    joined = torch.cat(list(parts))
-    if joined.dtype != torch.uint8:
-        return joined
-    floats = _new(joined.shape)
+    """Into memory that the training process shares, where a worker does it: no copy."""
+    if get_worker_info() is None:
+        return torch.cat(list(parts))
+    first = parts[0]
+    shape = torch.Size([sum(len(part) for part in parts), *first.shape[1:]])
+    storage = torch.UntypedStorage._new_shared(shape.numel() * first.itemsize, device="cpu")
+    joined = torch.empty(0, dtype=first.dtype).set_(storage, 0, shape)  # type: ignore[call-overload]
+    return torch.cat(list(parts), out=joined)
+
+
+def to_float(batch: BatchType) -> BatchType:
+    """Pictures of a batch from uint8 to float32 in [0, 1]; all else, and floats, as they are.
+
+    Bytes travel from workers to the training process, and on to the GPU, in a quarter of the room.
+    """
+    return type(batch)(*(_to_float(part) if part.dtype == torch.uint8 else part for part in batch))
+
+
+def _to_float(pictures: Tensor) -> Tensor:
+    if pictures.device.type != "cpu":
+        return pictures.float().div_(255)
+    floats = torch.empty(pictures.shape)
     # Piece by piece, so that what is divided still lies in the processor's cache.
-    for piece, pixels in zip(
-        floats.view(-1).split(PIECE), joined.reshape(-1).split(PIECE), strict=True
-    ):
+    pieces = zip(floats.view(-1).split(PIECE), pictures.reshape(-1).split(PIECE), strict=True)
+    for piece, pixels in pieces:
         piece.copy_(pixels).div_(255)
     return floats
-
-
-def _new(shape: torch.Size) -> Tensor:
-    """An empty float32 tensor, in a worker where the training process can see it: no copy."""
-    if get_worker_info() is None:
-        return torch.empty(shape)
-    storage = torch.UntypedStorage._new_shared(4 * shape.numel(), device="cpu")
-    return torch.empty(0).set_(storage, 0, shape)  # type: ignore[call-overload]
 
 
 def stack_frames(frames: Tensor) -> Tensor:

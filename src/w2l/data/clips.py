@@ -58,6 +58,15 @@ class AnyClip(ABC):
             BadClipError: a picture is missing or broken.
         """
 
+    @property
+    @abstractmethod
+    def waveform(self) -> np.ndarray | None:
+        """The sound, float32 (n,) in [-1, 1] at 16 kHz; None where the set has only its mel.
+
+        Raises:
+            BadClipError: it is there and cannot be read.
+        """
+
     @cached_property
     def starts(self) -> np.ndarray:
         """Frames from which 5 consecutive ones show a face, sorted, (m,) int."""
@@ -65,11 +74,13 @@ class AnyClip(ABC):
 
 
 class BoundClip(AnyClip):
-    """A clip of a shard: its frame numbers are in memory, its mel and faces views of the file."""
+    """A clip of a shard: its frame numbers are in memory, sound and faces views of the file."""
 
-    def __init__(self, name: str, where: str, frames: np.ndarray, mel: np.ndarray) -> None:
+    def __init__(
+        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, sound: np.ndarray
+    ) -> None:
         self.name, self.where = name, where
-        self._frames, self._mel = frames, mel
+        self._frames, self._mel, self._sound = frames, mel, sound
 
     @property
     def frames(self) -> np.ndarray:
@@ -78,6 +89,10 @@ class BoundClip(AnyClip):
     @property
     def mel(self) -> np.ndarray:
         return self._mel
+
+    @property
+    def waveform(self) -> np.ndarray | None:
+        return self._sound.astype(np.float32) / 32768 if len(self._sound) else None
 
     def places(self, numbers: np.ndarray) -> slice | np.ndarray:
         """Where the frames lie in the row; a slice where they lie one after the other.
@@ -132,6 +147,15 @@ class Clip(AnyClip):
         if self.keep or not stored:  # read again, an hour of it would fill 90 MB in every worker
             self._mel = mel
         return mel
+
+    @property
+    def waveform(self) -> np.ndarray | None:
+        """See `AnyClip`."""
+        path = self.folder / "audio.wav"
+        try:
+            return load_audio(path) if path.exists() else None
+        except UserError as error:
+            raise BadClipError(NO_SOUND, str(error)) from error
 
     def faces(self, numbers: np.ndarray) -> np.ndarray:
         """See `AnyClip`."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader
 
-from w2l.data.batches import LipBatch, SyncBatch
+from w2l.data.batches import LipBatch, SyncBatch, to_float
 from w2l.data.dataset import ClipDataset
 from w2l.data.order import EpochSampler
 from w2l.data.prefetch import Prefetch, first_uses
@@ -22,6 +22,7 @@ class ClipLoader(DataLoader[SyncBatch | LipBatch]):
     steps ends a run in the middle of one.
     """
 
+    as_bytes = False  # leave pictures uint8, for whoever makes them float on the GPU
     dataset: ClipDataset
     sampler: EpochSampler
     batch_size: int
@@ -44,7 +45,7 @@ class ClipLoader(DataLoader[SyncBatch | LipBatch]):
                 self._taken += 1
                 if prefetch is not None:
                     prefetch.advance(self._taken * self.batch_size)
-                yield batch
+                yield batch if self.as_bytes else to_float(batch)
         except UserError as error:
             # A worker's error comes with its traceback as text; the user reads the sentence.
             raise UserError(str(error).rstrip().rpartition("UserError: ")[2]) from error

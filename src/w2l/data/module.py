@@ -7,7 +7,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
-from w2l.data.batches import concatenate
+from w2l.data.batches import LipBatch, SyncBatch, concatenate, to_float
 from w2l.data.dataset import ClipDataset
 from w2l.data.loader import ClipLoader
 from w2l.data.order import EpochSampler
@@ -101,7 +101,8 @@ class ClipDataModule(pl.LightningDataModule):
             window=self.storage.window,
         )
         per_process = len(sampler)
-        return ClipLoader(
+        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        loader = ClipLoader(
             dataset,
             batch_size=min(self.batch_size, per_process),
             sampler=sampler,
@@ -114,4 +115,13 @@ class ClipDataModule(pl.LightningDataModule):
             drop_last=shuffle,
             # Its own, or making an iterator would move the global one, and a resume makes one more.
             generator=torch.Generator(),
+            pin_memory=on_gpu,
         )
+        loader.as_bytes = on_gpu
+        return loader
+
+    def on_after_batch_transfer(
+        self, batch: SyncBatch | LipBatch, dataloader_idx: int
+    ) -> SyncBatch | LipBatch:
+        """Bytes become floats on the device that they were sent to."""
+        return to_float(batch)  # type: ignore[type-var]

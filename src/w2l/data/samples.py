@@ -27,7 +27,7 @@ MIN_FRAMES = 3 * WINDOW_FRAMES  # published: a clip needs more than 15 frames
 class Samples(Protocol):
     """Draws one sample, a batch of one or more windows, from a clip.
 
-    Its pictures are still uint8: `concatenate` makes them float, all of a batch at once.
+    Its pictures are still uint8: `to_float` makes them float, all of a batch at once.
     """
 
     def __call__(self, clip: AnyClip, rng: np.random.Generator) -> SyncBatch | LipBatch:

@@ -17,6 +17,7 @@ from pyarrow import ipc
 
 from w2l import __version__
 from w2l.audio.mel import N_MELS
+from w2l.audio.waveform import to_int16
 from w2l.data.clips import BoundClip, decode
 from w2l.data.rejections import BAD_SHARD, BadClipError
 
@@ -25,7 +26,7 @@ COMPRESSED, RAW = "compressed", "raw"
 
 
 def schema(storage: str, image_size: int | None) -> pa.Schema:
-    """Columns of a shard: name, frames, faces, mel.
+    """Columns of a shard: name, frames, faces, mel, sound.
 
     Args:
         storage: `compressed` (faces are JPEG files) or `raw` (planar BGR pixels).
@@ -44,6 +45,7 @@ def schema(storage: str, image_size: int | None) -> pa.Schema:
             "frames": pa.list_(pa.int32()),  # sorted frame numbers at 25 frames/s
             "faces": pa.list_(face),  # one per frame
             "mel": pa.list_(pa.list_(pa.float32(), N_MELS)),  # time first: 80 columns a second
+            "sound": pa.list_(pa.int16()),  # 16 kHz, for reports; empty where a clip has only mel
         },
         metadata={key: str(value) for key, value in about.items()},
     )
@@ -57,7 +59,12 @@ class ShardWriter:
         self.clips = self.frames = 0
 
     def add(
-        self, name: str, frames: np.ndarray, faces: Sequence[bytes] | np.ndarray, mel: np.ndarray
+        self,
+        name: str,
+        frames: np.ndarray,
+        faces: Sequence[bytes] | np.ndarray,
+        mel: np.ndarray,
+        sound: np.ndarray | None = None,
     ) -> None:
         """Write a clip as the next row.
 
@@ -66,6 +73,7 @@ class ShardWriter:
             frames: sorted frame numbers, (n,).
             faces: n JPEG files, or uint8 (n, 3, S, S) BGR.
             mel: float32 (80, M).
+            sound: float32 (m,) in [-1, 1], 16 kHz; None: not known.
         """
         columns = self._schema
         face = columns.field("faces").type.value_type
@@ -79,6 +87,7 @@ class ShardWriter:
             "frames": pa.array(frames, pa.int32()),
             "faces": stored,
             "mel": pa.FixedSizeListArray.from_arrays(steps, N_MELS),
+            "sound": pa.array(np.zeros(0, np.int16) if sound is None else to_int16(sound)),
         }
         row = [pa.array([name])]
         for column in lists.values():
@@ -103,9 +112,10 @@ class RawClip(BoundClip):
     """
 
     def __init__(
-        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, pixels: np.ndarray
-    ) -> None:
-        super().__init__(name, where, frames, mel)
+        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, sound: np.ndarray,
+        pixels: np.ndarray,
+    ) -> None:  # fmt: skip
+        super().__init__(name, where, frames, mel, sound)
         self.pixels = pixels
 
     def faces(self, numbers: np.ndarray) -> np.ndarray:
@@ -124,10 +134,10 @@ class CompressedClip(BoundClip):
     """
 
     def __init__(
-        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, *, files: np.ndarray,
-        offsets: np.ndarray, image_size: int, keep: bool,
+        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, sound: np.ndarray, *,
+        files: np.ndarray, offsets: np.ndarray, image_size: int, keep: bool,
     ) -> None:  # fmt: skip
-        super().__init__(name, where, frames, mel)
+        super().__init__(name, where, frames, mel, sound)
         self.files, self.offsets, self.image_size = files, offsets, image_size
         self._kept: dict[int, np.ndarray] | None = {} if keep else None
 
@@ -170,6 +180,7 @@ def _clip(path: Path, row: pa.RecordBatch, image_size: int, keep: bool) -> Bound
     """The clip of a row; its arrays are views of the file."""
     name = row.column("name")[0].as_py()
     frames = row.column("frames").values.to_numpy().astype(int)
+    sound = row.column("sound").values.to_numpy()
     steps = row.column("mel").values.values.to_numpy()
     mel = steps.reshape(-1, N_MELS).T
     faces = row.column("faces").values
@@ -180,10 +191,12 @@ def _clip(path: Path, row: pa.RecordBatch, image_size: int, keep: bool) -> Bound
         if faces.type.byte_width != 3 * image_size**2:
             raise ValueError(f"{name}'s faces are not {image_size} pixels wide")
         pixels = np.frombuffer(faces.buffers()[1], np.uint8)
-        return RawClip(name, where, frames, mel, pixels.reshape(-1, 3, image_size, image_size))
+        return RawClip(
+            name, where, frames, mel, sound, pixels.reshape(-1, 3, image_size, image_size)
+        )
     _, offsets, files = faces.buffers()
     return CompressedClip(
-        name, where, frames, mel,
+        name, where, frames, mel, sound,
         files=np.frombuffer(files, np.uint8),
         offsets=np.frombuffer(offsets, np.int64)[: len(faces) + 1],
         image_size=image_size,

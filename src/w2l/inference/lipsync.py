@@ -8,10 +8,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from w2l.errors import UserError
-from w2l.models import Generator
+from w2l.models import Generator, masked_and_reference
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -79,24 +78,9 @@ class LipSync:
         face = torch.from_numpy(np.stack(list(faces))).to(self.device)
         mel = torch.from_numpy(np.stack(list(mels))).to(self.device)
         with torch.inference_mode(), self._autocast():
-            out = self.generator(mel.unsqueeze(1), self.masked_and_reference(face))
+            out = self.generator(mel.unsqueeze(1), masked_and_reference(face))
             frames = (out.float() * 255).to(torch.uint8).permute(0, 2, 3, 1)
         return np.ascontiguousarray(frames.cpu().numpy())
-
-    def masked_and_reference(self, face: Tensor) -> Tensor:
-        """The generator's input: the face without its lower half, then the whole, on channels.
-
-        Args:
-            face: uint8 (B, S, S, 3) BGR.
-
-        Returns:
-            float32 (B, 6, S, S) in [0, 1].
-        """
-        reference = face.permute(0, 3, 1, 2).float() / 255
-        masked = reference.clone()
-        masked[:, :, self.image_size // 2 :] = 0
-        both = torch.cat([masked, reference], dim=1)
-        return both.contiguous(memory_format=torch.channels_last)
 
     def _autocast(self) -> AbstractContextManager[None]:
         if self.precision == "float32":

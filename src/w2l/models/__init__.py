@@ -2,8 +2,15 @@
 
 from w2l.models.discriminator import QualityDiscriminator
 from w2l.models.expert import Expert
-from w2l.models.generator import Generator
+from w2l.models.generator import Generator, masked_and_reference
 from w2l.models.lpips import Lpips
 from w2l.models.syncnet_v2 import SyncNetV2
 
-__all__ = ["Expert", "Generator", "Lpips", "QualityDiscriminator", "SyncNetV2"]
+__all__ = [
+    "Expert",
+    "Generator",
+    "Lpips",
+    "QualityDiscriminator",
+    "SyncNetV2",
+    "masked_and_reference",
+]

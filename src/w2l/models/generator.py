@@ -48,6 +48,22 @@ def _up(in_channels: int, out_channels: int, factor: int) -> TransposedBlock:
     return TransposedBlock(in_channels, out_channels, factor, factor, 0)
 
 
+def masked_and_reference(face: Tensor) -> Tensor:
+    """The generator's input at inference: a face without its lower half, then the whole.
+
+    Args:
+        face: uint8 (B, S, S, 3) BGR.
+
+    Returns:
+        float32 (B, 6, S, S) in [0, 1], channels last in memory.
+    """
+    reference = face.permute(0, 3, 1, 2).float() / 255
+    masked = reference.clone()
+    masked[:, :, face.shape[1] // 2 :] = 0
+    both = torch.cat([masked, reference], dim=1)
+    return both.contiguous(memory_format=torch.channels_last)
+
+
 class Generator(nn.Module):
     """Wav2Lip's generator; without arguments the published network (36.3 M parameters).
 

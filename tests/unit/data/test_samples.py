@@ -24,7 +24,7 @@ from w2l.data import (
     SyncSamples,
     list_clips,
 )
-from w2l.data.batches import concatenate, stack_frames
+from w2l.data.batches import concatenate, stack_frames, to_float
 from w2l.data.clips import AnyClip, BadClipError
 from w2l.data.samples import Samples
 from w2l.errors import UserError
@@ -43,7 +43,7 @@ def numbered(tmp_path: Path) -> Clip:
 
 def one(samples: Samples, clip: AnyClip, rng: np.random.Generator) -> Any:
     """A sample as a batch holds it."""
-    return concatenate([samples(clip, rng)])
+    return to_float(concatenate([samples(clip, rng)]))
 
 
 def levels(frames: torch.Tensor) -> list[int]:

@@ -17,7 +17,7 @@ class Recorder(nn.Module):
 
     def __init__(self, value: float) -> None:
         super().__init__()
-        self.config = {"image_size": 96}
+        self.config = {"image_size": 96, "lead_frames": 0}
         self.value = value
 
     def forward(self, audio: Tensor, face: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from tests.unit.scoring.stand_ins import LoudnessSyncNet, OpenExpert, brightness
-from w2l.audio.mfcc import mfcc, to_int16
+from w2l.audio.mfcc import mfcc
+from w2l.audio.waveform import to_int16
 from w2l.errors import UserError
 from w2l.faces import Faces
 from w2l.faces.fixed import FixedBox

@@ -12,18 +12,22 @@ import numpy as np
 import pytest
 import torch
 
-from tests.unit.systems.test_systems import WIDTH, build, trainer
+from tests.unit.systems.test_systems import WIDTH, build, lips, trainer
 from w2l.audio.waveform import load_audio
-from w2l.callbacks import CollapseWatcher, ExpertReport, OverfitCheck, StallWatcher
+from w2l.callbacks import CollapseWatcher, ExpertReport, LipReport, OverfitCheck, StallWatcher
 from w2l.callbacks.clip_similarity import clip_similarity
 from w2l.callbacks.diagnosis import symptoms
+from w2l.callbacks.lip_report import dub
 from w2l.data import ClipDataModule, ContrastiveSamples, SyncBatch, SyncSamples, list_clips
 from w2l.errors import UserError
 from w2l.losses import ContrastiveSync, CrossEntropySync
-from w2l.models import Expert
+from w2l.models import Expert, SyncNetV2
+from w2l.scoring import SyncScorer
 from w2l.scoring.embeddings import expert_embeddings
 from w2l.systems import ExpertSystem, OptimizerSettings
 from w2l.systems.expert import Learned, similarities
+from w2l.video import VideoReader
+from w2l.windows import frame_mel_windows
 
 
 def expert(rate: float = 1e-3) -> ExpertSystem:
@@ -222,3 +226,55 @@ def test_similarities_of_a_clip_are_those_of_its_windows(prepared: Path) -> None
     with torch.inference_mode():
         faces, sounds = expert_embeddings(network, crops, load_audio(clip.folder / "audio.wav"), 64)
     np.testing.assert_allclose(matrix, (faces @ sounds.T).numpy(), atol=1e-5)
+
+
+def test_validation_clips_say_each_others_words(prepared: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(SyncNetV2().state_dict(), tmp_path / "syncnet.ckpt")
+    report = LipReport(tmp_path / "samples", clips=2, syncnet=str(tmp_path / "syncnet.ckpt"))
+    system = build(gan=True)
+    run = trainer(tmp_path, 4, report, val_check_interval=2, limit_val_batches=1)
+    run.fit(system, datamodule=lips(prepared))
+    videos = sorted(path.name for path in (tmp_path / "samples").iterdir())
+    assert videos == ["0000002_0.mp4", "0000002_1.mp4"]
+    reader = VideoReader(tmp_path / "samples" / "0000002_0.mp4")
+    frames = list(reader)
+    # The last 16 columns of the 129 of a 40-frame sound start with frame 35.
+    assert len(frames) == 36
+    assert frames[0].shape == (96, 192, 3)
+    clips = list_clips(prepared, "val")
+    given, dubbed, sound = dub(system.eval(), clips[0], clips[1])
+    np.testing.assert_array_equal(given[3], clips[0].faces(np.array([3]))[0])
+    assert np.abs(frames[3][:, :96].astype(int) - given[3]).mean() < 3
+    assert np.abs(frames[3][:, 96:].astype(int) - dubbed[3]).mean() < 3
+    heard = load_audio(tmp_path / "samples" / "0000002_0.mp4")
+    assert np.corrcoef(heard[: len(sound)], sound)[0, 1] > 0.95
+    expected = load_audio(clips[1].folder / "audio.wav")
+    np.testing.assert_array_equal(sound, expected[: 36 * 640])
+    logged = {k: float(v) for k, v in run.callback_metrics.items()}
+    scorer = SyncScorer(expert=system.expert)
+    one, other = (
+        scorer.cosine(list(frames), sound).summary.mean
+        for _, frames, sound in (dub(system, *clips), dub(system, *clips[::-1]))
+    )
+    assert logged["val/dubbed_cosine"] == pytest.approx((one + other) / 2, abs=1e-4)
+    assert {"val/given_cosine", "val/lse_d", "val/lse_c", "val/lse_offset"} <= set(logged)
+
+
+def test_a_leading_generator_is_shown_with_its_lead(prepared: Path) -> None:
+    """Frame i hears what it was trained to hear, as in `LipSamples` and at inference."""
+    clips = list_clips(prepared, "val")
+    heard = []
+
+    class Ears(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.config = {"lead_frames": 1}
+
+        def forward(self, audio: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
+            heard.append(audio[:, 0])
+            return face[:, 3:]
+
+    dub(SimpleNamespace(generator=Ears(), device=torch.device("cpu")), *clips)  # type: ignore[arg-type]
+    mels = torch.cat(heard).numpy()
+    np.testing.assert_array_equal(mels[10:15], frame_mel_windows(clips[1].mel, 10, lead_frames=1))

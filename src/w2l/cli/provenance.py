@@ -1,0 +1,68 @@
+"""With what a run was made: versions, device, commit, command."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from w2l import __version__
+from w2l.files import atomic_path
+
+PACKAGES = ("torch", "pytorch-lightning", "numpy", "opencv-python", "librosa", "av")
+SOURCE = Path(__file__).resolve().parent
+
+
+def git(*arguments: str) -> str | None:
+    """What git says of the checkout that this code lies in; None where it is in none."""
+    command = ["git", "-C", str(SOURCE), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def environment() -> dict[str, Any]:
+    """Versions, device, commit and command line, as plain values."""
+    # A checkout of something else around an installed package says nothing of it.
+    is_ours = git("ls-files", "--error-unmatch", __file__) is not None
+    cuda = torch.cuda.is_available()
+    return {
+        "w2l": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: version(name) for name in PACKAGES},
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "devices": torch.cuda.device_count() if cuda else 1,
+        "threads": torch.get_num_threads(),
+        "commit": git("rev-parse", "HEAD") if is_ours else None,
+        "uncommitted": bool(git("status", "--porcelain")) if is_ours else None,
+        "command": sys.argv,
+    }
+
+
+def record(cfg: DictConfig, trainer: pl.Trainer, run_dir: Path) -> None:
+    """Write config.yaml, environment.json and uncommitted.diff, and tell the loggers.
+
+    Only the first process does.
+    """
+    if not trainer.is_global_zero:
+        return
+    OmegaConf.save(cfg, run_dir / "config.yaml", resolve=False)
+    found = environment()
+    with atomic_path(run_dir / "environment.json") as path:
+        path.write_text(json.dumps(found, indent=1) + "\n")
+    if found["uncommitted"] and (changes := git("diff", "HEAD")):
+        with atomic_path(run_dir / "uncommitted.diff") as path:
+            path.write_text(changes + "\n")
+    resolved = OmegaConf.to_container(cfg, resolve=True)
+    for logger in trainer.loggers:
+        logger.log_hyperparams({"config": resolved, "environment": found})
