@@ -22,8 +22,9 @@ def write_face_clips(root: Path, *, clips: int, frames: int, seed: int) -> list[
     """Write `<root>/<speaker>/<clip>/<frame>.jpg`, `audio.wav` and `train.txt`, `val.txt`.
 
     Faces are 150 to 170 pixels high, as those of the GRID and LRS2 corpora are, and no two files
-    are the same: a photograph moves, turns and changes its size from frame to frame. Five crops of
-    GRID clips (146 to 169 pixels) take 6.1 to 7.7 kB a frame, 6.8 on average; these take 6.0 to 7.6 kB.
+    are the same: a photograph moves, turns and changes its size from frame to frame. Crops of
+    five GRID clips (146 to 169 pixels) take 6.1 to 7.7 kB a frame, 6.8 on average; these take 6.0
+    to 7.6 kB.
 
     Args:
         root: an empty folder.

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from benchmarks.face_clips import write_face_clips
 from benchmarks.published_reading import PublishedExpert, PublishedGenerator, PublishedReading
 from w2l.data import ClipDataModule, LipSamples, SyncSamples
-from w2l.data.batches import concatenate
+from w2l.data.batches import concatenate, to_float
 from w2l.data.index import INDEX, parse_index, shard_folder
 from w2l.data.module import Samples
 from w2l.data.storage import FOLDER, Storage
@@ -119,7 +119,7 @@ def check_same_sample(root: Path, folder: str, image_size: int) -> None:
     clip = Storage(str(root), FOLDER, image_size=image_size).clips("train")[0]
     for what, kind in PUBLISHED.items():
         theirs = kind([folder], image_size, picks=(31, 12))[0]
-        ours = concatenate([OURS[what](clip, _Picks(31, 12))])  # type: ignore[arg-type, type-var]
+        ours = to_float(concatenate([OURS[what](clip, _Picks(31, 12))]))  # type: ignore[arg-type, type-var]
         for mine, published in zip(ours, theirs, strict=False):
             assert torch.allclose(mine[0], published, atol=2e-4), what
 
