@@ -5,13 +5,13 @@ from w2l.callbacks.collapse_watcher import CollapseWatcher
 from w2l.callbacks.curve_file import CurveFile
 from w2l.callbacks.expert_report import ExpertReport
 from w2l.callbacks.lip_report import LipReport
+from w2l.callbacks.loggers import tensorboard_logger, wandb_logger
 from w2l.callbacks.overfit_check import OverfitCheck
 from w2l.callbacks.run_checkpoints import RunCheckpoints, copy_best
 from w2l.callbacks.sample_grid import SampleGrid
 from w2l.callbacks.stall_watcher import StallWatcher
 from w2l.callbacks.stop_signals import Stopped, StopSignals
 from w2l.callbacks.sync_gate import SyncGate
-from w2l.callbacks.wandb_logger import wandb_logger
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -27,5 +27,6 @@ __all__ = [
     "Stopped",
     "SyncGate",
     "copy_best",
+    "tensorboard_logger",
     "wandb_logger",
 ]

@@ -13,7 +13,7 @@ from typing import Any
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
@@ -68,7 +68,10 @@ def run(task: Callable[[DictConfig], float | None], config_name: str) -> None:
         if HydraConfig.get().mode == RunMode.MULTIRUN and "run_dir" in cfg:
             sweep = HydraConfig.get().sweep
             cfg.run_dir = str(Path(sweep.dir) / sweep.subdir)
-        return task(cfg)
+        try:
+            return task(cfg)
+        except InstantiationException as error:
+            raise refused(error) from error
 
     decorate = hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name=config_name)
     try:
@@ -88,6 +91,15 @@ def run(task: Callable[[DictConfig], float | None], config_name: str) -> None:
         sys.exit(130)
     if errors:
         fail(str(errors[0]))
+
+
+def refused(error: InstantiationException) -> UserError:
+    """What a constructor says against the values of its group of keys."""
+    cause = error.__cause__
+    if isinstance(cause, UserError):
+        return cause
+    group = re.search(r"full_key: (\S+)", str(error))
+    return UserError(f"{group[1] if group else 'config'}: {_first_line(cause or error)}.")
 
 
 def fail(sentence: str) -> None:

@@ -20,6 +20,7 @@ from w2l.cli.hydra_app import run
 from w2l.cli.provenance import record
 from w2l.cli.requeue import leave
 from w2l.cli.resume import check_state, find_state
+from w2l.cli.speed import compile_networks, picked_precision
 from w2l.cli.start import initialise
 from w2l.errors import UserError
 from w2l.models import Expert
@@ -82,6 +83,7 @@ def build_trainer(
         cfg.trainer,
         _convert_="all",
         strategy=strategy_for(cfg.trainer, per_update),
+        precision=picked_precision(cfg.trainer.precision, cfg.trainer.accelerator),
         max_steps=-1 if cfg.max_updates is None else cfg.max_updates * per_update,
         callbacks=[*instantiate(cfg.callbacks, _convert_="all").values(), checkpoints],
         logger=list(instantiate(cfg.logger, _convert_="all").values()) or False,
@@ -144,6 +146,7 @@ def train(cfg: DictConfig) -> float | None:
     elif cfg.init_from is not None:
         given = " and ".join(initialise(system, cfg.init_from))
         console.print(f"{given} from: {cfg.init_from}", highlight=False)
+    compile_networks(system, cfg.compile, cfg.trainer.accelerator)
     with StopSignals() as signals:
         checkpoints = RunCheckpoints(
             run_dir / "checkpoints", cfg.checkpoint_every, cfg.keep_last,

@@ -1,4 +1,4 @@
-"""The W&B logger, offline where nobody is logged in."""
+"""Loggers that need a word before they start."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import wandb
-from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+
+from w2l.errors import UserError
 
 
 def wandb_logger(
@@ -22,3 +24,15 @@ def wandb_logger(
     return WandbLogger(
         project=project, name=name, save_dir=str(save_dir), offline=offline, **settings
     )
+
+
+def tensorboard_logger(save_dir: str | Path) -> TensorBoardLogger:
+    """A TensorBoardLogger that writes to `<save_dir>/tensorboard`.
+
+    Raises:
+        UserError: tensorboard is not installed.
+    """
+    try:
+        return TensorBoardLogger(str(save_dir), name=None, version="tensorboard")
+    except ModuleNotFoundError as error:
+        raise UserError("logger=tensorboard needs `pip install tensorboard`.") from error
