@@ -109,7 +109,7 @@ def training_config(settings: DictConfig, folder: str) -> DictConfig:
         f"data.root={Path(settings.data_root).expanduser().absolute()}",
         f"run_dir={folder}",
         "logger=none",
-        "data.repeats=10000" if "demo" in settings.experiment else "+data.repeats=10000",
+        "data.repeats=10000",
         *(f"{key}={settings[name]}" for name, key in KEYS.items() if settings[name] is not None),
     ]
     GlobalHydra.instance().clear()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.integration.command import arguments, call, environment
 from tests.integration.test_resume import differences
@@ -81,7 +84,7 @@ def test_an_often_stopped_run_is_the_one_that_was_not(
     run_dir, whole = tmp_path / "run", tmp_path / "whole"
     common = ["experiment=wav2lip_gan", f"data.root={prepared}", NARROW, "debug=fast",
               f"expert={experts / 'outputs' / 'expert.ckpt'}", "data.num_workers=2",
-              "+data.repeats=3", "trainer.val_check_interval=7", "checkpoint_every=4",
+              "data.repeats=3", "trainer.val_check_interval=7", "checkpoint_every=4",
               "max_updates=40", "resume=auto", "callbacks.sync_gate.below=100"]  # fmt: skip
     command = arguments("train.py", *common, f"run_dir={run_dir}")
     cases: list[tuple[int, int, str, dict[str, str]]] = [
@@ -188,3 +191,47 @@ def test_bad_input_is_one_sentence(
         assert sentence.startswith("error: ")
         assert part in sentence, values
         assert "search path" not in sentence
+
+
+def test_an_expert_of_one_speaker_is_warned_of(
+    prepared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = tmp_path / "one"
+    shutil.copytree(prepared, root)
+    common = ["experiment=syncnet", "debug=fast", NARROW, "model.image_size=64"]
+    shutil.copytree(root / "train0" / "00001", root / "train0" / "00002")
+    same, other = ["train0/00001", "train0/00002"], ["train0/00001", "train1/00001"]
+    for names, warned in ((same, True), (other, False)):
+        (root / "train.txt").write_text("\n".join(names))
+        values = [*common, f"data.root={root}", f"run_dir={tmp_path / str(warned)}"]
+        monkeypatch.setattr(sys, "argv", ["train.py", *values])
+        main()
+        assert ("all training clips are of one speaker" in capsys.readouterr().out) is warned
+    (root / "train.txt").write_text("train0/00001\n")
+    monkeypatch.setattr(sys, "argv", ["train.py", *common, f"data.root={root}", "run_dir=alone"])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err.startswith("error: An expert cannot learn from one window")
+
+
+def test_a_run_keeps_what_it_was_made_with_and_shows_pictures_on_the_board(
+    prepared: Path, experts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expert = experts / "outputs" / "expert.ckpt"
+    run_dir = tmp_path / "run"
+    values = ["experiment=wav2lip", "debug=fast", NARROW, f"data.root={prepared}",
+              "logger=tensorboard", f"expert={expert}", f"run_dir={run_dir}"]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["train.py", *values])
+    main()
+    found = json.loads((run_dir / "environment.json").read_text())
+    assert found["torch"] == torch.__version__
+    assert found["command"][0] == "train.py"
+    board = EventAccumulator(str(run_dir / "tensorboard"))
+    board.Reload()
+    assert board.Tags()["images"] == ["validation/samples"]
+    assert "train/loss_l1" in board.Tags()["scalars"]
+    assert len(list((run_dir / "samples").glob("0000002_*.mp4"))) == 2

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytorch_lightning as pl
 from torch import nn
 
 from w2l.checkpoints import load_discriminator, load_expert, load_generator, read, resolve
+from w2l.data.clips import AnyClip
+from w2l.data.rejections import BadClipError
 from w2l.errors import UserError
 
 _LOADERS = {"generator": load_generator, "expert": load_expert, "discriminator": load_discriminator}
@@ -38,6 +42,17 @@ def initialise(system: pl.LightningModule, source: str) -> list[str]:
         network.load_state_dict(loaded.state_dict())
         given.append(name)
     return given
+
+
+def is_one_speaker(clips: Sequence[AnyClip]) -> bool:
+    """Whether all clips are of one speaker; looks no further than the second."""
+    speakers: set[str] = set()
+    for i in range(len(clips)):
+        with suppress(BadClipError):  # counted where it is drawn
+            speakers.add(clips[i].name.partition("/")[0])
+        if len(speakers) > 1:
+            return False
+    return True
 
 
 def _learns(network: nn.Module) -> bool:

@@ -21,11 +21,16 @@ from w2l.cli.provenance import record
 from w2l.cli.requeue import leave
 from w2l.cli.resume import check_state, find_state
 from w2l.cli.speed import compile_networks, picked_precision
-from w2l.cli.start import initialise
+from w2l.cli.start import initialise, is_one_speaker
 from w2l.errors import UserError
 from w2l.models import Expert
 
 OUTPUTS = Path("outputs")
+ONE_SPEAKER = (
+    "all training clips are of one speaker: this expert will know that person and not sync, its "
+    "scores say nothing of others, and generators trained against it move the lips too little. Use "
+    "the published expert (expert=lipsync_expert), or add speakers."
+)
 
 
 def fit(
@@ -139,6 +144,8 @@ def train(cfg: DictConfig) -> float | None:
     data.setup("fit")
     if cfg.needs_expert:
         extra["expert"] = find_expert(cfg.expert, console)
+    elif is_one_speaker(data.train_set.clips):
+        console.print(f"warning: {ONE_SPEAKER}", highlight=False)
     system = instantiate(cfg.system, _convert_="all", **extra)
     if resume is not None:
         check_state(resume, system)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from w2l.data.batches import SyncBatch
+from w2l.errors import UserError
 from w2l.losses import CrossEntropySync, within_groups
 from w2l.models import Expert
 from w2l.systems.optim import OptimizerSettings, clip
@@ -78,6 +79,11 @@ class ExpertSystem(pl.LightningModule):
         return self.expert(audio, face)
 
     def training_step(self, batch: SyncBatch, _: int) -> Tensor:
+        if len(batch.mel) < 2:
+            raise UserError(
+                "An expert cannot learn from one window at a time: add clips to train.txt, raise "
+                "data.batch_size, or draw each clip more often with data.repeats=64."
+            )
         audio, face = self(batch.mel, batch.frames)
         loss = self.objective(audio, face, batch)
         size = len(audio)
