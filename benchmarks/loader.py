@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 from torch.utils.data import DataLoader
@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FRAMES = 75  # of each clip: 3 s
 OURS: dict[str, Samples] = {"expert": SyncSamples(), "generator": LipSamples()}
 PUBLISHED = {"expert": PublishedExpert, "generator": PublishedGenerator}
+BATCH_SIZES = {"expert": 64, "generator": 16}  # published
 STORAGES = ("compressed", "raw")
 Clock = Callable[[], float]
 
@@ -128,7 +129,8 @@ def compare(
     root: Path, folders: list[str], what: str, cfg: DictConfig, console: Console
 ) -> dict[str, float]:
     """Samples/s of the published way and of both storages: medians over turns taken in a row."""
-    size, batch_size = cfg.data.image_size, cfg.data.batch_size
+    size, batch_size = cfg.data.image_size, BATCH_SIZES[what]
+    cfg = cast(DictConfig, OmegaConf.merge(cfg, {"data": {"batch_size": batch_size}}))
     published = PUBLISHED[what](folders, size, cfg.seed)
     passes: dict[str, Iterator[Any]] = {"published": published_batches(published, batch_size)}
     for storage in STORAGES:

@@ -49,6 +49,7 @@ class Rejections:
         shape = (MAX_WORKERS + 1, 1 + len(REASONS))  # row 0: the main process; column 0: good draws
         self._shared = torch.zeros(shape, dtype=torch.int64).share_memory_()
         self._clips: Counter[tuple[str, str]] = Counter()  # this process's own
+        self._details: dict[tuple[str, str], str] = {}  # the first of each
 
     @cached_property
     def _table(self) -> np.ndarray:
@@ -66,6 +67,7 @@ class Rejections:
         reason = error.reason if error.reason in REASONS else OTHER
         self._table[_row(), 1 + REASONS.index(reason)] += 1
         self._clips[clip, error.reason] += 1
+        self._details.setdefault((clip, error.reason), error.detail)
 
     @property
     def good(self) -> int:
@@ -92,7 +94,8 @@ class Rejections:
         counts = sorted(self.by_reason.items(), key=lambda item: -item[1])
         reasons = ", ".join(f"{reason}: {n}" for reason, n in counts if n)
         worst = ", ".join(
-            f"{clip} ({reason}, {n}×)" for (clip, reason), n in self._clips.most_common(WORST)
+            f"{clip} ({n}×, {' '.join(self._details[clip, reason].split()) or reason})"
+            for (clip, reason), n in self._clips.most_common(WORST)
         )
         return (
             f"Too many clips give no sample ({reasons}), worst of all {worst}: preprocess them "
