@@ -1,0 +1,61 @@
+"""What is switched on for speed, and that it changes nothing but that."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from w2l.cli.speed import compile_networks, picked_precision
+from w2l.errors import UserError
+from w2l.models import Expert
+from w2l.systems import ExpertSystem, OptimizerSettings
+
+
+@pytest.mark.parametrize(
+    ("cuda", "bf16", "accelerator", "expected"),
+    [
+        (True, True, "auto", "bf16-mixed"),
+        (True, False, "auto", "32-true"),
+        (True, True, "cpu", "32-true"),
+        (False, False, "auto", "32-true"),
+    ],
+)
+def test_precision_is_bf16_where_there_are_units(
+    cuda: bool, bf16: bool, accelerator: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+    assert picked_precision("auto", accelerator) == expected
+    assert picked_precision("64-true", accelerator) == "64-true"
+
+
+def test_networks_are_compiled_where_it_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[type] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(type(self)))
+    system = ExpertSystem(Expert(1 / 16))
+    names = set(system.state_dict())
+    assert compile_networks(system, "auto", "auto") == []
+    assert compile_networks(system, False, "auto") == []
+    assert compile_networks(system, True, "cpu") == ["expert"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert compile_networks(system, "auto", "cpu") == []
+    assert compile_networks(system, "auto", "auto") == ["expert"]
+    assert compiled == [Expert, Expert]
+    assert set(system.state_dict()) == names
+    with pytest.raises(UserError, match="compile must be"):
+        compile_networks(system, "sometimes", "auto")
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+def test_the_fused_optimizer_takes_the_same_steps(decay: float) -> None:
+    def steps(fused: bool) -> torch.Tensor:
+        weight = torch.nn.Parameter(torch.linspace(-1, 1, 50, dtype=torch.float64))
+        settings = OptimizerSettings(1e-2, weight_decay=decay, fused=fused)
+        optimizer = settings.optimizer([weight])
+        for _ in range(5):
+            optimizer.zero_grad()
+            weight.sin().square().sum().backward()
+            optimizer.step()
+        return weight.detach()
+
+    torch.testing.assert_close(steps(True), steps(False), rtol=1e-12, atol=0)
