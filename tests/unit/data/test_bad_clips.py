@@ -12,7 +12,15 @@ import torch
 
 from w2l.callbacks.data_report import DataReport
 from w2l.data import ClipDataModule, SyncBatch, SyncSamples
-from w2l.data.rejections import BAD_FRAME, MISSING, NO_SOUND, NO_WINDOW, TOO_SHORT
+from w2l.data.rejections import (
+    BAD_FRAME,
+    MISSING,
+    NO_SOUND,
+    NO_WINDOW,
+    TOO_SHORT,
+    BadClipError,
+    Rejections,
+)
 from w2l.errors import UserError
 
 
@@ -73,6 +81,20 @@ def test_clips_that_vanish_or_fall_silent(prepared: Path, tmp_path: Path) -> Non
     counts = data.train_set.rejections.by_reason
     assert counts[MISSING] >= 10
     assert counts[NO_WINDOW] >= 10
+
+
+def test_too_many_means_more_than_half_and_not_a_few() -> None:
+    rejections = Rejections()
+    for _ in range(100):
+        rejections.count("a/1", BadClipError(NO_SOUND, "a/1: no sound"))
+    assert not rejections.too_many
+    rejections.count("b/1", BadClipError("a reason of somebody's own"))
+    assert rejections.too_many
+    assert rejections.by_reason["other"] == 1
+    assert "a/1 (100×, a/1: no sound)" in rejections.sentence()
+    for _ in range(101):
+        rejections.count_good()
+    assert not rejections.too_many
 
 
 class Idle(pl.LightningModule):

@@ -196,3 +196,13 @@ def test_a_damaged_or_newer_index_is_one_sentence(mine: Path) -> None:
             Storage(str(mine)).clips("train")
     with pytest.raises(UserError, match="is unknown"):
         Storage(str(mine), "zip").clips("train")
+
+
+def test_another_shard_in_its_place_is_noticed(mine: Path) -> None:
+    folder = mine / "shards" / "raw-96"
+    shutil.copy(folder / "train-00000.arrow", folder / "train-00001.arrow")  # whole, but wrong
+    clips = Storage(str(mine), RAW).clips("train")
+    assert clips[0].name == "train0/00001"
+    with pytest.raises(BadClipError) as bad:
+        clips[2]
+    assert bad.value.reason == BAD_SHARD
