@@ -13,6 +13,11 @@ from tests.writing import write_wav
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long one first: it would keep a worker busy after the others have ended."""
+    items.sort(key=lambda item: "test_readme" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """The folder of outputs of the published code (see tests/golden/README.md)."""
