@@ -82,8 +82,9 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
 
 def pack(root: Path, storage: str, image_size: int) -> int:
     """Make shards as a user does; returns bytes per hour of video."""
-    values = [f"source=prepared data_root={root} out={root}", f"image_size={image_size}"]
-    command = [sys.executable, "-m", "preprocess", *" ".join(values).split(), f"storage={storage}"]
+    values = ["source=prepared", f"data_root={root}", f"out={root}"]
+    values += [f"image_size={image_size}", f"storage={storage}"]
+    command = [sys.executable, "-m", "preprocess", *values]  # applications do not import each other
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     path = root / shard_folder(storage, image_size) / INDEX
     shards = [

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,23 +16,41 @@ from torch import Tensor, nn
 
 from benchmarks.training import peak_memory
 from w2l.data.batches import stack_frames
+from w2l.errors import UserError
 from w2l.inference.lipsync import pick_device
 from w2l.models import Expert, Generator, QualityDiscriminator
+from w2l.models.generator import map_sizes
 from w2l.windows import WINDOW_FRAMES
 
+ROOT = Path(__file__).resolve().parents[1]
 NETWORKS = {"generator": Generator, "expert": Expert, "discriminator": QualityDiscriminator}
 
 
 def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
-    """Each size in a process of its own, so that its peak of memory is its own."""
+    """Each size in a process of its own, so that its peak of memory is its own.
+
+    Raises:
+        UserError: no such size or device, or a size does not fit into memory.
+    """
     settings = cfg.sizes
+    device = pick_device(settings.device)
+    for size in settings.sizes:
+        try:
+            map_sizes(size)
+        except ValueError as error:
+            raise UserError(f"sizes.sizes: {error}.") from error
     rows = []
     for size in settings.sizes:
-        arguments = [str(size), str(settings.width), str(settings.windows), settings.device]
+        arguments = [str(size), str(settings.width), str(settings.windows), str(device)]
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.sizes", *arguments],
-            stdout=subprocess.PIPE, text=True, check=True,
+            cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
+        if done.returncode:
+            raise UserError(
+                f"{size} px ended with code {done.returncode}, probably for want of memory: "
+                "leave it out of sizes.sizes, or take sizes.windows=1."
+            )
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         console.print(rows[-1])
     times = [row["seconds"]["generator"] for row in rows]

@@ -150,7 +150,7 @@ class RunCheckpoints(Checkpoint):
         sign = 1 if self.mode == "min" else -1
         if self.best_score is None or sign * score < sign * self.best_score:
             self.best_score = score
-            trainer.save_checkpoint(self.folder / "best.ckpt", weights_only=False)
+            _write(trainer, self.folder / "best.ckpt")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.saved != self._path():  # ended by something else than a budget
@@ -173,7 +173,7 @@ class RunCheckpoints(Checkpoint):
 
     def _save(self, trainer: pl.Trainer, *, pending: bool) -> None:
         path, self._pending = self._path(), pending
-        trainer.save_checkpoint(path, weights_only=False)
+        _write(trainer, path)
         self.saved, self._pending, self._flush = path, False, True
         if trainer.is_global_zero:
             _same_file(path, self.folder / "last.ckpt")
@@ -198,6 +198,11 @@ class RunCheckpoints(Checkpoint):
             self._flush = False
         if self._stopping and self.saved is not None:
             raise Stopped(self._stopping, self.saved)
+
+
+def _write(trainer: pl.Trainer, path: Path) -> None:
+    """Of writing `weights_only` says whether optimizers are left out; nothing is unpickled."""
+    trainer.save_checkpoint(path, weights_only=False)
 
 
 def _written(path: Path) -> tuple[int, str]:
