@@ -17,6 +17,7 @@ BENCHMARKS = {
     "loader": "benchmarks.loader",
     "training": "benchmarks.training",
     "sizes": "benchmarks.sizes",
+    "recipes": "benchmarks.recipes",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -103,14 +104,20 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
 
 
 def training_config(settings: DictConfig, folder: str) -> DictConfig:
-    """The experiment's config, resolved, without outputs."""
+    """The experiment's config, without outputs."""
+    given = {key: settings[name] for name, key in KEYS.items() if settings[name] is not None}
+    changed = (f"{key}={value}" for key, value in given.items())
+    return composed([f"experiment={settings.experiment}", *changed], settings.data_root, folder)
+
+
+def composed(overrides: Iterable[str], data_root: str, folder: str) -> DictConfig:
+    """What `train.py` makes of the overrides, without outputs and without an epoch's end."""
     overrides = [
-        f"experiment={settings.experiment}",
-        f"data.root={Path(settings.data_root).expanduser().absolute()}",
+        f"data.root={Path(data_root).expanduser().absolute()}",
         f"run_dir={folder}",
         "logger=none",
         "data.repeats=10000",
-        *(f"{key}={settings[name]}" for name, key in KEYS.items() if settings[name] is not None),
+        *overrides,
     ]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
@@ -137,7 +144,21 @@ def windows_per_update(train: DictConfig) -> int:
 
 
 def run(cfg: DictConfig, updates: int, expert: str | None) -> StepClock:
-    """Train for a few updates."""
+    """Time a few updates."""
+    clock = StepClock(warm_up=2)
+    fit(cfg, updates + clock.warm_up, clock, expert)
+    return clock
+
+
+def fit(cfg: DictConfig, updates: int, callback: pl.Callback, expert: str | None = None) -> None:
+    """Train from scratch with one callback, none of the experiment's own, and without outputs.
+
+    Args:
+        cfg: of `composed`.
+        updates: of the network that is trained (a GAN's two count as one).
+        callback: what watches.
+        expert: the generator's; None: random weights, where one is needed.
+    """
     pl.seed_everything(cfg.seed, verbose=False)
     extra: dict[str, Any] = {}
     if cfg.needs_expert:
@@ -147,21 +168,19 @@ def run(cfg: DictConfig, updates: int, expert: str | None) -> StepClock:
     system = instantiate(cfg.system, _convert_="all", **extra)
     accelerator = cfg.trainer.accelerator
     compile_networks(system, cfg.compile, accelerator)
-    clock = StepClock(warm_up=2)
     per_update = int(system.optimizers_per_update)
     trainer = instantiate(
         cfg.trainer,
         _convert_="all",
         precision=picked_precision(cfg.trainer.precision, accelerator),
-        max_steps=(updates + clock.warm_up) * per_update,
+        max_steps=updates * per_update,
         limit_val_batches=0,
-        callbacks=[clock],
+        callbacks=[callback],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
     )
     trainer.fit(system, datamodule=data)
-    return clock
 
 
 def peak_memory() -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
 from w2l.data.clips import AnyClip
+from w2l.data.rejections import BadClipError
 from w2l.models import Expert
 from w2l.scoring.embeddings import mel_embeddings
+from w2l.windows import WINDOW_FRAMES
 
 
 @torch.inference_mode()
@@ -29,3 +33,17 @@ def clip_similarity(expert: Expert, clip: AnyClip, batch_size: int = 64) -> np.n
     crops = (clip.faces(np.array([f]))[0] if f in present else None for f in frames)
     faces, sounds = mel_embeddings(expert, crops, clip.mel, batch_size)
     return (faces @ sounds.T).numpy()
+
+
+def clip_similarities(expert: Expert, clips: Sequence[AnyClip]) -> list[tuple[str, np.ndarray]]:
+    """(speaker, `clip_similarity`) of the clips that can be read and are long enough."""
+    found = []
+    for clip in clips:
+        try:
+            matrix = clip_similarity(expert, clip)
+        except BadClipError:
+            continue  # counted where it is drawn for training
+        # Some pairs must be far enough apart to be compared.
+        if len(matrix) > 2 * WINDOW_FRAMES and not np.isnan(np.diag(matrix)).all():
+            found.append((clip.name.partition("/")[0], matrix))
+    return found

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 
-from w2l.callbacks.clip_similarity import clip_similarity
+from w2l.callbacks.clip_similarity import clip_similarities
 from w2l.callbacks.dashboard import Dashboard
 from w2l.callbacks.histograms import histogram_picture
 from w2l.callbacks.sync_gate import updates
 from w2l.data.clips import AnyClip
-from w2l.data.rejections import BadClipError
 from w2l.files import atomic_path
 from w2l.metrics.separation import (
     best_offset,
@@ -24,6 +23,7 @@ from w2l.metrics.separation import (
     pair_accuracy,
     pooled,
 )
+from w2l.models import Expert
 
 
 def spread(clips: Sequence[AnyClip], count: int) -> list[AnyClip]:
@@ -51,8 +51,9 @@ class ExpertReport(pl.Callback):
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        held_out = self._matrices(pl_module, spread(data.val_set.clips, self.clips))
-        training = self._matrices(pl_module, spread(data.train_set.clips, self.clips))
+        expert: Expert = pl_module.expert  # type: ignore[assignment]
+        held_out = clip_similarities(expert, spread(data.val_set.clips, self.clips))
+        training = clip_similarities(expert, spread(data.train_set.clips, self.clips))
         if not held_out or not training:
             return
         matrices = [matrix for _, matrix in held_out]
@@ -86,21 +87,6 @@ class ExpertReport(pl.Callback):
         dashboard.histogram("validation/cosine_off_sync", others)
         dashboard.histogram("validation/offsets", np.array(report["offsets"]))
         dashboard.table("validation/speakers", report["speakers"])
-
-    def _matrices(
-        self, system: pl.LightningModule, clips: Sequence[AnyClip]
-    ) -> list[tuple[str, np.ndarray]]:
-        """(speaker, similarities) of the clips that can be read and are long enough."""
-        found = []
-        for clip in clips:
-            try:
-                matrix = clip_similarity(system.expert, clip)  # type: ignore[arg-type]
-            except BadClipError:
-                continue  # counted where it is drawn for training
-            # Some pairs must be far enough apart to be compared.
-            if len(matrix) > 2 * 5 and not np.isnan(np.diag(matrix)).all():
-                found.append((clip.name.partition("/")[0], matrix))
-        return found
 
 
 def by_speaker(matrices: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
