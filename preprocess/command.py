@@ -15,7 +15,7 @@ from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.weights import fetch
 
-STORAGES = ("folder", "compressed", "raw")
+STORAGES = ("folder", "jpeg", "compressed", "raw")
 DETECTORS = ("centerface", "s3fd")  # those that look at pictures; boxes from a file fit one video
 
 
@@ -35,7 +35,10 @@ def preprocess(cfg: DictConfig) -> None:
         if job.data_root is None:
             raise UserError("source=prepared needs data_root=FOLDER, the prepared set.")
         if packing is None:
-            raise UserError("source=prepared only packs: choose storage=compressed or storage=raw.")
+            raise UserError(
+                "source=prepared only packs: choose storage=compressed, storage=raw or "
+                "storage=jpeg."
+            )
         _pack(job.data_root, job, packing, report)
         return
     result = prepare(job, _recipe(cfg), report)

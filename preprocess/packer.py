@@ -15,7 +15,7 @@ from preprocess.worker import Stop
 from w2l.data.clips import Clip, decode
 from w2l.data.index import ShardEntry
 from w2l.data.rejections import BAD_FRAME, TOO_SHORT, BadClipError
-from w2l.data.shards import RAW, ShardWriter, write_shard
+from w2l.data.shards import JPEG, ShardWriter, write_shard
 from w2l.errors import UserError
 from w2l.files import atomic_path, sha256
 
@@ -36,12 +36,11 @@ class Packer:
 
     def __call__(self, plan: ShardPlan) -> Record | Stop:
         """The shard's record, which is also written beside it, or why the run must stop."""
-        path = self.folder / plan.file
-        size = self.packing.image_size if self.packing.storage == RAW else None
+        path, packing = self.folder / plan.file, self.packing
         rejected: list[Record] = []
         try:
             with atomic_path(path) as temporary:
-                with write_shard(temporary, self.packing.storage, size) as shard:
+                with write_shard(temporary, packing.storage, packing.image_size) as shard:
                     for name in plan.names:
                         try:
                             self._add(name, shard)
@@ -77,11 +76,9 @@ class Packer:
             if file.startswith(b"\xff\xd8") and b"\xff\xd9" not in file[-1024:]:
                 raise BadClipError(BAD_FRAME, f"{clip.where}/{number}.jpg is cut off")
         faces = decode(files.__getitem__, range(len(files)), self.packing.image_size, None)
-        if self.packing.storage == RAW:
-            planar = np.ascontiguousarray(faces.transpose(0, 3, 1, 2))
-            shard.add(name, frames, planar, mel, clip.waveform)
-        else:
-            shard.add(name, frames, files, mel, clip.waveform)
+        planar = np.ascontiguousarray(faces.transpose(0, 3, 1, 2))
+        stored = files if self.packing.storage == JPEG else planar
+        shard.add(name, frames, stored, mel, clip.waveform)
 
 
 def rejection(name: str, error: BadClipError) -> Record:

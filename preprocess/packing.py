@@ -17,7 +17,7 @@ from preprocess.sources.clip import SPLITS
 from preprocess.worker import Stop
 from w2l.data.clips import read_names
 from w2l.data.index import INDEX, Index, ShardEntry, list_digest, shard_folder
-from w2l.data.shards import RAW
+from w2l.data.shards import has_size
 from w2l.engine import build_executor
 from w2l.errors import UserError
 from w2l.files import atomic_path
@@ -131,7 +131,7 @@ def _finish(
         )
     index = Index(
         packing.storage,
-        packing.image_size if packing.storage == RAW else None,
+        packing.image_size if has_size(packing.storage) else None,
         splits,
         {split: list_digest(names) for split, names in lists.items()},
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from preprocess.settings import Packing
-from w2l.data.shards import FORMAT
+from w2l.data.shards import COMPRESSED, FORMAT, has_size
 
 SOUND = ("mel.npy", "audio.wav")
 
@@ -65,7 +65,7 @@ def plan_shards(
 def _plan(
     split: str, number: int, names: list[str], states: list[object], packing: Packing
 ) -> ShardPlan:
-    recipe = [FORMAT, packing.storage, packing.image_size if packing.storage == "raw" else None]
+    recipe = [FORMAT, packing.storage, packing.image_size if has_size(packing.storage) else None]
     state = hashlib.sha256(json.dumps([recipe, names, states]).encode()).hexdigest()
     return ShardPlan(split, number, tuple(names), state)
 
@@ -80,8 +80,9 @@ def _look_at(folder: Path, packing: Packing) -> tuple[int, object]:
             if name in entries:
                 status = entries[name].stat()
                 state += [status.st_size, status.st_mtime_ns]
-        if packing.storage == "raw":
-            return len(pictures) * 3 * packing.image_size**2, state
+        if has_size(packing.storage):
+            share = 2 if packing.storage == COMPRESSED else 1  # about what packing leaves
+            return len(pictures) * 3 * packing.image_size**2 // share, state
         # A few stand for all: asking for every size takes an hour on a slow network folder.
         few = pictures[:: max(1, len(pictures) // 3)][:4]
         sizes = [entries[name].stat().st_size for name in few]

@@ -47,8 +47,8 @@ class Packing:
     """What a set's shards are to be.
 
     Attributes:
-        storage: compressed (JPEG files as they are) or raw (pixels).
-        image_size: side of raw faces in pixels.
+        storage: jpeg (the files as they are), compressed (pixels, packed without loss), raw.
+        image_size: side of compressed and raw faces in pixels.
         shard_bytes: size of a shard, about; a clip is never divided.
     """
 

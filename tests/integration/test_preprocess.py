@@ -276,7 +276,7 @@ def test_a_killed_run_loses_nothing_and_goes_on(run, tmp_path):
     ("arguments", "words"),
     [
         (["data_root=nowhere"], "data_root=nowhere is not a folder"),
-        (["data_root=.", "storage=zip"], "use folder, compressed, raw"),
+        (["data_root=.", "storage=zip"], "use folder, jpeg, compressed, raw"),
         (["data_root=.", "source=prepared", "storage=folder"], "only packs"),
         (["data_root=nowhere", "source=prepared"], "There is no data set at nowhere"),
         (["data_root=.", "fsp=25"], "did you mean 'fps'"),

@@ -47,12 +47,14 @@ class Augment:
     mel_bands: int = 2
     noise: float = 0.0
 
+    def applies(self, rng: np.random.Generator) -> bool:
+        """Whether a draw is to be changed."""
+        return rng.random() < self.share
+
     def __call__(
         self, faces: np.ndarray, mels: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Faces (…, S, S, 3) uint8 and mels (…, 80, 16) in [-4, 4] → new ones of the same kind."""
-        if rng.random() >= self.share:
-            return faces, mels
         return self._faces(faces, rng), self._mels(mels, rng)
 
     def _faces(self, faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:

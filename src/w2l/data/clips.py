@@ -22,7 +22,8 @@ from w2l.data.rejections import BAD_FRAME, MISSING, NO_SOUND, BadClipError
 from w2l.errors import UserError
 from w2l.windows import start_frames
 
-__all__ = ["AnyClip", "BadClipError", "BoundClip", "Clip", "decode", "list_clips", "read_names"]
+__all__ = ["AnyClip", "BadClipError", "BoundClip", "Clip", "decode", "list_clips", "lower",
+           "read_names"]  # fmt: skip
 
 
 class AnyClip(ABC):
@@ -51,8 +52,15 @@ class AnyClip(ABC):
         """
 
     @abstractmethod
-    def faces(self, numbers: np.ndarray) -> np.ndarray:
-        """Faces of the given frames, (n, S, S, 3) uint8 BGR; a view where that needs no decoding.
+    def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
+        """Faces of the given frames, uint8 BGR; a view where that needs no decoding.
+
+        Args:
+            numbers: n frames.
+            lower_half: only the rows from S // 2 on, which is what an expert sees.
+
+        Returns:
+            (n, S, S, 3), or (n, S - S // 2, S, 3).
 
         Raises:
             BadClipError: a picture is missing or broken.
@@ -157,9 +165,10 @@ class Clip(AnyClip):
         except UserError as error:
             raise BadClipError(NO_SOUND, str(error)) from error
 
-    def faces(self, numbers: np.ndarray) -> np.ndarray:
+    def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
         """See `AnyClip`."""
-        return decode(self.picture, numbers.tolist(), self.image_size, self._kept)
+        faces = decode(self.picture, numbers.tolist(), self.image_size, self._kept)
+        return lower(faces) if lower_half else faces
 
     def picture(self, number: int) -> bytes:
         """The JPEG file of a frame.
@@ -204,6 +213,11 @@ def decode(
         if kept is not None:
             kept[key] = face.copy()
     return faces
+
+
+def lower(faces: np.ndarray) -> np.ndarray:
+    """The lower halves (…, S - S // 2, S, 3) of faces (…, S, S, 3), a view."""
+    return faces[..., faces.shape[-3] // 2 :, :, :]
 
 
 def read_names(root: Path, split: str) -> list[str]:

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from w2l import __version__
-from w2l.data.shards import COMPRESSED, FORMAT, RAW
+from w2l.data.shards import COMPRESSED, FORMAT, JPEG, RAW, has_size
 from w2l.errors import UserError
 
 INDEX = "index.json"
-STORAGES = (COMPRESSED, RAW)
+STORAGES = (RAW, COMPRESSED, JPEG)  # quickest first
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Index:
     """All shards of a set in one storage.
 
     Attributes:
-        storage: compressed or raw.
-        image_size: side of raw faces in pixels; None for compressed ones.
+        storage: raw, compressed or jpeg.
+        image_size: side of the faces in pixels; None for JPEG files, which fit any.
         splits: shards of train, val and test, in the order of the split's list.
         lists: SHA-256 of each split list that was packed: another list, and shards are out of date.
     """
@@ -86,8 +86,8 @@ def parse_index(text: str | bytes, where: str) -> Index:
 
 
 def shard_folder(storage: str, image_size: int) -> str:
-    """Folder of a storage's shards below the set's root: raw ones depend on the image size."""
-    return f"shards/{COMPRESSED}" if storage == COMPRESSED else f"shards/{storage}-{image_size}"
+    """Folder of a storage's shards below the set's root."""
+    return f"shards/{storage}-{image_size}" if has_size(storage) else f"shards/{storage}"
 
 
 def list_digest(names: Sequence[str]) -> str:
@@ -97,6 +97,6 @@ def list_digest(names: Sequence[str]) -> str:
 
 def packing_command(root: str | Path, storage: str, image_size: int) -> str:
     """What makes the shards of a set that is there as folders."""
-    size = f" image_size={image_size}" if storage == RAW else ""
+    size = f" image_size={image_size}" if has_size(storage) else ""
     where = f"data_root={root} out={root}"
     return f"`python -m preprocess source=prepared {where} storage={storage}{size}`"

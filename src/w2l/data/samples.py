@@ -12,7 +12,7 @@ from torch import Tensor
 
 from w2l.data.augment import Augment
 from w2l.data.batches import LipBatch, SyncBatch
-from w2l.data.clips import AnyClip
+from w2l.data.clips import AnyClip, lower
 from w2l.data.rejections import NO_WINDOW, TOO_SHORT, BadClipError
 from w2l.windows import (
     WINDOW_FRAMES,
@@ -51,22 +51,39 @@ def _starts(
     return starts, heard, mel
 
 
-def _windows(clip: AnyClip, starts: Sequence[int]) -> np.ndarray:
-    """(B, T, S, S, 3) uint8."""
-    windows = [clip.faces(np.arange(start, start + WINDOW_FRAMES)) for start in starts]
-    return windows[0][None] if len(windows) == 1 else np.stack(windows)
+def _expert_windows(
+    clip: AnyClip, starts: Sequence[int], mels: np.ndarray, augment: Augment | None,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """The expert's input: lower halves frame by frame, (B, 3T, S/2, S) uint8, and (B, 1, 80, 16).
+
+    Args:
+        clip: that they come from.
+        starts: first frames of the B windows.
+        mels: the sound of each, (B, 80, 16).
+        augment: changes both; None, or for draws that it leaves alone: nothing does.
+        rng: what it draws from.
+    """
+    changed = augment is not None and augment.applies(rng)
+    windows = [
+        clip.faces(np.arange(start, start + WINDOW_FRAMES), lower_half=not changed)
+        for start in starts
+    ]
+    faces = windows[0][None] if len(windows) == 1 else np.stack(windows)
+    if augment is not None and changed:
+        faces, mels = augment(faces, mels, rng)
+        faces = lower(faces)
+    n, frames, height, width, _ = faces.shape
+    stacked = np.array(faces.transpose(0, 1, 4, 2, 3), order="C")
+    return (
+        torch.from_numpy(stacked.reshape(n, 3 * frames, height, width)),
+        torch.from_numpy(mels)[:, None],
+    )
 
 
 def _faces(clip: AnyClip, start: int) -> np.ndarray:
     """(1, 3, T, S, S) uint8."""
     return clip.faces(np.arange(start, start + WINDOW_FRAMES)).transpose(3, 0, 1, 2)[None]
-
-
-def _lower_halves(windows: np.ndarray) -> Tensor:
-    """The expert's input of windows (B, T, S, S, 3), frame by frame: (B, 3T, S/2, S) uint8."""
-    n, _, size = windows.shape[:3]
-    lower = windows[:, :, size // 2 :].transpose(0, 1, 4, 2, 3)
-    return torch.from_numpy(np.array(lower, order="C").reshape(n, -1, size - size // 2, size))
 
 
 def _group(size: int, rng: np.random.Generator) -> Tensor:
@@ -102,12 +119,9 @@ class SyncSamples:
         true = int(rng.choice(heard))
         in_sync = rng.random() < 0.5
         shown = true if in_sync else _other(starts, true, self.min_distance, rng)
-        faces, mels = _windows(clip, [shown]), mel_window(mel, true)[None].copy()
-        if self.augment is not None:
-            faces, mels = self.augment(faces, mels, rng)
+        mels = mel_window(mel, true)[None].copy()
         return SyncBatch(
-            _lower_halves(faces),
-            torch.from_numpy(mels)[:, None],
+            *_expert_windows(clip, [shown], mels, self.augment, rng),
             torch.full((1, 1), float(in_sync)),
             _group(1, rng),
         )
@@ -135,13 +149,9 @@ class ContrastiveSamples:
                 chosen.append(int(start))
             if len(chosen) == self.windows:
                 break
-        faces = _windows(clip, chosen)
         mels = np.stack([mel_window(mel, start) for start in chosen])
-        if self.augment is not None:
-            faces, mels = self.augment(faces, mels, rng)
         return SyncBatch(
-            _lower_halves(faces),
-            torch.from_numpy(mels)[:, None],
+            *_expert_windows(clip, chosen, mels, self.augment, rng),
             torch.ones(len(chosen), 1),
             _group(len(chosen), rng),
         )

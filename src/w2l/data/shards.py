@@ -1,7 +1,7 @@
 """Shards: many clips in one memory-mapped Arrow file, one row per clip (docs/data_format.md).
 
 Nothing is read before it is asked for: a window of 5 faces is one slice of the mapped file (raw),
-or five JPEG files (compressed), its mel another slice.
+five or ten packed halves (compressed), or five JPEG files (jpeg), its mel another slice.
 """
 
 from __future__ import annotations
@@ -18,32 +18,39 @@ from pyarrow import ipc
 from w2l import __version__
 from w2l.audio.mel import N_MELS
 from w2l.audio.waveform import to_int16
-from w2l.data.clips import BoundClip, decode
-from w2l.data.rejections import BAD_SHARD, BadClipError
+from w2l.data.clips import BoundClip, decode, lower
+from w2l.data.halves import decode_halves, encode_half
+from w2l.data.rejections import BAD_FRAME, BAD_SHARD, BadClipError
 
-FORMAT = 1  # raise it when the columns change meaning
-COMPRESSED, RAW = "compressed", "raw"
+FORMAT = 2  # raise it when the columns change meaning
+JPEG, COMPRESSED, RAW = "jpeg", "compressed", "raw"
 
 
-def schema(storage: str, image_size: int | None) -> pa.Schema:
+def has_size(storage: str) -> bool:
+    """Whether shards are of one image size; JPEG files fit any."""
+    return storage != JPEG
+
+
+def schema(storage: str, image_size: int) -> pa.Schema:
     """Columns of a shard: name, frames, faces, mel, sound.
 
     Args:
-        storage: `compressed` (faces are JPEG files) or `raw` (planar BGR pixels).
-        image_size: side of raw faces in pixels; None for compressed ones, which have any.
+        storage: `jpeg` (faces are JPEG files), `compressed` (two halves of each without loss,
+            `w2l.data.halves`), or `raw` (planar BGR pixels).
+        image_size: side of faces in pixels; JPEG files have any.
     """
-    face = pa.large_binary() if image_size is None else pa.binary(3 * image_size**2)
+    face = pa.binary(3 * image_size**2) if storage == RAW else pa.large_binary()
     about = {
         "w2l.format": FORMAT,
         "w2l.storage": storage,
-        "w2l.image_size": image_size or "",
+        "w2l.image_size": image_size if has_size(storage) else "",
         "w2l.version": __version__,
     }
     return pa.schema(
         {
             "name": pa.string(),  # speaker/clip
             "frames": pa.list_(pa.int32()),  # sorted frame numbers at 25 frames/s
-            "faces": pa.list_(face),  # one per frame
+            "faces": pa.list_(face),  # one per frame; compressed: upper half, lower half
             "mel": pa.list_(pa.list_(pa.float32(), N_MELS)),  # time first: 80 columns a second
             "sound": pa.list_(pa.int16()),  # 16 kHz, for reports; empty where a clip has only mel
         },
@@ -56,6 +63,7 @@ class ShardWriter:
 
     def __init__(self, writer: ipc.RecordBatchFileWriter, columns: pa.Schema) -> None:
         self._writer, self._schema = writer, columns
+        self.storage = columns.metadata[b"w2l.storage"].decode()
         self.clips = self.frames = 0
 
     def add(
@@ -71,13 +79,19 @@ class ShardWriter:
         Args:
             name: speaker/clip.
             frames: sorted frame numbers, (n,).
-            faces: n JPEG files, or uint8 (n, 3, S, S) BGR.
+            faces: n JPEG files (jpeg), or uint8 (n, 3, S, S) BGR.
             mel: float32 (80, M).
             sound: float32 (m,) in [-1, 1], 16 kHz; None: not known.
         """
         columns = self._schema
         face = columns.field("faces").type.value_type
-        if isinstance(faces, np.ndarray):
+        if isinstance(faces, np.ndarray) and self.storage == COMPRESSED:
+            middle = faces.shape[2] // 2
+            halves = (
+                encode_half(h) for face in faces for h in (face[:, :middle], face[:, middle:])
+            )
+            stored = pa.array(list(halves), face)
+        elif isinstance(faces, np.ndarray):
             pixels = pa.py_buffer(np.ascontiguousarray(faces))
             stored = pa.FixedSizeBinaryArray.from_buffers(face, len(faces), [None, pixels])
         else:
@@ -97,7 +111,7 @@ class ShardWriter:
 
 
 @contextmanager
-def write_shard(path: Path, storage: str, image_size: int | None) -> Iterator[ShardWriter]:
+def write_shard(path: Path, storage: str, image_size: int) -> Iterator[ShardWriter]:
     """A writer of a new shard at `path`, which is whole once the block has ended."""
     columns = schema(storage, image_size)
     with pa.OSFile(str(path), "wb") as file, ipc.new_file(file, columns) as writer:
@@ -118,12 +132,50 @@ class RawClip(BoundClip):
         super().__init__(name, where, frames, mel, sound)
         self.pixels = pixels
 
-    def faces(self, numbers: np.ndarray) -> np.ndarray:
-        """See `Clip`; a view of planar memory, which needs no copy to become channels first."""
-        return self.pixels[self.places(numbers)].transpose(0, 2, 3, 1)
+    def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
+        """See `AnyClip`; a view of planar memory, which needs no copy to become channels first."""
+        faces = self.pixels[self.places(numbers)].transpose(0, 2, 3, 1)
+        return lower(faces) if lower_half else faces
 
 
 class CompressedClip(BoundClip):
+    """A clip whose faces lie in the file as packed halves.
+
+    Args:
+        files: as in `JpegClip`, upper and lower half of each face in turn.
+        offsets: where each begins and the last one ends, (2n + 1,).
+        image_size: side of the faces, in pixels.
+    """
+
+    def __init__(
+        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, sound: np.ndarray, *,
+        files: np.ndarray, offsets: np.ndarray, image_size: int,
+    ) -> None:  # fmt: skip
+        super().__init__(name, where, frames, mel, sound)
+        self.files, self.offsets, self.image_size = files, offsets, image_size
+
+    def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
+        """See `AnyClip`; memory is planar."""
+        places = np.arange(len(self.frames))[self.places(numbers)]
+        size, upper = self.image_size, self.image_size // 2
+        try:
+            below = self._halves(2 * places + 1, size - upper)
+            planar = below if lower_half else np.concatenate(
+                [self._halves(2 * places, upper), below], axis=2
+            )  # fmt: skip
+        except ValueError as error:
+            raise BadClipError(
+                BAD_FRAME, f"{self.where}: one of frames {numbers}: {error}"
+            ) from error
+        return planar.transpose(0, 2, 3, 1)
+
+    def _halves(self, places: np.ndarray, height: int) -> np.ndarray:
+        begins, ends = self.offsets[places].tolist(), self.offsets[places + 1].tolist()
+        files = [self.files[begin:end] for begin, end in zip(begins, ends, strict=True)]
+        return decode_halves(files, height, self.image_size)
+
+
+class JpegClip(BoundClip):
     """A clip whose faces lie in the file as JPEG files.
 
     Args:
@@ -141,10 +193,11 @@ class CompressedClip(BoundClip):
         self.files, self.offsets, self.image_size = files, offsets, image_size
         self._kept: dict[int, np.ndarray] | None = {} if keep else None
 
-    def faces(self, numbers: np.ndarray) -> np.ndarray:
-        """See `Clip`."""
+    def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
+        """See `AnyClip`."""
         places = np.arange(len(self.frames))[self.places(numbers)]
-        return decode(self._file, places.tolist(), self.image_size, self._kept)
+        faces = decode(self._file, places.tolist(), self.image_size, self._kept)
+        return lower(faces) if lower_half else faces
 
     def _file(self, place: int) -> np.ndarray:
         return self.files[self.offsets[place] : self.offsets[place + 1]]
@@ -170,13 +223,16 @@ def open_shard(path: Path, *, image_size: int, keep: bool = False, size: int | N
         about = reader.schema.metadata or {}
         if about.get(b"w2l.format") != str(FORMAT).encode():
             raise pa.ArrowInvalid(f"not a shard of format {FORMAT}")
+        storage = about[b"w2l.storage"].decode()
+        if has_size(storage) and about[b"w2l.image_size"] != str(image_size).encode():
+            raise ValueError(f"its faces are not {image_size} pixels wide")
         batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-        return [_clip(path, batch, image_size, keep) for batch in batches]
+        return [_clip(path, batch, storage, image_size, keep) for batch in batches]
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         raise BadClipError(BAD_SHARD, f"{path}: {error}") from error
 
 
-def _clip(path: Path, row: pa.RecordBatch, image_size: int, keep: bool) -> BoundClip:
+def _clip(path: Path, row: pa.RecordBatch, storage: str, image_size: int, keep: bool) -> BoundClip:
     """The clip of a row; its arrays are views of the file."""
     name = row.column("name")[0].as_py()
     frames = row.column("frames").values.to_numpy().astype(int)
@@ -185,20 +241,18 @@ def _clip(path: Path, row: pa.RecordBatch, image_size: int, keep: bool) -> Bound
     mel = steps.reshape(-1, N_MELS).T
     faces = row.column("faces").values
     where = f"{path} ({name})"
-    if len(faces) != len(frames):
-        raise ValueError(f"{name} has {len(faces)} faces for {len(frames)} frames")
-    if pa.types.is_fixed_size_binary(faces.type):
-        if faces.type.byte_width != 3 * image_size**2:
-            raise ValueError(f"{name}'s faces are not {image_size} pixels wide")
+    expected = (2 if storage == COMPRESSED else 1) * len(frames)
+    if len(faces) != expected:
+        raise ValueError(f"{name} has {len(faces)} faces in place of {expected}")
+    if storage == RAW:
         pixels = np.frombuffer(faces.buffers()[1], np.uint8)
         return RawClip(
             name, where, frames, mel, sound, pixels.reshape(-1, 3, image_size, image_size)
         )
-    _, offsets, files = faces.buffers()
-    return CompressedClip(
-        name, where, frames, mel, sound,
-        files=np.frombuffer(files, np.uint8),
-        offsets=np.frombuffer(offsets, np.int64)[: len(faces) + 1],
-        image_size=image_size,
-        keep=keep,
-    )  # fmt: skip
+    _, begins, content = faces.buffers()
+    files = np.frombuffer(content, np.uint8)
+    offsets = np.frombuffer(begins, np.int64)[: len(faces) + 1]
+    about = (name, where, frames, mel, sound)
+    if storage == COMPRESSED:
+        return CompressedClip(*about, files=files, offsets=offsets, image_size=image_size)
+    return JpegClip(*about, files=files, offsets=offsets, image_size=image_size, keep=keep)

@@ -21,7 +21,7 @@ from w2l.data.index import (
 )
 from w2l.data.prefetch import AHEAD
 from w2l.data.sharded import ShardedClips
-from w2l.data.shards import COMPRESSED, RAW
+from w2l.data.shards import COMPRESSED, JPEG
 from w2l.errors import UserError
 
 AUTO, FOLDER = "auto", "folder"
@@ -44,7 +44,7 @@ class Storage:
 
     Attributes:
         root: the set's folder, or an address that fsspec understands.
-        kind: auto (raw where it is, else compressed, else folder), folder, compressed, raw.
+        kind: raw, compressed, jpeg, folder, or auto: the first of them that is there.
         image_size: side of the faces, in pixels.
         keep: keep decoded faces in memory.
         cache_dir: where shards of an address are kept; None: `default_cache()`.
@@ -68,7 +68,7 @@ class Storage:
         """
         if self.kind not in {AUTO, FOLDER, *STORAGES}:
             raise UserError(
-                f"data.storage={self.kind} is unknown: use auto, folder, compressed or raw."
+                f"data.storage={self.kind} is unknown: use auto, folder, jpeg, compressed or raw."
             )
         index = self._index()
         if index is None:
@@ -84,7 +84,7 @@ class Storage:
             entries,
             self._cache(index, entries) if streamed else Local(Path(self._folder(index.storage))),
             image_size=self.image_size,
-            keep=self.keep and index.storage == COMPRESSED,
+            keep=self.keep and index.storage == JPEG,
             max_open=MAX_OPEN if streamed else None,
             streamed=streamed,
         )
@@ -103,7 +103,7 @@ class Storage:
                 raise UserError(reason)
             return index
         if self.kind == AUTO:
-            for kind in (RAW, COMPRESSED):
+            for kind in STORAGES:
                 index = self._read(kind)
                 if index is None:
                     continue
@@ -112,7 +112,16 @@ class Storage:
                     continue
                 return index
         if is_url(self.root):
-            raise UserError(self._missing(RAW if self.kind == FOLDER else self.kind))
+            raise UserError(self._missing(self.kind))
+        of_this_size = {shard_folder(kind, self.image_size) for kind in STORAGES}
+        others = [name for name in self._others("*") if f"shards/{name}" not in of_this_size]
+        if self.kind == AUTO and others:
+            warnings.warn(
+                f"the shards ({', '.join(others)}) are not of {self.image_size} pixels, so the "
+                "folders are read, which is slower: run "
+                f"{packing_command(self.root, COMPRESSED, self.image_size)}.",
+                stacklevel=2,
+            )
         return None
 
     def _read(self, kind: str) -> Index | None:
@@ -138,19 +147,24 @@ class Storage:
 
     def _missing(self, kind: str) -> str:
         if is_url(self.root):
+            kinds = [kind] if kind in STORAGES else STORAGES
+            looked_for = " or ".join(f"{shard_folder(k, self.image_size)}/{INDEX}" for k in kinds)
             return (
-                f"There is no {shard_folder(COMPRESSED, 0)}/{INDEX} and no "
-                f"{shard_folder(RAW, self.image_size)}/{INDEX} at {self.root}: only shards can be "
-                "streamed; pack them with `python -m preprocess … storage=raw "
-                f"image_size={self.image_size}` and copy the folder shards there."
+                f"There is no {looked_for} at {self.root}: only shards can be streamed; pack them "
+                f"with `python -m preprocess … image_size={self.image_size}` and copy the folder "
+                "shards there."
             )
-        root = Path(self.root).expanduser()
-        others = sorted(path.parent.name for path in root.glob(f"shards/{kind}*/{INDEX}"))
+        others = self._others(f"{kind}*")
         found = f" (there are {', '.join(others)})" if others else ""
         return (
             f"{self._folder(kind)} holds no shards{found}: make them with "
-            f"{packing_command(root, kind, self.image_size)}."
+            f"{packing_command(Path(self.root).expanduser(), kind, self.image_size)}."
         )
+
+    def _others(self, pattern: str) -> list[str]:
+        """Folders of the shards that are there."""
+        found = Path(self.root).expanduser().glob(f"shards/{pattern}/{INDEX}")
+        return sorted(path.parent.name for path in found)
 
     def _cache(self, index: Index, entries: Sequence[ShardEntry]) -> ShardCache:
         largest = max(entry.bytes for entry in entries)

@@ -17,17 +17,17 @@ from rich.console import Console
 from preprocess.packing import pack
 from preprocess.report import Report
 from preprocess.settings import Job, Packing
-from w2l.data import ClipDataset, ContrastiveSamples, LipSamples, SyncSamples
+from w2l.data import Augment, ClipDataset, ContrastiveSamples, LipSamples, SyncSamples
 from w2l.data.clips import AnyClip, BadClipError
 from w2l.data.rejections import BAD_FRAME, BAD_SHARD
-from w2l.data.shards import RAW, CompressedClip, RawClip, open_shard
+from w2l.data.shards import RAW, CompressedClip, JpegClip, RawClip, open_shard
 from w2l.data.storage import Storage
 from w2l.errors import UserError
 
 
 @pytest.fixture(scope="session")
 def packed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small set of folders in both storages, two clips to a shard."""
+    """The small set of folders in all storages, two clips to a shard."""
     root = tmp_path_factory.mktemp("packed")
     shutil.copytree(prepared, root, dirs_exist_ok=True)
     for path in root.glob("*/*/*.jpg"):  # crops differ in size, and shards must not mind
@@ -37,7 +37,8 @@ def packed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "train1" / "00001" / f"{number}.jpg").unlink()
     job = Job("prepared", root, root, engine="serial")
     report = Report(Console(file=StringIO()))
-    pack(root, job, Packing("compressed", shard_bytes=120_000), report)
+    pack(root, job, Packing("jpeg", shard_bytes=120_000), report)
+    pack(root, job, Packing("compressed", shard_bytes=1_200_000), report)
     pack(root, job, Packing("raw", shard_bytes=2_500_000), report)
     return root
 
@@ -54,9 +55,16 @@ def draw(root: Path, kind: str, samples: object, indices: range) -> list[tuple[t
 
 
 @pytest.mark.parametrize(
-    "samples", [SyncSamples(), LipSamples(), LipSamples(lead_frames=0), ContrastiveSamples(3)]
+    "samples",
+    [
+        SyncSamples(),
+        SyncSamples(augment=Augment(share=0.5, noise=0.5)),
+        LipSamples(),
+        LipSamples(lead_frames=0),
+        ContrastiveSamples(3),
+    ],
 )
-@pytest.mark.parametrize("kind", ["compressed", "raw"])
+@pytest.mark.parametrize("kind", ["jpeg", "compressed", "raw"])
 def test_shards_give_the_samples_of_the_folders(packed: Path, kind: str, samples: object) -> None:
     assert len(list(packed.glob(f"shards/{kind}*/train-*.arrow"))) == 2
     expected = draw(packed, "folder", samples, range(24))
@@ -98,16 +106,30 @@ def test_a_raw_sample_touches_only_its_windows(mine: Path) -> None:
     assert not again.mel[:, :32].any()
 
 
-def test_a_compressed_sample_touches_only_its_windows(mine: Path) -> None:
-    clip = first(mine, "compressed")
-    assert isinstance(clip, CompressedClip)
+@pytest.mark.parametrize(("kind", "files"), [("jpeg", 1), ("compressed", 2)])
+def test_a_compressed_sample_touches_only_its_windows(mine: Path, kind: str, files: int) -> None:
+    clip = first(mine, kind)
+    assert isinstance(clip, JpegClip | CompressedClip)
     faces = clip.faces(np.arange(11, 16))
-    path = mine / "shards" / "compressed" / "train-00000.arrow"
-    wipe(path, clip.files, clip.files[clip.offsets[11] : clip.offsets[16]])
-    again = first(mine, "compressed")
+    (path,) = mine.glob(f"shards/{kind}*/train-00000.arrow")
+    wipe(path, clip.files, clip.files[clip.offsets[files * 11] : clip.offsets[files * 16]])
+    again = first(mine, kind)
     assert np.array_equal(again.faces(np.arange(11, 16)), faces)
     with pytest.raises(BadClipError) as bad:
         again.faces(np.arange(12, 17))
+    assert bad.value.reason == BAD_FRAME
+
+
+def test_an_experts_compressed_sample_touches_only_lower_halves(mine: Path) -> None:
+    clip = first(mine, "compressed")
+    assert isinstance(clip, CompressedClip)
+    whole = clip.faces(np.arange(6))
+    (path,) = mine.glob("shards/compressed*/train-00000.arrow")
+    wipe(path, clip.files, clip.files[clip.offsets[7] : clip.offsets[8]])  # frame 3, lower
+    again = first(mine, "compressed")
+    assert np.array_equal(again.faces(np.array([3]), lower_half=True), whole[3:4, 48:])
+    with pytest.raises(BadClipError) as bad:
+        again.faces(np.array([3]))
     assert bad.value.reason == BAD_FRAME
 
 
@@ -142,8 +164,9 @@ def test_a_truncated_shard_is_a_reason(mine: Path, cut: int) -> None:
     assert dataset.rejections.by_reason[BAD_SHARD] == dataset.rejections.total >= 4
 
 
-def test_damaged_bytes_never_hurt_the_process(mine: Path) -> None:
-    path = mine / "shards" / "compressed" / "train-00000.arrow"
+@pytest.mark.parametrize("kind", ["jpeg", "compressed"])
+def test_damaged_bytes_never_hurt_the_process(mine: Path, kind: str) -> None:
+    (path,) = mine.glob(f"shards/{kind}*/train-00000.arrow")
     content = path.read_bytes()
     rng = np.random.default_rng(0)
     for _ in range(60):
@@ -158,25 +181,29 @@ def test_damaged_bytes_never_hurt_the_process(mine: Path) -> None:
                 clip.mel[:, :16].copy()
 
 
-def test_auto_takes_raw_then_compressed_then_folders(mine: Path) -> None:
+def test_auto_takes_the_quickest(mine: Path) -> None:
     def kind(size: int = 96) -> str:
         return type(Storage(str(mine), image_size=size).clips("train")[0]).__name__
 
     assert kind() == "RawClip"
-    assert kind(64) == "CompressedClip"
+    assert kind(64) == "JpegClip"
+    assert Storage(str(mine), image_size=64).clips("train")[0].faces(np.arange(5)).shape[1] == 64
     shutil.rmtree(mine / "shards" / "raw-96")
     assert kind() == "CompressedClip"
-    assert Storage(str(mine), image_size=64).clips("train")[0].faces(np.arange(5)).shape[1] == 64
+    shutil.rmtree(mine / "shards" / "jpeg")
+    with pytest.warns(UserWarning, match=r"compressed-96\) are not of 64 pixels.*image_size=64"):
+        assert kind(64) == "Clip"
     shutil.rmtree(mine / "shards")
     assert kind() == "Clip"
 
 
-def test_raw_shards_of_another_size_are_refused_with_the_command(packed: Path) -> None:
+@pytest.mark.parametrize("storage", ["raw", "compressed"])
+def test_shards_of_another_size_are_refused_with_the_command(packed: Path, storage: str) -> None:
     with pytest.raises(UserError) as refused:
-        Storage(str(packed), "raw", image_size=128).clips("train")
+        Storage(str(packed), storage, image_size=128).clips("train")
     sentence = str(refused.value)
-    assert "there are raw-96" in sentence
-    assert f"data_root={packed} out={packed} storage=raw image_size=128" in sentence
+    assert f"there are {storage}-96" in sentence
+    assert f"data_root={packed} out={packed} storage={storage} image_size=128" in sentence
 
 
 def test_shards_of_another_list_are_not_used(mine: Path) -> None:
