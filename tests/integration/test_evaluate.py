@@ -171,6 +171,20 @@ def test_without_an_expert_the_cosine_is_null(clips, networks, evaluate):
     assert evaluate(**settings)["clips"][0]["cosine"]["count"] == 4
 
 
+@pytest.mark.parametrize(("speakers", "told"), [(3, True), (50, False), (None, False)])
+def test_an_expert_of_few_speakers_is_told_of(
+    clips, networks, evaluate, capsys, tmp_path, speakers, told
+):
+    content = torch.load(networks / "expert.ckpt")
+    content["w2l"]["speakers"] = speakers
+    torch.save(content, tmp_path / "few.ckpt")
+    got = evaluate(
+        video=clips / "good #1.mp4", expert=tmp_path / "few.ckpt", box=[40, 150, 40, 150]
+    )
+    assert got["weights"]["expert"].get("speakers") == speakers
+    assert ("was trained on 3 speakers" in capsys.readouterr().out) is told
+
+
 def test_another_sound(clips, evaluate, tmp_path):
     write_video(tmp_path / "other.mp4", np.zeros((32, 32, 3), np.uint8), 1.0)
     got = evaluate(

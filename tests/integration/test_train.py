@@ -20,6 +20,7 @@ from tests.integration.command import arguments, call, environment
 from tests.integration.test_resume import differences
 from tests.writing import save_network
 from w2l.callbacks import Stopped, StopSignals
+from w2l.checkpoints import export, read
 from w2l.cli.requeue import leave
 from w2l.cli.train import main
 from w2l.models import Expert, Generator
@@ -210,6 +211,9 @@ def test_an_expert_of_one_speaker_is_warned_of(
         monkeypatch.setattr(sys, "argv", ["train.py", *values])
         main()
         assert ("all training clips are of one speaker" in capsys.readouterr().out) is warned
+        made = tmp_path / str(warned) / "checkpoints" / "last.ckpt"
+        export(made, tmp_path / "published.pth")
+        assert read(made).speakers == read(tmp_path / "published.pth").speakers == 2 - warned
     (root / "train.txt").write_text("train0/00001\n")
     monkeypatch.setattr(sys, "argv", ["train.py", *common, f"data.root={root}", "run_dir=alone"])
     monkeypatch.chdir(tmp_path)

@@ -6,6 +6,7 @@ No code in a file is ever run: pickles are read for tensors and plain values onl
 
 from w2l.checkpoints.find import newest_expert, resolve
 from w2l.checkpoints.load import (
+    ENOUGH_SPEAKERS,
     Checkpoint,
     load_discriminator,
     load_expert,
@@ -17,6 +18,7 @@ from w2l.checkpoints.perceptual import load_lpips
 from w2l.checkpoints.publish import export
 
 __all__ = [
+    "ENOUGH_SPEAKERS",
     "Checkpoint",
     "export",
     "load_discriminator",

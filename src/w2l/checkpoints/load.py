@@ -26,6 +26,7 @@ from w2l.errors import UserError
 from w2l.models import Expert, Generator, QualityDiscriminator, SyncNetV2
 
 WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod)\.)+")  # DataParallel's and torch.compile's
+ENOUGH_SPEAKERS = 50  # an expert that heard fewer may know persons in place of sync
 NAMED = 3  # how many entries of each kind an error names
 
 
@@ -39,6 +40,8 @@ class Checkpoint:
             `networks.KINDS`, or "unknown": told by names and shapes, never by the file's name.
         config: the network's constructor arguments, stated in the file or inferred from shapes.
         global_step, global_epoch: updates and epochs of the training, 0 where not stated.
+        speakers: that an expert was trained on, ENOUGH_SPEAKERS for so many or more; None: not
+            stated.
     """
 
     state_dict: dict[str, Tensor] = field(repr=False)
@@ -46,6 +49,7 @@ class Checkpoint:
     config: dict[str, Any]
     global_step: int = 0
     global_epoch: int = 0
+    speakers: int | None = None
 
 
 def read(path: str | Path, network: str | None = None) -> Checkpoint:
@@ -63,7 +67,7 @@ def read(path: str | Path, network: str | None = None) -> Checkpoint:
     content = archive.load(path)
     state = _find_state(path, content)
     ours = content.get("w2l")
-    stated = dict(ours) if isinstance(ours, dict) else {"config": content.get("config")}
+    stated = dict(ours) if isinstance(ours, dict) else content
     config = stated.get("config")
     parts = _split(state)
     if parts:
@@ -81,6 +85,7 @@ def read(path: str | Path, network: str | None = None) -> Checkpoint:
         global_step=_count(content.get("global_step"))
         // (len(optimizers) if isinstance(optimizers, list) and optimizers else 1),
         global_epoch=_count(content.get("global_epoch", content.get("epoch"))),
+        speakers=_count(stated.get("speakers")) or None,
     )
 
 

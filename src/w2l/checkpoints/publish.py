@@ -39,6 +39,8 @@ def export(path_in: str | Path, path_out: str | Path, network: str | None = None
     }
     if checkpoint.config != outline(checkpoint.network, {})[1]:
         content["config"] = checkpoint.config
+    if checkpoint.speakers is not None:
+        content["speakers"] = checkpoint.speakers
     # Through a file object, since torch puts a path's name, here a random one, into the file.
     with atomic_path(path_out) as temporary, temporary.open("wb") as file:
         torch.save(content, file)

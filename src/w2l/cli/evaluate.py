@@ -14,7 +14,14 @@ from rich.console import Console
 from rich.progress import track
 
 from w2l.boxes import from_tblr
-from w2l.checkpoints import load_expert, load_syncnet, newest_expert, resolve
+from w2l.checkpoints import (
+    ENOUGH_SPEAKERS,
+    load_expert,
+    load_syncnet,
+    newest_expert,
+    read,
+    resolve,
+)
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
@@ -105,7 +112,16 @@ def build_evaluator(settings: dict[str, Any], console: Console) -> tuple[Evaluat
         scorer, protocol, detector, lse_reason=lse_reason, cosine_reason=cosine_reason
     )
     files = {"syncnet": syncnet_file, "expert": expert_file}
-    return evaluator, {name: _identity(file) for name, file in files.items()}
+    weights: dict[str, Any] = {name: _identity(file) for name, file in files.items()}
+    if expert_file is not None and (speakers := read(expert_file, "expert").speakers):
+        weights["expert"] |= {"speakers": speakers}
+        if speakers < ENOUGH_SPEAKERS:
+            console.print(
+                f"warning: the cosine's expert was trained on {speakers} speakers: of others it "
+                "may rate a wrong dub as high as a right one.",
+                soft_wrap=True,
+            )
+    return evaluator, weights
 
 
 def load_or_reason(
@@ -159,7 +175,7 @@ def choose_detector(settings: dict[str, Any], device: str) -> FaceDetector:
     return build_detector(name, device=device, weights=weights, box=box)
 
 
-def _identity(file: Path | None) -> dict[str, str] | None:
+def _identity(file: Path | None) -> dict[str, Any] | None:
     return None if file is None else {"file": str(file), "sha256": sha256(file)}
 
 

@@ -44,15 +44,15 @@ def initialise(system: pl.LightningModule, source: str) -> list[str]:
     return given
 
 
-def is_one_speaker(clips: Sequence[AnyClip]) -> bool:
-    """Whether all clips are of one speaker; looks no further than the second."""
+def count_speakers(clips: Sequence[AnyClip], enough: int) -> int:
+    """How many speakers the clips are of; looks no further than for `enough`."""
     speakers: set[str] = set()
     for i in range(len(clips)):
         with suppress(BadClipError):  # counted where it is drawn
             speakers.add(clips[i].name.partition("/")[0])
-        if len(speakers) > 1:
-            return False
-    return True
+        if len(speakers) == enough:
+            break
+    return len(speakers)
 
 
 def _learns(network: nn.Module) -> bool:

@@ -15,13 +15,13 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from w2l.callbacks import AtomicCheckpointIO, RunCheckpoints, Stopped, StopSignals, copy_best
-from w2l.checkpoints import load_expert, newest_expert
+from w2l.checkpoints import ENOUGH_SPEAKERS, load_expert, newest_expert
 from w2l.cli.hydra_app import run
 from w2l.cli.provenance import record
 from w2l.cli.requeue import leave
 from w2l.cli.resume import check_state, find_state
 from w2l.cli.speed import compile_networks, picked_precision
-from w2l.cli.start import initialise, is_one_speaker
+from w2l.cli.start import count_speakers, initialise
 from w2l.errors import UserError
 from w2l.models import Expert
 
@@ -144,9 +144,11 @@ def train(cfg: DictConfig) -> float | None:
     data.setup("fit")
     if cfg.needs_expert:
         extra["expert"] = find_expert(cfg.expert, console)
-    elif is_one_speaker(data.train_set.clips):
-        console.print(f"warning: {ONE_SPEAKER}", highlight=False)
     system = instantiate(cfg.system, _convert_="all", **extra)
+    if not cfg.needs_expert:
+        system.speakers = count_speakers(data.train_set.clips, ENOUGH_SPEAKERS)
+        if system.speakers == 1:
+            console.print(f"warning: {ONE_SPEAKER}", highlight=False)
     if resume is not None:
         check_state(resume, system)
         console.print(f"going on from: {resume}", highlight=False)

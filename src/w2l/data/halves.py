@@ -35,9 +35,9 @@ def decode_halves(files: Sequence[np.ndarray], height: int, width: int) -> np.nd
     for half, file in zip(halves, files, strict=True):
         try:
             content = _CODEC.decompress(file, half.nbytes)
-        except (OSError, pa.ArrowException) as error:
-            raise ValueError(str(error)) from error
-        half[:] = np.frombuffer(content, np.uint8).reshape(half.shape)
+            half[:] = np.frombuffer(content, np.uint8).reshape(half.shape)
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise ValueError(f"half a face is damaged: {error}") from error
     np.add.accumulate(halves, axis=2, out=halves)
     halves[:, ::2] += halves[:, 1:2]
     return halves

@@ -28,10 +28,10 @@ class ClipDataModule(pl.LightningDataModule):
         image_size: side of the faces in pixels.
         repeats: samples per clip and epoch.
         val_repeats: the same for validation.
-        cache: keep decoded faces in memory (each worker its own copy).
+        cache: keep faces that are decoded from JPEG in memory (each worker its own copy).
         seed: of the order and the drawing.
         fixed: train on the same so many samples over and over; None: on new ones all the time.
-        storage: raw, compressed, folder, or auto: the first of them that the set has.
+        storage: raw, compressed, jpeg, folder, or auto: the first of them that the set has.
         cache_dir: where shards of an address are kept; None: ~/.cache/w2l/shards.
         cache_bytes: how much they may take there; None: no limit.
     """

@@ -120,7 +120,7 @@ def to_json(
         clips: in the order of the input.
         protocol: "lrs" or "track".
         settings: whatever else decides the scores.
-        weights: file and hash of each network.
+        weights: file and hash of each network, of an expert also how many speakers it heard.
     """
     n_failed = sum(clip.error is not None for clip in clips)
     return _finite(

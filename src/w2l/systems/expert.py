@@ -71,6 +71,7 @@ class ExpertSystem(pl.LightningModule):
             self.expert.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = objective or CrossEntropySync()
         self.settings = optimizer or OptimizerSettings()
+        self.speakers: int | None = None  # that it is trained on; goes into the checkpoint
 
     def on_fit_start(self) -> None:
         self.train()  # Lightning keeps the modes that the networks came in
@@ -128,4 +129,8 @@ class ExpertSystem(pl.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["w2l"] = {"network": "expert", "config": self.expert.config}
+        checkpoint["w2l"] = {
+            "network": "expert",
+            "config": self.expert.config,
+            "speakers": self.speakers,
+        }

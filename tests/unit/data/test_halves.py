@@ -24,5 +24,5 @@ def test_damage_is_an_error() -> None:
     other = encode_half(np.full((3, 20, 96), 7, np.uint8))
     larger = encode_half(np.full((3, 90, 96), 7, np.uint8))
     for broken in (file[:-3], file[:0], np.zeros_like(file), other, larger):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="half a face is damaged"):
             decode_halves([np.frombuffer(bytes(broken), np.uint8)], 48, 96)
