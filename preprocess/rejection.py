@@ -7,11 +7,13 @@ from contextlib import contextmanager
 
 from w2l.errors import UserError
 
+NOT_DOWNLOADED = "not downloaded"
 BROKEN = "broken file"
 PICTURE = "a still picture"
 NO_SOUND = "no sound"
 NO_FACE = "no face"
 TOO_SHORT = "too short"
+LOW_SYNC = "lips and sound do not fit"
 CRASHED = "crashed a worker"
 UNEXPECTED = "unexpected error"
 
@@ -20,7 +22,7 @@ class RejectedError(Exception):
     """The clip cannot be used.
 
     Args:
-        step: which step says so: probe, sound, faces.
+        step: which step says so: download, probe, sound, faces, sync.
         reason: one of the few above, to count by.
         detail: one sentence about this file.
     """

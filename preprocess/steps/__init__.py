@@ -1,1 +1,1 @@
-"""What is done to one clip, in order: probe, sound, faces, crops."""
+"""What is done to one clip, in order: probe, sound, faces, sync, crops."""

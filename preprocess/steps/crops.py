@@ -1,4 +1,4 @@
-"""Fourth step: the face boxes cut out of the frames and written as JPEG."""
+"""Last step: the face boxes cut out of the frames and written as JPEG."""
 
 from __future__ import annotations
 

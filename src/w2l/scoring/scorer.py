@@ -54,12 +54,14 @@ class CosineResult:
         by_offset: mean similarity per offset, float32 (31,), in the order of `metrics.offsets`.
         offset: the best of them in frames, positive where the sound is early. Only offsets at
             which half of the windows or more overlap compete: a mean of three is mostly luck.
+        confidence: how far it stands out: its similarity minus the median of those that compete.
     """
 
     curve: np.ndarray
     summary: CosineSummary
     by_offset: np.ndarray
     offset: int
+    confidence: float
 
 
 class SyncScorer:
@@ -141,9 +143,15 @@ class SyncScorer:
         if curve.isnan().all():
             raise UserError("No five frames in a row show a face, so the expert has no window.")
         by_offset = cosine_by_offset(faces, sound)
-        best = by_offset.masked_fill(offsets().abs() > len(faces) // 2, -torch.inf)
-        offset = int(offsets()[best.nan_to_num(-torch.inf).argmax()])
-        return CosineResult(curve.numpy(), summarize(curve), by_offset.numpy(), offset)
+        compete = by_offset.isfinite() & (offsets().abs() <= len(faces) // 2)
+        best = int(by_offset.masked_fill(~compete, -torch.inf).argmax())
+        return CosineResult(
+            curve.numpy(),
+            summarize(curve),
+            by_offset.numpy(),
+            offset=int(offsets()[best]),
+            confidence=float(by_offset[best] - by_offset[compete].median()),
+        )
 
 
 def _too_short(waveform: np.ndarray) -> UserError:

@@ -1,0 +1,133 @@
+"""Fourth step, where a network is given: by how many frames the sound is off, and put right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from preprocess.rejection import LOW_SYNC, TOO_SHORT, RejectedError, rejecting
+from w2l.boxes import crop
+from w2l.checkpoints import load_expert, load_syncnet, read
+from w2l.faces.protocol_track import ProtocolTrack, crop_track
+from w2l.metrics.lse import VSHIFT
+from w2l.scoring import SyncScorer
+from w2l.scoring.embeddings import SAMPLES_PER_FRAME
+
+
+@dataclass(frozen=True)
+class Sync:
+    """What a network says of a clip.
+
+    Attributes:
+        offset: frames at 25/s, positive where the sound is early.
+        confidence: how far the best offset stands out: the median over ±15 offsets of SyncNet's
+            distance minus its lowest, or the expert's highest cosine minus the median.
+    """
+
+    offset: int
+    confidence: float
+
+
+def load_judge(path: str, device: str) -> SyncScorer:
+    """The network of a file: SyncNet v2 or an expert, told by what the file holds.
+
+    Raises:
+        UserError: it holds neither.
+    """
+    if read(path).network == "syncnet_v2":
+        return SyncScorer(load_syncnet(path), device=device)
+    return SyncScorer(expert=load_expert(path), device=device)
+
+
+def find_sync(
+    judge: SyncScorer,
+    frames: Iterable[np.ndarray],
+    boxes: np.ndarray,
+    present: np.ndarray,
+    samples: np.ndarray,
+) -> Sync:
+    """Compare lips and sound at every offset within ±15 frames.
+
+    SyncNet sees the longest stretch with a face, cut as its own pipeline cuts; an expert sees every
+    face, cut as it is stored.
+
+    Args:
+        judge: one network.
+        frames: (H, W, 3) uint8 BGR at 25 frames/s, all of the clip.
+        boxes: (N, 4) whole pixels inside the frame.
+        present: (N,) bool, frames with a face.
+        samples: (n,) int16 at 16 kHz from the moment of the first frame.
+
+    Raises:
+        RejectedError: the clip is too short to be judged.
+    """
+    with rejecting("sync", TOO_SHORT):
+        if judge.syncnet is None:
+            sound = samples.astype(np.float32) / 32768
+            found = judge.cosine(_faces(frames, boxes, present), sound)
+            return Sync(found.offset, found.confidence)
+        start, stop = longest_run(present)
+        track = ProtocolTrack(np.arange(start, stop), boxes[start:stop].astype(float))
+        score = judge.lse(crop_track(frames, track), samples[start * SAMPLES_PER_FRAME :]).lse
+        return Sync(score.offset, score.lse_c)
+
+
+def check_sync(path: Path, sync: Sync, min_confidence: float) -> None:
+    """Is the sound known to fit?
+
+    Raises:
+        RejectedError: the best offset does not stand out enough, or lies at the end of the search.
+    """
+    if not sync.confidence >= min_confidence:
+        raise RejectedError(
+            "sync", LOW_SYNC,
+            f"{path}: lips and sound fit best {sync.offset:+d} frames apart, with a confidence of "
+            f"{sync.confidence:.3f} where min_confidence={min_confidence:g} is wanted.",
+        )  # fmt: skip
+    if abs(sync.offset) >= VSHIFT:
+        raise RejectedError(
+            "sync", LOW_SYNC,
+            f"{path}: lips and sound fit best {sync.offset:+d} frames apart, the end of the "
+            "search: the true offset may lie beyond.",
+        )  # fmt: skip
+
+
+def align(samples: np.ndarray, present: np.ndarray, offset: int
+          ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Move the sound to offset 0; frames keep their numbers.
+
+    Args:
+        samples: (n,) int16 at 16 kHz.
+        present: (N,) bool.
+        offset: frames, positive where the sound is early.
+
+    Returns:
+        The sound: later by `offset` frames behind silence, or its beginning cut off; and `present`
+        without the frames whose sound is not known.
+    """
+    if offset <= 0:
+        return samples[-offset * SAMPLES_PER_FRAME :], present
+    silence = np.zeros(offset * SAMPLES_PER_FRAME, samples.dtype)
+    return np.concatenate([silence, samples]), present & (np.arange(len(present)) >= offset)
+
+
+def longest_run(present: np.ndarray) -> tuple[int, int]:
+    """First frame of the longest unbroken stretch, and the frame after its last."""
+    best, start = (0, 0), 0
+    for there, run in groupby(present.tolist()):
+        length = len(list(run))
+        if there and length > best[1] - best[0]:
+            best = (start, start + length)
+        start += length
+    return best
+
+
+def _faces(
+    frames: Iterable[np.ndarray], boxes: np.ndarray, present: np.ndarray
+) -> Iterator[np.ndarray | None]:
+    for frame, box, there in zip(frames, boxes, present, strict=False):
+        yield crop(frame, box) if there else None
