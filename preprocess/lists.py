@@ -12,8 +12,8 @@ from preprocess.records import (
     write_jsonl,
     write_lines,
 )
-from preprocess.sources.clip import SPLITS, Listing
-from preprocess.splits import assign_splits
+from preprocess.sources.clip import Listing
+from preprocess.splits import SPLITS, assign_splits
 
 
 @dataclass(frozen=True)

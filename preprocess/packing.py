@@ -13,7 +13,7 @@ from preprocess.plan import ShardPlan, plan_shards
 from preprocess.records import Record, make_folder, write_jsonl
 from preprocess.report import Report, by_reason
 from preprocess.settings import Job, Packing
-from preprocess.sources.clip import SPLITS
+from preprocess.splits import SPLITS
 from preprocess.worker import Stop
 from w2l.data.clips import read_names
 from w2l.data.index import INDEX, Index, ShardEntry, list_digest, shard_folder

@@ -34,16 +34,18 @@ REJECTED_FIELDS = ("speaker", "clip", "source", "step", "reason", "detail")
 def origin(clip: Clip, recipe: Recipe) -> Record:
     """Which clip, from which bytes, by which recipe: a record that differs in it is out of date."""
     try:
-        status = clip.path.stat()
-        size, modified = status.st_size, status.st_mtime_ns
+        # What was downloaded may be deleted once it is prepared: the address stands for it.
+        status = None if clip.url else clip.path.stat()
     except FileNotFoundError:  # taken away since it was listed
-        size, modified = 0, 0
+        status = None
     return {
         "speaker": clip.speaker,
         "clip": clip.name,
         "source": clip.source,
-        "source_bytes": size,
-        "source_mtime_ns": modified,
+        "source_bytes": status.st_size if status else 0,
+        "source_mtime_ns": status.st_mtime_ns if status else 0,
+        "start_s": clip.start_s or None,  # records from before there were cuts have neither
+        "end_s": clip.end_s,
         "recipe": recipe.digest,
     }
 

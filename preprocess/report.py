@@ -19,7 +19,7 @@ from rich.text import Text
 
 from preprocess.lists import Result
 from preprocess.records import Record
-from preprocess.sources.clip import SPLITS
+from preprocess.splits import SPLITS
 from w2l.engine import Outcome
 
 LOG_EVERY_S = 30.0  # a log file gets a line this often; a terminal gets a bar instead

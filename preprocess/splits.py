@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
-from preprocess.sources.clip import SPLITS
-
+SPLITS = ("train", "val", "test")
 # Shares of a set without lists of its own, each as large as one may hope for from few speakers.
-VAL_SHARE = 0.05
-TEST_SHARE = 0.05
+SHARES = {"test": 0.05, "val": 0.05}
 
 
 def assign_splits(keys: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -24,7 +23,7 @@ def assign_splits(keys: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """
     speakers = sorted({key.partition("/")[0] for key in keys})
     disjoint = len(speakers) >= len(SPLITS)
-    by_unit = _by_hash(speakers if disjoint else sorted(keys))
+    by_unit = _by_hash(speakers if disjoint else sorted(keys), SHARES)
     splits = {key: by_unit[key.partition("/")[0] if disjoint else key] for key in keys}
     notes = []
     if not disjoint:
@@ -38,23 +37,26 @@ def assign_splits(keys: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     return splits, notes
 
 
-def _by_hash(units: Sequence[str]) -> dict[str, str]:
+def hold_out_val(speakers: Sequence[str]) -> dict[str, str]:
+    """train or val of each speaker, by the same hash, for a set that has only a test list."""
+    return _by_hash(speakers, {"val": SHARES["val"]})
+
+
+def _by_hash(units: Sequence[str], shares: Mapping[str, float]) -> dict[str, str]:
+    """Split of each unit: `shares` of them are held out, the rest trains."""
     place = {unit: _place(unit) for unit in units}
     order = sorted(units, key=lambda unit: place[unit])
+    ends = list(zip(shares, accumulate(shares.values()), strict=True))
     splits = {
-        unit: "test"
-        if place[unit] < TEST_SHARE
-        else "val"
-        if place[unit] < TEST_SHARE + VAL_SHARE
-        else "train"
-        for unit in order
+        unit: next((split for split, end in ends if place[unit] < end), "train") for unit in order
     }
     # Train needs one first, then val, then test; the fullest list gives the unit nearest to it.
-    for wanted in SPLITS:
+    names = [split for split in SPLITS if split == "train" or split in shares]
+    for wanted in names:
         if wanted in splits.values():
             continue
-        sizes = {split: list(splits.values()).count(split) for split in SPLITS}
-        giver = max(SPLITS[::-1], key=lambda split: sizes[split])
+        sizes = {split: list(splits.values()).count(split) for split in names}
+        giver = max(names[::-1], key=lambda split: sizes[split])
         if sizes[giver] > 1 or (wanted == "train" and sizes[giver]):
             members = [unit for unit in order if splits[unit] == giver]
             splits[members[-1] if wanted == "train" else members[0]] = wanted

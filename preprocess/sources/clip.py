@@ -1,24 +1,26 @@
-"""One file to be prepared, and a source's list of them."""
+"""One clip to be prepared, and a source's list of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SPLITS = ("train", "val", "test")
-
 
 @dataclass(frozen=True)
 class Clip:
-    """One video file on its way into the set.
+    """One video, or a part of one, on its way into the set.
 
     Attributes:
-        path: where the file lies.
-        source: its path relative to the data root, with forward slashes; names it in records.
+        path: where the file lies, or will once it is downloaded.
+        source: its path relative to the data root, with forward slashes, or its address; names it
+            in records.
         speaker: folder in the set; clips of one person share it, so that splits can be disjoint.
         name: folder inside the speaker's.
         split: train, val or test where the source says so; None: decided at the end.
-        transcript: file that says what is spoken, as LRS2 has it; it need not exist.
+        transcript: what is spoken, or the file that says so, as LRS2 has it; it need not exist.
+        start_s: where the clip begins, in seconds after the file's first picture.
+        end_s: where it ends (excluded), counted in the same way; None: with the file.
+        url: address that `path` is downloaded from; None: it is there.
     """
 
     path: Path
@@ -26,7 +28,10 @@ class Clip:
     speaker: str
     name: str
     split: str | None = None
-    transcript: Path | None = None
+    transcript: Path | str | None = None
+    start_s: float = 0.0
+    end_s: float | None = None
+    url: str | None = None
 
     @property
     def key(self) -> str:

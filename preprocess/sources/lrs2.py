@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from preprocess.sources.clip import SPLITS, Clip, Listing
+from preprocess.sources.clip import Clip, Listing
+from preprocess.sources.layouts import find_layout
+from preprocess.splits import SPLITS
 from w2l.errors import UserError
 
 PUBLISHED_COUNTS = {"train": 45_839, "val": 1_082, "test": 1_243}  # the data set's own page
 HOME = "https://www.robots.ox.ac.uk/~vgg/data/lip_reading/lrs2.html"
-EXPECTED = (
-    "mvlrs_v1/main/<speaker>/<clip>.mp4 with <clip>.txt beside it "
-    "(data_root may be mvlrs_v1, its parent, or main)"
-)
 
 
 def list_lrs2(data_root: Path, *, filelists: Path | None = None) -> Listing:
@@ -27,7 +25,7 @@ def list_lrs2(data_root: Path, *, filelists: Path | None = None) -> Listing:
     Raises:
         UserError: the layout is another, or the lists are missing: what was expected, what found.
     """
-    main = _find_main(data_root)
+    main = find_layout("lrs2", data_root)
     folder = _find_lists(main, data_root, filelists)
     clips: list[Clip] = []
     notes: list[str] = []
@@ -88,27 +86,6 @@ def read_list(path: Path) -> list[str]:
 def _clip(video: Path, key: str, split: str) -> Clip:
     speaker, name = key.split("/")
     return Clip(video, f"main/{key}.mp4", speaker, name, split, video.with_suffix(".txt"))
-
-
-def _find_main(data_root: Path) -> Path:
-    if not data_root.is_dir():
-        raise UserError(f"data_root={data_root} is not a folder: expected {EXPECTED}.")
-    for main in (data_root / "mvlrs_v1" / "main", data_root / "main"):
-        if main.is_dir():
-            return main
-    if data_root.name == "main" or next(data_root.glob("*/[0-9][0-9][0-9][0-9][0-9].mp4"), None):
-        return data_root
-    found = sorted(path.name for path in data_root.iterdir())
-    if any("_part" in name or name.endswith((".tar", ".tar.gz", ".tgz")) for name in found):
-        raise UserError(
-            f"data_root={data_root} holds the archive, not the videos: join its parts and unpack "
-            f"them first (cat lrs2_v1_parta? | tar -x); expected {EXPECTED}."
-        )
-    shown = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
-    raise UserError(
-        f"data_root={data_root} is not LRS2's layout: expected {EXPECTED}, found "
-        f"{shown or 'an empty folder'}; for other videos use source=folder."
-    )
 
 
 def _find_lists(main: Path, data_root: Path, filelists: Path | None) -> Path:

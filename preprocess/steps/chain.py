@@ -49,11 +49,11 @@ def prepare_clip(
         UserError: the folder cannot be written.
     """
     record = origin(clip, recipe)  # first: a file that changes meanwhile is then out of date
-    info = check(clip.path)
-    samples = read_sound(clip.path)
-    reader = VideoReader(clip.path, fps=recipe.fps)
-    frames = in_memory_if_small(reader, info)
+    info = check(clip.path, clip.start_s)
+    reader = VideoReader(clip.path, recipe.fps, clip.start_s, clip.end_s)
+    samples = read_sound(clip.path, reader.first_s(), clip.end_s)
     with rejecting("faces", BROKEN):
+        frames = in_memory_if_small(reader, info)
         faces = find_face(
             frames,
             detector,
@@ -80,7 +80,7 @@ def in_memory_if_small(reader: VideoReader, info: VideoInfo) -> Iterable[np.ndar
     They are needed twice, to find the face and to cut it out; memory stays bounded either way.
     """
     limit = max(FRAME_MEMORY // (info.width * info.height * 3), 1)
-    if info.duration_s * float(reader.fps) > 2 * limit:
+    if reader.duration_s * float(reader.fps) > 2 * limit:
         return reader
     frames = list(islice(reader, limit + 1))  # what a file says of its length may be wrong
     return frames if len(frames) <= limit else reader

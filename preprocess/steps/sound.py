@@ -16,14 +16,21 @@ MIN_SAMPLES = SAMPLE_RATE // 5  # 0.2 s, one window of the networks
 PIECE = 60 * SAMPLE_RATE  # samples; a spectrum of an hour at once takes over 1 GB
 
 
-def read_sound(path: Path) -> np.ndarray:
+def read_sound(path: Path, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
     """The clip's sound from the moment of its first frame: (n,) int16 at 16 kHz.
+
+    Args:
+        path: the video.
+        start_s: where the clip begins, in seconds after the video's first frame.
+        end_s: where it ends; None: with the sound.
 
     Raises:
         RejectedError: it cannot be decoded, or is shorter than one window.
     """
     with rejecting("sound", BROKEN):
-        waveform = load_audio(path, sample_rate=SAMPLE_RATE, origin="video")
+        waveform = load_audio(
+            path, sample_rate=SAMPLE_RATE, start_s=start_s, end_s=end_s, origin="video"
+        )
     if len(waveform) < MIN_SAMPLES:
         seconds = len(waveform) / SAMPLE_RATE
         raise RejectedError(

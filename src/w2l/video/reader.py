@@ -41,6 +41,7 @@ class VideoReader:
         info: What `probe` says of the file.
         fps: Rate of what is read (the file's own nominal or average one without `fps`).
         size: (width, height) of what is read.
+        duration_s: Seconds of what is read, by the container.
 
     Raises:
         UserError: no video, or `start_s` and `end_s` leave nothing of it.
@@ -69,6 +70,7 @@ class VideoReader:
         self._scale = None if scale is None else Fraction(scale).limit_denominator(10_000)
         size = (self.info.width, self.info.height)
         self.size = size if self._scale is None else scaled_size(size, self._scale)
+        self.duration_s = min(self.info.duration_s, end_s or self.info.duration_s) - start_s
         self._origin = self.info.start + _seconds(start_s)
         self._end = None if end_s is None else self.info.start + _seconds(end_s)
         self._tolerance = min(self.info.tick, _LARGEST_TICK)
@@ -105,6 +107,17 @@ class VideoReader:
             )
         if n and (wanted is None or n < wanted):
             self._count = start + n
+
+    def first_s(self) -> float:
+        """Seconds from the file's first picture to the moment that picture 0 of this stands for.
+
+        With a rate that is `start_s`; without one it is the picture's own time.
+        """
+        first = self._origin
+        if self._grid is None and first > self.info.start:
+            times = (timed.time for timed in self._decode(first))
+            first = next((time for time in times if time >= first - self._tolerance), first)
+        return float(first - self.info.start)
 
     def count(self) -> int:
         """Exact number of pictures; the first call may take one pass over the whole file."""

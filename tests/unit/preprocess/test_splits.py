@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from preprocess.splits import assign_splits
+from preprocess.splits import assign_splits, hold_out_val
 
 
 def clips(speakers: int, each: int = 3) -> list[str]:
@@ -60,3 +60,17 @@ def test_one_clip_trains(names):
 def test_three_clips_fill_three_lists(seed):
     keys = [f"p{seed}/{name}" for name in "abc"]
     assert sorted(assign_splits(keys)[0].values()) == ["test", "train", "val"]
+
+
+def test_held_out_speakers_stay_when_others_are_added():
+    names = [f"person{i}" for i in range(400)]
+    splits = hold_out_val(names)
+    assert set(splits.values()) == {"train", "val"}
+    assert 8 <= list(splits.values()).count("val") <= 32  # 5 %
+    more = hold_out_val([*names, "someone"])
+    assert {name: more[name] for name in names} == splits
+
+
+def test_one_of_two_speakers_is_held_out():
+    assert sorted(hold_out_val(["a", "b"]).values()) == ["train", "val"]
+    assert hold_out_val(["a"]) == {"a": "train"}
