@@ -76,6 +76,7 @@ def _job(cfg: DictConfig) -> Job:
         data_root=_path(cfg.data_root),
         out=Path(cfg.out).expanduser(),
         filelists=_path(cfg.filelists),
+        pretrain=bool(cfg.pretrain),
         engine=str(cfg.engine),
         workers=cfg.workers,
         device=str(cfg.device),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from contextlib import closing
 
+from preprocess.download import check_downloader
 from preprocess.lists import Result, write_lists
 from preprocess.records import Records
 from preprocess.rejection import CRASHED, UNEXPECTED, RejectedError
@@ -62,6 +63,7 @@ def _prepare_missing(
         for clip in clips
         if not records.finished(clip) and (job.retry_rejected or not records.rejected(clip))
     ]
+    check_downloader(todo)
     if len(todo) < len(clips):
         report.say(f"{len(clips) - len(todo)} of {len(clips)} clips were done before")
     worker = Worker(records.root, records.recipe, job.device, job.batch_size)

@@ -62,10 +62,11 @@ class Job:
     """What is prepared, where to, and by how many.
 
     Attributes:
-        source: folder, lrs2, demo, or prepared (pack only).
-        data_root: where the videos lie; None for the demo set, which is rendered.
+        source: folder, csv, lrs2, lrs3, lrw, demo, or prepared (pack only).
+        data_root: where the videos lie, or the CSV file; None for the demo set, which is rendered.
         out: where the set goes.
         filelists: folder of LRS2's split lists; None: looked for.
+        pretrain: train on LRS3's pretrain part too.
         engine: serial or process.
         workers: processes; None: one per core.
         device: of the detector: auto, cpu, cuda, cuda:1.
@@ -79,6 +80,7 @@ class Job:
     data_root: Path | None
     out: Path
     filelists: Path | None = None
+    pretrain: bool = False
     engine: str = "process"
     workers: int | None = None
     device: str = "auto"

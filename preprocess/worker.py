@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from preprocess.download import download
 from preprocess.records import Record
 from preprocess.rejection import RejectedError
 from preprocess.settings import Recipe
@@ -57,6 +58,8 @@ class Worker:
         detector = _detector(self.recipe, self.device)
         folder = self.root / clip.speaker / clip.name
         try:
+            if clip.url is not None:
+                download(clip.url, clip.path)
             return prepare_clip(clip, folder, self.recipe, detector, self.batch_size)
         except RejectedError as rejection:
             return rejection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +20,17 @@ SUFFIXES = frozenset(
     }
 )  # fmt: skip
 
+VOXCELEB_ID = re.compile(r"id[0-9]{5}")
+
 
 def list_folder(data_root: Path, *, leave_out: Path | None = None) -> Listing:
     """All videos below `data_root`, in the order of their paths.
 
-    The speaker is the **first** folder below `data_root`: `id00012/<video>/<clip>.mp4`, the way
-    VoxCeleb2 has it, stays one person. A file that lies in `data_root` itself is its own speaker,
-    since nothing says whom it shows.
+    The speaker is the **first** folder below `data_root`, or the first that is called as VoxCeleb
+    calls people: `id00012/<video>/<clip>.mp4` and `dev/mp4/id00012/<video>/<clip>.mp4` stay one
+    person. The speaker of a file in `data_root` itself is its name without the numbers that `_`
+    sets off at its end, the way HDTF has it: `WDA_BarackObama_000.mp4`. Files that are only
+    numbered thus count as one person, which at worst keeps strangers in one list.
 
     Args:
         data_root: the folder; sub-folders and links are followed, hidden ones are not.
@@ -73,11 +78,15 @@ def _walk(root: Path, leave_out: Path | None) -> Iterator[Path]:
 
 
 def _key(source: str) -> str:
-    """`a/b/c.mp4` → `a/b_c`; `c.mp4` → `c/c`."""
+    """`a/b/c.mp4` → `a/b_c`; `dev/mp4/id00012/v/c.mp4` → `id00012/v_c`; `c_01.mp4` → `c/c_01`."""
     *folders, file = source.split("/")
     stem = Path(file).stem
-    speaker = folders[0] if folders else stem
-    return f"{folder_name(speaker)}/{folder_name('_'.join([*folders[1:], stem]))}"
+    if not folders:
+        name = folder_name(stem)
+        return f"{re.sub(r'(?<=.)(_[0-9]+)+$', '', name)}/{name}"
+    first = next((i for i, name in enumerate(folders) if VOXCELEB_ID.fullmatch(name)), 0)
+    name = folder_name("_".join([*folders[first + 1 :], stem]))
+    return f"{folder_name(folders[first])}/{name}"
 
 
 def _notes(others: list[Path]) -> list[str]:

@@ -60,6 +60,30 @@ class TestFolder:
         touch(tmp_path, "a.mp4", "out/videos/b.mp4")
         assert keys(list_folder(tmp_path, leave_out=tmp_path / "out")) == ["a/a"]
 
+    def test_voxceleb_is_found_below_its_parts(self, tmp_path):
+        touch(
+            tmp_path,
+            "dev/mp4/id00012/vid-A/00001.mp4",
+            "dev/mp4/id00012/vid-B/00001.mp4",
+            "test/mp4/id00017/vid-C/00001.mp4",
+        )
+        expected = ["id00012/vid-A_00001", "id00012/vid-B_00001", "id00017/vid-C_00001"]
+        assert keys(list_folder(tmp_path)) == expected
+        assert keys(list_folder(tmp_path / "dev")) == expected[:2]
+        assert keys(list_folder(tmp_path / "dev/mp4")) == expected[:2]
+
+    def test_flat_files_of_one_person_as_hdtf_calls_them(self, tmp_path):
+        touch(
+            tmp_path,
+            "WDA_BarackObama_000.mp4", "WDA_BarackObama_001.mp4", "RD_Radio11_000.mp4",
+            "RD_Radio1_000_2.mp4", "talk-2.mp4", "_000.mp4", "2021.mp4",
+        )  # fmt: skip
+        assert keys(list_folder(tmp_path)) == [
+            "2021/2021", "RD_Radio11/RD_Radio11_000", "RD_Radio1/RD_Radio1_000_2",
+            "WDA_BarackObama/WDA_BarackObama_000", "WDA_BarackObama/WDA_BarackObama_001",
+            "_000/_000", "talk-2/talk-2",
+        ]  # fmt: skip
+
     def test_links_are_followed_once(self, tmp_path):
         touch(tmp_path, "root/p/a.mp4", "elsewhere/b.mp4")
         (tmp_path / "root/q").symlink_to(tmp_path / "elsewhere")
@@ -198,14 +222,12 @@ class TestLrs2:
         assert read_transcript(None) is None
 
 
-@pytest.mark.parametrize("source", ["csv", "lrs3", "lrw"])
-def test_sources_of_later_versions(tmp_path, source):
-    with pytest.raises(UserError, match="source=folder"):
-        list_clips(Job(source, tmp_path, tmp_path / "out"), print)
-
-
 def test_unknown_source_and_missing_root(tmp_path):
     with pytest.raises(UserError, match="unknown"):
         list_clips(Job("youtube", tmp_path, tmp_path), print)
     with pytest.raises(UserError, match="data_root=FOLDER"):
         list_clips(Job("folder", None, tmp_path), print)
+    with pytest.raises(UserError, match=r"data_root=FILE\.csv"):
+        list_clips(Job("csv", None, tmp_path), print)
+    with pytest.raises(UserError, match="pretrain=true is for source=lrs3"):
+        list_clips(Job("lrs2", tmp_path, tmp_path, pretrain=True), print)
