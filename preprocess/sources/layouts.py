@@ -18,9 +18,9 @@ EXPECTED = {
     "(data_root may be lipread_mp4 or its parent)",
 }
 UNPACK = {
-    "lrs2": "join its parts and unpack them first (cat lrs2_v1_parta* | tar -x)",
+    "lrs2": "join its parts and unpack them first (cat lrs2_v1_parta* | tar -xf -)",
     "lrs3": "unpack it first (unzip)",
-    "lrw": "join its parts and unpack them first (cat lrw-v1-parta* | tar -x)",
+    "lrw": "join its parts and unpack them first (cat lrw-v1-parta* | tar -xf -)",
 }
 LRS3_PARTS = ("pretrain", "trainval", "test")
 _FIVE = "[0-9]" * 5
