@@ -89,6 +89,7 @@ def _fetch(url: str, folder: Path) -> None:
 def _fetched(url: str, folder: Path) -> Path:
     files = [path for path in folder.iterdir() if path.suffix not in {".part", ".ytdl"}]
     if len(files) != 1:
+        shutil.rmtree(folder)  # another try begins anew
         raise RejectedError(
             "download", NOT_DOWNLOADED, f"{url} gave {len(files)} files instead of one video."
         )

@@ -1,0 +1,70 @@
+"""LRS3 and LRW from their own layouts to a set, and the wrong one at the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.integration.command import call, refused
+from tests.unit.preprocess.clips import good
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory) -> Path:
+    """29 frames, as LRW's clips have."""
+    return good(tmp_path_factory.mktemp("clip") / "a.mp4", frames=29)
+
+
+def lay_out(root: Path, video: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(video, root / name)
+    return root
+
+
+def prepare(tmp_path: Path, *values: str) -> tuple[list[dict], str]:
+    """The manifest, and what was said."""
+    arguments = (*values, "out=set", "engine=serial", "device=cpu", "storage=folder")
+    done = call("-m preprocess", *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "set/manifest.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines], done.stdout
+
+
+def test_lrs3(tmp_path, video):
+    root = lay_out(
+        tmp_path / "lrs3", video,
+        "trainval/one/50001.mp4", "trainval/two/50001.mp4", "test/three/00001.mp4",
+    )  # fmt: skip
+    (root / "trainval/one/50001.txt").write_text("Text:  GOOD EVENING\nConf:  5\n")
+    manifest, said = prepare(tmp_path, "source=lrs3", f"data_root={root}")
+    assert [(line["speaker"], line["transcript"]) for line in manifest] == [
+        ("one", "GOOD EVENING"), ("two", None), ("three", None),
+    ]  # fmt: skip
+    assert {line["split"] for line in manifest[:2]} == {"train", "val"}
+    assert (tmp_path / "set/test.txt").read_text() == "three/00001\n"
+    assert "holds 2 clips; LRS3's has 31982" in said
+
+
+def test_lrw(tmp_path, video):
+    root = lay_out(
+        tmp_path / "lrw", video,
+        "ABOUT/train/ABOUT_00001.mp4", "ABOUT/val/ABOUT_00001.mp4", "ABOUT/test/ABOUT_00001.mp4",
+    )  # fmt: skip
+    manifest, said = prepare(tmp_path, "source=lrw", f"data_root={root}")
+    assert [(line["clip"], line["split"]) for line in manifest] == [
+        (f"{split}_ABOUT_00001", split) for split in ("train", "val", "test")
+    ]
+    assert {(line["n_frames"], line["transcript"]) for line in manifest} == {(29, "ABOUT")}
+    assert "not by person" in said
+
+
+def test_the_wrong_layout_is_one_sentence(tmp_path, video):
+    root = lay_out(tmp_path / "lrs3", video, "trainval/one/50001.mp4")
+    sentence = refused(
+        call("-m preprocess", "source=lrw", f"data_root={root}", "out=set", cwd=tmp_path)
+    )
+    assert "found LRS3's; use source=lrs3." in sentence
