@@ -9,6 +9,15 @@ A failing item, or one that takes its process down, costs that item only.
 
 from w2l.engine.executor import Executor, Outcome, build_executor
 from w2l.engine.process import ProcessExecutor
+from w2l.engine.ray import RayExecutor, RaySettings
 from w2l.engine.serial import SerialExecutor
 
-__all__ = ["Executor", "Outcome", "ProcessExecutor", "SerialExecutor", "build_executor"]
+__all__ = [
+    "Executor",
+    "Outcome",
+    "ProcessExecutor",
+    "RayExecutor",
+    "RaySettings",
+    "SerialExecutor",
+    "build_executor",
+]

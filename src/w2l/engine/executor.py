@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from w2l.engine.outcome import Outcome
 from w2l.engine.process import ProcessExecutor
+from w2l.engine.ray import RayExecutor, RaySettings
 from w2l.engine.serial import SerialExecutor
 from w2l.errors import UserError
 
@@ -36,15 +37,19 @@ class Executor(Protocol):
         ...
 
 
-def build_executor(name: str, *, workers: int | None = None) -> Executor:
+def build_executor(
+    name: str, *, workers: int | None = None, ray: RaySettings | None = None
+) -> Executor:
     """The executor called `name`.
 
     Args:
-        name: `serial` (in this process) or `process` (local processes).
+        name: `serial` (in this process), `process` (local processes) or `ray` (processes on the
+            nodes of a Ray cluster).
         workers: number of processes; None: one per available core.
+        ray: settings of the cluster; None: the defaults.
 
     Raises:
-        UserError: there is no such executor, or `workers` is not positive.
+        UserError: there is no such executor, Ray is not installed, or `workers` is not positive.
     """
     if workers is not None and workers < 1:
         raise UserError(f"workers={workers} must be at least 1 (null: one per core).")
@@ -53,8 +58,5 @@ def build_executor(name: str, *, workers: int | None = None) -> Executor:
     if name == "process":
         return ProcessExecutor(workers)
     if name == "ray":
-        raise UserError(
-            "engine=ray is not available in this version: use engine=process, and shard=i "
-            "num_shards=n to share the work between machines."
-        )
-    raise UserError(f"engine={name} is unknown: use process or serial.")
+        return RayExecutor(workers, ray)
+    raise UserError(f"engine={name} is unknown: use process, serial or ray.")

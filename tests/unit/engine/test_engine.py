@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from w2l.engine import ProcessExecutor, SerialExecutor, build_executor
+from w2l.engine import ProcessExecutor, RayExecutor, SerialExecutor, build_executor
 from w2l.engine.threads import available_cores
 from w2l.errors import UserError
 
@@ -30,7 +31,7 @@ def work(item: int | str) -> object:
     if item == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if item == "unpicklable":
-        return lambda: None
+        return threading.Lock()
     return item * 2
 
 
@@ -58,7 +59,29 @@ def threads_seen(_: int) -> tuple[int, int, str]:
     return torch.get_num_threads(), cv2.getNumThreads(), os.environ["OMP_NUM_THREADS"]
 
 
-@pytest.mark.parametrize("executor", [SerialExecutor(), ProcessExecutor(2)])
+def running_actors() -> list[Path]:
+    """The processes of Ray workers on this machine, where it has a /proc."""
+    return [
+        path
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if gone(int(path.parent.name)) is False and b"ray::RayWorker" in path.read_bytes()
+    ]
+
+
+@pytest.fixture(params=["process", "ray"])
+def engine(request) -> str:
+    """An engine of several processes; Ray's are on a cluster of two nodes."""
+    if request.param == "ray":
+        request.getfixturevalue("ray_cluster")
+    return request.param
+
+
+@pytest.fixture
+def executor(engine):
+    return build_executor(engine, workers=2)
+
+
+@pytest.mark.parametrize("engine", ["serial", "process", "ray"], indirect=True)
 def test_an_error_costs_its_item_only(executor):
     outcomes = list(executor.map(work, [1, "fail", 3]))
     assert {o.item: o.value for o in outcomes} == {1: 2, "fail": None, 3: 6}
@@ -68,21 +91,21 @@ def test_an_error_costs_its_item_only(executor):
     assert not failed.crashed
 
 
-def test_a_dying_worker_costs_its_item_only():
+def test_a_dying_worker_costs_its_item_only(executor):
     items = [1, "crash", 2, "killed", 3, "unpicklable", 4, 5]
-    outcomes = {o.item: o for o in ProcessExecutor(2).map(work, items)}
+    outcomes = {o.item: o for o in executor.map(work, items)}
     assert sorted(map(str, outcomes)) == sorted(map(str, items))
     assert {i for i, o in outcomes.items() if o.crashed} == {"crash", "killed"}
     assert {i for i, o in outcomes.items() if not o.ok} == {"crash", "killed", "unpicklable"}
     assert all(outcomes[i].value == 2 * i for i in (1, 2, 3, 4, 5))
 
 
-def test_outcomes_come_as_they_finish():
-    outcomes = [o.item for o in ProcessExecutor(2).map(slow_start_or_fast, [3.0, 0.0])]
+def test_outcomes_come_as_they_finish(executor):
+    outcomes = [o.item for o in executor.map(slow_start_or_fast, [3.0, 0.0])]
     assert outcomes == [0.0, 3.0]
 
 
-def test_items_are_taken_as_workers_get_free():
+def test_items_are_taken_as_workers_get_free(executor):
     taken = []
 
     def items():
@@ -90,15 +113,16 @@ def test_items_are_taken_as_workers_get_free():
             taken.append(number)
             yield number
 
-    outcomes = ProcessExecutor(2).map(work, items())
+    outcomes = executor.map(work, items())
     next(outcomes)
     outcomes.close()
     assert len(taken) <= 4
     wait_until(lambda: not multiprocessing.active_children())
+    wait_until(lambda: not running_actors())
 
 
-def test_initializer_runs_once_in_each_worker(tmp_path):
-    list(ProcessExecutor(2).map(work, range(6), initializer=partial(mark, tmp_path)))
+def test_initializer_runs_once_in_each_worker(executor, tmp_path):
+    list(executor.map(work, range(6), initializer=partial(mark, tmp_path)))
     assert 1 <= len(list(tmp_path.iterdir())) <= 2
     assert str(os.getpid()) not in {p.name for p in tmp_path.iterdir()}
 
@@ -106,14 +130,14 @@ def test_initializer_runs_once_in_each_worker(tmp_path):
 @pytest.mark.parametrize(
     ("initializer", "message"), [(refuse, "weights are missing"), (die, "smaller number")]
 )
-def test_a_failing_initializer_ends_the_run(initializer, message):
+def test_a_failing_initializer_ends_the_run(engine, initializer, message):
     with pytest.raises(UserError, match=message):
-        list(ProcessExecutor(1).map(work, [1, 2], initializer=initializer))
+        list(build_executor(engine, workers=1).map(work, [1, 2], initializer=initializer))
 
 
-def test_workers_share_the_cores():
-    threads = max(1, available_cores() // 2)
-    outcomes = list(ProcessExecutor(2).map(threads_seen, [0]))
+def test_workers_share_the_cores(executor, engine):
+    threads = max(1, available_cores() // 2) if engine == "process" else 1  # of the cluster's two
+    outcomes = list(executor.map(threads_seen, [0]))
     # cv2.getNumThreads reads OPENCV_FOR_THREADS_NUM when OpenCV is loaded after the limit.
     assert outcomes[0].value == (threads, threads, str(threads))
 
@@ -123,8 +147,7 @@ def test_executors_by_name():
     process = build_executor("process", workers=3)
     assert isinstance(process, ProcessExecutor)
     assert process.workers == 3
-    with pytest.raises(UserError, match="num_shards"):
-        build_executor("ray")
+    assert isinstance(build_executor("ray"), RayExecutor)
     with pytest.raises(UserError, match="unknown"):
         build_executor("threads")
     with pytest.raises(UserError, match="at least 1"):
@@ -135,7 +158,7 @@ SCRIPT = """
 import os, sys, time
 sys.path.insert(0, {source!r})
 from pathlib import Path
-from w2l.engine import ProcessExecutor
+from w2l.engine import build_executor
 FOLDER = Path({folder!r})
 
 def work(item):
@@ -150,19 +173,21 @@ def work(item):
         marker.unlink()
 
 if __name__ == "__main__":
-    list(ProcessExecutor(2).map(work, sys.argv[1:]))
+    list(build_executor(sys.argv[1], workers=2).map(work, sys.argv[2:]))
 """
 
 
 @pytest.fixture
 def busy_script(tmp_path, request):
     """A real process with two busy workers; their process ids."""
-    items = getattr(request, "param", ["a", "b", "c", "d"])
+    items = getattr(request, "param", ["process", "a", "b", "c", "d"])
     script = tmp_path / "script.py"
     folder = tmp_path / "markers"
     folder.mkdir()
     script.write_text(textwrap.dedent(SCRIPT.format(source=str(SOURCE), folder=str(folder))))
-    process = subprocess.Popen([sys.executable, script, *items], stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, script, *items], stderr=subprocess.PIPE, start_new_session=True
+    )
     wait_until(lambda: len(list(folder.iterdir())) == 2)
     pids = [int(marker.stem) for marker in folder.iterdir()]
     yield process, pids, folder
@@ -200,7 +225,7 @@ def test_interrupt_stops_workers_and_lets_them_clean_up(busy_script):
 
 
 @needs_proc
-@pytest.mark.parametrize("busy_script", [["stubborn", "stubborn"]], indirect=True)
+@pytest.mark.parametrize("busy_script", [["process", "stubborn", "stubborn"]], indirect=True)
 def test_a_worker_that_does_not_listen_is_ended(busy_script):
     process, pids, _ = busy_script
     process.send_signal(signal.SIGINT)
@@ -209,7 +234,18 @@ def test_a_worker_that_does_not_listen_is_ended(busy_script):
 
 
 @needs_proc
+@pytest.mark.parametrize("busy_script", [["ray", "a", "b", "c"]], indirect=True)
+def test_interrupt_stops_actors(busy_script):
+    process, pids, _ = busy_script
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of its processes
+    _, errors = process.communicate(timeout=90)
+    wait_until(lambda: all(map(gone, pids)))
+    assert errors.count(b"Traceback") == 1
+
+
+@needs_proc
+@pytest.mark.parametrize("busy_script", [["process", "a", "b"], ["ray", "a", "b"]], indirect=True)
 def test_workers_die_with_a_killed_parent(busy_script):
     process, pids, _ = busy_script
     process.kill()
-    wait_until(lambda: all(map(gone, pids)), seconds=5)
+    wait_until(lambda: all(map(gone, pids)), seconds=10)
