@@ -12,6 +12,7 @@ from preprocess.prepare import prepare
 from preprocess.report import Report
 from preprocess.settings import Job, Packing, Recipe
 from w2l.cli.hydra_app import run
+from w2l.engine import RaySettings
 from w2l.errors import UserError
 from w2l.weights import fetch
 
@@ -84,7 +85,15 @@ def _job(cfg: DictConfig) -> Job:
         shard=int(cfg.shard),
         num_shards=int(cfg.num_shards),
         retry_rejected=bool(cfg.retry_rejected),
+        ray=_ray(cfg),
     )
+
+
+def _ray(cfg: DictConfig) -> RaySettings:
+    gpus = float(cfg.gpus_per_worker)
+    if cfg.engine == "ray" and cfg.device.startswith("cuda") and not gpus:
+        raise UserError(f"device={cfg.device} with engine=ray needs gpus_per_worker=1, or less.")
+    return RaySettings(cfg.ray_address, gpus, int(cfg.ray_attempts))
 
 
 def _recipe(cfg: DictConfig) -> Recipe:

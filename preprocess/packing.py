@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from preprocess.packer import Packer
@@ -96,7 +96,8 @@ def _record(folder: Path, plan: ShardPlan) -> Record | None:
 def _pack_all(todo: list[ShardPlan], packer: Packer, job: Job, report: Report) -> None:
     # Starting a process takes longer than packing a few shards does.
     engine = "serial" if len(todo) <= FEW else job.engine
-    executor = build_executor(engine, workers=job.workers)
+    ray = replace(job.ray, gpus_per_worker=0)  # nothing in it runs on one
+    executor = build_executor(engine, workers=job.workers, ray=ray)
     failed: list[str] = []
     with closing(executor.map(packer, todo)) as outcomes:
         for outcome in report.progress(outcomes, len(todo), doing="packing", what="shards"):

@@ -30,7 +30,7 @@ def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
         raise UserError(
             f"shard={job.shard} does not exist: num_shards={job.num_shards} are numbered from 0."
         )
-    executor = build_executor(job.engine, workers=job.workers)
+    executor = build_executor(job.engine, workers=job.workers, ray=job.ray)
     records = Records(job.out, recipe)
     records.make_root()
     listing = list_clips(job, report.say)

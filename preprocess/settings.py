@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from w2l.engine import RaySettings
 
 FORMAT = 1  # raise it when the files of a clip change meaning: clips are then prepared anew
 
@@ -67,13 +69,14 @@ class Job:
         out: where the set goes.
         filelists: folder of LRS2's split lists; None: looked for.
         pretrain: train on LRS3's pretrain part too.
-        engine: serial or process.
+        engine: serial, process or ray.
         workers: processes; None: one per core.
         device: of the detector: auto, cpu, cuda, cuda:1.
         batch_size: frames per detector call.
         shard: which part of the clips, from 0.
         num_shards: of how many; each may run on another machine, into the same `out`.
         retry_rejected: try clips again that an earlier run rejected.
+        ray: of the cluster, for engine=ray.
     """
 
     source: str
@@ -88,3 +91,4 @@ class Job:
     shard: int = 0
     num_shards: int = 1
     retry_rejected: bool = False
+    ray: RaySettings = field(default_factory=RaySettings)

@@ -6,6 +6,7 @@ functions, so that the parent, which never runs them, does not wait for them.
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -46,7 +47,16 @@ class Worker:
     batch_size: int
 
     def start(self) -> None:
-        """Load everything that the first clip would otherwise wait for."""
+        """Load everything that the first clip would otherwise wait for.
+
+        Raises:
+            UserError: the set's folder is not on this machine.
+        """
+        if not self.root.is_dir():
+            raise UserError(
+                f"out={self.root} is not there on {platform.node()}: choose a folder that all "
+                "nodes of the cluster share."
+            )
         from preprocess.steps import chain  # noqa: F401
 
         _detector(self.recipe, self.device)

@@ -281,7 +281,7 @@ def test_a_killed_run_loses_nothing_and_goes_on(run, tmp_path):
         (["data_root=nowhere", "source=prepared"], "There is no data set at nowhere"),
         (["data_root=.", "fsp=25"], "did you mean 'fps'"),
         (["data_root=.", "detector=mtcnn"], "detector=mtcnn"),
-        (["data_root=.", "engine=ray"], "num_shards"),
+        (["data_root=.", "engine=ray", "gpus_per_worker=1.5"], "whole number"),
     ],
 )
 def test_bad_input_is_one_sentence(tmp_path, arguments, words):

@@ -1,0 +1,54 @@
+"""Preparation on Ray gives the set that one process gives."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.preprocess.clips import good
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def preprocess(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "preprocess", "storage=folder", "device=cpu", *arguments],
+        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and path.suffix != ".lock"
+    }
+
+
+def test_ray_prepares_the_same_set(tmp_path):
+    pytest.importorskip("ray")
+    videos = tmp_path / "videos"
+    one = good(videos / "ann/1.mp4", frames=16)
+    for name in ("ann/2", "ben/1", "cy/1"):
+        (videos / name).parent.mkdir(exist_ok=True)
+        shutil.copy(one, videos / f"{name}.mp4")
+    (videos / "cy/text.mp4").write_text("no video")
+    sets = []
+    for engine in ("serial", "ray"):
+        out = tmp_path / engine
+        done = preprocess(f"data_root={videos}", f"out={out}", f"engine={engine}", "workers=2")
+        assert done.returncode == 0, done.stderr
+        assert not done.stderr
+        sets.append(files(out))
+        said = done.stdout.replace(str(out), "out")
+    assert "rejected: 1 broken file" in said
+    assert "(raylet)" not in said
+    assert sets[0].keys() == sets[1].keys()
+    assert {"ann/1/clip.json", "manifest.jsonl", "rejected.jsonl"} < sets[1].keys()
+    assert not [name for name in sets[0] if sets[0][name] != sets[1][name]]
