@@ -84,7 +84,7 @@ def _knock(address: str) -> None:
 def _unreachable(address: str, why: str) -> UserError:
     return UserError(
         f"ray_address={address} cannot be joined ({why}): start a cluster with `ray start --head`, "
-        "with the same versions of Ray and Python, or leave ray_address=null."
+        "with the same versions of Ray and Python and the same token, or leave ray_address=null."
     )
 
 
