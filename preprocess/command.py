@@ -10,13 +10,17 @@ from rich.console import Console
 
 from preprocess.prepare import prepare
 from preprocess.report import Report
-from preprocess.settings import Job, Packing, Recipe
+from preprocess.settings import Cut, Job, Packing, Recipe
 from w2l.cli.hydra_app import run
 from w2l.engine import RaySettings
 from w2l.errors import UserError
+from w2l.files import sha256
 from w2l.weights import fetch
+from w2l.windows import FPS
 
 STORAGES = ("folder", "jpeg", "compressed", "raw")
+UNCUT = ("folder", "csv")  # sources of videos as people have them
+MIN_CONFIDENCE = {"syncnet_v2": 3.0, "expert": 0.1}  # published; this project's
 DETECTORS = ("centerface", "s3fd")  # those that look at pictures; boxes from a file fit one video
 
 
@@ -42,7 +46,7 @@ def preprocess(cfg: DictConfig) -> None:
             )
         _pack(job.data_root, job, packing, report)
         return
-    result = prepare(job, _recipe(cfg), report)
+    result = prepare(job, _recipe(cfg, report), report)
     if packing is not None and result.pending:
         report.say("shards are packed by the run that prepares the last clip")
     elif packing is not None:
@@ -85,6 +89,7 @@ def _job(cfg: DictConfig) -> Job:
         shard=int(cfg.shard),
         num_shards=int(cfg.num_shards),
         retry_rejected=bool(cfg.retry_rejected),
+        cut=_cut(cfg),
         ray=_ray(cfg),
     )
 
@@ -96,7 +101,14 @@ def _ray(cfg: DictConfig) -> RaySettings:
     return RaySettings(cfg.ray_address, gpus, int(cfg.ray_attempts))
 
 
-def _recipe(cfg: DictConfig) -> Recipe:
+def _cut(cfg: DictConfig) -> Cut | None:
+    wanted = cfg.source in UNCUT if cfg.cut is None else bool(cfg.cut)
+    if not cfg.max_seconds >= 1:
+        raise UserError(f"max_seconds={cfg.max_seconds} must be at least 1.")
+    return Cut(float(cfg.max_seconds)) if wanted else None
+
+
+def _recipe(cfg: DictConfig, report: Report) -> Recipe:
     if cfg.detector not in DETECTORS:
         raise UserError(f"detector={cfg.detector} is unknown: use {' or '.join(DETECTORS)}.")
     for key in ("detect_every", "min_frames"):
@@ -104,6 +116,7 @@ def _recipe(cfg: DictConfig) -> Recipe:
             raise UserError(f"{key}={cfg[key]} must be at least 1 frame.")
     if cfg.fps is not None and not 1 <= cfg.fps <= 240:
         raise UserError(f"fps={cfg.fps} must lie between 1 and 240 (null: as the video has it).")
+    sync, min_confidence = _sync(cfg, report)
     if not 1 <= cfg.jpeg_quality <= 100:
         raise UserError(f"jpeg_quality={cfg.jpeg_quality} must lie between 1 and 100.")
     return Recipe(
@@ -114,7 +127,36 @@ def _recipe(cfg: DictConfig) -> Recipe:
         min_frames=int(cfg.min_frames),
         jpeg_quality=int(cfg.jpeg_quality),
         published=bool(cfg.published),
+        sync=None if sync is None else str(sync),
+        sync_sha256=None if sync is None else sha256(sync),
+        min_confidence=min_confidence,
     )
+
+
+def _sync(cfg: DictConfig, report: Report) -> tuple[Path | None, float]:
+    """The weights file of the network that judges, and the least confidence.
+
+    Raises:
+        UserError: no such file or name, or it holds another network.
+    """
+    if cfg.sync is None:
+        return None, 0.0
+    # Loads torch: only who asks waits for it.
+    from w2l.checkpoints import ENOUGH_SPEAKERS, read, resolve
+
+    if cfg.fps != FPS:
+        raise UserError(f"sync={cfg.sync} needs fps={FPS}: offsets are counted in those frames.")
+    path = resolve(str(cfg.sync))
+    judge = read(path)
+    if judge.network not in MIN_CONFIDENCE:
+        raise UserError(f"sync={cfg.sync} holds neither SyncNet v2 nor an expert.")
+    if judge.speakers is not None and judge.speakers < ENOUGH_SPEAKERS:
+        report.warn(
+            f"sync={cfg.sync} was trained on {judge.speakers} speakers: of others it may be wrong "
+            "by frames; look at sync_offset and sync_confidence in manifest.jsonl."
+        )
+    given = cfg.min_confidence
+    return path, MIN_CONFIDENCE[judge.network] if given is None else float(given)
 
 
 def _path(value: str | None) -> Path | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import replace
 
+from preprocess.cuts import Cutter, cut_videos, parts_of
 from preprocess.download import check_downloader
 from preprocess.lists import Result, write_lists
 from preprocess.records import Records
@@ -39,6 +41,11 @@ def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
     mine = listing.clips[job.shard :: job.num_shards]
     lock = job.out / f"shard-{job.shard}-of-{job.num_shards}"
     with only_writer(lock, lambda: report.say("another run prepares these clips: waiting for it")):
+        if job.cut is not None:
+            cutter = Cutter(job.out, job.cut)
+            cut_videos(mine, cutter, executor, report)
+            mine = parts_of(mine, cutter)
+            listing = replace(listing, clips=parts_of(listing.clips, cutter))
         prepared = _prepare_missing(mine, records, executor, job, report)
         result = write_lists(listing, records, prepared=prepared)
     for note in result.notes:

@@ -25,10 +25,10 @@ Record = dict[str, Any]
 
 # Of clip.json, what goes into the manifest's line; `split` is added.
 MANIFEST_FIELDS = (
-    "speaker", "clip", "source", "n_frames", "n_faces", "duration_s", "fps", "source_fps",
-    "width", "height", "face_size", "n_mel", "transcript",
+    "speaker", "clip", "source", "start_s", "end_s", "n_frames", "n_faces", "duration_s", "fps", "source_fps",
+    "width", "height", "face_size", "n_mel", "sync_offset", "sync_confidence", "transcript",
 )  # fmt: skip
-REJECTED_FIELDS = ("speaker", "clip", "source", "step", "reason", "detail")
+REJECTED_FIELDS = ("speaker", "clip", "source", "start_s", "end_s", "step", "reason", "detail")
 
 
 def origin(clip: Clip, recipe: Recipe) -> Record:

@@ -24,6 +24,10 @@ class Recipe:
         min_frames: shortest unbroken stretch of frames with a face.
         jpeg_quality: 1 to 100, as OpenCV counts.
         published: the detector is shown the frames as the published code shows them.
+        sync: weights file of SyncNet v2 or an expert, which tells how much the sound is off; None:
+            the sound stays where it is.
+        sync_sha256: of that file.
+        min_confidence: clips whose best offset stands out less are rejected.
     """
 
     fps: float | None = 25.0
@@ -33,6 +37,9 @@ class Recipe:
     min_frames: int = 16
     jpeg_quality: int = 95
     published: bool = False
+    sync: str | None = None
+    sync_sha256: str | None = None
+    min_confidence: float = 0.0
 
     @property
     def digest(self) -> str:
@@ -40,8 +47,22 @@ class Recipe:
         values: dict[str, object] = {"format": FORMAT, **asdict(self)}
         if self.detector_weights is not None:
             values["detector_weights"] = Path(self.detector_weights).name  # wherever it lies
+        del values["sync"]
+        if self.sync is None:  # as clips were named before there was this step
+            del values["sync_sha256"], values["min_confidence"]
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where videos are cut into clips: at changes of scene, and where a scene is too long.
+
+    Attributes:
+        max_seconds: longest clip; a longer scene becomes equal parts.
+    """
+
+    max_seconds: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +97,7 @@ class Job:
         shard: which part of the clips, from 0.
         num_shards: of how many; each may run on another machine, into the same `out`.
         retry_rejected: try clips again that an earlier run rejected.
+        cut: where the source's videos are cut; None: each is a clip.
         ray: of the cluster, for engine=ray.
     """
 
@@ -91,4 +113,5 @@ class Job:
     shard: int = 0
     num_shards: int = 1
     retry_rejected: bool = False
+    cut: Cut | None = None
     ray: RaySettings = field(default_factory=RaySettings)

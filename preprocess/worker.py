@@ -21,6 +21,7 @@ from w2l.errors import UserError
 
 if TYPE_CHECKING:
     from w2l.faces import FaceDetector
+    from w2l.scoring import SyncScorer
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Worker:
         from preprocess.steps import chain  # noqa: F401
 
         _detector(self.recipe, self.device)
+        _judge(self.recipe, self.device)
 
     def __call__(self, clip: Clip) -> Record | RejectedError | Stop:
         """The clip's record, why it is rejected, or why the whole run must stop."""
@@ -70,7 +72,8 @@ class Worker:
         try:
             if clip.url is not None:
                 download(clip.url, clip.path)
-            return prepare_clip(clip, folder, self.recipe, detector, self.batch_size)
+            judge = _judge(self.recipe, self.device)
+            return prepare_clip(clip, folder, self.recipe, detector, self.batch_size, judge)
         except RejectedError as rejection:
             return rejection
         except UserError as error:  # of the output: those of the input are rejections
@@ -79,15 +82,22 @@ class Worker:
 
 @cache
 def _detector(recipe: Recipe, device: str) -> FaceDetector:
-    import torch
-
     from w2l.faces import build_detector
+    from w2l.inference import pick_device
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     return build_detector(
         recipe.detector,
-        device=device,
+        device=str(pick_device(device)),
         weights=recipe.detector_weights,
         published=recipe.published,
     )
+
+
+@cache
+def _judge(recipe: Recipe, device: str) -> SyncScorer | None:
+    if recipe.sync is None:
+        return None
+    from preprocess.steps.sync import load_judge
+    from w2l.inference import pick_device
+
+    return load_judge(recipe.sync, str(pick_device(device)))

@@ -33,6 +33,7 @@ CONFINED = {
     "pyarrow": ("w2l.data",),
     "fsspec": ("w2l.data",),
     "ray": ("w2l.engine",),
+    "scenedetect": ("preprocess.steps",),
     "av": ("w2l.media", "w2l.video", "w2l.audio"),
     "torchvision": (),
 }  # fmt: skip

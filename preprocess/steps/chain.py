@@ -18,19 +18,26 @@ from preprocess.settings import Recipe
 from preprocess.sources import Clip
 from preprocess.sources.transcript import read_transcript
 from preprocess.steps.crops import whole_pixels, write_crops
-from preprocess.steps.faces import check_faces, find_face
+from preprocess.steps.faces import check_faces, find_people
 from preprocess.steps.probe import check
 from preprocess.steps.sound import read_sound, write_sound
+from preprocess.steps.sync import Sync, align, check_sync, find_speaker
 from w2l import __version__
 from w2l.faces import FaceDetector
 from w2l.files import atomic_path
+from w2l.scoring import SyncScorer
 from w2l.video import VideoInfo, VideoReader
 
 FRAME_MEMORY = 256 * 2**20  # bytes; a longer clip is decoded twice instead of kept
 
 
 def prepare_clip(
-    clip: Clip, folder: Path, recipe: Recipe, detector: FaceDetector, batch_size: int = 8
+    clip: Clip,
+    folder: Path,
+    recipe: Recipe,
+    detector: FaceDetector,
+    batch_size: int = 8,
+    judge: SyncScorer | None = None,
 ) -> Record:
     """Prepare one clip into `folder`, which appears whole or not at all.
 
@@ -40,6 +47,7 @@ def prepare_clip(
         recipe: what the result is to be.
         detector: finds faces.
         batch_size: frames per call of it.
+        judge: tells by how much the sound is off; None: it stays as it is.
 
     Returns:
         The record that is also in clip.json.
@@ -54,21 +62,36 @@ def prepare_clip(
     samples = read_sound(clip.path, reader.first_s(), clip.end_s)
     with rejecting("faces", BROKEN):
         frames = in_memory_if_small(reader, info)
-        faces = find_face(
+        faces = find_people(
             frames,
             detector,
             every=recipe.detect_every,
             batch_size=batch_size,
             published=recipe.published,
         )
-    boxes, present = whole_pixels(faces, info.height, info.width)
+    people = [whole_pixels(face, info.height, info.width) for face in faces]
+    speaker, syncs = 0, list[Sync | None]([None])
+    if judge is not None:
+        speaker, syncs = find_speaker(judge, frames, people, samples, recipe.min_frames)
+    (boxes, present), sync = people[speaker], syncs[speaker]
     check_faces(clip.path, present, recipe.min_frames)
+    if judge is not None:
+        sync = check_sync(clip.path, sync, recipe.min_confidence)
+        samples, present = align(samples, present, sync.offset)
+        check_faces(clip.path, present, recipe.min_frames)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         with rejecting("crops", BROKEN):
             write_crops(frames, boxes, present, temporary, recipe.jpeg_quality)
         n_mel = write_sound(samples, temporary)
         record |= _description(clip, info, float(reader.fps), boxes, present)
+        record |= {
+            "sync_offset": None if sync is None else sync.offset,
+            "sync_confidence": None if sync is None else round(sync.confidence, 4),
+            "people": [None if s is None else [s.offset, round(s.confidence, 4)] for s in syncs]
+            if judge is not None
+            else None,
+        }
         record |= {"n_mel": n_mel, "detector": recipe.detector, "versions": _versions()}
         write_json(temporary / "clip.json", record)
     return record

@@ -1,4 +1,4 @@
-"""Third step: one face through the whole clip."""
+"""Third step: the people in a clip, each one face through the whole of it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from w2l.boxes import area
 from w2l.faces import FaceDetector, Faces
 from w2l.faces.track import boxes_of, detect_video, first, link
 
+MAX_PEOPLE = 4  # of whom the one who speaks is looked for
 
-def find_face(
+
+def find_people(
     frames: Iterable[np.ndarray],
     detector: FaceDetector,
     *,
     every: int = 5,
     batch_size: int = 8,
     published: bool = False,
-) -> np.ndarray:
-    """The box of the clip's main face in each frame.
+) -> list[np.ndarray]:
+    """The box of each person's face in each frame, the main person first.
 
     That is the track with the largest sum of areas: a face that is near, and seen for long. One
     track and not the largest face of each frame, so that no clip jumps between people.
@@ -35,16 +37,16 @@ def find_face(
         published: take each frame's first face, whosever it is, as the published preparation does.
 
     Returns:
-        (N, 4) float32 in pixels, NaN where the face is not seen.
+        At most `MAX_PEOPLE` arrays (N, 4) float32 in pixels, NaN where the face is not seen; one
+        of NaN alone where there is nobody.
     """
     faces = _all_faces(detect_video(frames, detector, every, batch_size))
     if published:
-        return first(faces)
-    tracks = link(faces)
+        return [first(faces)]
+    tracks = sorted(link(faces), key=lambda track: -float(area(track.boxes).sum()))
     if not tracks:
-        return np.full((len(faces), 4), np.nan, dtype=np.float32)
-    main = max(tracks, key=lambda track: float(area(track.boxes).sum()))
-    return boxes_of(main, len(faces))
+        return [np.full((len(faces), 4), np.nan, dtype=np.float32)]
+    return [boxes_of(track, len(faces)) for track in tracks[:MAX_PEOPLE]]
 
 
 def _all_faces(faces: Iterable[Faces]) -> list[Faces]:
@@ -74,7 +76,8 @@ def check_faces(path: Path, present: np.ndarray, min_frames: int) -> None:
     """
     if not present.any():
         raise RejectedError("faces", NO_FACE, f"{path} shows no face in its {len(present)} frames.")
-    longest = max(len(list(run)) for there, run in groupby(present.tolist()) if there)
+    start, stop = longest_run(present)
+    longest = stop - start
     if longest < min_frames:
         raise RejectedError(
             "faces",
@@ -82,3 +85,14 @@ def check_faces(path: Path, present: np.ndarray, min_frames: int) -> None:
             f"{path} shows a face for {longest} of {len(present)} frames in a row; "
             f"min_frames={min_frames} are needed.",
         )
+
+
+def longest_run(present: np.ndarray) -> tuple[int, int]:
+    """First frame of the longest unbroken stretch, and the frame after its last."""
+    best, start = (0, 0), 0
+    for there, run in groupby(present.tolist()):
+        length = len(list(run))
+        if there and length > best[1] - best[0]:
+            best = (start, start + length)
+        start += length
+    return best

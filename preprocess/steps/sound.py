@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -27,16 +28,25 @@ def read_sound(path: Path, start_s: float = 0.0, end_s: float | None = None) -> 
     Raises:
         RejectedError: it cannot be decoded, or is shorter than one window.
     """
+    status = path.stat()
     with rejecting("sound", BROKEN):
-        waveform = load_audio(
-            path, sample_rate=SAMPLE_RATE, start_s=start_s, end_s=end_s, origin="video"
-        )
-    if len(waveform) < MIN_SAMPLES:
-        seconds = len(waveform) / SAMPLE_RATE
+        whole = _whole_sound(path, status.st_size, status.st_mtime_ns)
+    stop = None if end_s is None else round(end_s * SAMPLE_RATE)
+    samples = whole[round(start_s * SAMPLE_RATE) : stop]
+    if len(samples) < MIN_SAMPLES:
+        where = f" from {start_s:g} s on" if start_s else ""
         raise RejectedError(
-            "sound", TOO_SHORT, f"{path} has {seconds:.2f} s of sound, under 0.2 s."
+            "sound",
+            TOO_SHORT,
+            f"{path} has {len(samples) / SAMPLE_RATE:.2f} s of sound{where}, under 0.2 s.",
         )
-    return to_int16(waveform)
+    return samples
+
+
+@lru_cache(maxsize=1)  # the clips that a video is cut into come one after the other
+def _whole_sound(path: Path, size: int, modified: int) -> np.ndarray:
+    """All sound of a file of this size and time, int16 from the moment of its first frame."""
+    return to_int16(load_audio(path, sample_rate=SAMPLE_RATE, origin="video"))
 
 
 def write_sound(samples: np.ndarray, folder: Path) -> int:

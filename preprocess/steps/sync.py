@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from preprocess.rejection import LOW_SYNC, TOO_SHORT, RejectedError, rejecting
+from preprocess.steps.faces import longest_run
 from w2l.boxes import crop
 from w2l.checkpoints import load_expert, load_syncnet, read
 from w2l.faces.protocol_track import ProtocolTrack, crop_track
@@ -76,12 +76,44 @@ def find_sync(
         return Sync(score.offset, score.lse_c)
 
 
-def check_sync(path: Path, sync: Sync, min_confidence: float) -> None:
+def find_speaker(
+    judge: SyncScorer,
+    frames: Iterable[np.ndarray],
+    people: Sequence[tuple[np.ndarray, np.ndarray]],
+    samples: np.ndarray,
+    min_frames: int,
+) -> tuple[int, list[Sync | None]]:
+    """Whose lips fit the sound best, by the confidence.
+
+    Args:
+        judge, frames, samples: as in `find_sync`.
+        people: boxes and presence of each, the main person first.
+        min_frames: who is not seen for so many frames in a row is not asked.
+
+    Returns:
+        The speaker's index, 0 where nobody can be asked; and what was found for each.
+    """
+    found: list[Sync | None] = []
+    for boxes, present in people:
+        start, stop = longest_run(present)
+        try:
+            seen = stop - start >= min_frames
+            found.append(find_sync(judge, frames, boxes, present, samples) if seen else None)
+        except RejectedError:  # too short a stretch of sound and face together
+            found.append(None)
+    confidences = [-np.inf if sync is None else sync.confidence for sync in found]
+    return int(np.argmax(confidences)), found
+
+
+def check_sync(path: Path, sync: Sync | None, min_confidence: float) -> Sync:
     """Is the sound known to fit?
 
     Raises:
-        RejectedError: the best offset does not stand out enough, or lies at the end of the search.
+        RejectedError: nobody could be judged, or the best offset does not stand out enough or lies
+            at the end of the search.
     """
+    if sync is None:
+        raise RejectedError("sync", TOO_SHORT, f"{path}: too little face and sound together.")
     if not sync.confidence >= min_confidence:
         raise RejectedError(
             "sync", LOW_SYNC,
@@ -94,6 +126,7 @@ def check_sync(path: Path, sync: Sync, min_confidence: float) -> None:
             f"{path}: lips and sound fit best {sync.offset:+d} frames apart, the end of the "
             "search: the true offset may lie beyond.",
         )  # fmt: skip
+    return sync
 
 
 def align(samples: np.ndarray, present: np.ndarray, offset: int
@@ -113,17 +146,6 @@ def align(samples: np.ndarray, present: np.ndarray, offset: int
         return samples[-offset * SAMPLES_PER_FRAME :], present
     silence = np.zeros(offset * SAMPLES_PER_FRAME, samples.dtype)
     return np.concatenate([silence, samples]), present & (np.arange(len(present)) >= offset)
-
-
-def longest_run(present: np.ndarray) -> tuple[int, int]:
-    """First frame of the longest unbroken stretch, and the frame after its last."""
-    best, start = (0, 0), 0
-    for there, run in groupby(present.tolist()):
-        length = len(list(run))
-        if there and length > best[1] - best[0]:
-            best = (start, start + length)
-        start += length
-    return best
 
 
 def _faces(

@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from preprocess.lists import Result
@@ -22,7 +23,9 @@ from preprocess.prepare import prepare
 from preprocess.report import Report
 from preprocess.settings import Job, Recipe
 from tests.unit.preprocess.clips import good, write_video
+from tests.writing import save_network
 from w2l.errors import UserError
+from w2l.models import Expert, Generator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -293,3 +296,28 @@ def test_bad_input_is_one_sentence(tmp_path, arguments, words):
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_network_may_judge_the_sound(tmp_path, videos):
+    torch.manual_seed(0)
+    expert = save_network(Expert(0.125, 64, last_relu=False), "expert", tmp_path / "e.ckpt")
+    content = torch.load(expert)
+    content["w2l"]["speakers"] = 6
+    torch.save(content, expert)
+    save_network(Generator(0.125), "generator", tmp_path / "g.ckpt")
+    root = tmp_path / "videos"
+    shutil.copytree(videos / "ann", root / "ann")
+    for values, words in (
+        ([f"sync={tmp_path / 'g.ckpt'}"], "holds neither SyncNet v2 nor an expert"),
+        ([f"sync={expert}", "fps=30"], "needs fps=25"),
+        ([f"sync={expert}", "min_confidence=2"], "2 lips and sound do not fit"),
+    ):
+        done = subprocess.run(
+            command(f"data_root={root}", f"out={tmp_path / 'out'}", "engine=serial", *values),
+            cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert words in done.stderr
+    assert "was trained on 6 speakers" in " ".join(done.stdout.split())
+    rejected = [json.loads(line) for line in lines(tmp_path / "out" / "rejected.jsonl")]
+    assert [(r["step"], "frames apart" in r["detail"]) for r in rejected] == [("sync", True)] * 2

@@ -23,9 +23,13 @@ def grey(size: int = 160) -> np.ndarray:
 
 
 def write_video(
-    path: Path, *, face_frames: list[bool], seconds_of_sound: float | None = 1.0, fps: int = 25
-) -> Path:
-    """Write MPEG-4 video with a moving portrait, or grey where `face_frames` is False."""
+    path: Path, *, face_frames: list[bool], seconds_of_sound: float | None = 1.0, fps: int = 25,
+    sway: int = 8,
+) -> Path:  # fmt: skip
+    """Write MPEG-4 video with a portrait, or grey where `face_frames` is False.
+
+    The portrait moves to the right, and back at once after every `sway` frames.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=fps)
@@ -34,7 +38,7 @@ def write_video(
         video.bit_rate = 2_000_000
         audio = container.add_stream("aac", rate=RATE, layout="mono") if seconds_of_sound else None
         for i, there in enumerate(face_frames):
-            picture = np.roll(portrait(), i % 8, axis=1) if there else grey()
+            picture = np.roll(portrait(), i % sway, axis=1) if there else grey()
             container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(video.encode())
         if audio is not None:

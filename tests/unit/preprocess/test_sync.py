@@ -15,7 +15,15 @@ from preprocess.rejection import RejectedError
 from preprocess.settings import Recipe
 from preprocess.sources import Clip
 from preprocess.steps.chain import prepare_clip
-from preprocess.steps.sync import Sync, align, check_sync, find_sync, load_judge, longest_run
+from preprocess.steps.faces import longest_run
+from preprocess.steps.sync import (
+    Sync,
+    align,
+    check_sync,
+    find_speaker,
+    find_sync,
+    load_judge,
+)
 from tests.parity.published import state_dict
 from tests.unit.preprocess.clips import good
 from tests.writing import save_network
@@ -125,6 +133,34 @@ def test_what_does_not_fit_is_rejected(video, detector, tmp_path, answer, words)
     assert (rejected.value.step, rejected.value.reason) == ("sync", "lips and sound do not fit")
     assert not (tmp_path / "c").exists()
     check_sync(video, Sync(14, 0.1), 0.1)
+
+
+class Listening(SyncScorer):
+    """Is as sure of a face as its red is bright."""
+
+    def __init__(self) -> None:
+        super().__init__(expert=Expert(0.125))
+
+    def cosine(self, crops, waveform) -> CosineResult:
+        red = np.mean([crop[..., 2].mean() for crop in crops if crop is not None])
+        curve = torch.zeros(3)
+        return CosineResult(curve.numpy(), summarize(curve), np.zeros(31), 1, red / 255)
+
+
+def test_the_speaker_is_who_fits_best():
+    frame = np.zeros((60, 90, 3), np.uint8)
+    for i, red in enumerate((100, 200, 250)):
+        frame[:, 30 * i : 30 * i + 30, 2] = red
+    boxes = [np.tile([30 * i, 0, 30 * i + 30, 60], (20, 1)) for i in range(3)]
+    whole, short = np.ones(20, bool), np.arange(20) < 15
+    people = [(boxes[0], whole), (boxes[1], whole), (boxes[2], short)]
+    sound = np.zeros(16000, np.int16)
+    speaker, found = find_speaker(Listening(), [frame] * 20, people, sound, min_frames=16)
+    assert speaker == 1
+    assert found == [Sync(1, pytest.approx(100 / 255)), Sync(1, pytest.approx(200 / 255)), None]
+    assert find_speaker(Listening(), [frame] * 20, people[2:], sound, 16) == (0, [None])
+    with pytest.raises(RejectedError, match="too little"):
+        check_sync(Path("a.mp4"), None, 0.1)
 
 
 def test_the_longest_run_and_the_shift():
