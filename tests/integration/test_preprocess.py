@@ -21,7 +21,7 @@ from rich.console import Console
 from preprocess.lists import Result
 from preprocess.prepare import prepare
 from preprocess.report import Report
-from preprocess.settings import Job, Recipe
+from preprocess.settings import Cut, Job, Recipe
 from tests.unit.preprocess.clips import good, write_video
 from tests.writing import save_network
 from w2l.errors import UserError
@@ -240,7 +240,7 @@ def test_a_killed_run_loses_nothing_and_goes_on(run, tmp_path):
     for i in range(1, 6):
         (videos / f"p{i % 4}").mkdir(exist_ok=True)
         shutil.copy(one, videos / f"p{i % 4}/{i}.mp4")
-    job = Job("folder", videos, tmp_path / "out", engine="serial", device="cpu")
+    job = Job("folder", videos, tmp_path / "out", engine="serial", device="cpu", cut=Cut())
     out = job.out
     arguments = command("source=folder", f"data_root={videos}", f"out={out}", "workers=2")
     process = subprocess.Popen(arguments, cwd=ROOT, env=environment(), stdout=subprocess.PIPE)
