@@ -15,12 +15,13 @@ from rich.table import Table
 
 from evaluation.dubbing import Verdict, dub_and_judge
 from evaluation.held_out import held_out
-from evaluation.page import Row, page, picture, table, video
 from evaluation.plots import plot_curves, plot_offsets
+from evaluation.table import Row, table
 from w2l.callbacks.clip_similarity import clip_similarity
 from w2l.data.clips import Clip
 from w2l.faces import FaceDetector
 from w2l.files import atomic_path
+from w2l.html import page, picture, video
 from w2l.inference import LipSync
 from w2l.metrics.separation import ExpertQuality, expert_quality
 from w2l.models import Expert

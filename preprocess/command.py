@@ -90,6 +90,7 @@ def _job(cfg: DictConfig) -> Job:
         num_shards=int(cfg.num_shards),
         retry_rejected=bool(cfg.retry_rejected),
         cut=_cut(cfg),
+        page=bool(cfg.report),
         ray=_ray(cfg),
     )
 

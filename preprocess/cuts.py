@@ -12,10 +12,10 @@ from preprocess.download import check_downloader, download
 from preprocess.records import Record, origin, write_json
 from preprocess.rejection import RejectedError
 from preprocess.report import Report
-from preprocess.settings import Cut, Recipe
+from preprocess.settings import Cut, Job, Recipe
 from preprocess.sources import Clip
 from preprocess.worker import Stop
-from w2l.engine import Executor
+from w2l.engine import build_executor
 from w2l.errors import UserError
 
 FOLDER = ".cuts"
@@ -83,8 +83,8 @@ class Cutter:
         return self.root / FOLDER / clip.speaker / f"{clip.name}.json"
 
 
-def cut_videos(clips: Sequence[Clip], cutter: Cutter, executor: Executor, report: Report) -> None:
-    """Find the parts of those of `clips` that were not looked at yet.
+def cut_videos(clips: Sequence[Clip], cutter: Cutter, job: Job, report: Report) -> None:
+    """Find the parts of those of `clips` that were not looked at yet, by the job's engine.
 
     Raises:
         UserError: the run cannot go on.
@@ -93,6 +93,8 @@ def cut_videos(clips: Sequence[Clip], cutter: Cutter, executor: Executor, report
     check_downloader(todo)
     if not todo:
         return
+    ray = replace(job.ray, gpus_per_worker=0)  # nothing in it runs on one
+    executor = build_executor(job.engine, workers=job.workers, ray=ray)
     with closing(executor.map(cutter, todo)) as outcomes:
         for outcome in report.progress(outcomes, len(todo), doing="cutting", what="videos"):
             if isinstance(outcome.value, Stop):

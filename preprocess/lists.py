@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import parquet as pq
 
 from preprocess.records import (
     MANIFEST_FIELDS,
@@ -14,6 +18,15 @@ from preprocess.records import (
 )
 from preprocess.sources.clip import Listing
 from preprocess.splits import SPLITS, assign_splits
+from w2l.files import atomic_path
+
+COUNTS = {"n_frames", "n_faces", "width", "height", "face_size", "n_mel", "sync_offset"}
+SECONDS = {"start_s", "end_s", "duration_s", "fps", "source_fps", "sync_confidence"}
+COLUMNS = dict.fromkeys((*MANIFEST_FIELDS, "split", *REJECTED_FIELDS))
+TABLE = pa.schema(
+    (name, pa.int32() if name in COUNTS else pa.float64() if name in SECONDS else pa.string())
+    for name in COLUMNS
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ class Result:
 
 
 def write_lists(listing: Listing, records: Records, *, prepared: int) -> Result:
-    """Write manifest.jsonl, rejected.jsonl, train.txt, val.txt, test.txt from what lies in the set.
+    """Write the manifests and train.txt, val.txt, test.txt from what lies in the set.
 
     Every shard writes all of them, from the records of all clips: the last one has them whole.
     """
@@ -46,19 +59,27 @@ def write_lists(listing: Listing, records: Records, *, prepared: int) -> Result:
         if record := records.finished(clip):
             accepted.append(record)
         elif record := records.rejected(clip):
-            rejected.append({field: record[field] for field in REJECTED_FIELDS})
+            rejected.append({field: record.get(field) for field in REJECTED_FIELDS})
     splits, notes = _splits(listing, [_key(record) for record in accepted])
     manifest = [
-        {field: record[field] for field in MANIFEST_FIELDS} | {"split": splits[_key(record)]}
+        {field: record.get(field) for field in MANIFEST_FIELDS} | {"split": splits[_key(record)]}
         for record in accepted
     ]
     write_jsonl(records.root / "manifest.jsonl", manifest)
     write_jsonl(records.root / "rejected.jsonl", rejected)
+    write_table(records.root / "manifest.parquet", manifest, rejected)
     for split in SPLITS:
         keys = [_key(record) for record in manifest if record["split"] == split]
         write_lines(records.root / f"{split}.txt", keys)
     pending = len(listing.clips) - len(accepted) - len(rejected)
     return Result(manifest, rejected, pending, prepared, notes)
+
+
+def write_table(path: Path, accepted: list[Record], rejected: list[Record]) -> None:
+    """Clips and rejections in one Parquet file; `step` is null for what is in the set."""
+    rows = sorted([*accepted, *rejected], key=lambda r: (r["source"], r["start_s"] or 0.0))
+    with atomic_path(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=TABLE), temporary)
 
 
 def _key(record: Record) -> str:

@@ -43,15 +43,20 @@ def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
     with only_writer(lock, lambda: report.say("another run prepares these clips: waiting for it")):
         if job.cut is not None:
             cutter = Cutter(job.out, job.cut)
-            cut_videos(mine, cutter, executor, report)
+            cut_videos(mine, cutter, job, report)
             mine = parts_of(mine, cutter)
             listing = replace(listing, clips=parts_of(listing.clips, cutter))
         prepared = _prepare_missing(mine, records, executor, job, report)
         result = write_lists(listing, records, prepared=prepared)
     for note in result.notes:
         report.warn(note)
-    for line in summary(result, time.monotonic() - started, job.out):
+    lines = list(summary(result, time.monotonic() - started, job.out))
+    for line in lines:
         report.say(line)
+    if job.page and not result.pending:
+        from preprocess.page import write_page  # loads OpenCV and matplotlib
+
+        report.say(f"{write_page(result, listing.clips, job.out, lines[:-1])}")
     if not result.accepted and not result.pending:
         raise UserError(
             f"None of the clips can be used ({by_reason(result.rejected)}): "

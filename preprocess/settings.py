@@ -98,6 +98,7 @@ class Job:
         num_shards: of how many; each may run on another machine, into the same `out`.
         retry_rejected: try clips again that an earlier run rejected.
         cut: where the source's videos are cut; None: each is a clip.
+        page: whether to write report.html.
         ray: of the cluster, for engine=ray.
     """
 
@@ -114,4 +115,5 @@ class Job:
     num_shards: int = 1
     retry_rejected: bool = False
     cut: Cut | None = None
+    page: bool = False
     ray: RaySettings = field(default_factory=RaySettings)

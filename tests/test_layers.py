@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
-    ["errors", "files", "windows", "media", "audio", "video", "boxes", "weights", "engine"],
+    ["errors", "files", "windows", "media", "html", "audio", "video", "boxes", "weights", "engine"],
     ["models", "losses", "metrics", "faces"],
     ["data", "checkpoints", "scoring"],
     ["systems", "callbacks", "inference"],
@@ -30,7 +30,7 @@ CONFINED = {
         "w2l.systems", "w2l.callbacks", "w2l.cli", "w2l.data.module", *APPLICATIONS,
     ),
     "wandb": ("w2l.callbacks",),
-    "pyarrow": ("w2l.data",),
+    "pyarrow": ("w2l.data", "preprocess.lists"),
     "fsspec": ("w2l.data",),
     "ray": ("w2l.engine",),
     "scenedetect": ("preprocess.steps",),

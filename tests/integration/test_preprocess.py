@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pyarrow import parquet as pq
 from rich.console import Console
 
 from preprocess.lists import Result
@@ -109,6 +110,13 @@ def test_a_set(run, job):
         assert len(list(folder.glob("*.jpg"))) == line["n_faces"] == line["n_frames"] == 16
         assert f"{line['speaker']}/{line['clip']}" in lists[line["split"]]
     rejected = [json.loads(line) for line in lines(out / "rejected.jsonl")]
+    table = pq.read_table(out / "manifest.parquet").to_pylist()
+    everything = {(r["speaker"], r["clip"]): r for r in [*manifest, *rejected]}
+    assert len(table) == len(everything) == 8
+    for row in table:
+        known = {key: value for key, value in row.items() if value is not None}
+        expected = everything[row["speaker"], row["clip"]]
+        assert known == {key: value for key, value in expected.items() if value is not None}
     assert [(r["source"], r["step"], r["reason"]) for r in rejected] == [
         ("ben/text.mp4", "probe", "broken file"),
         ("cy/grey.mp4", "faces", "no face"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,10 @@ def train(cfg: DictConfig) -> float | None:
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")  # the expert
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")  # Lightning under torch 2.13
+    # And for a service of Lightning's makers.
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
+        lambda record: "litlogger" not in record.getMessage()
+    )
     console = Console(quiet=getattr(rank_zero_only, "rank", 0) != 0)
     run_dir = Path(cfg.run_dir)
     check_run_dir(cfg)

@@ -1,4 +1,4 @@
-"""The demo's report: one HTML page that needs nothing beside it."""
+"""One HTML page that needs nothing beside it: pictures and videos lie inside."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
@@ -15,29 +14,22 @@ h1, h2 { line-height: 1.2 } h2 { margin-top: 2.2rem }
 table { border-collapse: collapse; width: 100% } td, th { padding: .35rem .7rem; text-align: left;
   border-bottom: 1px solid #ddd } td.number { font-variant-numeric: tabular-nums }
 .ok { color: #176b2c } .low { color: #a11; font-weight: 600 }
+.wall { display: flex; flex-wrap: wrap; gap: .8rem 1.2rem }
+.wall figure { margin: 0; max-width: 30rem }
 img, video { max-width: 100%; border-radius: 4px } figure { margin: 1rem 0 }
-figcaption, .small { color: #555; font-size: .88rem }
+figcaption, .small { color: #555; font-size: .88rem; overflow-wrap: anywhere }
 """
 
 
-class Row(NamedTuple):
-    """One number of the report, beside the number to expect."""
-
-    name: str
-    value: float
-    expected: float | None = None
-    l1_only: float | None = None
-    meaning: str = ""
-
-
-def _data(content: bytes, kind: str) -> str:
+def data_address(content: bytes, kind: str) -> str:
+    """Content as an address inside the page; `kind` is its MIME type."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def picture(content: bytes, caption: str, kind: str = "image/png") -> str:
     """A figure with its picture inside the page."""
     return (
-        f'<figure><img src="{_data(content, kind)}" alt="{escape(caption)}">'
+        f'<figure><img src="{data_address(content, kind)}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
@@ -46,32 +38,11 @@ def video(path: Path, caption: str) -> str:
     """A figure with a video inside the page, or a sentence where there is none."""
     if not path.is_file():
         return f"<p>{escape(path.name)} has not been made.</p>"
-    source = _data(path.read_bytes(), "video/mp4")
+    source = data_address(path.read_bytes(), "video/mp4")
     return (
         f'<figure><video controls loop width="420" src="{source}"></video>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The numbers, marked where they fall short of what is expected."""
-    lines = [
-        "<table><tr><th>number</th><th>this run</th><th>expect at least</th>"
-        "<th>L1-only generator</th><th>meaning</th></tr>"
-    ]
-    for row in rows:
-        low = row.expected is not None and row.value < row.expected
-        mark = "" if row.expected is None else ' class="low"' if low else ' class="ok"'
-        expected, l1 = (
-            "" if v is None else f"{v:.3f}".rstrip("0").rstrip(".")
-            for v in (row.expected, row.l1_only)
-        )
-        lines.append(
-            f'<tr><td>{escape(row.name)}</td><td class="number"><span{mark}>{row.value:.3f}</span>'
-            f'</td><td class="number">{expected}</td><td class="number">{l1}</td>'
-            f"<td>{escape(row.meaning)}</td></tr>"
-        )
-    return "\n".join([*lines, "</table>"])
 
 
 def page(title: str, parts: Sequence[str]) -> str:

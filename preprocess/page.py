@@ -1,0 +1,147 @@
+"""The set on one page: what became of every file, what the clips are like, and how they look."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from html import escape
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from preprocess.lists import Result
+from preprocess.records import Record
+from preprocess.sources import Clip
+from w2l.audio.mel import MAX_VALUE
+from w2l.errors import UserError
+from w2l.files import atomic_path
+from w2l.html import page, picture
+from w2l.video import VideoReader, read_image
+
+NAME = "report.html"
+SHOWN = 24  # clips on the wall
+EXAMPLES = 6  # of each reason for a rejection
+FACES = 5  # of each clip on the wall
+SIDE = 96  # pixels of a face there
+THUMBNAIL = 200  # pixels, width of a rejected picture
+_NARROW = f'<figure style="width: {THUMBNAIL}px">'
+HISTOGRAMS = {
+    "duration_s": "length, s",
+    "face_size": "height of the face, px",
+    "source_fps": "frames/s of the source",
+    "sync_offset": "offset, frames (positive: sound early)",
+    "sync_confidence": "confidence of the offset",
+}
+
+
+def write_page(result: Result, clips: Sequence[Clip], root: Path, lines: Sequence[str]) -> Path:
+    """Write `<root>/report.html`.
+
+    Args:
+        result: the set after a run.
+        clips: all that it was made from.
+        root: the set's folder.
+        lines: the run's summary.
+    """
+    parts = [f"<p>{'<br>'.join(map(escape, lines))}</p>", steps_table(result, len(clips))]
+    if result.accepted:
+        parts += ["<h2>The clips</h2>", picture(histograms(result.accepted), "one count per clip")]
+        parts += ["<h2>Some of them</h2>", wall(result.accepted, root)]
+    if result.rejected:
+        parts += ["<h2>What was rejected</h2>", *rejections(result.rejected, clips)]
+    with atomic_path(root / NAME) as temporary:
+        temporary.write_text(page(f"The set {root.name}", parts), encoding="utf-8")
+    return root / NAME
+
+
+def steps_table(result: Result, total: int) -> str:
+    """How many clips each step rejected, by reason, and how many are left."""
+    counts = Counter((record["step"], record["reason"]) for record in result.rejected)
+    rows = [("", "found", total)]
+    rows += [(step, reason, -n) for (step, reason), n in counts.most_common()]
+    if result.pending:
+        rows.append(("", "not done yet", -result.pending))
+    rows.append(("", "in the set", len(result.accepted)))
+    cells = "".join(
+        f'<tr><td>{escape(step)}</td><td>{escape(what)}</td><td class="number">{n}</td></tr>'
+        for step, what, n in rows
+    )
+    return f"<table><tr><th>step</th><th></th><th>clips</th></tr>{cells}</table>"
+
+
+def histograms(accepted: Sequence[Record]) -> bytes:
+    """A PNG with a histogram for each of `HISTOGRAMS` that was measured."""
+    values = {
+        title: [record[key] for record in accepted if record.get(key) is not None]
+        for key, title in HISTOGRAMS.items()
+    }
+    values = {title: numbers for title, numbers in values.items() if numbers}
+    figure = Figure(figsize=(3 * len(values), 2.4), dpi=100)
+    grid = figure.subplots(1, len(values), squeeze=False)[0]
+    for axes, (title, numbers) in zip(grid, values.items(), strict=True):
+        axes.hist(numbers, bins=min(31, max(5, len(numbers))))
+        axes.set(xlabel=title, yticks=[])
+    figure.tight_layout()
+    file = BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def wall(accepted: Sequence[Record], root: Path) -> str:
+    """Clips from first to last: some faces above the sound of the whole clip."""
+    chosen = np.unique(np.linspace(0, len(accepted) - 1, SHOWN).round().astype(int))
+    figures = []
+    for record in (accepted[int(i)] for i in chosen):
+        folder = root / record["speaker"] / record["clip"]
+        with suppress(OSError, ValueError, UserError):  # a clip that somebody took away
+            offset = record.get("sync_offset")
+            moved = "" if offset is None else f", offset {offset:+d}"
+            caption = f"{record['speaker']}/{record['clip']}, {record['duration_s']:.1f} s{moved}"
+            figures.append(picture(_strip(folder), caption, "image/jpeg"))
+    return f'<div class="wall">{"".join(figures)}</div>'
+
+
+def _strip(folder: Path) -> bytes:
+    """Faces from first to last in a row, and the log-mel below them, as JPEG."""
+    numbers = sorted(int(path.stem) for path in folder.glob("*.jpg"))
+    chosen = np.linspace(0, len(numbers) - 1, FACES).round().astype(int)
+    faces = [read_image(folder / f"{numbers[i]}.jpg") for i in chosen]
+    row = np.hstack([cv2.resize(face, (SIDE, SIDE)) for face in faces])
+    mel = np.load(folder / "mel.npy")[::-1]
+    loudness = ((mel + MAX_VALUE) * (255 / (2 * MAX_VALUE))).clip(0, 255).astype(np.uint8)
+    sound = cv2.resize(loudness, (row.shape[1], SIDE // 2), interpolation=cv2.INTER_AREA)
+    return _jpeg(np.vstack([row, cv2.applyColorMap(sound, cv2.COLORMAP_MAGMA)]))
+
+
+def rejections(rejected: Sequence[Record], clips: Iterable[Clip]) -> Iterator[str]:
+    """Per reason a heading, and some examples with a picture where there is one."""
+    sources = {clip.key: clip for clip in clips}
+    by_reason: dict[str, list[Record]] = defaultdict(list)
+    for record in rejected:
+        by_reason[record["reason"]].append(record)
+    for reason, records in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        yield f"<h3>{escape(reason)} ({len(records)})</h3>"
+        yield f'<div class="wall">{"".join(_example(r, sources) for r in records[:EXAMPLES])}</div>'
+    yield f'<p class="small">All of them, one per line: {escape("rejected.jsonl")}</p>'
+
+
+def _example(record: Record, sources: Mapping[str, Clip]) -> str:
+    clip = sources[f"{record['speaker']}/{record['clip']}"]
+    caption = record["detail"]
+    try:
+        frame = next(islice(VideoReader(clip.path, 25, clip.start_s, clip.end_s), 1))
+    except (UserError, StopIteration):
+        return f"{_NARROW}<figcaption>{escape(caption)}</figcaption></figure>"
+    height = max(1, round(frame.shape[0] * THUMBNAIL / frame.shape[1]))
+    small = cv2.resize(frame, (THUMBNAIL, height), interpolation=cv2.INTER_AREA)
+    figure = picture(_jpeg(small), caption, "image/jpeg")
+    return figure.replace("<figure>", _NARROW, 1)
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
