@@ -19,8 +19,8 @@ LAYERS = [
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-# errors, files, windows and media are the ground of layer 0: any module of it may stand on them.
-GROUND = {"errors", "files", "windows", "media"}
+# The ground of layer 0: any module of it may stand on them.
+GROUND = {"errors", "files", "windows", "media", "html"}
 APPLICATIONS = ("preprocess", "evaluation", "benchmarks")
 # package → prefixes of modules that may import it
 CONFINED = {
