@@ -30,7 +30,7 @@ def cosine_result(values=(0.5, 0.7, 0.9)) -> CosineResult:
     curve = torch.tensor(values)
     by_offset = np.full(31, np.nan, np.float32)
     by_offset[14:17] = 0.2, 0.6, 0.4
-    return CosineResult(curve.numpy(), summarize(curve), by_offset, 0)
+    return CosineResult(curve.numpy(), summarize(curve), by_offset, 0, 0.4)
 
 
 def clips() -> list[ClipScore]:
