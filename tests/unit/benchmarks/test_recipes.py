@@ -1,0 +1,49 @@
+"""What the benchmark of the recipes runs, and how it reads what came of it."""
+
+from __future__ import annotations
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from benchmarks.recipes import PUBLISHED, overrides, picture, ratio, reached, summary
+from benchmarks.training import composed
+from w2l.cli.hydra_app import CONFIG_DIR
+
+
+@pytest.fixture
+def settings() -> DictConfig:
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return compose("benchmarks", overrides=["name=recipes"]).recipes
+
+
+def test_every_arm_is_an_experiment_of_its_own(settings: DictConfig, tmp_path) -> None:
+    seen = []
+    for arm in [*settings.changes, PUBLISHED]:
+        cfg = composed(overrides(settings, arm), "data", str(tmp_path))
+        instantiate(cfg.system, _convert_="all")
+        instantiate(cfg.data.samples, _convert_="all")
+        windows = cfg.data.batch_size * cfg.data.samples.get("windows", 1)
+        assert windows == 64, arm
+        seen.append(str((cfg.system, cfg.data)))
+    assert len(set(seen)) == len(seen)
+
+
+def run(*accuracies: float) -> list[dict[str, float]]:
+    return [
+        {"update": 100 * i, "pair_accuracy": 0.97, "balanced_accuracy": a, "seconds": 1.0}
+        for i, a in enumerate(accuracies, 1)
+    ]
+
+
+def test_a_recipe_is_as_quick_as_its_slowest_seed(settings: DictConfig) -> None:
+    strong, published = [run(0.9, 0.93), run(0.95)], [run(0.5, 0.6, 0.7), run(0.5, 0.93)]
+    assert [reached(rows, settings) for rows in strong] == [200, 100]
+    assert reached(published[0], settings) is None
+    assert ratio({"strong": strong, "published": published}, settings) == 1.5
+    assert ratio({"strong": [run(0.9)], "published": published}, settings) is None
+    row = summary(published, settings)
+    assert row["reached_at"] == [None, 200]
+    assert row["best_balanced_accuracy"] == [0.7, 0.93]
+    assert len(picture({"strong": strong, "published": published}, settings).axes) == 2
