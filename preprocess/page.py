@@ -48,7 +48,8 @@ def write_page(result: Result, clips: Sequence[Clip], root: Path, lines: Sequenc
         root: the set's folder.
         lines: the run's summary.
     """
-    parts = [f"<p>{'<br>'.join(map(escape, lines))}</p>", steps_table(result, len(clips))]
+    told = "<br>".join(escape(line.replace(str(root), root.name)) for line in lines)
+    parts = [f"<p>{told}</p>", steps_table(result, len(clips))]
     if result.accepted:
         parts += ["<h2>The clips</h2>", picture(histograms(result.accepted), "one count per clip")]
         parts += ["<h2>Some of them</h2>", wall(result.accepted, root)]

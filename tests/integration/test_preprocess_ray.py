@@ -41,7 +41,7 @@ def test_ray_prepares_the_same_set(tmp_path):
     (videos / "cy/text.mp4").write_text("no video")
     sets = []
     for engine in ("serial", "ray"):
-        out = tmp_path / engine
+        out = tmp_path / engine / "set"
         done = preprocess(f"data_root={videos}", f"out={out}", f"engine={engine}", "workers=2")
         assert done.returncode == 0, done.stderr
         assert not done.stderr
