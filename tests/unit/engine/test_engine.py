@@ -196,7 +196,7 @@ def busy_script(tmp_path, request):
     process.wait()
 
 
-def wait_until(condition, seconds=20.0):
+def wait_until(condition, seconds=60.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
