@@ -99,7 +99,7 @@ def wall(accepted: Sequence[Record], root: Path) -> str:
     figures = []
     for record in (accepted[int(i)] for i in chosen):
         folder = root / record["speaker"] / record["clip"]
-        with suppress(OSError, ValueError, UserError):  # a clip that somebody took away
+        with suppress(OSError, ValueError, EOFError, UserError):  # a clip that somebody took away
             offset = record.get("sync_offset")
             moved = "" if offset is None else f", offset {offset:+d}"
             caption = f"{record['speaker']}/{record['clip']}, {record['duration_s']:.1f} s{moved}"

@@ -44,8 +44,8 @@ def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
         if job.cut is not None:
             cutter = Cutter(job.out, job.cut)
             cut_videos(mine, cutter, job, report)
-            mine = parts_of(mine, cutter)
             listing = replace(listing, clips=parts_of(listing.clips, cutter))
+            mine = parts_of(mine, cutter)
         prepared = _prepare_missing(mine, records, executor, job, report)
         result = write_lists(listing, records, prepared=prepared)
     for note in result.notes:

@@ -21,7 +21,7 @@ from preprocess.steps.crops import whole_pixels, write_crops
 from preprocess.steps.faces import check_faces, find_people
 from preprocess.steps.probe import check
 from preprocess.steps.sound import read_sound, write_sound
-from preprocess.steps.sync import Sync, align, check_sync, find_speaker
+from preprocess.steps.sync import Sync, aligned, check_sync, find_speaker
 from w2l import __version__
 from w2l.faces import FaceDetector
 from w2l.files import atomic_path
@@ -77,7 +77,7 @@ def prepare_clip(
     check_faces(clip.path, present, recipe.min_frames)
     if judge is not None:
         sync = check_sync(clip.path, sync, recipe.min_confidence)
-        samples, present = align(samples, present, sync.offset)
+        samples, present = aligned(clip, reader.first_s(), present, sync.offset)
         check_faces(clip.path, present, recipe.min_frames)
     with atomic_path(folder) as temporary:
         temporary.mkdir()

@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from preprocess.rejection import LOW_SYNC, TOO_SHORT, RejectedError, rejecting
+from preprocess.sources import Clip
 from preprocess.steps.faces import longest_run
+from preprocess.steps.sound import read_sound
 from w2l.boxes import crop
 from w2l.checkpoints import load_expert, load_syncnet, read
 from w2l.faces.protocol_track import ProtocolTrack, crop_track
 from w2l.metrics.lse import VSHIFT
 from w2l.scoring import SyncScorer
 from w2l.scoring.embeddings import SAMPLES_PER_FRAME
+from w2l.windows import FPS
 
 
 @dataclass(frozen=True)
@@ -129,23 +132,31 @@ def check_sync(path: Path, sync: Sync | None, min_confidence: float) -> Sync:
     return sync
 
 
-def align(samples: np.ndarray, present: np.ndarray, offset: int
-          ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Move the sound to offset 0; frames keep their numbers.
+def aligned(
+    clip: Clip, start_s: float, present: np.ndarray, offset: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The sound that belongs to the frames, which keep their numbers.
 
     Args:
-        samples: (n,) int16 at 16 kHz.
+        clip: what part of which file.
+        start_s: of its first frame, in seconds after the file's.
         present: (N,) bool.
         offset: frames, positive where the sound is early.
 
     Returns:
-        The sound: later by `offset` frames behind silence, or its beginning cut off; and `present`
-        without the frames whose sound is not known.
+        The file's sound from `offset` frames ahead of the clip's place, (n,) int16 at 16 kHz,
+        behind silence where the file has none; and `present` without the frames that hear that
+        silence.
+
+    Raises:
+        RejectedError: too little sound is left.
     """
-    if offset <= 0:
-        return samples[-offset * SAMPLES_PER_FRAME :], present
-    silence = np.zeros(offset * SAMPLES_PER_FRAME, samples.dtype)
-    return np.concatenate([silence, samples]), present & (np.arange(len(present)) >= offset)
+    first = start_s - offset / FPS
+    end_s = None if clip.end_s is None else clip.end_s - offset / FPS
+    samples = read_sound(clip.path, max(0.0, first), end_s)
+    missing = max(0, round(-first * FPS))
+    silence = np.zeros(missing * SAMPLES_PER_FRAME, samples.dtype)
+    return np.concatenate([silence, samples]), present & (np.arange(len(present)) >= missing)
 
 
 def _faces(

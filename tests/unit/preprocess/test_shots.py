@@ -17,6 +17,7 @@ from preprocess.sources import Clip
 from preprocess.steps.shots import divide, scene_starts
 from tests.integration.test_preprocess import Runner
 from tests.unit.preprocess.clips import grey, portrait, write_video
+from w2l.errors import UserError
 
 
 def test_scenes_begin_where_the_picture_changes():
@@ -98,6 +99,15 @@ def test_what_was_found_holds_for_this_file_and_setting(video, tmp_path):
     assert [part.key for part in cutter.known(clip)] == [f"ann/talk_00{i}" for i in range(3)]
     assert Cutter(tmp_path, Cut(5)).known(clip) is None
     assert cutter.known(replace(clip, end_s=None)) is None
+
+
+def test_a_part_and_a_file_of_its_name_are_told(video, tmp_path):
+    (tmp_path / "in" / "ann").mkdir(parents=True)
+    (tmp_path / "in" / "ann" / "talk.mp4").write_bytes(video.read_bytes())
+    write_video(tmp_path / "in" / "ann" / "talk_001.mp4", face_frames=[True] * 25, sway=1)
+    job = Job("folder", tmp_path / "in", tmp_path / "out", engine="serial", cut=Cut(10))
+    with pytest.raises(UserError, match=r"talk_001.mp4 and ann/talk.mp4.*ann/talk_001: rename"):
+        Runner()(job)
 
 
 def test_shards_cut_their_own_and_list_all(video, tmp_path):

@@ -18,7 +18,6 @@ from preprocess.steps.chain import prepare_clip
 from preprocess.steps.faces import longest_run
 from preprocess.steps.sync import (
     Sync,
-    align,
     check_sync,
     find_speaker,
     find_sync,
@@ -163,12 +162,23 @@ def test_the_speaker_is_who_fits_best():
         check_sync(Path("a.mp4"), None, 0.1)
 
 
-def test_the_longest_run_and_the_shift():
+def test_the_longest_run():
     present = np.array([1, 0, 1, 1, 1, 0, 1, 1, 1], bool)
     assert longest_run(present) == (2, 5)
     assert longest_run(np.zeros(4, bool)) == (0, 0)
-    _, left = align(np.arange(9 * 640, dtype=np.int16), present, 3)
-    assert left.tolist() == [False] * 3 + present[3:].tolist()
+
+
+@pytest.mark.parametrize("offset", [3, -4])
+def test_a_part_hears_what_the_file_says_around_it(video, detector, tmp_path, offset):
+    whole = prepare(video, tmp_path / "whole", detector)
+    everything = sound(tmp_path / "whole")
+    part = Clip(video, video.name, "s", "c", start_s=0.2, end_s=1.0)
+    recipe = Recipe(min_confidence=0.1)
+    judge = Certain(offset, 0.5)
+    record = prepare_clip(part, tmp_path / "part", recipe, detector, judge=judge)
+    assert record["n_faces"] == 20 < whole["n_faces"], "no frame is without its sound"
+    first, last = (5 - offset) * 640, (25 - offset) * 640
+    assert np.array_equal(sound(tmp_path / "part"), everything[first:last])
 
 
 def test_the_recipe_is_named_by_the_networks_content():
