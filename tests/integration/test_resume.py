@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import random
 import signal
@@ -199,3 +200,25 @@ def test_resume_is_exact(
     assert curves(folder) == curves(whole[name])
     assert len(curves(folder).splitlines()) > UPDATES
     assert list(differences(state(folder), state(whole[name]))) == []
+
+
+def test_a_checkpoint_appears_when_its_losses_are_on_the_disk(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between the two would take the losses of one update for good."""
+    folder, seen = tmp_path / "checkpoints", set()
+
+    def look(*_: object) -> None:
+        """Called after every callback's, and before Lightning logs."""
+        for path in folder.glob("update-*.ckpt"):
+            step = torch.load(path, weights_only=True)["global_step"]
+            with (tmp_path / "csv" / "metrics.csv").open(newline="") as file:
+                assert str(step - 1) in {row["step"] for row in csv.DictReader(file)}
+            seen.add(path.name)
+
+    monkeypatch.setattr(ExpertSystem, "on_train_batch_end", look, raising=False)
+    folder.mkdir()
+    (folder / ".0badf00d.update-0000001.ckpt").touch()  # by a killed run
+    run("syncnet", prepared, tmp_path, every=2)
+    assert len(seen) == UPDATES / 2 - 1, "the last one comes at the end"
+    assert not list(folder.glob(".*"))

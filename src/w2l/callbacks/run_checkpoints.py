@@ -60,7 +60,7 @@ class RunCheckpoints(Checkpoint):
         self._pending = False  # a validation is due and not made
         self._stopping: int = 0  # the signal on which all processes agreed
         self._group: Any = None
-        self._flush = False
+        self._written: Path | None = None  # a checkpoint that has not its name yet
         self._random: list[dict[str, Any]] | None = None
 
     # What is in a checkpoint
@@ -99,6 +99,9 @@ class RunCheckpoints(Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.stop.quiet = not trainer.is_global_zero
         self.stop.hold()  # Lightning has set its handlers by now
+        if trainer.is_global_zero:
+            for left in self.folder.glob(".*.ckpt"):  # by a killed run
+                left.unlink(missing_ok=True)
         self._update = updates(trainer, pl_module)
         for logger in trainer.loggers:
             if isinstance(logger, CurveFile) and trainer.is_global_zero:
@@ -155,6 +158,12 @@ class RunCheckpoints(Checkpoint):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.saved != self._path():  # ended by something else than a budget
             self._save(trainer, pending=False)
+        self._finish(trainer)
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        self._finish(trainer)
 
     # Not in `on_train_batch_end`, where the losses of the update are not logged yet.
 
@@ -172,15 +181,25 @@ class RunCheckpoints(Checkpoint):
         return self.folder / f"update-{self._update:07d}.ckpt"
 
     def _save(self, trainer: pl.Trainer, *, pending: bool) -> None:
+        """Write the state now; it gets its name when the update's losses are on the disk too."""
         path, self._pending = self._path(), pending
-        _write(trainer, path)
-        self.saved, self._pending, self._flush = path, False, True
+        written = path.with_name(f".unlogged-{path.name}")
+        _write(trainer, written)
+        self.saved, self._written, self._pending = path, written, False
+
+    def _finish(self, trainer: pl.Trainer) -> None:
+        if self._written is None or self.saved is None:
+            return
+        for logger in trainer.loggers:
+            logger.save()
         if trainer.is_global_zero:
-            _same_file(path, self.folder / "last.ckpt")
+            os.replace(self._written, self.saved)
+            _same_file(self.saved, self.folder / "last.ckpt")
             # By time: where a run was taken back to an older update, later numbers are older.
-            numbered = sorted(self.folder.glob("update-*.ckpt"), key=_written)
+            numbered = sorted(self.folder.glob("update-*.ckpt"), key=_age)
             for old in numbered[: -self.keep_last]:
                 old.unlink()
+        self._written = None
 
     def _agree(self, trainer: pl.Trainer) -> bool:
         """Whether any process was told to stop; all learn of it after the same update."""
@@ -192,11 +211,10 @@ class RunCheckpoints(Checkpoint):
         return bool(self._stopping)
 
     def _leave(self, trainer: pl.Trainer) -> None:
-        if self._flush:  # what was logged up to the checkpoint is on the disk with it
-            for logger in trainer.loggers:
-                logger.save()
-            self._flush = False
+        self._finish(trainer)
         if self._stopping and self.saved is not None:
+            if self._group is not None:  # a launcher ends the others when one process is gone
+                dist.barrier(self._group)
             raise Stopped(self._stopping, self.saved)
 
 
@@ -205,7 +223,7 @@ def _write(trainer: pl.Trainer, path: Path) -> None:
     trainer.save_checkpoint(path, weights_only=False)
 
 
-def _written(path: Path) -> tuple[int, str]:
+def _age(path: Path) -> tuple[int, str]:
     return path.stat().st_mtime_ns, path.name
 
 
