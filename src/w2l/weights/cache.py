@@ -5,33 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from w2l.errors import UserError
 from w2l.files import sha256
 from w2l.weights import catalog
-from w2l.weights.catalog import WeightFile, megabytes
-from w2l.weights.download import DownloadError, Report, download, is_html
+from w2l.weights.catalog import WeightFile
+from w2l.weights.download import is_html
 from w2l.weights.lock import only_writer
+from w2l.weights.mirrors import Wanted, WrongFileError, download_any, using
 
 ACCEPT_UNVERIFIED = "W2L_ACCEPT_UNVERIFIED"
-
-
-class _WrongFileError(Exception):
-    """A file that is not the published one; the text says why in a clause."""
+ELSEWHERE = "set W2L_WEIGHTS_DIR to a folder of your own"
 
 
 def cache_folder() -> Path:
@@ -78,14 +67,19 @@ def fetch(
         accept_unverified = os.environ.get(ACCEPT_UNVERIFIED, "") not in {"", "0"}
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
-    with _using(target):
+    with using(target, ELSEWHERE):
         if not target.is_file():
             _may_download(target, entry, accept_unverified)
             target.parent.mkdir(parents=True, exist_ok=True)
             with only_writer(target, lambda: console.print(f"Another process fetches {name}")):
                 if not target.is_file():  # else the other one got it meanwhile
                     console.print(f"Fetching {entry} to {target}\n  Licence: {entry.licence}")
-                    digest = _download_any(entry, target, progress, timeout_s, pause_s)
+                    digest = download_any(
+                        _wanted(entry, target),
+                        progress=progress,
+                        timeout_s=timeout_s,
+                        pause_s=pause_s,
+                    )
                     if _expected_hash(target, entry) is None:
                         console.print(f"Accepted unverified: {name} has SHA-256 {digest}")
                     _remember(target, digest)
@@ -102,7 +96,7 @@ def _check_present(target: Path, entry: WeightFile, accept_unverified: bool) -> 
         return None
     try:
         digest = _verify(target, entry, expected)
-    except _WrongFileError as error:
+    except WrongFileError as error:
         raise UserError(
             f"{target} is not the published {entry}: {error}; "
             "remove it to have it downloaded again, or lay the right file there."
@@ -114,84 +108,37 @@ def _check_present(target: Path, entry: WeightFile, accept_unverified: bool) -> 
     return digest if expected is None else None
 
 
-def _download_any(
-    entry: WeightFile, target: Path, progress: bool, timeout_s: float, pause_s: float
-) -> str:
-    """Bring the published bytes to `target` from the first address that gives them."""
-    part = target.with_name(f"{target.name}.part")
-    expected = _expected_hash(target, entry)
-    failures: list[tuple[str, DownloadError]] = []
-    for url in entry.urls:
-        _check_space(part, entry)
-        try:
-            with _bar(entry, progress) as update:
-                fetch_part = partial(
-                    download,
-                    url,
-                    part,
-                    entry.size,
-                    timeout_s=timeout_s,
-                    pause_s=pause_s,
-                    progress=update,
-                )
-                digest = _verified_part(fetch_part, part, entry, expected)
-        except DownloadError as error:
-            failures.append((url, error))
-        else:
-            part.replace(target)
-            return digest
-    by_hand = f"fetch it by hand from {' or '.join(entry.urls)} and lay it at {target}"
-    if all(error.unreachable for _, error in failures):
-        reasons = "; ".join(sorted({str(error) for _, error in failures}))
-        raise UserError(
-            f"{entry} cannot be downloaded without a network ({reasons}): {by_hand}, "
-            "where it will be verified."
-        )
-    reasons = "; ".join(f"{url}: {error}" for url, error in failures)
-    raise UserError(f"{entry} could not be downloaded ({reasons}): try again later, or {by_hand}.")
-
-
-def _verified_part(
-    fetch_part: Callable[[], None], part: Path, entry: WeightFile, expected: str | None
-) -> str:
-    """Download and verify; once more from the start if a resumed file turns out wrong."""
-    resumed = part.exists()
-    fetch_part()
-    try:
-        return _verify(part, entry, expected)
-    except _WrongFileError as error:
-        part.unlink()
-        if not resumed:
-            raise DownloadError(str(error)) from error
-    return _verified_part(fetch_part, part, entry, expected)
+def _wanted(entry: WeightFile, target: Path) -> Wanted:
+    verify = partial(_verify, entry=entry, expected=_expected_hash(target, entry))
+    return Wanted(str(entry), entry.urls, entry.size, target, verify, ELSEWHERE)
 
 
 def _verify(path: Path, entry: WeightFile, expected: str | None) -> str:
     """The file's SHA-256, after comparing it and the size with what is known.
 
     Raises:
-        _WrongFileError: it is not the published file; the text says why in a clause.
+        WrongFileError: it is not the published file; the text says why in a clause.
     """
     with path.open("rb") as file:
         if is_html(file.read(512)):
-            raise _WrongFileError("it is an HTML page")
+            raise WrongFileError("it is an HTML page")
     size = path.stat().st_size
     if size == 0:
-        raise _WrongFileError("it is empty")
+        raise WrongFileError("it is empty")
     if entry.size is not None and size != entry.size:
         kind = "truncated" if size < entry.size else "too long"
-        raise _WrongFileError(f"it is {kind}, {size} bytes in place of {entry.size}")
+        raise WrongFileError(f"it is {kind}, {size} bytes in place of {entry.size}")
     digest = sha256(path)
     if digest == (expected or digest):
         return digest
     if entry.sha256 is None:
-        raise _WrongFileError(f"its SHA-256 is {digest}, and {expected} was accepted before")
+        raise WrongFileError(f"its SHA-256 is {digest}, and {expected} was accepted before")
     doubt = (
         " (read in one source only, so the list may be wrong: please report both values)"
         if entry.evidence == "one source"
         else ""
     )
-    raise _WrongFileError(f"its SHA-256 is {digest}, the published one {expected}{doubt}")
+    raise WrongFileError(f"its SHA-256 is {digest}, the published one {expected}{doubt}")
 
 
 def _may_download(target: Path, entry: WeightFile, accept_unverified: bool) -> None:
@@ -238,39 +185,3 @@ def _expected_hash(target: Path, entry: WeightFile) -> str | None:
     """The published hash, else the one that was accepted earlier."""
     accepted = _remembered(target).get("sha256")
     return entry.sha256 or (accepted if isinstance(accepted, str) else None)
-
-
-def _check_space(part: Path, entry: WeightFile) -> None:
-    missing = (entry.size or 0) - (part.stat().st_size if part.exists() else 0)
-    free = shutil.disk_usage(part.parent).free
-    if missing > free:
-        raise UserError(
-            f"{part.parent} has {megabytes(free)} free and {entry} needs {megabytes(missing)}: "
-            "free some, or set W2L_WEIGHTS_DIR to another folder."
-        )
-
-
-@contextlib.contextmanager
-def _using(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"Cannot use {target} ({error.strerror or error}): correct that, or set "
-            "W2L_WEIGHTS_DIR to a folder of your own."
-        ) from error
-
-
-@contextlib.contextmanager
-def _bar(entry: WeightFile, shown: bool) -> Iterator[Report]:
-    """Draw a progress bar; yields the function that moves it."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task(entry.name, total=entry.size)
-        yield lambda had, total: bar.update(task, completed=had, total=total)

@@ -1,0 +1,157 @@
+"""A verified file from the first of several addresses that gives it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from w2l.errors import UserError
+from w2l.weights.catalog import megabytes
+from w2l.weights.download import DownloadError, Report, download
+
+
+class WrongFileError(Exception):
+    """A file that is not the published one; the text says why in a clause."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A published file and where it is to lie.
+
+    Attributes:
+        title: what messages call it.
+        urls: addresses in the order they are tried.
+        size: in bytes, or None where no source gives it.
+        target: the file it becomes; beside it a `.part` file grows.
+        verify: gives the SHA-256 of a file that is the published one, raises WrongFileError else.
+        elsewhere: what to do where `target` cannot be used, in a clause.
+    """
+
+    title: str
+    urls: tuple[str, ...]
+    size: int | None
+    target: Path
+    verify: Callable[[Path], str]
+    elsewhere: str
+
+    @property
+    def part(self) -> Path:
+        """The unfinished file."""
+        return self.target.with_name(f"{self.target.name}.part")
+
+
+def download_any(wanted: Wanted, *, progress: bool, timeout_s: float, pause_s: float) -> str:
+    """Bring the published bytes to the target from the first address that gives them.
+
+    Args:
+        wanted: the file.
+        progress: whether to draw a progress bar.
+        timeout_s: seconds of silence after which a connection counts as dropped.
+        pause_s: seconds before a dropped connection is taken up again.
+
+    Returns:
+        Its SHA-256.
+
+    Raises:
+        UserError: no address gives it; each one's reason is named, and the place to lay it by hand.
+        OSError: the disk is full or cannot be written.
+    """
+    failures: list[tuple[str, DownloadError]] = []
+    for url in wanted.urls:
+        _check_space(wanted)
+        try:
+            with _bar(wanted, progress) as update:
+                fetch_part = partial(
+                    download,
+                    url,
+                    wanted.part,
+                    wanted.size,
+                    timeout_s=timeout_s,
+                    pause_s=pause_s,
+                    progress=update,
+                )
+                digest = _verified_part(fetch_part, wanted)
+        except DownloadError as error:
+            failures.append((url, error))
+        else:
+            wanted.part.replace(wanted.target)
+            return digest
+    by_hand = f"fetch it by hand from {' or '.join(wanted.urls)} and lay it at {wanted.target}"
+    if all(error.unreachable for _, error in failures):
+        reasons = "; ".join(sorted({str(error) for _, error in failures}))
+        raise UserError(
+            f"{wanted.title} cannot be downloaded without a network ({reasons}): {by_hand}, "
+            "where it will be verified."
+        )
+    reasons = "; ".join(f"{url}: {error}" for url, error in failures)
+    raise UserError(
+        f"{wanted.title} could not be downloaded ({reasons}): try again later, or {by_hand}."
+    )
+
+
+@contextlib.contextmanager
+def using(target: Path, elsewhere: str) -> Iterator[None]:
+    """Turn what the system says against the target's folder into a sentence.
+
+    Raises:
+        UserError: an OSError came up.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"Cannot use {target} ({error.strerror or error}): correct that, or {elsewhere}."
+        ) from error
+
+
+def _verified_part(fetch_part: Callable[[], None], wanted: Wanted) -> str:
+    """Download and verify; once more from the start if a resumed file turns out wrong."""
+    resumed = wanted.part.exists()
+    fetch_part()
+    try:
+        return wanted.verify(wanted.part)
+    except WrongFileError as error:
+        wanted.part.unlink()
+        if not resumed:
+            raise DownloadError(str(error)) from error
+    return _verified_part(fetch_part, wanted)
+
+
+def _check_space(wanted: Wanted) -> None:
+    part = wanted.part
+    missing = (wanted.size or 0) - (part.stat().st_size if part.exists() else 0)
+    free = shutil.disk_usage(part.parent).free
+    if missing > free:
+        raise UserError(
+            f"{part.parent} has {megabytes(free)} free and {wanted.title} needs "
+            f"{megabytes(missing)}: free some, or {wanted.elsewhere}."
+        )
+
+
+@contextlib.contextmanager
+def _bar(wanted: Wanted, shown: bool) -> Iterator[Report]:
+    """Draw a progress bar; yields the function that moves it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+        task = bar.add_task(wanted.target.name, total=wanted.size)
+        yield lambda had, total: bar.update(task, completed=had, total=total)
