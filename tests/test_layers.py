@@ -12,12 +12,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
-    ["errors", "files", "windows", "media", "html", "audio", "video", "boxes", "weights", "engine"],
+    [
+        "errors", "files", "windows", "media", "html", "audio", "video", "boxes", "weights",
+        "engine", "filelists",
+    ],
     ["models", "losses", "metrics", "faces"],
     ["data", "checkpoints", "scoring"],
     ["systems", "callbacks", "inference"],
     ["cli"],
-]
+]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The ground of layer 0: any module of it may stand on them.
 GROUND = {"errors", "files", "windows", "media", "html"}

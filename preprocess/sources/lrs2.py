@@ -9,6 +9,7 @@ from preprocess.sources.clip import Clip, Listing
 from preprocess.sources.layouts import find_layout
 from preprocess.splits import SPLITS
 from w2l.errors import UserError
+from w2l.filelists import read_split
 
 PUBLISHED_COUNTS = {"train": 45_839, "val": 1_082, "test": 1_243}  # the data set's own page
 HOME = "https://www.robots.ox.ac.uk/~vgg/data/lip_reading/lrs2.html"
@@ -32,7 +33,7 @@ def list_lrs2(data_root: Path, *, filelists: Path | None = None) -> Listing:
     seen: dict[str, str] = {}
     missing: list[str] = []
     for split in SPLITS:
-        listed = read_list(folder / f"{split}.txt")
+        listed = [entry.name for entry in read_split(folder / f"{split}.txt")]
         if len(listed) != PUBLISHED_COUNTS[split]:
             notes.append(
                 f"{folder / split}.txt names {len(listed)} clips; "
@@ -61,26 +62,6 @@ def list_lrs2(data_root: Path, *, filelists: Path | None = None) -> Listing:
             f"(the first: {missing[0]}.mp4): is the archive unpacked as a whole?"
         )
     return Listing(clips, notes)
-
-
-def read_list(path: Path) -> list[str]:
-    """Entries `speaker/clip` of a split list; a tag after a blank (` NF`, ` MV`) is dropped.
-
-    Raises:
-        UserError: a line is not of that form.
-    """
-    entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
-        if not line.strip():
-            continue
-        entry = line.split()[0].removesuffix(".mp4")
-        parts = entry.split("/")
-        if len(parts) != 2 or not all(parts) or {".", ".."} & set(parts):
-            raise UserError(
-                f"{path}, line {number}: {line.strip()!r} is not of the form speaker/clip."
-            )
-        entries.append(entry)
-    return entries
 
 
 def _clip(video: Path, key: str, split: str) -> Clip:

@@ -20,6 +20,7 @@ from w2l.audio.mel import log_mel
 from w2l.audio.waveform import load_audio
 from w2l.data.rejections import BAD_FRAME, MISSING, NO_SOUND, BadClipError
 from w2l.errors import UserError
+from w2l.filelists import read_split
 from w2l.windows import start_frames
 
 __all__ = ["AnyClip", "BadClipError", "BoundClip", "Clip", "decode", "list_clips", "lower",
@@ -224,7 +225,7 @@ def read_names(root: Path, split: str) -> list[str]:
     """The entries `speaker/clip` of `<root>/<split>.txt`.
 
     Raises:
-        UserError: no such folder or list.
+        UserError: no such folder or list, or a line of another form.
     """
     listing = root / f"{split}.txt"
     if not root.is_dir():
@@ -237,8 +238,7 @@ def read_names(root: Path, split: str) -> list[str]:
             f"{listing} is missing: `python -m preprocess … out={root}` writes it, or list "
             "`speaker/clip` per line yourself (filelists/README.md)."
         )
-    # LRS2's lists carry a tag (NF, MV) behind some names.
-    return [line.split()[0] for line in listing.read_text().splitlines() if line.strip()]
+    return [entry.name for entry in read_split(listing)]
 
 
 def list_clips(root: str | Path, split: str, *, image_size: int = 96, keep: bool = False

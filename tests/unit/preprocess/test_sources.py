@@ -9,7 +9,7 @@ import pytest
 from preprocess.settings import Job
 from preprocess.sources import list_clips
 from preprocess.sources.folder import list_folder
-from preprocess.sources.lrs2 import PUBLISHED_COUNTS, list_lrs2, read_list
+from preprocess.sources.lrs2 import PUBLISHED_COUNTS, list_lrs2
 from preprocess.sources.names import folder_name, tell_apart
 from preprocess.sources.transcript import read_transcript
 from w2l.errors import UserError
@@ -168,22 +168,6 @@ class TestLrs2:
         assert "11/00001" not in keys(listing)
         assert "1 of 5" in listing.notes[-1]
         assert "11/00001.mp4" in listing.notes[-1]
-
-    def test_tags_are_dropped(self, tmp_path):
-        path = tmp_path / "test.txt"
-        path.write_bytes(
-            b"\xef\xbb\xbf6330311066473698535/00011 NF\r\n"
-            b"6332062124509813446/00027 MV\r\n\r\n5/1\r\n"
-        )
-        assert read_list(path) == [
-            "6330311066473698535/00011", "6332062124509813446/00027", "5/1"
-        ]  # fmt: skip
-
-    @pytest.mark.parametrize("line", ["one", "a/b/c", "../etc", "/abs"])
-    def test_lines_of_another_form(self, tmp_path, line):
-        (tmp_path / "x.txt").write_text(f"a/1\n{line}\n")
-        with pytest.raises(UserError, match="line 2"):
-            read_list(tmp_path / "x.txt")
 
     def test_a_clip_in_two_lists(self, tmp_path):
         data = lrs2(tmp_path)

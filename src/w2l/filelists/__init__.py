@@ -1,0 +1,20 @@
+"""Lists of clips, read and written: splits for training, pairs for evaluation.
+
+Their formats: docs/filelists.md.
+"""
+
+from w2l.filelists.cross import Candidate, cross_pairs
+from w2l.filelists.pairs import Pair, clip_file, read_pairs, write_pairs
+from w2l.filelists.splits import SplitEntry, read_split, write_split
+
+__all__ = [
+    "Candidate",
+    "Pair",
+    "SplitEntry",
+    "clip_file",
+    "cross_pairs",
+    "read_pairs",
+    "read_split",
+    "write_pairs",
+    "write_split",
+]
