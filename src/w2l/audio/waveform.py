@@ -25,6 +25,8 @@ from w2l.media import (
     video_stream,
 )
 
+_SPARE_S = 1  # decoded beyond a wanted end, so that the resampler has what it needs
+
 
 def to_int16(waveform: np.ndarray) -> np.ndarray:
     """Samples in [-1, 1] to 16-bit integers (rounded, clipped); int16 passes through."""
@@ -70,7 +72,8 @@ def load_audio(
             f"start={start_s} and end={end_s} leave nothing of {path}: "
             "give seconds with 0 ≤ start < end."
         )
-    first, waveform = _decode_mono(path, sample_rate)
+    until = None if end_s is None or origin == "video" else Fraction(end_s) + _SPARE_S
+    first, waveform = _decode_mono(path, sample_rate, until)
     if waveform.size == 0:
         raise UserError(f"{path} holds no sound that can be decoded: check that it plays.")
     late = 0
@@ -92,8 +95,13 @@ def load_audio(
     return waveform
 
 
-def _decode_mono(path: Path, sample_rate: int) -> tuple[Fraction, np.ndarray]:
-    """Time of the first sample on the file's own clock, and all samples: (n,) float32."""
+def _decode_mono(
+    path: Path, sample_rate: int, until: Fraction | None
+) -> tuple[Fraction, np.ndarray]:
+    """Time of the first sample on the file's own clock, and samples: (n,) float32.
+
+    They reach to `until` seconds after the first at least; None: to the end.
+    """
     with open_sound(path) as (container, stream):
         first: Fraction | None = None
         blocks: list[np.ndarray] = []
@@ -101,6 +109,8 @@ def _decode_mono(path: Path, sample_rate: int) -> tuple[Fraction, np.ndarray]:
         for frame in sound_blocks(container, stream):
             if first is None:
                 first = start_time(frame)
+            if until is not None and start_time(frame) - first > until:
+                break
             if layout != (layout := (frame.format.name, frame.layout.name, frame.sample_rate)):
                 # At the start, and where a broadcast switches between mono and stereo.
                 blocks += _pull(graph, None)

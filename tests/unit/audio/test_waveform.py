@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 
 from tests.unit.video.made import constant, numbered, snr, sweep, write_video
+from tests.writing import write_wav
 from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
+from w2l.media import sound_blocks
 
 
 def write(
@@ -194,3 +197,21 @@ def test_real_files(shared_media: Path) -> None:
         assert load_audio(shared_media / name).size == length, name
     late = load_audio(shared_media / "special/multiface_street_25fps.mp4", origin="video")
     assert late.size == load_audio(shared_media / "special/multiface_street_25fps.mp4").size + 160
+
+
+def test_no_more_is_decoded_than_is_wanted(tmp_path: Path, monkeypatch) -> None:
+    samples = sweep(44_100 * 20, 44_100)
+    path = tmp_path / "a.wav"
+    write_wav(path, samples, 44_100)
+    whole = load_audio(path)
+    decoded = []
+
+    def counted(*stream) -> Iterator[av.AudioFrame]:
+        for block in sound_blocks(*stream):
+            decoded.append(block.samples / block.sample_rate)
+            yield block
+
+    monkeypatch.setattr("w2l.audio.waveform.sound_blocks", counted)
+    part = load_audio(path, start_s=1.5, end_s=2.5)
+    np.testing.assert_array_equal(part, whole[24_000:40_000])
+    assert sum(decoded) < 4
