@@ -29,7 +29,9 @@ from w2l.video.probe import probe
 
 _AAC_BLOCK = 1024  # samples
 _AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000}
-_AAC_BITS_PER_CHANNEL = 128_000  # a second; the encoder lowers it where the rate allows less
+_OPUS_RATES = {8000, 12000, 16000, 24000, 48000}
+# A second; the encoder lowers it where the rate allows less.
+_BITS_PER_CHANNEL = {"aac": 128_000, "libopus": 96_000}
 _PCM = {
     "u8": "pcm_u8",
     "s16": "pcm_s16le",
@@ -45,7 +47,8 @@ class AudioTrack:
 
     What is written has exactly the samples of the source from `start_s` to `end_s`, and its
     second 0 is the first picture's. In mp4, AAC from mp4 is copied when it is untrimmed;
-    anything else is encoded to AAC once. In Matroska the decoded samples are stored as PCM.
+    anything else is encoded to AAC once. WebM gets Opus. In Matroska and wav the decoded samples
+    are stored as PCM.
 
     Args:
         path: A sound or video file.
@@ -97,9 +100,16 @@ class AudioTrack:
         if self._stop is not None and self._stop <= 0:
             raise UserError(f"{path} has no sound before end={end_s}: choose a later end.")
 
-    def add_to(self, output: OutputContainer) -> Iterator[Packet]:
-        """Add a stream to an output file before its first packet; yields its packets in order."""
-        if not _is_mp4(output):
+    def add_to(self, output: OutputContainer, lossless: bool = False) -> Iterator[Packet]:
+        """Add a stream to an output file before its first packet; yields its packets in order.
+
+        Args:
+            output: mp4, mov, Matroska, WebM or wav.
+            lossless: PCM in mov too.
+        """
+        if output.format.name == "webm":
+            return self._encode(output, "libopus")
+        if lossless or not _is_mp4(output):
             return self._encode(output, _PCM[self._format.removesuffix("p")])
         if self._copyable and self._untrimmed:
             return self._copy(output)
@@ -136,13 +146,14 @@ class AudioTrack:
 
     def _encode(self, output: OutputContainer, codec: str) -> Iterator[Packet]:
         rate, layout = self.sample_rate, self._layout
-        if codec == "aac":
-            rate = rate if rate in _AAC_RATES else 48_000
+        if codec in _BITS_PER_CHANNEL:
+            rates = _AAC_RATES if codec == "aac" else _OPUS_RATES
+            rate = rate if rate in rates else 48_000
             # Browsers and phones play two channels everywhere.
             layout = "mono" if self._channels == 1 else "stereo"
         target = cast(AudioStream, output.add_stream(codec, rate=rate, layout=layout))
-        if codec == "aac":
-            target.bit_rate = _AAC_BITS_PER_CHANNEL * min(self._channels, 2)
+        if codec in _BITS_PER_CHANNEL:
+            target.bit_rate = _BITS_PER_CHANNEL[codec] * min(self._channels, 2)
         return self._encoded(target, rate, layout)
 
     def _encoded(self, target: AudioStream, rate: int, layout: str) -> Iterator[Packet]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
@@ -15,6 +15,7 @@ from w2l.errors import UserError
 from w2l.media import open_media, video_stream
 from w2l.video.decode import decode
 from w2l.video.image import is_image, read_image
+from w2l.video.look import Look
 
 # Timestamps rounded to milliseconds (Matroska, FLV) make steps of one rate differ by 2 ms.
 _JITTER_S = Fraction(21, 10_000)
@@ -39,6 +40,7 @@ class VideoInfo:
         codec: FFmpeg's name of the video codec.
         is_image: Whether it is a still picture.
         tick: Resolution of the timestamps (seconds).
+        look: Colour tags and pixel shape, after rotation.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class VideoInfo:
     codec: str
     is_image: bool
     tick: Fraction
+    look: Look = field(default_factory=Look)
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -72,6 +75,7 @@ def probe(path: str | Path) -> VideoInfo:
         codec, frames = stream.codec_context.name, stream.frames
         has_audio = bool(container.streams.audio)
         tick = stream.time_base or Fraction(1, 1000)
+        pixel_aspect = stream.sample_aspect_ratio
     first = next(decode(path, fps), None)
     if first is None:
         raise UserError(
@@ -81,7 +85,10 @@ def probe(path: str | Path) -> VideoInfo:
     rotation = first.frame.rotation % 360
     rotation = rotation if rotation % 90 == 0 else 0
     size = (first.frame.width, first.frame.height)
-    width, height = size[::-1] if rotation in (90, 270) else size
+    look = Look.of(first.frame, pixel_aspect)
+    width, height = size
+    if rotation in (90, 270):
+        width, height, look = height, width, look.turned()
     return VideoInfo(
         path=path,
         width=width,
@@ -96,6 +103,7 @@ def probe(path: str | Path) -> VideoInfo:
         codec=codec,
         is_image=False,
         tick=tick,
+        look=look,
     )
 
 

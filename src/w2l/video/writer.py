@@ -7,52 +7,55 @@ from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, cast
+from typing import cast
 
 import av
 import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
-from w2l.errors import UserError
 from w2l.files import atomic_path
 from w2l.video.audio_track import AudioTrack
+from w2l.video.codecs import CodecName, find_codec, find_encoder
 from w2l.video.decode import ACCURATE
+from w2l.video.look import Look
 from w2l.video.rate import exact_rate
 
-_SUFFIXES = {"h264": {".mp4", ".m4v", ".mov", ".mkv"}, "ffv1": {".mkv"}}
-_H264_ENCODERS = ("libx264", "libopenh264", "h264")
-_SMPTE170M = 6  # AVColorSpace: the matrix of BT.601
+_MP4 = {".mp4", ".m4v", ".mov"}
 # Sound is handed to the muxer this far ahead of the pictures, so that it need not hold many.
 _AHEAD_S = Fraction(1, 2)
 
 
 class VideoWriter:
-    """Encode BGR pictures once, as H.264 that browsers play or as lossless FFV1.
+    """Encode BGR pictures once, by one of the codecs of `CODECS`.
 
-    `h264`: yuv420p, BT.601 matrix (so that readers which ignore the tag, and JPEG dumps, show
-    the same colours) and tagged so, index at the front. 4:2:0 needs even sizes, so an odd one
-    is made even by repeating the last row or column: nothing is lost or moved.
-    `ffv1`: RGB, bit-exact, sound as PCM, in `.mkv`.
+    All but FFV1 halve the colours' resolution, which needs even sizes, so an odd one is made even
+    by repeating the last row or column: nothing is lost or moved. They carry the tags of `look`,
+    and their numbers are made to fit them. FFV1 is RGB, bit-exact. In mp4 and mov the index is at
+    the front.
 
     Memory is the encoder's look-ahead, whatever the length. Nothing is left behind on an error
     or an interrupt, and an earlier file at `path` stays as it was.
 
     Args:
-        path: `.mp4`, `.m4v`, `.mov` or `.mkv` for h264, `.mkv` for ffv1.
+        path: with an ending that fits the codec.
         fps: Frame rate (29.97 means 30000/1001).
         size: (width, height) of the pictures.
         audio: Sound to put beside them; None for none.
-        codec: "h264" or "ffv1".
-        crf: Quality of h264, lower is better; 16 is visually lossless.
-        preset: Speed of the encoder, of x264's names.
-        metadata: Tags. Among those mp4 keeps are title, artist, comment, description, copyright.
+        codec: a name in `CODECS`.
+        crf: Quality of h264, hevc and vp9, lower is better; None: the codec's own.
+        preset: Speed of the encoder, of x264's names; None: the codec's own.
+        metadata: Tags. Among those mp4 keeps are title, artist, comment, description, copyright
+            (mov: not description).
+        look: Colour tags and pixel shape; None: the defaults of `Look`, and none on RGB. (The
+            pixels' shape has no place in VP9, FFV1 and PyAV's Matroska.)
 
     Raises:
-        UserError: the file name does not fit the codec, or the file cannot be written.
+        UserError: the file name does not fit the codec, there is no encoder for it, or the file
+            cannot be written.
 
     Example:
         >>> with VideoWriter("out.mp4", 25, (96, 96)) as writer:  # doctest: +SKIP
@@ -65,20 +68,19 @@ class VideoWriter:
         fps: Fraction | float,
         size: tuple[int, int],
         audio: AudioTrack | None = None,
-        codec: Literal["h264", "ffv1"] = "h264",
-        crf: int = 16,
-        preset: str = "fast",
+        codec: CodecName = "h264",
+        crf: int | None = None,
+        preset: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        look: Look | None = None,
     ) -> None:
         self.path = Path(path)
-        if codec not in _SUFFIXES:
-            raise UserError(f"codec={codec} is not known: choose h264 or ffv1.")
-        if self.path.suffix.lower() not in _SUFFIXES[codec]:
-            allowed = " or ".join(sorted(_SUFFIXES[codec]))
-            raise UserError(f"{path} cannot hold {codec}: let the name end in {allowed}.")
+        self._codec, self._encoder = find_codec(codec, path), find_encoder(codec)
         self.fps = exact_rate(fps)
         self.size = size
-        self._audio, self._codec, self._crf, self._preset = audio, codec, crf, preset
+        self._audio, self._look = audio, look
+        given = {"crf": crf, "preset": preset}
+        self._options = {k: str(v) for k, v in given.items() if v is not None}
         self._metadata = dict(metadata or {})
         self._reformatter = VideoReformatter()
         self._written = 0
@@ -89,8 +91,9 @@ class VideoWriter:
             self._container = self._open(temporary)
             stack.callback(self._abandon)
             self._video = self._add_video()
-            packets = self._audio.add_to(self._container) if self._audio else iter(())
-            self._sound: Iterator[Packet] = packets
+            self._sound: Iterator[Packet] = iter(())
+            if self._audio is not None:
+                self._sound = self._audio.add_to(self._container, self._codec.lossless_sound)
             self._waiting: Packet | None = next(self._sound, None)
             self._stack = stack.pop_all()
         return self
@@ -126,7 +129,7 @@ class VideoWriter:
 
     def _open(self, temporary: Path) -> OutputContainer:
         options = {}
-        if self.path.suffix.lower() != ".mkv":
+        if self.path.suffix.lower() in _MP4:
             # Edit lists count in movie time: at the sound's own rate they are exact.
             timescale = self._audio.sample_rate if self._audio else 90_000
             options = {"movflags": "+faststart", "movie_timescale": str(timescale)}
@@ -135,41 +138,47 @@ class VideoWriter:
         return container
 
     def _add_video(self) -> VideoStream:
-        if self._codec == "ffv1":
-            options = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"}
-            stream = self._add_stream("ffv1", options)
-            stream.pix_fmt = "bgr0"
-            stream.width, stream.height = self.size
+        options = {**self._codec.options, **self._options}
+        stream = cast(VideoStream, self._container.add_stream(self._encoder, self.fps, options))
+        stream.pix_fmt = self._codec.pix_fmt
+        odd = 0 if self._codec.is_rgb else 1
+        stream.width, stream.height = (side + (side & odd) for side in self.size)
+        context = stream.codec_context
+        context.thread_count = 2
+        if self._encoder == "libx265" and self.path.suffix.lower() in _MP4:
+            context.codec_tag = "hvc1"  # Apple's players know no other
+        if not self._codec.is_rgb:
+            look = self._look or Look()
+            context.colorspace, context.color_range = look.matrix, look.range
+            context.sample_aspect_ratio = look.pixel_aspect
+        elif self._look is not None:
+            look = self._look
         else:
-            options = {"crf": str(self._crf), "preset": self._preset}
-            stream = self._add_stream(_h264_encoder(), options)
-            stream.pix_fmt = "yuv420p"
-            stream.width, stream.height = (side + side % 2 for side in self.size)
-            context = stream.codec_context
-            context.colorspace, context.color_range = _SMPTE170M, ColorRange.MPEG
-            context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-        stream.codec_context.thread_count = 2
+            return stream
+        context.color_primaries, context.color_trc = look.primaries, look.transfer
         return stream
 
-    def _add_stream(self, encoder: str, options: dict[str, str]) -> VideoStream:
-        return cast(VideoStream, self._container.add_stream(encoder, self.fps, options))
-
     def _converted(self, frame: np.ndarray) -> VideoFrame:
-        if self._codec == "ffv1":
+        if self._codec.is_rgb:
             picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
-            return self._reformatter.reformat(picture, format="bgr0")
+            return self._reformatter.reformat(picture, format=self._codec.pix_fmt)
         odd = (self.size[1] % 2, self.size[0] % 2)
         if any(odd):
             frame = np.pad(frame, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
         picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
-        return self._reformatter.reformat(
+        look = self._look or Look()
+        picture = self._reformatter.reformat(
             picture,
-            format="yuv420p",
+            format=self._codec.pix_fmt,
             interpolation=ACCURATE,
-            dst_colorspace=Colorspace.ITU601,
+            dst_colorspace=look.sws_matrix,
             src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG if look.is_full else ColorRange.MPEG,
         )
+        # ProRes takes its tags from each picture, not from the stream.
+        picture.colorspace, picture.color_range = look.matrix, look.range
+        picture.color_primaries, picture.color_trc = look.primaries, look.transfer
+        return picture
 
     def _mux_sound(self, until: Fraction | None) -> None:
         """Write the sound up to a time; None for all of it."""
@@ -184,12 +193,3 @@ class VideoWriter:
         # After an error the trailer may fail too; the first error is the one to report.
         with suppress(av.error.FFmpegError):
             self._container.close()
-
-
-def _h264_encoder() -> str:
-    for name in _H264_ENCODERS:
-        try:
-            return av.codec.Codec(name, "w").name
-        except av.codec.codec.UnknownCodecError:
-            continue
-    raise UserError("This PyAV has no H.264 encoder: install av from its wheel, or use codec=ffv1.")

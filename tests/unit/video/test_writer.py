@@ -252,7 +252,7 @@ def test_nothing_is_left_after_an_error_or_interrupt(tmp_path: Path) -> None:
 def test_wrong_names_and_places_say_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"end in \.mkv"):
         VideoWriter(tmp_path / "o.mp4", 25, (64, 48), codec="ffv1")
-    with pytest.raises(UserError, match="choose h264 or ffv1"):
+    with pytest.raises(UserError, match="choose h264, hevc, vp9, prores or ffv1"):
         VideoWriter(tmp_path / "o.mp4", 25, (64, 48), codec="av1")  # type: ignore[arg-type]
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="choose another output path"):
