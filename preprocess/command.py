@@ -10,7 +10,7 @@ from rich.console import Console
 
 from preprocess.prepare import prepare
 from preprocess.report import Report
-from preprocess.settings import Cut, Job, Packing, Recipe
+from preprocess.settings import Cut, Job, Packing, Quality, Recipe
 from w2l.cli.hydra_app import run
 from w2l.engine import RaySettings
 from w2l.errors import UserError
@@ -20,6 +20,7 @@ from w2l.windows import FPS
 
 STORAGES = ("folder", "jpeg", "compressed", "raw")
 UNCUT = ("folder", "csv")  # sources of videos as people have them
+DUPLICATES = ("none", "exact", "near")
 MIN_CONFIDENCE = {"syncnet_v2": 3.0, "expert": 0.1}  # published; this project's
 DETECTORS = ("centerface", "s3fd")  # those that look at pictures; boxes from a file fit one video
 
@@ -90,6 +91,7 @@ def _job(cfg: DictConfig) -> Job:
         num_shards=int(cfg.num_shards),
         retry_rejected=bool(cfg.retry_rejected),
         cut=_cut(cfg),
+        duplicates=_duplicates(cfg),
         page=bool(cfg.report),
         ray=_ray(cfg),
     )
@@ -107,6 +109,31 @@ def _cut(cfg: DictConfig) -> Cut | None:
     if not cfg.max_seconds >= 1:
         raise UserError(f"max_seconds={cfg.max_seconds} must be at least 1.")
     return Cut(float(cfg.max_seconds)) if wanted else None
+
+
+def _duplicates(cfg: DictConfig) -> str:
+    default = "exact" if cfg.source in UNCUT else "none"
+    chosen = default if cfg.duplicates is None else str(cfg.duplicates)
+    if chosen not in DUPLICATES:
+        raise UserError(f"duplicates={chosen} is unknown: use {', '.join(DUPLICATES)}.")
+    return chosen
+
+
+def _quality(cfg: DictConfig) -> Quality | None:
+    limits = Quality(
+        int(cfg.min_face),
+        float(cfg.min_sharpness),
+        float(cfg.min_brightness),
+        float(cfg.max_brightness),
+        float(cfg.max_turn),
+    )
+    if not limits.min_brightness < limits.max_brightness:
+        raise UserError(
+            f"min_brightness={limits.min_brightness:g} must be less than "
+            f"max_brightness={limits.max_brightness:g}."
+        )
+    wanted = cfg.source in UNCUT if cfg.quality is None else bool(cfg.quality)
+    return limits if wanted else None
 
 
 def _recipe(cfg: DictConfig, report: Report) -> Recipe:
@@ -131,6 +158,7 @@ def _recipe(cfg: DictConfig, report: Report) -> Recipe:
         sync=None if sync is None else str(sync),
         sync_sha256=None if sync is None else sha256(sync),
         min_confidence=min_confidence,
+        quality=_quality(cfg),
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import parquet as pq
 
+from preprocess.duplicates import duplicate
 from preprocess.records import (
     MANIFEST_FIELDS,
     REJECTED_FIELDS,
@@ -16,15 +18,19 @@ from preprocess.records import (
     write_jsonl,
     write_lines,
 )
+from preprocess.rejection import NOT_A_VIDEO
 from preprocess.sources.clip import Listing
 from preprocess.splits import SPLITS, assign_splits
 from w2l.files import atomic_path
 
 COUNTS = {"n_frames", "n_faces", "width", "height", "face_size", "n_mel", "sync_offset"}
-SECONDS = {"start_s", "end_s", "duration_s", "fps", "source_fps", "sync_confidence"}
+NUMBERS = {
+    "start_s", "end_s", "duration_s", "fps", "source_fps", "sync_confidence", "sharpness",
+    "brightness", "yaw", "pitch",
+}  # fmt: skip
 COLUMNS = dict.fromkeys((*MANIFEST_FIELDS, "split", *REJECTED_FIELDS))
 TABLE = pa.schema(
-    (name, pa.int32() if name in COUNTS else pa.float64() if name in SECONDS else pa.string())
+    (name, pa.int32() if name in COUNTS else pa.float64() if name in NUMBERS else pa.string())
     for name in COLUMNS
 )
 
@@ -48,18 +54,44 @@ class Result:
     notes: list[str]
 
 
-def write_lists(listing: Listing, records: Records, *, prepared: int) -> Result:
+def write_lists(
+    listing: Listing,
+    records: Records,
+    *,
+    prepared: int,
+    duplicates: Mapping[str, str] | None = None,
+    near: bool = False,
+) -> Result:
     """Write the manifests and train.txt, val.txt, test.txt from what lies in the set.
 
     Every shard writes all of them, from the records of all clips: the last one has them whole.
+
+    Args:
+        listing: all clips.
+        records: of the set.
+        prepared: how many clips this run worked on.
+        duplicates: what some clips repeat, by their keys.
+        near: look for more of them among the clips once all are prepared.
     """
+    duplicates = dict(duplicates or {})
     accepted: list[Record] = []
     rejected: list[Record] = []
+    clips = {clip.key: clip for clip in listing.clips}
     for clip in listing.clips:
-        if record := records.finished(clip):
+        if clip.key in duplicates:
+            rejected.append(duplicate(clip, duplicates[clip.key]))
+        elif record := records.finished(clip):
             accepted.append(record)
         elif record := records.rejected(clip):
             rejected.append({field: record.get(field) for field in REJECTED_FIELDS})
+    pending = len(listing.clips) - len(accepted) - len(rejected)
+    if near and not pending:
+        from preprocess.lookalikes import same_clips  # loads OpenCV
+
+        again = same_clips(accepted, records.root)
+        rejected += [duplicate(clips[key], original) for key, original in again.items()]
+        accepted = [record for record in accepted if _key(record) not in again]
+    rejected += [_other(source) for source in listing.others]
     splits, notes = _splits(listing, [_key(record) for record in accepted])
     manifest = [
         {field: record.get(field) for field in MANIFEST_FIELDS} | {"split": splits[_key(record)]}
@@ -71,7 +103,6 @@ def write_lists(listing: Listing, records: Records, *, prepared: int) -> Result:
     for split in SPLITS:
         keys = [_key(record) for record in manifest if record["split"] == split]
         write_lines(records.root / f"{split}.txt", keys)
-    pending = len(listing.clips) - len(accepted) - len(rejected)
     return Result(manifest, rejected, pending, prepared, notes)
 
 
@@ -80,6 +111,15 @@ def write_table(path: Path, accepted: list[Record], rejected: list[Record]) -> N
     rows = sorted([*accepted, *rejected], key=lambda r: (r["source"], r["start_s"] or 0.0))
     with atomic_path(path) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, schema=TABLE), temporary)
+
+
+def _other(source: str) -> Record:
+    return dict.fromkeys(REJECTED_FIELDS) | {
+        "source": source,
+        "step": "listing",
+        "reason": NOT_A_VIDEO,
+        "detail": f"{source} is not called like a video: rename it if it is one.",
+    }
 
 
 def _key(record: Record) -> str:

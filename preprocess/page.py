@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from html import escape
 from io import BytesIO
@@ -33,6 +33,9 @@ _NARROW = f'<figure style="width: {THUMBNAIL}px">'
 HISTOGRAMS = {
     "duration_s": "length, s",
     "face_size": "height of the face, px",
+    "sharpness": "sharpness",
+    "brightness": "brightness, of 255",
+    "yaw": "turned aside, degrees",
     "source_fps": "frames/s of the source",
     "sync_offset": "offset, frames (positive: sound early)",
     "sync_confidence": "confidence of the offset",
@@ -49,7 +52,7 @@ def write_page(result: Result, clips: Sequence[Clip], root: Path, lines: Sequenc
         lines: the run's summary.
     """
     told = "<br>".join(escape(line.replace(str(root), root.name)) for line in lines)
-    parts = [f"<p>{told}</p>", steps_table(result, len(clips))]
+    parts = [f"<p>{told}</p>", steps_table(result)]
     if result.accepted:
         parts += ["<h2>The clips</h2>", picture(histograms(result.accepted), "one count per clip")]
         parts += ["<h2>Some of them</h2>", wall(result.accepted, root)]
@@ -60,9 +63,10 @@ def write_page(result: Result, clips: Sequence[Clip], root: Path, lines: Sequenc
     return root / NAME
 
 
-def steps_table(result: Result, total: int) -> str:
+def steps_table(result: Result) -> str:
     """How many clips each step rejected, by reason, and how many are left."""
     counts = Counter((record["step"], record["reason"]) for record in result.rejected)
+    total = len(result.accepted) + len(result.rejected) + result.pending
     rows = [("", "found", total)]
     rows += [(step, reason, -n) for (step, reason), n in counts.most_common()]
     if result.pending:
@@ -82,9 +86,13 @@ def histograms(accepted: Sequence[Record]) -> bytes:
         for key, title in HISTOGRAMS.items()
     }
     values = {title: numbers for title, numbers in values.items() if numbers}
-    figure = Figure(figsize=(3 * len(values), 2.4), dpi=100)
-    grid = figure.subplots(1, len(values), squeeze=False)[0]
-    for axes, (title, numbers) in zip(grid, values.items(), strict=True):
+    columns = min(4, len(values))
+    rows = -(-len(values) // columns)
+    figure = Figure(figsize=(3 * columns, 2.4 * rows), dpi=100)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[len(values) :]:
+        axes.set_visible(False)
+    for axes, (title, numbers) in zip(grid, values.items(), strict=False):
         axes.hist(numbers, bins=min(31, max(5, len(numbers))))
         axes.set(xlabel=title, yticks=[])
     figure.tight_layout()
@@ -127,16 +135,22 @@ def rejections(rejected: Sequence[Record], clips: Iterable[Clip]) -> Iterator[st
         by_reason[record["reason"]].append(record)
     for reason, records in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         yield f"<h3>{escape(reason)} ({len(records)})</h3>"
-        yield f'<div class="wall">{"".join(_example(r, sources) for r in records[:EXAMPLES])}</div>'
+        examples = [
+            _example(record, sources.get(f"{record['speaker']}/{record['clip']}"))
+            for record in records[:EXAMPLES]
+        ]
+        yield f'<div class="wall">{"".join(examples)}</div>'
     yield f'<p class="small">All of them, one per line: {escape("rejected.jsonl")}</p>'
 
 
-def _example(record: Record, sources: Mapping[str, Clip]) -> str:
-    clip = sources[f"{record['speaker']}/{record['clip']}"]
+def _example(record: Record, clip: Clip | None) -> str:
     caption = record["detail"]
-    try:
-        frame = next(islice(VideoReader(clip.path, 25, clip.start_s, clip.end_s), 1))
-    except (UserError, StopIteration):
+    frame = None
+    if clip is not None:
+        with suppress(UserError):
+            reader = VideoReader(clip.path, 25, clip.start_s, clip.end_s)
+            frame = next(islice(reader, 1), None)
+    if frame is None:
         return f"{_NARROW}<figcaption>{escape(caption)}</figcaption></figure>"
     height = max(1, round(frame.shape[0] * THUMBNAIL / frame.shape[1]))
     small = cv2.resize(frame, (THUMBNAIL, height), interpolation=cv2.INTER_AREA)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from preprocess.cuts import Cutter, cut_videos, parts_of
 from preprocess.download import check_downloader
+from preprocess.duplicates import same_files
 from preprocess.lists import Result, write_lists
 from preprocess.records import Records
 from preprocess.rejection import CRASHED, UNEXPECTED, RejectedError
@@ -38,16 +39,20 @@ def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
     listing = list_clips(job, report.say)
     for note in listing.notes:
         report.warn(note)
-    mine = listing.clips[job.shard :: job.num_shards]
+    copies = {} if job.duplicates == "none" else same_files(listing.clips)
+    files = [clip for clip in listing.clips if clip.key not in copies]
+    mine = files[job.shard :: job.num_shards]
     lock = job.out / f"shard-{job.shard}-of-{job.num_shards}"
     with only_writer(lock, lambda: report.say("another run prepares these clips: waiting for it")):
         if job.cut is not None:
             cutter = Cutter(job.out, job.cut)
             cut_videos(mine, cutter, job, report)
-            listing = replace(listing, clips=parts_of(listing.clips, cutter))
+            left_out = [clip for clip in listing.clips if clip.key in copies]
+            listing = replace(listing, clips=parts_of(files, cutter) + left_out)
             mine = parts_of(mine, cutter)
         prepared = _prepare_missing(mine, records, executor, job, report)
-        result = write_lists(listing, records, prepared=prepared)
+        near = job.duplicates == "near"
+        result = write_lists(listing, records, prepared=prepared, duplicates=copies, near=near)
     for note in result.notes:
         report.warn(note)
     lines = list(summary(result, time.monotonic() - started, job.out))

@@ -26,8 +26,8 @@ Record = dict[str, Any]
 # Of clip.json, what goes into the manifest's line; `split` is added.
 MANIFEST_FIELDS = (
     "speaker", "clip", "source", "start_s", "end_s", "n_frames", "n_faces", "duration_s", "fps",
-    "source_fps", "width", "height", "face_size", "n_mel", "sync_offset", "sync_confidence",
-    "transcript",
+    "source_fps", "width", "height", "face_size", "sharpness", "brightness", "yaw", "pitch",
+    "n_mel", "sync_offset", "sync_confidence", "transcript",
 )  # fmt: skip
 REJECTED_FIELDS = ("speaker", "clip", "source", "start_s", "end_s", "step", "reason", "detail")
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from w2l.errors import UserError
 
+NOT_A_VIDEO = "not called like a video"
 NOT_DOWNLOADED = "not downloaded"
 BROKEN = "broken file"
 PICTURE = "a still picture"
@@ -14,6 +15,11 @@ NO_SOUND = "no sound"
 NO_FACE = "no face"
 TOO_SHORT = "too short"
 LOW_SYNC = "lips and sound do not fit"
+SMALL = "too small"
+BLURRED = "blurred"
+LIGHT = "too dark or too bright"
+TURNED = "turned away"
+DUPLICATE = "duplicate"
 CRASHED = "crashed a worker"
 UNEXPECTED = "unexpected error"
 
@@ -22,7 +28,7 @@ class RejectedError(Exception):
     """The clip cannot be used.
 
     Args:
-        step: which step says so: download, probe, sound, faces, sync.
+        step: which step says so: listing, duplicates, download, probe, sound, faces, sync, quality.
         reason: one of the few above, to count by.
         detail: one sentence about this file.
     """

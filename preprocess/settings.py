@@ -13,6 +13,25 @@ FORMAT = 1  # raise it when the files of a clip change meaning: clips are then p
 
 
 @dataclass(frozen=True)
+class Quality:
+    """What a clip's faces must be like, by the medians that `preprocess.steps.quality` takes.
+
+    Attributes:
+        min_face: least height of the box in pixels.
+        min_sharpness: least sharpness.
+        min_brightness: least mean grey value, 0 to 255.
+        max_brightness: largest one.
+        max_turn: degrees, by which the head may be turned aside, or up or down.
+    """
+
+    min_face: int = 48
+    min_sharpness: float = 0.02
+    min_brightness: float = 25.0
+    max_brightness: float = 235.0
+    max_turn: float = 45.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What decides the bytes of a prepared clip.
 
@@ -28,6 +47,7 @@ class Recipe:
             the sound stays where it is.
         sync_sha256: of that file.
         min_confidence: clips whose best offset stands out less are rejected.
+        quality: what the faces must be like; None: anything.
     """
 
     fps: float | None = 25.0
@@ -40,6 +60,7 @@ class Recipe:
     sync: str | None = None
     sync_sha256: str | None = None
     min_confidence: float = 0.0
+    quality: Quality | None = None
 
     @property
     def digest(self) -> str:
@@ -48,8 +69,11 @@ class Recipe:
         if self.detector_weights is not None:
             values["detector_weights"] = Path(self.detector_weights).name  # wherever it lies
         del values["sync"]
-        if self.sync is None:  # as clips were named before there was this step
+        # As clips were named before there were these steps.
+        if self.sync is None:
             del values["sync_sha256"], values["min_confidence"]
+        if self.quality is None:
+            del values["quality"]
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -98,6 +122,8 @@ class Job:
         num_shards: of how many; each may run on another machine, into the same `out`.
         retry_rejected: try clips again that an earlier run rejected.
         cut: where the source's videos are cut; None: each is a clip.
+        duplicates: what is left out as a duplicate: none, exact (a file with the same bytes), near
+            (also clips that look and sound the same).
         page: whether to write report.html.
         ray: of the cluster, for engine=ray.
     """
@@ -115,5 +141,6 @@ class Job:
     num_shards: int = 1
     retry_rejected: bool = False
     cut: Cut | None = None
+    duplicates: str = "none"
     page: bool = False
     ray: RaySettings = field(default_factory=RaySettings)

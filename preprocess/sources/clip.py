@@ -45,8 +45,10 @@ class Listing:
 
     Attributes:
         clips: in a fixed order, with unique keys.
-        notes: sentences for the user: files left alone, counts that look wrong.
+        notes: sentences for the user: what is missing, counts that look wrong.
+        others: files that were met and are not called like videos, as `Clip.source` names them.
     """
 
     clips: list[Clip]
     notes: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def list_folder(data_root: Path, *, leave_out: Path | None = None) -> Listing:
     for path, source, key in zip(videos, sources, keys, strict=True):
         speaker, name = key.split("/")
         clips.append(Clip(path, source, speaker, name))
-    return Listing(clips, _notes(others))
+    return Listing(clips, others=[path.relative_to(data_root).as_posix() for path in others])
 
 
 def _walk(root: Path, leave_out: Path | None) -> Iterator[Path]:
@@ -87,11 +86,3 @@ def _key(source: str) -> str:
     first = next((i for i, name in enumerate(folders) if VOXCELEB_ID.fullmatch(name)), 0)
     name = folder_name("_".join([*folders[first + 1 :], stem]))
     return f"{folder_name(folders[first])}/{name}"
-
-
-def _notes(others: list[Path]) -> list[str]:
-    if not others:
-        return []
-    kinds = Counter(path.suffix.lower() or "no ending" for path in others)
-    listed = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common(5))
-    return [f"{len(others)} files are not called like videos and were left alone ({listed})."]

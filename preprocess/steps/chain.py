@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -17,9 +18,10 @@ from preprocess.rejection import BROKEN, rejecting
 from preprocess.settings import Recipe
 from preprocess.sources import Clip
 from preprocess.sources.transcript import read_transcript
-from preprocess.steps.crops import whole_pixels, write_crops
+from preprocess.steps.crops import crops, whole_pixels, write_crops
 from preprocess.steps.faces import check_faces, find_people
 from preprocess.steps.probe import check
+from preprocess.steps.quality import Viewer, check_quality
 from preprocess.steps.sound import read_sound, write_sound
 from preprocess.steps.sync import Sync, aligned, check_sync, find_speaker
 from w2l import __version__
@@ -62,15 +64,16 @@ def prepare_clip(
     samples = read_sound(clip.path, reader.first_s(), clip.end_s)
     with rejecting("faces", BROKEN):
         frames = in_memory_if_small(reader, info)
-        faces = find_people(
+        found = find_people(
             frames,
             detector,
             every=recipe.detect_every,
             batch_size=batch_size,
             published=recipe.published,
         )
-    people = [whole_pixels(face, info.height, info.width) for face in faces]
-    speaker, syncs = 0, list[Sync | None]([None])
+    people = [whole_pixels(person.boxes, info.height, info.width) for person in found]
+    speaker = 0
+    syncs: list[Sync | None] = [None] * len(people)
     if judge is not None:
         speaker, syncs = find_speaker(judge, frames, people, samples, recipe.min_frames)
     (boxes, present), sync = people[speaker], syncs[speaker]
@@ -82,15 +85,20 @@ def prepare_clip(
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         with rejecting("crops", BROKEN):
-            write_crops(frames, boxes, present, temporary, recipe.jpeg_quality)
+            viewer = Viewer()
+            faces = viewer.watch(crops(frames, boxes, present))
+            write_crops(faces, temporary, recipe.jpeg_quality)
+        look = viewer.look(boxes, present, found[speaker].landmarks)
+        if recipe.quality is not None:
+            check_quality(clip.path, look, recipe.quality)
         n_mel = write_sound(samples, temporary)
         record |= _description(clip, info, float(reader.fps), boxes, present)
+        record |= asdict(look) | _sync(sync)
         record |= {
-            "sync_offset": None if sync is None else sync.offset,
-            "sync_confidence": None if sync is None else round(sync.confidence, 4),
-            "people": [None if s is None else [s.offset, round(s.confidence, 4)] for s in syncs]
-            if judge is not None
-            else None,
+            "people": [
+                _person(*person, their) | {"speaks": number == speaker}
+                for number, (person, their) in enumerate(zip(people, syncs, strict=True))
+            ]
         }
         record |= {"n_mel": n_mel, "detector": recipe.detector, "versions": _versions()}
         write_json(temporary / "clip.json", record)
@@ -112,7 +120,6 @@ def in_memory_if_small(reader: VideoReader, info: VideoInfo) -> Iterable[np.ndar
 def _description(
     clip: Clip, info: VideoInfo, fps: float, boxes: np.ndarray, present: np.ndarray
 ) -> dict[str, Any]:
-    heights = (boxes[:, 3] - boxes[:, 1])[present]
     return {
         "split": clip.split,
         "transcript": read_transcript(clip.transcript),
@@ -125,11 +132,28 @@ def _description(
         "source_codec": info.codec,
         "width": info.width,
         "height": info.height,
-        "face_size": int(np.median(heights)),
         "boxes": [
             box.tolist() if there else None for box, there in zip(boxes, present, strict=True)
         ],
     }
+
+
+def _sync(sync: Sync | None) -> dict[str, Any]:
+    return {
+        "sync_offset": None if sync is None else sync.offset,
+        "sync_confidence": None if sync is None else round(sync.confidence, 4),
+    }
+
+
+def _person(boxes: np.ndarray, present: np.ndarray, sync: Sync | None) -> dict[str, Any]:
+    """Somebody who was seen: when, where, and how well the sound fits."""
+    seen = np.flatnonzero(present)
+    return {
+        "first_frame": int(seen[0]) if len(seen) else None,
+        "last_frame": int(seen[-1]) if len(seen) else None,
+        "n_faces": len(seen),
+        "box": np.median(boxes[seen], axis=0).astype(int).tolist() if len(seen) else None,
+    } | _sync(sync)
 
 
 def _versions() -> dict[str, str]:

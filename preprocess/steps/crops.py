@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -27,20 +27,30 @@ def whole_pixels(boxes: np.ndarray, height: int, width: int) -> tuple[np.ndarray
     return clipped, inside & np.isfinite(boxes).all(axis=1)
 
 
-def write_crops(
-    frames: Iterable[np.ndarray], boxes: np.ndarray, present: np.ndarray, folder: Path, quality: int
-) -> None:
-    """Write `<frame number>.jpg`, from 0, for each frame with a face, as the frames come.
+def crops(
+    frames: Iterable[np.ndarray], boxes: np.ndarray, present: np.ndarray
+) -> Iterator[np.ndarray | None]:
+    """The face of each frame, as the frames come; None where there is none.
 
     Args:
         frames: (H, W, 3) uint8 BGR, as many as boxes or more.
         boxes: (N, 4) int32 inside the frame.
-        present: (N,) bool; a frame without a face leaves a gap in the numbers.
+        present: (N,) bool.
+    """
+    for frame, box, there in zip(frames, boxes, present, strict=False):
+        yield crop(frame, box) if there else None
+
+
+def write_crops(faces: Iterable[np.ndarray | None], folder: Path, quality: int) -> None:
+    """Write `<frame number>.jpg`, from 0; a frame without a face leaves a gap in the numbers.
+
+    Args:
+        faces: from `crops`.
         folder: of the clip.
         quality: of the JPEG, 1 to 100.
     """
-    for number, (frame, box, there) in enumerate(zip(frames, boxes, present, strict=False)):
-        if there:
-            _, jpeg = cv2.imencode(".jpg", crop(frame, box), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    for number, face in enumerate(faces):
+        if face is not None:
+            _, jpeg = cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, quality])
             # cv2.imwrite returns False on a full disk; this raises.
             (folder / f"{number}.jpg").write_bytes(jpeg.tobytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -16,6 +17,20 @@ from w2l.faces.track import boxes_of, detect_video, first, link
 MAX_PEOPLE = 4  # of whom the one who speaks is looked for
 
 
+@dataclass(frozen=True)
+class Person:
+    """One face through a clip.
+
+    Attributes:
+        boxes: (N, 4) float32 in pixels, NaN where the face is not seen.
+        landmarks: (n, 5, 2) float32 in pixels, of the frames in which it was seen; None where the
+            detector gives none.
+    """
+
+    boxes: np.ndarray
+    landmarks: np.ndarray | None = None
+
+
 def find_people(
     frames: Iterable[np.ndarray],
     detector: FaceDetector,
@@ -23,8 +38,8 @@ def find_people(
     every: int = 5,
     batch_size: int = 8,
     published: bool = False,
-) -> list[np.ndarray]:
-    """The box of each person's face in each frame, the main person first.
+) -> list[Person]:
+    """Each person's face in each frame, the main person first.
 
     That is the track with the largest sum of areas: a face that is near, and seen for long. One
     track and not the largest face of each frame, so that no clip jumps between people.
@@ -37,30 +52,39 @@ def find_people(
         published: take each frame's first face, whosever it is, as the published preparation does.
 
     Returns:
-        At most `MAX_PEOPLE` arrays (N, 4) float32 in pixels, NaN where the face is not seen; one
-        of NaN alone where there is nobody.
+        At most `MAX_PEOPLE`; one who is never seen where there is nobody.
     """
     faces = _all_faces(detect_video(frames, detector, every, batch_size))
     if published:
-        return [first(faces)]
+        return [Person(first(faces))]
     tracks = sorted(link(faces), key=lambda track: -float(area(track.boxes).sum()))
     if not tracks:
-        return [np.full((len(faces), 4), np.nan, dtype=np.float32)]
-    return [boxes_of(track, len(faces)) for track in tracks[:MAX_PEOPLE]]
+        return [Person(np.full((len(faces), 4), np.nan, dtype=np.float32))]
+    return [Person(boxes_of(track, len(faces)), track.landmarks) for track in tracks[:MAX_PEOPLE]]
 
 
 def _all_faces(faces: Iterable[Faces]) -> list[Faces]:
-    """The boxes and scores of all frames, taken out of the arrays in which they come.
+    """The faces of all frames, taken out of the arrays in which they come.
 
     Small arrays that outlive a frame lie in the gap that the frame leaves in the heap, and the
     next frame no longer fits there: kept as they come, the faces of an hour cost 50 GB. Python's
     own numbers live elsewhere; arrays are made of them when no more frames come.
     """
-    numbers = [(found.boxes.tolist(), found.scores.tolist()) for found in faces]
-    return [
-        Faces(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
-        for boxes, scores in numbers
+    numbers = [
+        (found.boxes.tolist(), found.scores.tolist(), _list(found.landmarks)) for found in faces
     ]
+    return [
+        Faces(
+            np.array(boxes, np.float32).reshape(-1, 4),
+            np.array(scores, np.float32),
+            None if points is None else np.array(points, np.float32).reshape(-1, 5, 2),
+        )
+        for boxes, scores, points in numbers
+    ]
+
+
+def _list(values: np.ndarray | None) -> list[float] | None:
+    return None if values is None else values.tolist()
 
 
 def check_faces(path: Path, present: np.ndarray, min_frames: int) -> None:

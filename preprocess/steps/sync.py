@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from preprocess.rejection import LOW_SYNC, TOO_SHORT, RejectedError, rejecting
 from preprocess.sources import Clip
+from preprocess.steps.crops import crops
 from preprocess.steps.faces import longest_run
 from preprocess.steps.sound import read_sound
-from w2l.boxes import crop
 from w2l.checkpoints import load_expert, load_syncnet, read
 from w2l.faces.protocol_track import ProtocolTrack, crop_track
 from w2l.metrics.lse import VSHIFT
@@ -71,7 +71,7 @@ def find_sync(
     with rejecting("sync", TOO_SHORT):
         if judge.syncnet is None:
             sound = samples.astype(np.float32) / 32768
-            found = judge.cosine(_faces(frames, boxes, present), sound)
+            found = judge.cosine(crops(frames, boxes, present), sound)
             return Sync(found.offset, found.confidence)
         start, stop = longest_run(present)
         track = ProtocolTrack(np.arange(start, stop), boxes[start:stop].astype(float))
@@ -157,10 +157,3 @@ def aligned(
     missing = max(0, round(-first * FPS))
     silence = np.zeros(missing * SAMPLES_PER_FRAME, samples.dtype)
     return np.concatenate([silence, samples]), present & (np.arange(len(present)) >= missing)
-
-
-def _faces(
-    frames: Iterable[np.ndarray], boxes: np.ndarray, present: np.ndarray
-) -> Iterator[np.ndarray | None]:
-    for frame, box, there in zip(frames, boxes, present, strict=False):
-        yield crop(frame, box) if there else None

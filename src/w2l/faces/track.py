@@ -23,6 +23,7 @@ class Track(NamedTuple):
     frames: np.ndarray  # (n,) int, rising: the frames in which it was seen
     boxes: np.ndarray  # (n, 4) float32
     scores: np.ndarray  # (n,) float32
+    landmarks: np.ndarray | None = None  # (n, 5, 2) float32, where the detector gives them
 
 
 def detect_video(
@@ -163,9 +164,15 @@ def link(faces: Sequence[Faces], min_iou: float = 0.3, max_gap: int = 25) -> lis
             np.array([frame for frame, _ in t]),
             np.stack([faces[frame].boxes[j] for frame, j in t]),
             np.array([faces[frame].scores[j] for frame, j in t], dtype=np.float32),
+            _landmarks(faces, t),
         )
         for t in tracks
     ]
+
+
+def _landmarks(faces: Sequence[Faces], seen: Sequence[tuple[int, int]]) -> np.ndarray | None:
+    points = [found[j] for frame, j in seen if (found := faces[frame].landmarks) is not None]
+    return np.stack(points) if len(points) == len(seen) else None
 
 
 def boxes_of(track: Track, n_frames: int, max_gap: int = 4) -> np.ndarray:

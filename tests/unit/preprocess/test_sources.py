@@ -35,13 +35,11 @@ class TestFolder:
         assert all(c.split is None for c in listing.clips)
         assert not listing.notes
 
-    def test_other_files_are_counted(self, tmp_path):
+    def test_other_files_are_named(self, tmp_path):
         touch(tmp_path, "a.mp4", "a.txt", "b.txt", "README", ".hidden.mp4", ".git/x.mp4")
         listing = list_folder(tmp_path)
         assert keys(listing) == ["a/a"]
-        assert len(listing.notes) == 1
-        assert listing.notes[0].startswith("3 files")
-        assert ".txt 2" in listing.notes[0]
+        assert listing.others == ["README", "a.txt", "b.txt"]
 
     def test_names_that_a_split_list_cannot_hold(self, tmp_path):
         touch(tmp_path, "an na/it's a (1).mp4", "ünïcode/é.mp4")

@@ -144,10 +144,11 @@ class TwoPeople:
 
 def test_the_main_face_is_one_person():
     frames = [np.zeros((200, 200, 3), np.uint8)] * 30
-    boxes = find_people(frames, TwoPeople(), every=1)[0]
+    boxes = find_people(frames, TwoPeople(), every=1)[0].boxes
     assert np.isnan(boxes[:10]).all()
     assert (boxes[10:] == [50, 50, 150, 150]).all()
-    (published,) = find_people(frames, TwoPeople(), every=1, published=True)
+    (person,) = find_people(frames, TwoPeople(), every=1, published=True)
+    published = person.boxes
     assert (published[:10] == [10, 10, 30, 30]).all()
     assert len(np.unique(published[10:], axis=0)) == 2  # the first face of each frame
 
@@ -197,6 +198,6 @@ def resident_bytes() -> int:
 def test_memory_does_not_grow_with_the_length():
     frames = (np.full((360, 640, 3), i % 5, np.uint8) for i in range(1500))
     before = resident_bytes()
-    (boxes,) = find_people(frames, Centred(), every=50)
-    np.testing.assert_allclose(boxes, np.tile([100, 100, 300, 300], (1500, 1)), atol=1e-3)
+    (person,) = find_people(frames, Centred(), every=50)
+    np.testing.assert_allclose(person.boxes, np.tile([100, 100, 300, 300], (1500, 1)), atol=1e-3)
     assert resident_bytes() - before < 300e6  # the frames themselves are 1000 MB
