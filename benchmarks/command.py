@@ -15,6 +15,7 @@ from w2l.errors import UserError
 # holds `ratio` and `of`, in words what the ratio is of, and all that was measured.
 BENCHMARKS = {
     "loader": "benchmarks.loader",
+    "preparation": "benchmarks.preparation",
     "training": "benchmarks.training",
     "sizes": "benchmarks.sizes",
     "recipes": "benchmarks.recipes",

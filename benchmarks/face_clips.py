@@ -45,7 +45,7 @@ def write_face_clips(root: Path, *, clips: int, frames: int, seed: int) -> list[
         for frame in range(frames):
             picture = _face(photograph, size + rng.uniform(-3, 3), rng)
             cv2.imwrite(str(folder / f"{frame}.jpg"), picture, QUALITY)
-        _write_sound(folder / "audio.wav", frames / FPS, rng)
+        write_sound(folder / "audio.wav", frames / FPS, rng)
     for split in ("train", "val"):
         (root / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
     return names
@@ -63,7 +63,7 @@ def _face(photograph: np.ndarray, height: float, rng: np.random.Generator) -> np
     return cv2.GaussianBlur(picture, (0, 0), SOFTNESS)
 
 
-def _write_sound(path: Path, seconds: float, rng: np.random.Generator) -> None:
+def write_sound(path: Path, seconds: float, rng: np.random.Generator) -> None:
     """Noise whose level changes 4 times a second, 16 kHz, mono, 16 bit."""
     n = round(seconds * SAMPLE_RATE)
     points = np.arange(0, n + SAMPLE_RATE // 4, SAMPLE_RATE // 4)

@@ -16,6 +16,7 @@ from preprocess.rejection import CRASHED, UNEXPECTED, RejectedError
 from preprocess.report import Report, by_reason, summary
 from preprocess.settings import Job, Recipe
 from preprocess.sources import Clip, list_clips
+from preprocess.times import Times
 from preprocess.worker import Stop, Worker
 from w2l.engine import Executor, Outcome, build_executor
 from w2l.errors import UserError
@@ -85,18 +86,23 @@ def _prepare_missing(
         report.say(f"{len(clips) - len(todo)} of {len(clips)} clips were done before")
     worker = Worker(records.root, records.recipe, job.device, job.batch_size)
     with closing(executor.map(worker, todo, initializer=worker.start)) as outcomes:
-        _write_down(report.progress(outcomes, len(todo)), records)
+        times = _write_down(report.progress(outcomes, len(todo)), records)
+    if times:
+        report.say(f"time of the workers: {times}")
     return len(todo)
 
 
-def _write_down(outcomes: Iterable[Outcome], records: Records) -> None:
-    """Record what became of each clip, as soon as it is known.
+def _write_down(outcomes: Iterable[Outcome], records: Records) -> Times:
+    """Record what became of each clip, as soon as it is known; returns where the time went.
 
     Raises:
         UserError: the run cannot go on.
     """
+    times = Times()
     for outcome in outcomes:
-        clip, value = outcome.item, outcome.value
+        clip = outcome.item
+        value = None if outcome.value is None else outcome.value.result
+        times.update({} if outcome.value is None else outcome.value.times)
         if isinstance(value, Stop):
             raise UserError(value.message)
         if isinstance(value, RejectedError):
@@ -106,3 +112,4 @@ def _write_down(outcomes: Iterable[Outcome], records: Records) -> None:
             records.reject(clip, "worker", reason, outcome.error, outcome.trace)
         else:
             records.forgive(clip)
+    return times

@@ -17,6 +17,7 @@ from preprocess.records import Record
 from preprocess.rejection import RejectedError
 from preprocess.settings import Recipe
 from preprocess.sources import Clip
+from preprocess.times import Times
 from w2l.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,6 +30,19 @@ class Stop:
     """The run cannot go on: the disk is full, the folder is read-only."""
 
     message: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a worker did.
+
+    Attributes:
+        result: the clip's record, why it is rejected, or why the whole run must stop.
+        times: what it took.
+    """
+
+    result: Record | RejectedError | Stop
+    times: Times
 
 
 @dataclass(frozen=True)
@@ -63,17 +77,22 @@ class Worker:
         _detector(self.recipe, self.device)
         _judge(self.recipe, self.device)
 
-    def __call__(self, clip: Clip) -> Record | RejectedError | Stop:
-        """The clip's record, why it is rejected, or why the whole run must stop."""
+    def __call__(self, clip: Clip) -> Done:
+        """Prepare one clip."""
+        times = Times()
+        return Done(self._prepared(clip, times), times)
+
+    def _prepared(self, clip: Clip, times: Times) -> Record | RejectedError | Stop:
         from preprocess.steps.chain import prepare_clip
 
         detector = _detector(self.recipe, self.device)
         folder = self.root / clip.speaker / clip.name
         try:
             if clip.url is not None:
-                download(clip.url, clip.path)
+                with times.step("download"):
+                    download(clip.url, clip.path)
             judge = _judge(self.recipe, self.device)
-            return prepare_clip(clip, folder, self.recipe, detector, self.batch_size, judge)
+            return prepare_clip(clip, folder, self.recipe, detector, self.batch_size, judge, times)
         except RejectedError as rejection:
             return rejection
         except UserError as error:  # of the output: those of the input are rejections

@@ -24,6 +24,7 @@ from preprocess.steps.probe import check
 from preprocess.steps.quality import Viewer, check_quality
 from preprocess.steps.sound import read_sound, write_sound
 from preprocess.steps.sync import Sync, aligned, check_sync, find_speaker
+from preprocess.times import Times
 from w2l import __version__
 from w2l.faces import FaceDetector
 from w2l.files import atomic_path
@@ -40,6 +41,7 @@ def prepare_clip(
     detector: FaceDetector,
     batch_size: int = 8,
     judge: SyncScorer | None = None,
+    times: Times | None = None,
 ) -> Record:
     """Prepare one clip into `folder`, which appears whole or not at all.
 
@@ -50,6 +52,8 @@ def prepare_clip(
         detector: finds faces.
         batch_size: frames per call of it.
         judge: tells by how much the sound is off; None: it stays as it is.
+        times: seconds of each step are added to these. Frames that are too many to be kept are
+            decoded within the steps that look at them, else within `decode`.
 
     Returns:
         The record that is also in clip.json.
@@ -59,11 +63,15 @@ def prepare_clip(
         UserError: the folder cannot be written.
     """
     record = origin(clip, recipe)  # first: a file that changes meanwhile is then out of date
-    info = check(clip.path, clip.start_s)
-    reader = VideoReader(clip.path, recipe.fps, clip.start_s, clip.end_s)
-    samples = read_sound(clip.path, reader.first_s(), clip.end_s)
-    with rejecting("faces", BROKEN):
+    times = Times() if times is None else times
+    with times.step("probe"):
+        info = check(clip.path, clip.start_s)
+        reader = VideoReader(clip.path, recipe.fps, clip.start_s, clip.end_s)
+    with times.step("sound"):
+        samples = read_sound(clip.path, reader.first_s(), clip.end_s)
+    with times.step("decode"), rejecting("faces", BROKEN):
         frames = in_memory_if_small(reader, info)
+    with times.step("faces"), rejecting("faces", BROKEN):
         found = find_people(
             frames,
             detector,
@@ -75,7 +83,8 @@ def prepare_clip(
     speaker = 0
     syncs: list[Sync | None] = [None] * len(people)
     if judge is not None:
-        speaker, syncs = find_speaker(judge, frames, people, samples, recipe.min_frames)
+        with times.step("sync"):
+            speaker, syncs = find_speaker(judge, frames, people, samples, recipe.min_frames)
     (boxes, present), sync = people[speaker], syncs[speaker]
     check_faces(clip.path, present, recipe.min_frames)
     if judge is not None:
@@ -84,14 +93,15 @@ def prepare_clip(
         check_faces(clip.path, present, recipe.min_frames)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        with rejecting("crops", BROKEN):
+        with times.step("crops"), rejecting("crops", BROKEN):
             viewer = Viewer()
             faces = viewer.watch(crops(frames, boxes, present))
             write_crops(faces, temporary, recipe.jpeg_quality)
         look = viewer.look(boxes, present, found[speaker].landmarks)
         if recipe.quality is not None:
             check_quality(clip.path, look, recipe.quality)
-        n_mel = write_sound(samples, temporary)
+        with times.step("mel"):
+            n_mel = write_sound(samples, temporary)
         record |= _description(clip, info, float(reader.fps), boxes, present)
         record |= asdict(look) | _sync(sync)
         record |= {
