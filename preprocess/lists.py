@@ -16,11 +16,11 @@ from preprocess.records import (
     Record,
     Records,
     write_jsonl,
-    write_lines,
 )
 from preprocess.rejection import NOT_A_VIDEO
 from preprocess.sources.clip import Listing
 from preprocess.splits import SPLITS, assign_splits
+from w2l.filelists import SplitEntry, write_split
 from w2l.files import atomic_path
 
 COUNTS = {"n_frames", "n_faces", "width", "height", "face_size", "n_mel", "sync_offset"}
@@ -101,8 +101,9 @@ def write_lists(
     write_jsonl(records.root / "rejected.jsonl", rejected)
     write_table(records.root / "manifest.parquet", manifest, rejected)
     for split in SPLITS:
-        keys = [_key(record) for record in manifest if record["split"] == split]
-        write_lines(records.root / f"{split}.txt", keys)
+        listed = [record for record in manifest if record["split"] == split]
+        entries = [SplitEntry(record["speaker"], record["clip"]) for record in listed]
+        write_split(records.root / f"{split}.txt", entries)
     return Result(manifest, rejected, pending, prepared, notes)
 
 
