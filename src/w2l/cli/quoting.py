@@ -12,9 +12,9 @@ from collections.abc import Sequence
 # Keys whose value is a path, an address or a registry name, in any command.
 PATH_KEYS = frozenset(
     {
-        "audio", "checkpoint", "data.cache_dir", "data.root", "data_root", "detector_weights",
-        "expert", "face", "init_from", "judge", "out", "outfile", "output", "resume", "syncnet",
-        "video",
+        "audio", "checkpoint", "clips", "data.cache_dir", "data.root", "data_root",
+        "detector_weights", "expert", "face", "home", "init_from", "judge", "out", "outfile",
+        "output", "pairs", "resume", "syncnet", "video",
     }
 )  # fmt: skip
 

@@ -74,7 +74,7 @@ def fetch(
             with only_writer(target, lambda: console.print(f"Another process fetches {name}")):
                 if not target.is_file():  # else the other one got it meanwhile
                     console.print(f"Fetching {entry} to {target}\n  Licence: {entry.licence}")
-                    digest = download_any(
+                    _, digest = download_any(
                         _wanted(entry, target),
                         progress=progress,
                         timeout_s=timeout_s,

@@ -54,7 +54,9 @@ class Wanted:
         return self.target.with_name(f"{self.target.name}.part")
 
 
-def download_any(wanted: Wanted, *, progress: bool, timeout_s: float, pause_s: float) -> str:
+def download_any(
+    wanted: Wanted, *, progress: bool, timeout_s: float, pause_s: float
+) -> tuple[str, str]:
     """Bring the published bytes to the target from the first address that gives them.
 
     Args:
@@ -64,7 +66,7 @@ def download_any(wanted: Wanted, *, progress: bool, timeout_s: float, pause_s: f
         pause_s: seconds before a dropped connection is taken up again.
 
     Returns:
-        Its SHA-256.
+        The address that gave it, and its SHA-256.
 
     Raises:
         UserError: no address gives it; each one's reason is named, and the place to lay it by hand.
@@ -89,7 +91,7 @@ def download_any(wanted: Wanted, *, progress: bool, timeout_s: float, pause_s: f
             failures.append((url, error))
         else:
             wanted.part.replace(wanted.target)
-            return digest
+            return url, digest
     by_hand = f"fetch it by hand from {' or '.join(wanted.urls)} and lay it at {wanted.target}"
     if all(error.unreachable for _, error in failures):
         reasons = "; ".join(sorted({str(error) for _, error in failures}))
