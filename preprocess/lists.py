@@ -101,8 +101,11 @@ def write_lists(
     write_jsonl(records.root / "rejected.jsonl", rejected)
     write_table(records.root / "manifest.parquet", manifest, rejected)
     for split in SPLITS:
-        listed = [record for record in manifest if record["split"] == split]
-        entries = [SplitEntry(record["speaker"], record["clip"]) for record in listed]
+        entries = [
+            SplitEntry(record["speaker"], record["clip"])
+            for record in accepted
+            if splits[_key(record)] == split
+        ]
         write_split(records.root / f"{split}.txt", entries)
     return Result(manifest, rejected, pending, prepared, notes)
 

@@ -90,7 +90,7 @@ def _all_below(root: Path, pattern: str) -> list[str]:
         found = [path.parent for path in root.glob("*/*/audio.wav")] or list(root.glob(pattern))
     except (ValueError, NotImplementedError) as error:
         raise UserError(
-            f"pattern={pattern} is no pattern of paths below {root}: write e.g. '*/test/*.mp4'."
+            f"pattern={pattern} is no pattern of paths below {root}: write e.g. */test/*.mp4."
         ) from error
     paths = sorted(path.relative_to(root) for path in found)
     # A hidden folder holds what a killed run left, or what was rejected.

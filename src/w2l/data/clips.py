@@ -236,7 +236,7 @@ def read_names(root: Path, split: str) -> list[str]:
     if not listing.is_file():
         raise UserError(
             f"{listing} is missing: `python -m preprocess … out={root}` writes it, or list "
-            "`speaker/clip` per line yourself (filelists/README.md)."
+            "`speaker/clip` per line yourself (docs/filelists.md)."
         )
     return [entry.name for entry in read_split(listing)]
 

@@ -59,11 +59,11 @@ class TestSplits:
 
 class TestPairs:
     def test_the_sound_comes_first(self, tmp_path):
-        path = listing(tmp_path, "a/1 b/2\n\nBRING_00018 WESTERN_00039\r\nc/1.mp4 c/1\n")
+        path = listing(tmp_path, "a/1 b/2\n\nABOUT_00001 ACCESS_00002\r\nc/1.mp4 c/1\n")
         pairs = read_pairs(path)
         assert pairs == [
             Pair(audio="a/1", video="b/2"),
-            Pair(audio="BRING_00018", video="WESTERN_00039"),
+            Pair(audio="ABOUT_00001", video="ACCESS_00002"),
             Pair(audio="c/1", video="c/1"),
         ]
         assert [pair.is_reconstruction for pair in pairs] == [False, False, True]
