@@ -61,24 +61,28 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                 temporary.unlink()
 
 
-def check_writable(path: str | Path) -> None:
+def check_writable(path: str | Path, *, folder: bool = False) -> None:
     """Try to write beside `path`, or where its folder would be made, and leave nothing.
 
     For before anything long begins.
 
+    Args:
+        path: what is to be written.
+        folder: it is a folder, which is written as a whole.
+
     Raises:
-        UserError: it cannot be written, or it is a folder.
+        UserError: it cannot be written, or it is a folder where a file is meant.
     """
     path = Path(path)
     try:
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-        with tempfile.TemporaryFile(dir=folder):
+        nearest = next(parent for parent in path.absolute().parents if parent.exists())
+        with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
         raise UserError(
             f"Cannot write {path} ({error.strerror}): choose another output path."
         ) from error
-    if path.is_dir():
+    if path.is_dir() and not folder:
         raise UserError(f"{path} is a folder: name a file in it.")
 
 

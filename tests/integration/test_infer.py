@@ -157,7 +157,7 @@ def refused(folder, monkeypatch, capsys, **settings) -> str:
         ({"outfile": "{folder}/face (1).mkv"}, "is an input"),
         ({"quality": "enhanced"}, "improved or fast"),
         ({"person": "track:3"}, "largest, center, left, right or first"),
-        ({"codec": "vp9"}, "h264 or ffv1"),
+        ({"codec": "av1"}, "h264, hevc, vp9, prores, ffv1 or png"),
         ({"box": "[20,900,30,100]"}, "160×120"),
         ({"box": "[20,30,100]"}, "four whole numbers"),
         ({"box": None}, "No face was found in any frame"),

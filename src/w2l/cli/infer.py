@@ -12,40 +12,49 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from w2l.boxes import from_tblr
-from w2l.checkpoints import load_expert, load_generator
+from w2l.checkpoints import load_expert, load_generator, resolve
 from w2l.cli.hydra_app import run
+from w2l.cli.infer_output import build_output, choose_outfile
 from w2l.cli.progress import StageProgress
-from w2l.errors import UserError
+from w2l.errors import UserError, either
 from w2l.faces import FaceDetector, build_detector
-from w2l.files import atomic_path, check_writable
+from w2l.files import atomic_path
 from w2l.inference import (
+    CheckpointId,
     FaceOptions,
     Geometry,
+    Layout,
     LipSync,
+    OutputOptions,
+    Preview,
     Source,
     StillSource,
     SyncOptions,
     SyncReport,
+    Voice,
     load_voice,
+    make_preview,
     open_source,
     pick_device,
     sync_video,
 )
+from w2l.inference.preview import SPARE_S
+from w2l.inference.provenance import provenance
+from w2l.inference.report import clock
 from w2l.metrics import offsets
 from w2l.scoring import CosineResult, SyncScorer
-from w2l.video import exact_rate
+from w2l.video import CODECS, exact_rate, write_png
 from w2l.weights import fetch
 
-OUTPUTS = Path("outputs/infer")
 CHOICES = {
     "extend": ("pingpong", "loop", "freeze"),
     "person": ("largest", "center", "left", "right", "first"),
     "missing_face": ("pass", "hold", "error"),
     "quality": ("improved", "fast"),
-    "codec": ("h264", "ffv1"),
+    "codec": (*CODECS, "png"),
+    "view": ("result", "side_by_side", "mask"),
     "precision": ("float32", "bfloat16"),
 }
-ENDINGS = {"h264": (".mp4", ".m4v", ".mov", ".mkv"), "ffv1": (".mkv",)}
 
 
 def infer(cfg: DictConfig) -> None:
@@ -54,20 +63,29 @@ def infer(cfg: DictConfig) -> None:
     console = Console(highlight=False, soft_wrap=True)
     check_choices(settings)
     face, audio = existing(settings, "face"), existing(settings, "audio")
+    options = build_options(settings, build_output(settings))
     outfile = choose_outfile(settings, face, audio)
     source = build_source(settings, face)
-    voice = load_voice(audio, settings["audio_start"], settings["audio_end"])
-    options = build_options(settings)
-    device = pick_device(settings["device"])
-    lipsync = LipSync(load_generator(settings["checkpoint"]), str(device), settings["precision"])
+    Layout((source.width, source.height), options.output, options.quality)  # refuses what cannot be
+    voice = build_voice(settings, audio)
+    device = str(pick_device(settings["device"]))
+    checkpoint = resolve(settings["checkpoint"])
+    lipsync = LipSync(load_generator(checkpoint), device, settings["precision"])
+    identity = CheckpointId.of(checkpoint)
+    detector = build_faces(settings, device)
+    if settings["preview"] is not None:
+        shown = make_preview(source, voice, settings["preview"], lipsync, detector, options)
+        write_preview(shown, source, outfile, provenance(options.quality, identity), console)
+        return
     report = sync_video(
         source,
         voice,
         outfile,
         lipsync,
-        build_faces(settings, str(device)),
+        detector,
         options,
-        scorer=build_scorer(settings, source, str(device)),
+        scorer=build_scorer(settings, source, device),
+        checkpoint=identity,
         progress=StageProgress(console),
     )
     if report.cosine is not None:
@@ -83,15 +101,10 @@ def check_choices(settings: dict[str, Any]) -> None:
     """
     for key, choices in CHOICES.items():
         if settings[key] not in choices:
-            raise UserError(f"{key}={settings[key]} is not available: choose {listed(choices)}.")
+            raise UserError(f"{key}={settings[key]} is not available: choose {either(choices)}.")
     for key in ("fps", "batch_size", "detect_every"):
         if settings[key] < (0.1 if key == "fps" else 1):
             raise UserError(f"{key}={settings[key]} is too small.")
-
-
-def listed(choices: tuple[str, ...]) -> str:
-    """ "a, b or c"."""
-    return f"{', '.join(choices[:-1])} or {choices[-1]}"
 
 
 def existing(settings: dict[str, Any], key: str) -> Path:
@@ -107,29 +120,6 @@ def existing(settings: dict[str, Any], key: str) -> Path:
     return path
 
 
-def choose_outfile(settings: dict[str, Any], face: Path, audio: Path) -> Path:
-    """Where the video goes: an ending that fits the codec, a place that can be written.
-
-    ffv1 fits no container but Matroska, so its output always ends in .mkv.
-
-    Raises:
-        UserError: another ending, an input's own path, or an unwritable place.
-    """
-    codec = settings["codec"]
-    if settings["outfile"] is None:
-        outfile = OUTPUTS / f"{face.stem}_{audio.stem}{ENDINGS[codec][0]}"
-    else:
-        outfile = Path(str(settings["outfile"])).expanduser()
-    if codec == "ffv1":
-        outfile = outfile.with_suffix(".mkv")
-    if outfile.suffix.lower() not in ENDINGS[codec]:
-        raise UserError(f"outfile={outfile} must end in {listed(ENDINGS[codec])}.")
-    if outfile.exists() and any(outfile.samefile(given) for given in (face, audio)):
-        raise UserError(f"outfile={outfile} is an input: choose another output path.")
-    check_writable(outfile)
-    return outfile
-
-
 def build_source(settings: dict[str, Any], face: Path) -> Source:
     """The face video or photo, as it is to be shown."""
     crop = settings["crop"] if settings["crop"] is not None else [0, -1, 0, -1]
@@ -141,11 +131,22 @@ def build_source(settings: dict[str, Any], face: Path) -> Source:
         end_s=settings["end"],
         still_fps=exact_rate(settings["fps"]),
         static=settings["static"],
-        constant_rate=not settings["published"],
+        # As they came, pictures are numbered by decoding all before, for which a preview has no
+        # time.
+        constant_rate=settings["preview"] is not None or not settings["published"],
     )
 
 
-def build_options(settings: dict[str, Any]) -> SyncOptions:
+def build_voice(settings: dict[str, Any], audio: Path) -> Voice:
+    """The new sound, for a preview as much of it as that takes."""
+    start, end = settings["audio_start"], settings["audio_end"]
+    if settings["preview"] is not None:
+        enough = start + settings["preview"] + SPARE_S
+        end = enough if end is None else min(end, enough)
+    return load_voice(audio, start, end)
+
+
+def build_options(settings: dict[str, Any], output: OutputOptions) -> SyncOptions:
     """Plain typed options from the settings."""
     box = settings["box"]
     faces = FaceOptions(
@@ -161,7 +162,7 @@ def build_options(settings: dict[str, Any]) -> SyncOptions:
         box=None if box is None else from_tblr(integers(box, "box")),
         extend=settings["extend"],
         quality=settings["quality"],
-        codec=settings["codec"],
+        output=output,
         batch_size=settings["batch_size"],
         published=settings["published"],
     )
@@ -232,6 +233,19 @@ def show_cosine(
         "cosine similarity of the given video and the audio: "
         + ", ".join(f"{key} {value}" for key, value in summary.items())
         + f"\n{path}"
+    )
+
+
+def write_preview(
+    shown: Preview, source: Source, outfile: Path, tags: dict[str, str], console: Console
+) -> None:
+    """Write the one picture, and print where it is and which one it is."""
+    with atomic_path(outfile) as temporary:
+        write_png(temporary, shown.frame, tags)
+    state = "synced" if shown.reason is None else f"left untouched: {shown.reason}"
+    console.print(
+        f"{outfile}: the result at {clock(shown.index / source.fps)} (its frame {shown.index}, "
+        f"frame {shown.number} of {source.path.name}), {state}"
     )
 
 

@@ -1,16 +1,23 @@
 """Syncing lips: `LipSync` for frames and sound in memory, `sync_video` for whole videos."""
 
 from w2l.inference.geometry import Geometry
+from w2l.inference.layout import Layout, OutputOptions
 from w2l.inference.lipsync import LipSync, pick_device
 from w2l.inference.plan import FaceOptions
+from w2l.inference.preview import Preview, make_preview
+from w2l.inference.provenance import CheckpointId
 from w2l.inference.report import SyncReport
 from w2l.inference.source import Source, StillSource, VideoSource, open_source
 from w2l.inference.sync import SyncOptions, Voice, load_voice, sync_video
 
 __all__ = [
+    "CheckpointId",
     "FaceOptions",
     "Geometry",
+    "Layout",
     "LipSync",
+    "OutputOptions",
+    "Preview",
     "Source",
     "StillSource",
     "SyncOptions",
@@ -18,6 +25,7 @@ __all__ = [
     "VideoSource",
     "Voice",
     "load_voice",
+    "make_preview",
     "open_source",
     "pick_device",
     "sync_video",

@@ -77,6 +77,15 @@ def colour_shift(source: np.ndarray, generated: np.ndarray, alpha: np.ndarray) -
     return np.median(source[rim] - generated[rim], axis=0).astype(np.float32)
 
 
+def coverage(height: int, width: int, quality: Quality) -> np.ndarray:
+    """How much of each pixel of a box is generated, float32 (height, width, 1) in [0, 1]."""
+    if quality == "fast":
+        return np.ones((height, width, 1), np.float32)
+    upper = (height + 1) // 2
+    mouth = mouth_mask(height - upper, width)
+    return np.concatenate([np.zeros((upper, width, 1), np.float32), mouth])
+
+
 @lru_cache(maxsize=64)  # boxes of a steady face come in a few sizes
 def mouth_mask(height: int, width: int) -> np.ndarray:
     """Feathered superellipse filling a rectangle, float32 (height, width, 1), 0 at its rim."""

@@ -28,6 +28,10 @@ NO_FACE = "no face found"
 NOT_CHOSEN = "the chosen person is not in the picture"
 
 
+class NoFaceError(UserError):
+    """In none of the frames that were searched is there a face."""
+
+
 @dataclass(frozen=True)
 class FacePlan:
     """The face of every source frame.
@@ -36,14 +40,16 @@ class FacePlan:
         boxes: int32 (N, 4), N at least the number of source frames: left, top, right,
             bottom, inside the picture; zeros where untouched.
         reasons: frame → why it is left untouched; frames not named here are synced.
+        start: the source frame to which the first box belongs.
     """
 
     boxes: np.ndarray
     reasons: dict[int, str]
+    start: int = 0
 
     def box(self, frame: int) -> np.ndarray | None:
         """The box (4,) of a source frame, or None where it is left untouched."""
-        return None if frame in self.reasons else self.boxes[frame]
+        return None if frame in self.reasons else self.boxes[frame - self.start]
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ def find_faces(
     size: tuple[int, int],
     path: Path,
     fps: Fraction,
+    start: int = 0,
 ) -> FacePlan:
     """Detect, follow one person, and settle every frame's box.
 
@@ -108,20 +115,22 @@ def find_faces(
         options: how.
         size: (height, width) of the picture.
         path, fps: of the source, for messages.
+        start: number of the first picture.
 
     Raises:
-        UserError: no frame has a face; one has none and `missing_face` is "error".
+        NoFaceError: no frame has a face.
+        UserError: a frame has none and `missing_face` is "error".
     """
 
     def where(frame: int) -> str:
-        return f"{path} at {clock(frame / fps)} (frame {frame})"
+        return f"{path} at {clock((start + frame) / fps)} (frame {start + frame})"
 
     detected = detect_video(frames, detector, options.detect_every)
     found = list(_stop_early(detected, options, where))
     boxes = _chosen(found, options, size)
     present = box_ops.valid(boxes)
     if not present.any():
-        raise UserError(
+        raise NoFaceError(
             f"No face was found in any frame of {path}: "
             "box=[top,bottom,left,right] says where it is."
         )
@@ -133,7 +142,8 @@ def find_faces(
         raise _missing(where(frame), reasons[frame])
     if reasons and options.missing_face == "hold":
         boxes, reasons = hold(boxes), {}
-    return FacePlan(_settle(boxes, options, size), reasons)
+    reasons = {start + i: reason for i, reason in reasons.items()}
+    return FacePlan(_settle(boxes, options, size), reasons, start)
 
 
 def hold(boxes: np.ndarray) -> np.ndarray:

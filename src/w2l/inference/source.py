@@ -12,7 +12,7 @@ import numpy as np
 
 from w2l.inference.geometry import Geometry
 from w2l.inference.timeline import Extend, Run, runs
-from w2l.video import VideoReader, is_image, read_image
+from w2l.video import Look, VideoReader, is_image, read_image
 
 CHUNK_BYTES = 96 * 2**20  # pictures held at once where a video is shown backwards
 
@@ -22,6 +22,7 @@ class Picture(NamedTuple):
 
     number: int
     frame: np.ndarray  # uint8 (H, W, 3) BGR, may be changed
+    given: np.ndarray | None = None  # as it came, where that is to be shown beside it
 
 
 class VideoSource:
@@ -38,6 +39,7 @@ class VideoSource:
     Attributes:
         fps: rate of the pictures.
         height, width: of each, in pixels.
+        look: its colour tags and the shape of its pixels.
         n_frames_estimate: about how many there are, by the container: for progress only.
 
     Raises:
@@ -61,6 +63,8 @@ class VideoSource:
         seconds = reader.info.n_frames_estimate / reader.info.fps
         used = min(seconds, seconds if end_s is None else Fraction(end_s)) - Fraction(start_s)
         self.n_frames_estimate = max(1, round(used * reader.fps))
+        look = reader.info.look
+        self.look = look.turned() if geometry.rotate in (90, 270) else look
         self._reader = reader
         self._geometry = geometry
         self.height, self.width = next(self.read(0, 1)).shape[:2]
@@ -78,10 +82,19 @@ class StillSource:
         geometry: applied to it.
         fps: frames a second of the output.
         path: where it came from, for messages.
+        look: of the video that it is a picture of.
     """
 
-    def __init__(self, frame: np.ndarray, geometry: Geometry, fps: Fraction, path: Path) -> None:
+    def __init__(
+        self,
+        frame: np.ndarray,
+        geometry: Geometry,
+        fps: Fraction,
+        path: Path,
+        look: Look | None = None,
+    ) -> None:
         self.path = path
+        self.look = look or Look()
         self.fps = fps
         self.n_frames_estimate = 1
         self._frame = geometry(frame)
@@ -120,7 +133,7 @@ def open_source(
         return StillSource(read_image(path), geometry, still_fps, path)
     video = VideoSource(path, geometry, start_s, end_s, constant_rate=constant_rate)
     if static:
-        return StillSource(next(video.read(0, 1)), Geometry(), video.fps, path)
+        return StillSource(next(video.read(0, 1)), Geometry(), video.fps, path, video.look)
     return video
 
 

@@ -150,7 +150,8 @@ class VideoWriter:
         if not self._codec.is_rgb:
             look = self._look or Look()
             context.colorspace, context.color_range = look.matrix, look.range
-            context.sample_aspect_ratio = look.pixel_aspect
+            if look.pixel_aspect != 1:
+                context.sample_aspect_ratio = look.pixel_aspect
         elif self._look is not None:
             look = self._look
         else:

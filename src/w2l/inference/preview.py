@@ -1,0 +1,142 @@
+"""One picture of the result, at the price of one: no more is decoded or searched than it needs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from w2l.errors import UserError
+from w2l.faces import FaceDetector, Faces
+from w2l.faces.detector import FacesByIndex
+from w2l.inference.layout import Layout
+from w2l.inference.lipsync import LipSync
+from w2l.inference.plan import NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
+from w2l.inference.report import clock
+from w2l.inference.source import Picture, Source
+from w2l.inference.sync import SyncOptions, Voice, mel_windows, put_lips
+from w2l.inference.timeline import Extend, runs
+
+NEAR = 6  # frames on either side that have a say in where a box lies: gaps, then smoothing
+TAIL = 10  # frames by which a container may be wrong about its video's length
+SPARE_S = 1.0  # of sound beyond the moment, which is more than its mel window reaches
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One picture of the result.
+
+    Attributes:
+        frame: as it would be written, uint8 (height, width, 3) BGR.
+        index: its number in the result.
+        number: of the source's picture that it shows.
+        reason: why it is left untouched; None where it is synced.
+    """
+
+    frame: np.ndarray
+    index: int
+    number: int
+    reason: str | None
+
+
+def make_preview(
+    source: Source,
+    voice: Voice,
+    at_s: float,
+    lipsync: LipSync,
+    detector: FaceDetector | None,
+    options: SyncOptions,
+) -> Preview:
+    """The picture that the result shows `at_s` seconds after its start.
+
+    Faces are looked for in the frames around it alone, so where several people take turns, or one
+    is out of sight for long, the whole video may decide otherwise.
+
+    Args:
+        source: the given video, at a constant rate, or photo.
+        voice: the new sound, its first `at_s + SPARE_S` seconds at least, or all of it.
+        at_s: seconds, 0 or more.
+        lipsync, detector, options: as for `sync_video`.
+
+    Raises:
+        UserError: the result is over before, or what `sync_video` would raise at this picture.
+    """
+    layout = Layout((source.width, source.height), options.output, options.quality)
+    windows = mel_windows(source, voice, options, lipsync.lead_frames)
+    # As typed: the float nearest to 0.12 lies a little before frame 3 of 25 a second.
+    index = int(Fraction(at_s).limit_denominator(1_000_000) * source.fps)
+    if index >= len(windows):
+        raise UserError(
+            f"preview={at_s:g} lies beyond the result, which lasts "
+            f"{float(len(windows) / source.fps):.2f} s: choose an earlier moment."
+        )
+    picture = shown_at(index, source, options.extend)
+    number = picture.number
+    plan = plan_near(number, source, detector, options)
+    (picture,) = put_lips([(picture, windows[index])], plan, lipsync, options)
+    frame = layout(picture, plan.box(number))
+    return Preview(frame, index, number, plan.reasons.get(number))
+
+
+def shown_at(index: int, source: Source, extend: Extend) -> Picture:
+    """The source's picture that is shown as number `index` of the result."""
+    if index < source.n_frames_estimate - TAIL:
+        for frame in source.read(index, index + 1):  # none where the container promised too many
+            return Picture(index, frame)
+    *_, run = runs(index + 1, count(source), extend)
+    number = run.start + run.step * (run.length - 1)
+    return Picture(number, next(source.read(number, number + 1)))
+
+
+def count(source: Source) -> int:
+    """Exact number of pictures, by decoding the last few, or all where the container is wrong."""
+    start = max(0, source.n_frames_estimate - TAIL)
+    rest = sum(1 for _ in source.read(start, sys.maxsize))
+    return start + rest if rest else sum(1 for _ in source.read(0, sys.maxsize))
+
+
+def plan_near(
+    number: int, source: Source, detector: FaceDetector | None, options: SyncOptions
+) -> FacePlan:
+    """Where the face is in picture `number`, by those around it.
+
+    The first and the last of them are key frames of the whole video's search too, so that the
+    same frames are searched.
+    """
+    if options.box is not None:
+        return fixed_plan(options.box, number + 1, source.height, source.width)
+    if detector is None:
+        raise ValueError("plan_near needs a detector or options.box")
+    every = options.faces.detect_every
+    start = max(0, number - NEAR) // every * every
+    stop = -(-(number + NEAR) // every) * every + 1
+    if isinstance(detector, FacesByIndex):
+        detector = _From(detector, start)
+    size = (source.height, source.width)
+    frames = source.read(start, stop)
+    try:
+        return find_faces(frames, detector, options.faces, size, source.path, source.fps, start)
+    except NoFaceError as error:
+        if options.faces.missing_face != "error":
+            return FacePlan(np.zeros((1, 4), np.int32), {number: NO_FACE}, number)
+        begin, end = clock(start / source.fps), clock(stop / source.fps)
+        raise UserError(
+            f"No face was found in {source.path} from {begin} to {end}: "
+            "choose another moment, or box=[top,bottom,left,right] says where it is."
+        ) from error
+
+
+class _From:
+    """Faces by frame number, where the first frame that is passed on is number `start`."""
+
+    def __init__(self, faces: FacesByIndex, start: int) -> None:
+        self._faces, self._start = faces, start
+
+    def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:
+        raise NotImplementedError("asked by frame number")
+
+    def at(self, index: int) -> Faces:
+        return self._faces.at(self._start + index)
