@@ -19,17 +19,17 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.face_videos import write_face_videos
 from preprocess.rejection import RejectedError
-from preprocess.settings import Cut, Recipe
+from preprocess.settings import Recipe
 from preprocess.sources import Clip
 from preprocess.steps.chain import prepare_clip
 from preprocess.steps.probe import check
-from preprocess.steps.shots import divide, scenes_of, small
 from preprocess.times import Times
 from w2l.audio.waveform import load_audio
 from w2l.faces import FaceDetector, build_detector
 from w2l.faces.s3fd import S3FD
 from w2l.models import SyncNetV2
 from w2l.scoring import SyncScorer
+from w2l.video.shots import shots_of
 from w2l.windows import FPS
 
 FRAMES = 75  # of each clip: 3 s
@@ -185,4 +185,4 @@ def cut(clips: list[Clip], times: Times) -> None:
     """Look for scenes, as it is done before clips are prepared."""
     with times.step("cut"):
         for clip in clips:
-            divide(scenes_of(small(str(clip.path), check(clip.path).width)), Cut().max_seconds)
+            shots_of(clip.path, check(clip.path).width)

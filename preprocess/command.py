@@ -20,6 +20,7 @@ from w2l.windows import FPS
 
 STORAGES = ("folder", "jpeg", "compressed", "raw")
 UNCUT = ("folder", "csv")  # sources of videos as people have them
+SHORTEST = 16  # frames; training takes clips of more than 15 (published)
 DUPLICATES = ("none", "exact", "near")
 MIN_CONFIDENCE = {"syncnet_v2": 3.0, "expert": 0.1}  # published; this project's
 DETECTORS = ("centerface", "s3fd")  # those that look at pictures; boxes from a file fit one video
@@ -139,9 +140,11 @@ def _quality(cfg: DictConfig) -> Quality | None:
 def _recipe(cfg: DictConfig, report: Report) -> Recipe:
     if cfg.detector not in DETECTORS:
         raise UserError(f"detector={cfg.detector} is unknown: use {' or '.join(DETECTORS)}.")
-    for key in ("detect_every", "min_frames"):
-        if cfg[key] < 1:
-            raise UserError(f"{key}={cfg[key]} must be at least 1 frame.")
+    default = FPS if cfg.source in UNCUT else SHORTEST
+    min_frames = default if cfg.min_frames is None else int(cfg.min_frames)
+    for key, frames in (("detect_every", cfg.detect_every), ("min_frames", min_frames)):
+        if frames < 1:
+            raise UserError(f"{key}={frames} must be at least 1 frame.")
     if cfg.fps is not None and not 1 <= cfg.fps <= 240:
         raise UserError(f"fps={cfg.fps} must lie between 1 and 240 (null: as the video has it).")
     sync, min_confidence = _sync(cfg, report)
@@ -152,7 +155,8 @@ def _recipe(cfg: DictConfig, report: Report) -> Recipe:
         detector=str(cfg.detector),
         detector_weights=_weights(cfg),
         detect_every=int(cfg.detect_every),
-        min_frames=int(cfg.min_frames),
+        smooth=bool(cfg.smooth),
+        min_frames=min_frames,
         jpeg_quality=int(cfg.jpeg_quality),
         published=bool(cfg.published),
         sync=None if sync is None else str(sync),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 
 from preprocess.download import check_downloader, download
@@ -17,6 +19,7 @@ from preprocess.sources import Clip
 from preprocess.worker import Stop
 from w2l.engine import build_executor
 from w2l.errors import UserError
+from w2l.windows import FPS
 
 FOLDER = ".cuts"
 
@@ -45,13 +48,13 @@ class Cutter:
     def _parts(self, clip: Clip) -> list[tuple[float, float]]:
         # Loaded where it runs: the parent need not wait for it.
         from preprocess.steps.probe import check
-        from preprocess.steps.shots import divide, scenes_of, small
+        from w2l.video.shots import shots_of
 
         try:
             if clip.url is not None:
                 download(clip.url, clip.path)
             info = check(clip.path)
-            scenes = scenes_of(small(str(clip.path), info.width))
+            scenes = [(a / FPS, b / FPS) for a, b in shots_of(clip.path, info.width)]
         except (RejectedError, UserError):
             return []  # what is wrong with it is found, and written down, when it is prepared
         begin, end = clip.start_s, clip.end_s if clip.end_s is not None else scenes[-1][1]
@@ -81,6 +84,17 @@ class Cutter:
 
     def _file(self, clip: Clip) -> Path:
         return self.root / FOLDER / clip.speaker / f"{clip.name}.json"
+
+
+def divide(scenes: Iterable[tuple[float, float]], max_seconds: float) -> list[tuple[float, float]]:
+    """Scenes longer than `max_seconds` in as few equal parts as are not, at whole frames."""
+    parts = []
+    for start, end in scenes:
+        first, last = round(start * FPS), round(end * FPS)
+        n = max(1, ceil((last - first) / (max_seconds * FPS)))
+        edges = [first + (last - first) * i // n for i in range(n + 1)]
+        parts += [(a / FPS, b / FPS) for a, b in itertools.pairwise(edges)]
+    return parts
 
 
 def cut_videos(clips: Sequence[Clip], cutter: Cutter, job: Job, report: Report) -> None:

@@ -40,6 +40,7 @@ class Recipe:
         detector: name of the face detector.
         detector_weights: its weights file or registry name; None: its own default.
         detect_every: frames from one detection to the next; tracked between.
+        smooth: the boxes are steadied over five frames.
         min_frames: shortest unbroken stretch of frames with a face.
         jpeg_quality: 1 to 100, as OpenCV counts.
         published: the detector is shown the frames as the published code shows them.
@@ -54,6 +55,7 @@ class Recipe:
     detector: str = "centerface"
     detector_weights: str | None = None
     detect_every: int = 5
+    smooth: bool = True
     min_frames: int = 16
     jpeg_quality: int = 95
     published: bool = False

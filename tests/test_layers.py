@@ -33,10 +33,10 @@ CONFINED = {
         "w2l.systems", "w2l.callbacks", "w2l.cli", "w2l.data.module", *APPLICATIONS,
     ),
     "wandb": ("w2l.callbacks",),
-    "pyarrow": ("w2l.data", "preprocess.lists"),
+    "pyarrow": ("w2l.data", "w2l.scoring.tables", "preprocess.lists"),
     "fsspec": ("w2l.data",),
     "ray": ("w2l.engine",),
-    "scenedetect": ("preprocess.steps",),
+    "scenedetect": ("w2l.video",),
     "av": ("w2l.media", "w2l.video", "w2l.audio"),
     "torchvision": (),
 }  # fmt: skip

@@ -77,6 +77,7 @@ def prepare_clip(
             detector,
             every=recipe.detect_every,
             batch_size=batch_size,
+            smooth=recipe.smooth,
             published=recipe.published,
         )
     people = [whole_pixels(person.boxes, info.height, info.width) for person in found]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from preprocess.rejection import NO_FACE, TOO_SHORT, RejectedError
-from w2l.boxes import area
+from w2l.boxes import area, smooth_centred
 from w2l.faces import FaceDetector, Faces
 from w2l.faces.track import boxes_of, detect_video, first, link
 
@@ -22,7 +22,7 @@ class Person:
     """One face through a clip.
 
     Attributes:
-        boxes: (N, 4) float32 in pixels, NaN where the face is not seen.
+        boxes: (N, 4) float in pixels, NaN where the face is not seen.
         landmarks: (n, 5, 2) float32 in pixels, of the frames in which it was seen; None where the
             detector gives none.
     """
@@ -37,6 +37,7 @@ def find_people(
     *,
     every: int = 5,
     batch_size: int = 8,
+    smooth: bool = True,
     published: bool = False,
 ) -> list[Person]:
     """Each person's face in each frame, the main person first.
@@ -49,6 +50,7 @@ def find_people(
         detector: finds faces.
         every: frames from one detection to the next.
         batch_size: frames per call of the detector.
+        smooth: steady the boxes over five frames, as inference does.
         published: take each frame's first face, whosever it is, as the published preparation does.
 
     Returns:
@@ -60,7 +62,11 @@ def find_people(
     tracks = sorted(link(faces), key=lambda track: -float(area(track.boxes).sum()))
     if not tracks:
         return [Person(np.full((len(faces), 4), np.nan, dtype=np.float32))]
-    return [Person(boxes_of(track, len(faces)), track.landmarks) for track in tracks[:MAX_PEOPLE]]
+    people = []
+    for track in tracks[:MAX_PEOPLE]:
+        boxes = boxes_of(track, len(faces))
+        people.append(Person(smooth_centred(boxes) if smooth else boxes, track.landmarks))
+    return people
 
 
 def _all_faces(faces: Iterable[Faces]) -> list[Faces]:

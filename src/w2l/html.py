@@ -12,7 +12,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto
   color: #1c1c1c; background: #fcfcfb }
 h1, h2 { line-height: 1.2 } h2 { margin-top: 2.2rem }
 table { border-collapse: collapse; width: 100% } td, th { padding: .35rem .7rem; text-align: left;
-  border-bottom: 1px solid #ddd } td.number { font-variant-numeric: tabular-nums }
+  border-bottom: 1px solid #ddd; overflow-wrap: anywhere }
+td.number { font-variant-numeric: tabular-nums; overflow-wrap: normal }
 .ok { color: #176b2c } .low { color: #a11; font-weight: 600 }
 .wall { display: flex; flex-wrap: wrap; gap: .8rem 1.2rem }
 .wall figure { margin: 0; max-width: 30rem }

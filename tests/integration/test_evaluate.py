@@ -117,7 +117,9 @@ def test_folder_with_good_and_bad_clips(clips, evaluate, capsys, tmp_path):
     assert out.count("failed: ") == 4
     assert "cosine ↑" in out
     folder = tmp_path / "outputs" / "evaluate"
-    assert sorted(path.name for path in folder.iterdir()) == sorted(["scores.json", good["plot"]])
+    names = {"scores.json", "scores.csv", "scores.parquet", "scores.html", good["plot"]}
+    assert {path.name for path in folder.iterdir()} == names
+    assert "1 clips scored, 1 tracks; 4 clips failed" in (folder / "scores.html").read_text()
     assert cv2.imread(str(folder / good["plot"])) is not None
     assert list(tmp_path.iterdir()) == [tmp_path / "outputs"]
 

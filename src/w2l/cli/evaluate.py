@@ -29,7 +29,9 @@ from w2l.files import check_writable, sha256
 from w2l.inference import pick_device
 from w2l.models import Expert, SyncNetV2
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, find_videos, to_json
+from w2l.scoring.page import write_page
 from w2l.scoring.report import plot_clip, score_table, summary_line, write_json
+from w2l.scoring.tables import write_tables
 from w2l.weights import fetch, registry
 
 OUTPUTS = Path("outputs")
@@ -60,7 +62,11 @@ def evaluate_command(cfg: DictConfig) -> None:
         **asdict(evaluator.protocol),
         **{key: settings[key] for key in ("audio", "detector", "box", "published")},
     }
-    write_json(to_json(clips, recorded.pop("name"), recorded, weights), output)
+    scores = to_json(clips, recorded.pop("name"), recorded, weights)
+    write_json(scores, output)
+    write_tables(clips, output)
+    if settings["report"]:
+        write_page(clips, scores, output)
     show(clips, evaluator, output, console)
     raise_failures(clips, settings["strict"])
 
@@ -206,6 +212,13 @@ def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console
         for what, error in problems:
             path = "" if clip.path in error else f"{clip.path}: "
             console.print(f"{what}: {path}{error}", soft_wrap=True, markup=False)
+    odd = [clip.path for clip in clips if any(t.to_dict()["implausible"] for t in clip.tracks)]
+    if odd:
+        console.print(
+            f"warning: no real video is known to score like {odd[0]} (LSE-D over 11, yet LSE-C "
+            f"over 4; {len(odd)} clips): check colours, frame rate and weights.",
+            soft_wrap=True, markup=False,
+        )  # fmt: skip
     console.print(str(output), soft_wrap=True, markup=False)
 
 
@@ -216,11 +229,15 @@ def raise_failures(clips: Sequence[ClipScore], strict: bool) -> None:
         UserError: so.
     """
     errors = [clip.error for clip in clips if clip.error is not None]
+    skipped = sum(len(clip.skipped) for clip in clips)
     if len(errors) == len(clips):
         number = "" if len(clips) == 1 else f"None of {len(clips)} videos could be scored. "
         raise UserError(number + errors[0])
-    if errors and strict:
-        raise UserError(f"{len(errors)} of {len(clips)} videos failed (strict=true): see above.")
+    if (errors or skipped) and strict:
+        raise UserError(
+            f"{len(errors)} of {len(clips)} videos failed and {skipped} faces were skipped "
+            "(strict=true): see above."
+        )
 
 
 def main() -> None:

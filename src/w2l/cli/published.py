@@ -38,6 +38,10 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "detector": "s3fd",
         "detect_every": 1,  # frames
         "fps": None,  # frames as the video has them
+        "smooth": False,
+        "cut": False,
+        "quality": False,
+        "duplicates": "none",
     },
 }
 

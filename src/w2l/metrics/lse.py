@@ -100,3 +100,63 @@ def lse(distances: Tensor) -> LSE:
         lse_c_at_0=float(median - curve[vshift]),
         curve=curve,
     )
+
+
+def unpadded_lse(distances: Tensor) -> LSE:
+    """`lse` over the windows that both sides have, so that a clip's length does not count.
+
+    The published mean takes the zero vectors beyond the clip's ends for sound: at offset 15 those
+    are 62 % of the windows of a clip of one second, and 6 % of one of ten seconds.
+
+    Args:
+        distances: (S, N) from `pairwise_distances`, S odd.
+
+    Returns:
+        Like `lse`; the curve is NaN at offsets at which fewer than half of the windows overlap,
+        and these neither compete nor count in the median.
+
+    Raises:
+        ValueError: as `lse`.
+    """
+    padded = lse(distances)  # checks the argument
+    shifts, n = distances.shape
+    vshift = shifts // 2
+    partner = torch.arange(n) + torch.arange(-vshift, vshift + 1)[:, None]
+    real = ((partner >= 0) & (partner < n)).to(distances.device)
+    count = real.sum(dim=1)
+    curve = (distances * real).sum(dim=1) / count
+    curve = curve.masked_fill(2 * count < n, torch.nan)
+    best = int(curve.nan_to_num(torch.inf).argmin())
+    median = curve.nanmedian()
+    return padded._replace(
+        lse_d=float(curve[best]),
+        lse_c=float(median - curve[best]),
+        offset=vshift - best,
+        lse_d_at_0=float(curve[vshift]),
+        lse_c_at_0=float(median - curve[vshift]),
+        curve=curve,
+    )
+
+
+def confidence_over_time(distances: Tensor, window: int = 9) -> Tensor:
+    """How sure the best offset is, window by window, as SyncNet's own evaluation plots it.
+
+    Args:
+        distances: (S, N) from `pairwise_distances`.
+        window: windows over which the median is taken, odd; at the ends with zeros, as published.
+
+    Returns:
+        float32 (N,): the median of the mean curve minus the distance at the best offset.
+    """
+    curve = distances.mean(dim=1)
+    confidence = curve.median() - distances[curve.argmin()]
+    return F.pad(confidence, (window // 2, window // 2)).unfold(0, window, 1).median(dim=1).values
+
+
+def implausible(lse_d: float, lse_c: float) -> bool:
+    """Whether no video is known to score so: a large distance, and yet a clear minimum.
+
+    Such pairs come from a wrong colour order, range or rate. The bounds are those at which
+    published tables look wrong (LSE-D 13.3 beside LSE-C 5.4).
+    """
+    return lse_d > 11 and lse_c > 4

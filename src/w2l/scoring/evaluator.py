@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
+import cv2
 import numpy as np
 
 from w2l.audio.waveform import load_audio
@@ -19,12 +20,15 @@ from w2l.scoring.embeddings import SAMPLES_PER_FRAME
 from w2l.scoring.results import ClipScore, SkippedTrack, TrackScore
 from w2l.scoring.scorer import SyncScorer
 from w2l.video import VideoReader, jpeg_frames, jpeg_roundtrip
+from w2l.video.shots import shots_of
 from w2l.windows import FPS
 
 logger = logging.getLogger(__name__)
 
 Stream = Callable[[], Iterable[np.ndarray]]
 Crops = Callable[[], Iterable[np.ndarray | None]]
+Picture = TypeVar("Picture", np.ndarray, np.ndarray | None)
+THUMBNAILS, THUMBNAIL_HEIGHT = 5, 96  # how many, pixels
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Protocol:
         keep_offset: keep a sound stream that starts before or after the pictures where it is;
             the published scripts let both begin at 0.
         jpeg: pass pictures through FFmpeg's default JPEG, as the published scripts dump them.
+        shots: a track ends where the scene changes (track).
         detect_every: frames between detections; faces are interpolated between.
         min_face_score: least score of a face (published: 0.9, of S3FD).
         min_track_frames: a track counts with more detections than this (published: 100).
@@ -50,6 +55,7 @@ class Protocol:
     convert_rate: bool = True
     keep_offset: bool = True
     jpeg: bool = False
+    shots: bool = True
     detect_every: int = 5
     min_face_score: float = 0.5
     min_track_frames: int = 24
@@ -137,8 +143,10 @@ class Evaluator:
     def _find_tracks(self, reader: VideoReader) -> list[ProtocolTrack]:
         protocol = self.protocol
         detections = detections_of(self._detect(reader), protocol.min_face_score)
+        shots = shots_of(reader.info.path, reader.info.width) if protocol.shots else None
         tracks = track_detections(
             detections,
+            shots=shots,
             min_detections=protocol.min_track_frames,
             min_size=protocol.min_face_size,
         )
@@ -178,16 +186,34 @@ class Evaluator:
         """Both networks on one stretch of frames, whose sound is `waveform`."""
         sync = cosine = None
         cosine_reason = self.cosine_reason
+        seen = _Thumbnails(n)
         if self.scorer.syncnet is not None:
-            sync = self.scorer.lse(pictures(), waveform)
+            sync = self.scorer.lse(seen.watch(pictures()), waveform)
         if self.scorer.expert is not None:
             try:
-                cosine = self.scorer.cosine(faces(), waveform)
+                watched = faces() if sync is not None else seen.watch(faces())
+                cosine = self.scorer.cosine(watched, waveform)
             except UserError as error:
                 if sync is None:
                     raise
                 cosine_reason = str(error)
-        return TrackScore(start, n, sync, self.lse_reason, cosine, cosine_reason)
+        return TrackScore(start, n, sync, self.lse_reason, cosine, cosine_reason, seen.pictures)
+
+
+class _Thumbnails:
+    """Keeps some of the pictures that are scored, evenly over `n` frames."""
+
+    def __init__(self, n: int) -> None:
+        self._wanted = set(np.linspace(0, max(0, n - 2), THUMBNAILS).astype(int).tolist())
+        self.pictures: list[np.ndarray] = []
+
+    def watch(self, stream: Iterable[Picture]) -> Iterator[Picture]:
+        for number, picture in enumerate(stream):
+            if number in self._wanted and picture is not None:
+                width = max(1, round(picture.shape[1] * THUMBNAIL_HEIGHT / picture.shape[0]))
+                size = (width, THUMBNAIL_HEIGHT)
+                self.pictures.append(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+            yield picture
 
 
 def face_crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray | None:

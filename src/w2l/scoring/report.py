@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
@@ -15,8 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from w2l.files import atomic_path
-from w2l.metrics import offsets
+from w2l.metrics import VSHIFT, offsets
 from w2l.scoring.results import ClipScore, TrackScore, mean_scores
+from w2l.windows import FPS
 
 _SYNCNET_COLUMNS = ("LSE-D ↓\n(at 0)", "LSE-C ↑\n(at 0)", "offset", "cosine ↑\nSyncNet")
 _EXPERT_COLUMNS = ("cosine ↑\nexpert", "offset\nexpert")
@@ -114,15 +116,46 @@ def plot_clip(clip: ClipScore, output: Path) -> None:
     with_sync = [track for track in clip.tracks if track.sync]
     with_cosine = [track for track in clip.tracks if track.cosine]
     panels = [draw for tracks, draw in ((with_sync, _distances), (with_cosine, _cosines)) if tracks]
-    figure = Figure(figsize=(5 * len(panels), 3.6), layout="constrained")
-    for axes, draw in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    heights = [3.6, *[2.6] * len(with_sync)]
+    figure = Figure(figsize=(5 * len(panels), sum(heights)), layout="constrained")
+    rows = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, draw in zip(rows[0].subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         draw(axes, clip.tracks)
         axes.axvline(0, color="0.6", linewidth=0.8, zorder=0)
         axes.set_xlabel("offset in frames (positive: the sound is early)")
         axes.legend(fontsize="small", frameon=False)
-    figure.suptitle(Path(clip.path).name, fontsize="medium", parse_math=False)
+    for row, track in zip(rows[1:], with_sync, strict=True):
+        above, below = row.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
+        _heat_map(above, track)
+        _confidence(below, track)
+    rows[0].suptitle(Path(clip.path).name, fontsize="medium", parse_math=False)
     with atomic_path(output) as temporary:
         figure.savefig(temporary, dpi=120)
+
+
+def _heat_map(axes: Axes, track: TrackScore) -> None:
+    """Distance of each window at each offset; dark where lips and sound fit."""
+    assert track.sync is not None
+    distances = track.sync.distances
+    end = (track.start_frame + distances.shape[1]) / FPS
+    extent = (track.start_frame / FPS, end, -VSHIFT - 0.5, VSHIFT + 0.5)
+    # The beginning and the end, where zero vectors stand for sound, need not show: by percentiles.
+    low, high = np.percentile(distances, (1, 95))
+    image = axes.imshow(
+        distances, aspect="auto", extent=extent, cmap="magma", vmin=low, vmax=high,
+        interpolation="nearest",
+    )  # fmt: skip
+    axes.axhline(0, color="w", linewidth=0.6, linestyle=":")
+    axes.set_ylabel("offset")
+    axes.figure.colorbar(image, ax=axes, label="distance")
+
+
+def _confidence(axes: Axes, track: TrackScore) -> None:
+    assert track.sync is not None
+    confidence = track.sync.confidence
+    axes.plot((track.start_frame + np.arange(len(confidence))) / FPS, confidence)
+    axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
+    axes.set(xlabel="seconds", ylabel="confidence")
 
 
 def _distances(axes: Axes, tracks: Sequence[TrackScore]) -> None:

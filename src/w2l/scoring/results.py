@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import platform
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from statistics import median, stdev
 from typing import Any
 
-from w2l.metrics import offsets
+import numpy as np
+
+from w2l.metrics import implausible, offsets
 from w2l.scoring.scorer import CosineResult, SyncResult
 
 SCORES = ("lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0")
+UNPADDED = {"lse_d": "lse_d_unpadded", "lse_c": "lse_c_unpadded", "offset": "offset_unpadded"}
 _PACKAGES = ("w2l", "torch", "numpy", "scipy", "opencv-python", "av", "librosa",
              "python_speech_features")  # fmt: skip
 
@@ -26,6 +31,7 @@ class TrackScore:
         n_frames: its length.
         sync: what SyncNet says, or None with `lse_reason`.
         cosine: what the expert says, or None with `cosine_reason`.
+        thumbnails: some of the pictures that were scored, small, uint8 BGR.
     """
 
     start_frame: int
@@ -34,6 +40,7 @@ class TrackScore:
     lse_reason: str | None = None
     cosine: CosineResult | None = None
     cosine_reason: str | None = None
+    thumbnails: Sequence[np.ndarray] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The fields of one entry of `tracks` in scores.json."""
@@ -41,6 +48,8 @@ class TrackScore:
         windows = sync.n_windows if sync else len(cosine.curve) if cosine else 0
         return {
             **{name: getattr(sync.lse, name) if sync else None for name in SCORES},
+            **{name: getattr(sync.unpadded, of) if sync else None for of, name in UNPADDED.items()},
+            "implausible": implausible(sync.lse.lse_d, sync.lse.lse_c) if sync else None,
             "lse_reason": self.lse_reason,
             "n_windows": windows,
             "start_frame": self.start_frame,
@@ -52,6 +61,7 @@ class TrackScore:
             "cosine_reason": self.cosine_reason,
             "cosine_offset": cosine.offset if cosine else None,
             "distance_over_offset": _rounded(sync.lse.curve.tolist()) if sync else None,
+            "confidence_over_time": _rounded(sync.confidence.tolist()) if sync else None,
             "cosine_over_offset": _rounded(cosine.by_offset.tolist()) if cosine else None,
             "cosine_over_time": _rounded(cosine.curve.tolist()) if cosine else None,
         }
@@ -95,6 +105,33 @@ class ClipScore:
         return {**plot, **own, "tracks": tracks, "skipped_tracks": skipped}
 
 
+def statistics_of(clips: Iterable[ClipScore]) -> dict[str, Any]:
+    """Mean, standard error, median and count of each score over all tracks that have it.
+
+    And `offsets`: how many tracks have each best offset. The standard error takes tracks as drawn
+    independently, which those of one speaker or one video are not.
+    """
+    tracks = [track.to_dict() for clip in clips for track in clip.tracks]
+    names = [name for name in (*SCORES, *UNPADDED.values()) if not name.startswith("offset")]
+    values = {name: [t[name] for t in tracks if t[name] is not None] for name in names}
+    values["cosine"] = [t["cosine"]["mean"] for t in tracks if t["cosine"]]
+    found = Counter(t["offset"] for t in tracks if t["offset"] is not None)
+    return {
+        **{name: _statistics(numbers) for name, numbers in values.items()},
+        "offsets": {str(offset): found[offset] for offset in sorted(found)},
+    }
+
+
+def _statistics(values: Sequence[float]) -> dict[str, Any] | None:
+    if not values:
+        return None
+    error = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+    return {
+        "mean": _mean(values), "standard_error": error, "median": median(values),
+        "count": len(values),
+    }  # fmt: skip
+
+
 def mean_scores(clips: Iterable[ClipScore]) -> dict[str, Any]:
     """Plain means over all tracks that have the score; None where none has it."""
     tracks = [track.to_dict() for clip in clips for track in clip.tracks]
@@ -133,9 +170,12 @@ def to_json(
             "offsets": offsets().tolist(),
             "clips": [clip.to_dict() for clip in clips],
             "mean": mean_scores(clips),
+            "statistics": statistics_of(clips),
             "n_tracks": sum(len(clip.tracks) for clip in clips),
             "n_scored": len(clips) - n_failed,
             "n_failed": n_failed,
+            "n_skipped_tracks": sum(len(clip.skipped) for clip in clips),
+            "failures": dict(Counter(clip.error for clip in clips if clip.error)),
         }
     )
 

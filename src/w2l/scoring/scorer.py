@@ -12,11 +12,13 @@ from w2l.errors import UserError
 from w2l.metrics import (
     LSE,
     CosineSummary,
+    confidence_over_time,
     cosine_by_offset,
     lse,
     offsets,
     pairwise_distances,
     summarize,
+    unpadded_lse,
 )
 from w2l.models import Expert, SyncNetV2
 from w2l.scoring.embeddings import (
@@ -33,12 +35,18 @@ class SyncResult:
 
     Attributes:
         lse: LSE-D, LSE-C, offset, both scores at offset 0, the mean distance per offset.
+        unpadded: the same without the zero vectors beyond the ends.
+        distances: of each window at each offset, float32 (31, N).
+        confidence: of each window, float32 (N,); see `metrics.confidence_over_time`.
         n_windows: windows scored.
         cosine_at_0: mean cosine of the two embeddings at offset 0.
         cosine_at_best: the same at `lse.offset`, over the windows that both sides have.
     """
 
     lse: LSE
+    unpadded: LSE
+    distances: np.ndarray
+    confidence: np.ndarray
     n_windows: int
     cosine_at_0: float
     cosine_at_best: float
@@ -115,9 +123,18 @@ class SyncScorer:
         if not len(lips):
             raise _too_short(waveform)
         sound = sound_embeddings(self.syncnet, waveform, len(lips), self.batch_size)
-        scores = lse(pairwise_distances(lips, sound))
+        distances = pairwise_distances(lips, sound)
+        scores = lse(distances)
         cosine = dict(zip(offsets().tolist(), cosine_by_offset(lips, sound).tolist(), strict=True))
-        return SyncResult(scores, len(lips), cosine[0], cosine[scores.offset])
+        return SyncResult(
+            scores,
+            unpadded_lse(distances),
+            distances.numpy(),
+            confidence_over_time(distances).numpy(),
+            n_windows=len(lips),
+            cosine_at_0=cosine[0],
+            cosine_at_best=cosine[scores.offset],
+        )
 
     @torch.inference_mode()
     def cosine(self, crops: Iterable[np.ndarray | None], waveform: np.ndarray) -> CosineResult:

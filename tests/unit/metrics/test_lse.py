@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from tests import fill
-from w2l.metrics import LSE, lse, offsets, pairwise_distances
+from w2l.metrics import (
+    LSE,
+    confidence_over_time,
+    implausible,
+    lse,
+    offsets,
+    pairwise_distances,
+    unpadded_lse,
+)
 
 
 def slow_lse(lips: np.ndarray, audio: np.ndarray, vshift: int = 15) -> dict[str, object]:
@@ -113,3 +121,48 @@ def test_wrong_embeddings_are_refused(lips, audio, message):
 def test_wrong_distances_are_refused(distances):
     with pytest.raises(ValueError, match="distances must be"):
         lse(distances)
+
+
+@pytest.mark.parametrize(("n", "early"), [(60, 3), (20, -2), (8, 0), (1, 0)])
+def test_without_padding_only_real_sound_counts(n, early):
+    lips, audio = features(n, shift=-early)
+    curve = {}
+    for offset in range(-15, 16):
+        pairs = [(i, i - offset) for i in range(n) if 0 <= i - offset < n]
+        if 2 * len(pairs) >= n:
+            apart = [np.linalg.norm(lips[i] - audio[j] + 1e-6) for i, j in pairs]
+            curve[offset] = float(np.mean(apart))
+    got = unpadded_lse(pairwise_distances(torch.from_numpy(lips), torch.from_numpy(audio)))
+    named = dict(zip(offsets().tolist(), got.curve.tolist(), strict=True))
+    assert {k: v for k, v in named.items() if v == v} == pytest.approx(curve, rel=1e-5)
+    best = min(curve, key=curve.__getitem__)
+    assert got.offset == best == early
+    assert got.lse_d == pytest.approx(curve[best], rel=1e-5)
+    assert got.lse_d_at_0 == pytest.approx(curve[0], rel=1e-5)
+    ordered = sorted(curve.values())
+    assert got.lse_c == pytest.approx(ordered[(len(ordered) - 1) // 2] - curve[best], abs=1e-4)
+
+
+def test_the_length_of_a_clip_does_not_move_the_unpadded_score():
+    """The published one rises or falls with the share of zeros."""
+    lips, audio = (torch.from_numpy(x) for x in features(400, shift=0))
+    short, long = (pairwise_distances(lips[:n], audio[:n]) for n in (24, 400))
+    padded = abs(lse(short).lse_c - lse(long).lse_c)
+    assert abs(unpadded_lse(short).lse_c - unpadded_lse(long).lse_c) < padded / 3
+
+
+def test_confidence_falls_where_lips_and_sound_part():
+    lips, audio = (torch.from_numpy(x) for x in features(80, shift=0))
+    audio[40:] = audio[40:].flip(0)
+    distances = pairwise_distances(lips, audio)
+    confidence = confidence_over_time(distances)
+    assert confidence.shape == (80,)
+    assert confidence[5:35].min() > confidence[45:75].max()
+    plain = lse(distances).curve.median() - distances[15]
+    assert confidence[20] == plain[16:25].median()
+
+
+def test_pairs_of_numbers_that_no_video_has():
+    assert implausible(13.3, 5.4)
+    assert not implausible(6.4, 7.8)
+    assert not implausible(13.3, 0.5)

@@ -29,7 +29,7 @@ def prepared(
     """The crops, and the sound (n,) int16."""
     clip = Clip(path, path.name, "s", "c", start_s=start_s, end_s=end_s)
     # Every frame is searched, so that a frame's box does not hang on those around it.
-    settings = Recipe(detect_every=1, **recipe)  # type: ignore[arg-type]
+    settings = Recipe(detect_every=1, smooth=False, **recipe)  # type: ignore[arg-type]
     record = prepare_clip(clip, folder, settings, build_detector("centerface"))
     assert (record["start_s"], record["end_s"]) == (start_s or None, end_s)
     assert record["duration_s"] == pytest.approx(record["n_frames"] / record["fps"])

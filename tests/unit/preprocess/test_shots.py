@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from preprocess.cuts import Cutter, parts_of
+from preprocess.cuts import Cutter, divide, parts_of
 from preprocess.settings import Cut, Job
 from preprocess.sources import Clip
-from preprocess.steps.shots import divide, scene_starts
 from tests.integration.test_preprocess import Runner
 from tests.unit.preprocess.clips import grey, portrait, write_video
 from w2l.errors import UserError
+from w2l.video.shots import scene_starts
 
 
 def test_scenes_begin_where_the_picture_changes():

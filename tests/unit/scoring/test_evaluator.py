@@ -23,7 +23,8 @@ from w2l.video import AudioTrack, VideoWriter
 
 BOX = (40, 80, 50, 90)  # top, bottom, left, right of a 160×120 picture
 N = 60
-SMALL = {"min_face_size": 20.0, "min_track_frames": 24}
+# Whole pictures flicker with the sound here, which looks like cuts.
+SMALL = {"min_face_size": 20.0, "min_track_frames": 24, "shots": False}
 
 
 class FacesAt:
@@ -217,3 +218,20 @@ def test_face_crop_truncates_and_clips():
     np.testing.assert_array_equal(face_crop(frame, np.array([-4, -1, 40, 50.0])), frame)
     assert face_crop(frame, np.array([40.0, 0, 50, 10])) is None
     assert face_crop(frame, np.full(4, np.nan)) is None
+
+
+def test_a_cut_ends_a_track(tmp_path):
+    """The face stands still, but the scene changes in the middle."""
+    path = tmp_path / "cut.mkv"
+    rng = np.random.default_rng(0)
+    scenes = rng.integers(0, 255, (2, 12, 16, 3)).repeat(10, axis=1).repeat(10, axis=2)
+    sound = AudioTrack(write_wav(tmp_path / "a.wav", loudness(0)))
+    with VideoWriter(path, 25, (160, 120), sound, codec="ffv1") as writer:
+        for number in range(N):
+            writer.write(scenes[number // 30].astype(np.uint8))
+    spans = {True: [(0, 30), (30, 30)], False: [(0, N)]}
+    for shots, expected in spans.items():
+        tracks = score(path, shots=shots).tracks
+        assert [(track.start_frame, track.n_frames) for track in tracks] == expected
+        assert [len(track.thumbnails) for track in tracks] == [5] * len(tracks)
+        assert tracks[0].thumbnails[0].shape[0] == 96

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from pyarrow import parquet
 from rich.console import Console
 
-from w2l.metrics import lse, summarize
+from w2l.metrics import confidence_over_time, lse, summarize, unpadded_lse
 from w2l.scoring import ClipScore, CosineResult, SyncResult, TrackScore, to_json
+from w2l.scoring.page import write_page
 from w2l.scoring.report import clip_names, plot_clip, score_table, summary_line, write_json
 from w2l.scoring.results import SkippedTrack
+from w2l.scoring.tables import write_tables
 
 SCORES = {"lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0", "n_windows", "start_frame",
           "cosine", "syncnet_cosine"}  # fmt: skip
 
 
 def sync_result(best: int = 3, lowest: float = 5.0) -> SyncResult:
-    curve = torch.full((31, 2), 10.0)
-    curve[15 - best] = lowest
-    curve[15] += 1
-    return SyncResult(lse(curve), 60, 0.1, 0.8)
+    distances = torch.full((31, 60), 10.0)
+    distances[15 - best] = lowest
+    distances[15] += 1
+    return SyncResult(
+        lse(distances),
+        unpadded_lse(distances),
+        distances.numpy(),
+        confidence_over_time(distances).numpy(),
+        n_windows=60,
+        cosine_at_0=0.1,
+        cosine_at_best=0.8,
+    )
 
 
 def cosine_result(values=(0.5, 0.7, 0.9)) -> CosineResult:
@@ -149,3 +162,52 @@ def test_clips_of_the_same_name_are_told_apart() -> None:
         "b/c/2.mp4",
     ]
     assert names("1.mp4", "b/1.mp4") == ["1.mp4", "b/1.mp4"]
+
+
+def test_a_set_has_spread_and_a_histogram_of_offsets():
+    got = scores([*clips(), ClipScore("c.mp4", [TrackScore(0, 65, sync_result(3, 6.0))])])
+    statistics = got["statistics"]
+    values = [5.0, 7.0, 6.0]
+    assert statistics["lse_d"]["mean"] == pytest.approx(np.mean(values))
+    assert statistics["lse_d"]["median"] == 6
+    error = np.std(values, ddof=1) / np.sqrt(3)
+    assert statistics["lse_d"]["standard_error"] == pytest.approx(error)
+    assert statistics["lse_d"]["count"] == 3
+    assert statistics["cosine"]["count"] == 2
+    assert statistics["offsets"] == {"-1": 1, "3": 2}
+    assert got["n_skipped_tracks"] == 1
+    assert got["failures"] == {"bad.mp4 has no sound.": 1}
+    alone = scores(clips()[:1])["statistics"]
+    assert alone["lse_d"]["standard_error"] is None
+    assert scores(clips()[2:])["statistics"]["lse_d"] is None
+
+
+def test_tables_have_a_row_per_face_and_per_failure(tmp_path):
+    write_tables(clips(), tmp_path / "scores.json")
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        read = list(csv.DictReader(file))
+    table = parquet.read_table(tmp_path / "scores.parquet").to_pylist()
+    assert [row["path"] for row in read] == [row["path"] for row in table]
+    assert [row["path"] for row in read] == ["a/one.mp4", *["a/two [x].mp4"] * 3, "bad.mp4"]
+    assert [row["face"] for row in table] == [1, 1, 2, 3, None]
+    assert [row["lse_d"] for row in table] == [5, 7, None, None, None]
+    assert [row["offset"] for row in table] == [3, -1, None, None, None]
+    assert table[0]["cosine"] == pytest.approx(0.7)
+    assert table[3]["error"] == "the sound is over"
+    assert read[4]["error"] == "bad.mp4 has no sound."
+    assert read[4]["lse_d"] == ""
+
+
+def test_the_page_has_every_clip_and_needs_nothing_else(tmp_path):
+    given = clips()
+    given[0].tracks[0] = replace(given[0].tracks[0], thumbnails=[np.zeros((96, 80, 3), np.uint8)])
+    given[0].plot = "one.png"
+    plot_clip(given[0], tmp_path / "one.png")
+    content = to_json(given, "track", {"jpeg": False}, {"syncnet": None})
+    text = write_page(given, content, tmp_path / "scores.json").read_text()
+    assert (tmp_path / "scores.html").is_file()
+    for words in ("Protocol <b>track</b>", "jpeg=False", "a/two [x].mp4", "bad.mp4 has no sound.",
+                  "LSE-D unpadded", "standard error", "1 tracks skipped", "+3"):  # fmt: skip
+        assert words in text, words
+    assert text.count("<img") == 2
+    assert 'src="http' not in text

@@ -1,16 +1,16 @@
-"""Where a video is cut: at the changes of scene, and where a scene is too long."""
+"""Where the scene changes."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from fractions import Fraction
-from math import ceil
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from scenedetect import ContentDetector, FrameTimecode
 
-from w2l.video import VideoReader
+from w2l.video.reader import VideoReader
 from w2l.windows import FPS
 
 THRESHOLD = 27.0  # PySceneDetect's own and the published evaluation's
@@ -36,17 +36,18 @@ def scene_starts(
     return starts, count
 
 
-def scenes_of(reader: VideoReader) -> list[tuple[float, float]]:
-    """Beginning and end of each scene in seconds after the video's first picture.
+def shots_of(path: str | Path, width: int) -> list[tuple[int, int]]:
+    """First frame of each shot and the frame after its last, at 25 frames/s.
 
     Args:
-        reader: the video at 25 frames/s, small: see `small`.
+        path: a video.
+        width: of its pictures.
     """
-    starts, count = scene_starts(reader)
-    return [(a / FPS, b / FPS) for a, b in zip(starts, [*starts[1:], count], strict=True)]
+    starts, count = scene_starts(small(path, width))
+    return list(pairwise([*starts, count]))
 
 
-def small(path: str, width: int) -> VideoReader:
+def small(path: str | Path, width: int) -> VideoReader:
     """The video at 25 frames/s, no wider than `WIDTH`.
 
     Args:
@@ -54,14 +55,3 @@ def small(path: str, width: int) -> VideoReader:
         width: its own.
     """
     return VideoReader(path, FPS, scale=Fraction(min(WIDTH, width), width))
-
-
-def divide(scenes: Iterable[tuple[float, float]], max_seconds: float) -> list[tuple[float, float]]:
-    """Scenes longer than `max_seconds` in as few equal parts as are not, at whole frames."""
-    parts = []
-    for start, end in scenes:
-        first, last = round(start * FPS), round(end * FPS)
-        n = max(1, ceil((last - first) / (max_seconds * FPS)))
-        edges = [first + (last - first) * i // n for i in range(n + 1)]
-        parts += [(a / FPS, b / FPS) for a, b in itertools.pairwise(edges)]
-    return parts

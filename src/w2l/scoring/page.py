@@ -1,0 +1,123 @@
+"""The scores of a set on one page, with the curves and pictures that they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from w2l.files import atomic_path
+from w2l.html import page, picture
+from w2l.scoring.results import ClipScore, TrackScore
+
+SHOWN = 50  # clips with their curves; the tables have all
+NAMES = {
+    "lse_d": "LSE-D ↓", "lse_c": "LSE-C ↑", "lse_d_at_0": "LSE-D at 0 ↓",
+    "lse_c_at_0": "LSE-C at 0 ↑", "lse_d_unpadded": "LSE-D unpadded ↓",
+    "lse_c_unpadded": "LSE-C unpadded ↑", "cosine": "cosine of the expert ↑",
+}  # fmt: skip
+
+
+def write_page(clips: Sequence[ClipScore], scores: dict[str, Any], output: Path) -> Path:
+    """Write `<output's stem>.html`.
+
+    Args:
+        clips: as scored; their plots lie beside `output`.
+        scores: the content of scores.json.
+        output: scores.json.
+    """
+    counts = (
+        f"{scores['n_scored']} clips scored, {scores['n_tracks']} tracks; "
+        f"{scores['n_failed']} clips failed, {scores['n_skipped_tracks']} tracks skipped"
+    )
+    settings = ", ".join(f"{key}={value}" for key, value in scores["settings"].items())
+    weights = "; ".join(
+        f"{name}: {Path(entry['file']).name}, SHA-256 {entry['sha256'][:16]}…"
+        for name, entry in scores["weights"].items()
+        if entry
+    )
+    parts = [
+        f"<p>Protocol <b>{escape(scores['protocol'])}</b>. {escape(counts)}.</p>",
+        f'<p class="small">{escape(settings)}<br>{escape(weights)}</p>',
+        _statistics(scores["statistics"]),
+        _offsets(scores["statistics"]["offsets"]),
+        *_failures(scores["failures"]),
+        f"<h2>The clips</h2>{_clips(clips)}",
+        *_figures(clips, output.parent),
+    ]
+    target = output.with_suffix(".html")
+    with atomic_path(target) as temporary:
+        temporary.write_text(page("Lip sync", parts), encoding="utf-8")
+    return target
+
+
+def _statistics(statistics: dict[str, Any]) -> str:
+    rows = [
+        [title, *(_number(entry[key]) for key in ("mean", "standard_error", "median")),
+         str(entry["count"])]
+        for key, title in NAMES.items()
+        if (entry := statistics[key])
+    ]  # fmt: skip
+    return _table(["", "mean", "standard error", "median", "tracks"], rows)
+
+
+def _offsets(found: dict[str, int]) -> str:
+    if not found:
+        return ""
+    rows = [[f"{int(offset):+d}", str(count)] for offset, count in found.items()]
+    return (
+        "<h2>Offsets</h2><p>In frames at 25 fps, positive where the sound is early.</p>"
+        + _table(["offset", "tracks"], rows)
+    )
+
+
+def _failures(failures: dict[str, int]) -> Iterator[str]:
+    if failures:
+        rows = [[reason, str(count)] for reason, count in failures.items()]
+        yield "<h2>Not scored</h2>" + _table(["why", "clips"], rows)
+
+
+def _clips(clips: Sequence[ClipScore]) -> str:
+    rows = [
+        [clip.path, str(number), *(_number(track.to_dict()[key]) for key in list(NAMES)[:6]),
+         "" if track.sync is None else f"{track.sync.lse.offset:+d}"]
+        for clip in clips
+        for number, track in enumerate(clip.tracks, 1)
+    ]  # fmt: skip
+    return _table(["clip", "face", *list(NAMES.values())[:6], "offset"], rows)
+
+
+def _figures(clips: Sequence[ClipScore], folder: Path) -> Iterator[str]:
+    shown = [clip for clip in clips if clip.plot and (folder / clip.plot).is_file()]
+    for clip in shown[:SHOWN]:
+        yield f"<h2>{escape(Path(clip.path).name)}</h2>"
+        for number, track in enumerate(clip.tracks, 1):
+            if len(track.thumbnails):
+                yield picture(_strip(track), f"face {number}, what was scored", "image/jpeg")
+        assert clip.plot is not None
+        yield picture((folder / clip.plot).read_bytes(), clip.path)
+    if len(shown) > SHOWN:
+        yield f'<p class="small">{len(shown) - SHOWN} more have their plots beside this page.</p>'
+
+
+def _strip(track: TrackScore) -> bytes:
+    return cv2.imencode(".jpg", np.hstack(list(track.thumbnails)))[1].tobytes()
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f'<th style="overflow-wrap: normal">{escape(cell)}</th>' for cell in header)
+    body = "".join(
+        f"<tr><td>{escape(row[0])}</td>"
+        + "".join(f'<td class="number">{escape(cell)}</td>' for cell in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
