@@ -84,22 +84,8 @@ def lse(distances: Tensor) -> LSE:
     Raises:
         ValueError: another shape, no window, or a distance that is not finite.
     """
-    if distances.ndim != 2 or distances.shape[0] % 2 == 0 or distances.shape[1] < 1:
-        raise ValueError(f"distances must be (2·vshift + 1, N ≥ 1), got {tuple(distances.shape)}")
-    if not torch.isfinite(distances).all():
-        raise ValueError("distances must be finite: the embeddings hold NaN or infinity")
-    curve = distances.mean(dim=1)
-    vshift = len(curve) // 2
-    best = int(curve.argmin())
-    median = curve.median()
-    return LSE(
-        lse_d=float(curve[best]),
-        lse_c=float(median - curve[best]),
-        offset=vshift - best,
-        lse_d_at_0=float(curve[vshift]),
-        lse_c_at_0=float(median - curve[vshift]),
-        curve=curve,
-    )
+    _check(distances)
+    return _of(distances.mean(dim=1))
 
 
 def unpadded_lse(distances: Tensor) -> LSE:
@@ -118,17 +104,29 @@ def unpadded_lse(distances: Tensor) -> LSE:
     Raises:
         ValueError: as `lse`.
     """
-    padded = lse(distances)  # checks the argument
+    _check(distances)
     shifts, n = distances.shape
     vshift = shifts // 2
     partner = torch.arange(n) + torch.arange(-vshift, vshift + 1)[:, None]
     real = ((partner >= 0) & (partner < n)).to(distances.device)
     count = real.sum(dim=1)
     curve = (distances * real).sum(dim=1) / count
-    curve = curve.masked_fill(2 * count < n, torch.nan)
+    return _of(curve.masked_fill(2 * count < n, torch.nan))
+
+
+def _check(distances: Tensor) -> None:
+    if distances.ndim != 2 or distances.shape[0] % 2 == 0 or distances.shape[1] < 1:
+        raise ValueError(f"distances must be (2·vshift + 1, N ≥ 1), got {tuple(distances.shape)}")
+    if not torch.isfinite(distances).all():
+        raise ValueError("distances must be finite: the embeddings hold NaN or infinity")
+
+
+def _of(curve: Tensor) -> LSE:
+    """The scores of a curve (S,), in which NaN marks an offset that does not compete."""
+    vshift = len(curve) // 2
     best = int(curve.nan_to_num(torch.inf).argmin())
     median = curve.nanmedian()
-    return padded._replace(
+    return LSE(
         lse_d=float(curve[best]),
         lse_c=float(median - curve[best]),
         offset=vshift - best,

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
@@ -19,6 +18,7 @@ from w2l.errors import UserError
 from w2l.files import atomic_path
 from w2l.video.audio_track import AudioTrack
 from w2l.video.rate import exact_rate
+from w2l.video.sink import PictureSink
 
 SOUND, ABOUT = "sound.wav", "about.json"
 _OURS = re.compile(rf"\d{{6,}}\.png|{re.escape(SOUND)}|{re.escape(ABOUT)}")
@@ -52,7 +52,7 @@ def check_folder(path: str | Path) -> None:
                 )
 
 
-class PngWriter:
+class PngWriter(PictureSink):
     """A folder of `000000.png`, `000001.png`, …, `sound.wav` and `about.json` (rate, tags).
 
     The folder appears whole or not at all; one of an earlier run is replaced. Sound has the
@@ -82,7 +82,6 @@ class PngWriter:
         self.fps = exact_rate(fps)
         self.size = size
         self._audio, self._metadata = audio, dict(metadata or {})
-        self._written = 0
 
     def __enter__(self) -> PngWriter:
         with ExitStack() as stack:
@@ -96,29 +95,10 @@ class PngWriter:
             self._stack = stack.pop_all()
         return self
 
-    def write(self, frame: np.ndarray) -> None:
-        """Append one picture: (height, width, 3) uint8 BGR."""
-        if frame.shape != (self.size[1], self.size[0], 3) or frame.dtype != np.uint8:
-            raise ValueError(
-                f"expected uint8 pictures of {self.size[0]}×{self.size[1]}, "
-                f"not {frame.dtype} {frame.shape}"
-            )
+    def _append(self, frame: np.ndarray) -> None:
         write_png(self._folder / f"{self._written:06d}.png", frame, self._metadata)
-        self._written += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is not None:
-            self._stack.__exit__(kind, error, trace)
-            return
-        with self._stack:
-            if self._written == 0:
-                raise ValueError(f"no picture was written to {self.path}")
-            about = {"fps": str(self.fps), "frames": self._written, **self._metadata}
-            (self._folder / ABOUT).write_text(
-                json.dumps(about, indent=1, ensure_ascii=False) + "\n", "utf-8"
-            )
+    def _finish(self) -> None:
+        about = {"fps": str(self.fps), "frames": self._written, **self._metadata}
+        text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+        (self._folder / ABOUT).write_text(text, "utf-8")

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import cast
 
 import av
@@ -23,13 +22,14 @@ from w2l.video.codecs import CodecName, find_codec, find_encoder
 from w2l.video.decode import ACCURATE
 from w2l.video.look import Look
 from w2l.video.rate import exact_rate
+from w2l.video.sink import PictureSink
 
 _MP4 = {".mp4", ".m4v", ".mov"}
 # Sound is handed to the muxer this far ahead of the pictures, so that it need not hold many.
 _AHEAD_S = Fraction(1, 2)
 
 
-class VideoWriter:
+class VideoWriter(PictureSink):
     """Encode BGR pictures once, by one of the codecs of `CODECS`.
 
     All but FFV1 halve the colours' resolution, which needs even sizes, so an odd one is made even
@@ -83,7 +83,6 @@ class VideoWriter:
         self._options = {k: str(v) for k, v in given.items() if v is not None}
         self._metadata = dict(metadata or {})
         self._reformatter = VideoReformatter()
-        self._written = 0
 
     def __enter__(self) -> VideoWriter:
         with ExitStack() as stack:
@@ -98,34 +97,16 @@ class VideoWriter:
             self._stack = stack.pop_all()
         return self
 
-    def write(self, frame: np.ndarray) -> None:
-        """Append one picture: (height, width, 3) uint8 BGR."""
-        if frame.shape != (self.size[1], self.size[0], 3) or frame.dtype != np.uint8:
-            raise ValueError(
-                f"expected uint8 pictures of {self.size[0]}×{self.size[1]}, "
-                f"not {frame.dtype} {frame.shape}"
-            )
+    def _append(self, frame: np.ndarray) -> None:
         picture = self._converted(frame)
         picture.pts, picture.time_base = self._written, 1 / self.fps
         self._container.mux(self._video.encode(picture))
         self._mux_sound(self._written / self.fps + _AHEAD_S)
-        self._written += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is not None:
-            self._stack.__exit__(kind, error, trace)
-            return
-        with self._stack:
-            if self._written == 0:
-                raise ValueError(f"no picture was written to {self.path}")
-            self._container.mux(self._video.encode(None))
-            self._mux_sound(None)
-            self._container.close()
+    def _finish(self) -> None:
+        self._container.mux(self._video.encode(None))
+        self._mux_sound(None)
+        self._container.close()
 
     def _open(self, temporary: Path) -> OutputContainer:
         options = {}
