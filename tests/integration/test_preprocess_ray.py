@@ -15,9 +15,12 @@ from tests.unit.preprocess.clips import good
 ROOT = Path(__file__).resolve().parents[2]
 
 
+SAME = ("duplicates=none", "min_frames=16")  # the clips are copies, and short
+
+
 def preprocess(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "preprocess", "storage=folder", "device=cpu", *arguments],
+        [sys.executable, "-m", "preprocess", "storage=folder", "device=cpu", *SAME, *arguments],
         cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
