@@ -89,7 +89,7 @@ def pack(root: Path, storage: str, image_size: int) -> int:
     """Make shards as a user does; returns bytes per hour of video."""
     values = ["source=prepared", f"data_root={root}", f"out={root}"]
     values += [f"image_size={image_size}", f"storage={storage}"]
-    command = [sys.executable, "-m", "preprocess", *values]  # applications do not import each other
+    command = [sys.executable, "-m", "preprocess", *values]  # as a user does
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     path = root / shard_folder(storage, image_size) / INDEX
     shards = [

@@ -28,7 +28,7 @@ class Track(NamedTuple):
 
 def detect_video(
     frames: Iterable[np.ndarray],
-    detector: FaceDetector,
+    detector: FaceDetector | FacesByIndex,
     every: int = 5,
     batch_size: int = 8,
 ) -> Iterator[Faces]:
@@ -41,7 +41,7 @@ def detect_video(
 
     Args:
         frames: (H, W, 3) uint8 BGR.
-        detector: one with a method `at(index)`, as `BoxFile` has, is asked by frame number.
+        detector: one that is `FacesByIndex`, as `BoxFile` is, is asked by frame number.
         every: 1 searches each frame.
         batch_size: frames given to the detector at once.
 

@@ -17,6 +17,7 @@ import numpy as np
 from w2l import boxes as box_ops
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, Faces
+from w2l.faces.detector import FacesByIndex
 from w2l.faces.track import detect_video, first, link, select
 from w2l.inference.report import clock
 
@@ -100,7 +101,7 @@ def fixed_plan(box: np.ndarray, n_frames: int, height: int, width: int) -> FaceP
 
 def find_faces(
     frames: Iterable[np.ndarray],
-    detector: FaceDetector,
+    detector: FaceDetector | FacesByIndex,
     options: FaceOptions,
     size: tuple[int, int],
     path: Path,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -113,12 +112,13 @@ def plan_near(
     every = options.faces.detect_every
     start = max(0, number - NEAR) // every * every
     stop = -(-(number + NEAR) // every) * every + 1
+    faces: FaceDetector | FacesByIndex = detector
     if isinstance(detector, FacesByIndex):
-        detector = _From(detector, start)
+        faces = _From(detector, start)
     size = (source.height, source.width)
     frames = source.read(start, stop)
     try:
-        return find_faces(frames, detector, options.faces, size, source.path, source.fps, start)
+        return find_faces(frames, faces, options.faces, size, source.path, source.fps, start)
     except NoFaceError as error:
         if options.faces.missing_face != "error":
             return FacePlan(np.zeros((1, 4), np.int32), {number: NO_FACE}, number)
@@ -134,9 +134,6 @@ class _From:
 
     def __init__(self, faces: FacesByIndex, start: int) -> None:
         self._faces, self._start = faces, start
-
-    def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:
-        raise NotImplementedError("asked by frame number")
 
     def at(self, index: int) -> Faces:
         return self._faces.at(self._start + index)
