@@ -34,7 +34,10 @@ def same_files(clips: Sequence[Clip]) -> dict[str, str]:
             content = clip.url
             if content is None:
                 if clip.path not in hashes:
-                    hashes[clip.path] = sha256(clip.path)
+                    try:
+                        hashes[clip.path] = sha256(clip.path)
+                    except OSError:  # said of the clip when it is prepared
+                        hashes[clip.path] = str(clip.path)
                 content = hashes[clip.path]
             first = earlier.setdefault((content, clip.start_s, clip.end_s), clip)
             if first is not clip:

@@ -42,6 +42,17 @@ def test_bytes_and_times_make_a_duplicate(tmp_path):
     assert same_files(parts) == {"s/2": "s/0", "s/3": "s/1"}
 
 
+def test_a_file_that_cannot_be_read_is_no_duplicate(tmp_path, monkeypatch):
+    for name in "ab":
+        (tmp_path / name).write_text("same")
+
+    def refuse(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("preprocess.duplicates.sha256", refuse)
+    assert same_files([clip(tmp_path / name, name) for name in "ab"]) == {}
+
+
 def test_addresses_are_compared_as_they_are(tmp_path):
     rows = [
         clip(tmp_path / "x", str(i), url=f"http://example.org/{i % 2}", end_s=float(i // 2))
