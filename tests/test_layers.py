@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     [
-        "errors", "files", "windows", "media", "html", "audio", "video", "boxes", "weights",
-        "engine", "filelists",
+        "ahead", "errors", "files", "memory", "windows", "media", "html", "audio", "video", "boxes",
+        "weights", "engine", "filelists",
     ],
     ["models", "losses", "metrics", "faces"],
     ["data", "checkpoints", "scoring"],
@@ -23,7 +23,7 @@ LAYERS = [
 ]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The ground of layer 0: any module of it may stand on them.
-GROUND = {"errors", "files", "windows", "media", "html"}
+GROUND = {"ahead", "errors", "files", "memory", "windows", "media", "html"}
 APPLICATIONS = ("preprocess", "evaluation", "benchmarks")
 # package → prefixes of modules that may import it
 CONFINED = {

@@ -1,6 +1,7 @@
 """The whole job, from files to a file, as two passes of bounded memory.
 
 Pass 1 decodes and detects and keeps boxes only; pass 2 decodes again, generates, blends, encodes.
+Decoding, generating and encoding each have a thread of their own, a few pictures apart.
 Decoding twice costs a few per cent of the generator's time, and buys that all is known before
 the first frame is written (gaps, who is who, smoothing over frames to come), that a video without a
 face fails before hours of generating, and that memory does not grow with the length.
@@ -8,6 +9,7 @@ face fails before hours of generating, and that memory does not grow with the le
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,6 +19,7 @@ from typing import Protocol, TypeVar
 import cv2
 import numpy as np
 
+from w2l.ahead import ahead, behind
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.mel import N_FFT, log_mel
 from w2l.audio.waveform import load_audio
@@ -36,6 +39,8 @@ from w2l.scoring import CosineResult, SyncScorer
 from w2l.video import AudioTrack, PngWriter, VideoWriter
 
 T = TypeVar("T")
+
+AHEAD_BYTES = 64 * 2**20  # of pictures that each thread holds at once
 
 
 class Progress(Protocol):
@@ -134,13 +139,22 @@ def sync_video(
     report = SyncReport(Path(outfile), source.fps)
     if scorer is not None:
         report.cosine = compare(source, plan, voice, len(windows), scorer, progress)
+
+    def write(picture: Picture) -> None:
+        writer.write(layout(picture, plan.box(picture.number)))
+
+    pictures = synced(source, plan, windows, lipsync, options)
     with writer:
-        for picture in progress(
-            synced(source, plan, windows, lipsync, options), "syncing", len(windows)
-        ):
-            writer.write(layout(picture, plan.box(picture.number)))
+        written = behind(pictures, write, look_ahead(source, options))
+        for picture in progress(written, "syncing", len(windows)):
             report.count(plan.reasons.get(picture.number))
     return report
+
+
+def look_ahead(source: Source, options: SyncOptions) -> int:
+    """How many pictures each thread may be ahead: a batch, or what `AHEAD_BYTES` hold."""
+    room = AHEAD_BYTES // (source.height * source.width * 3)
+    return max(1, min(options.batch_size, room))
 
 
 def open_writer(
@@ -189,7 +203,8 @@ def plan_faces(
     if detector is None:
         raise ValueError("plan_faces needs a detector or options.box")
     total = min(n_frames, source.n_frames_estimate)
-    frames = progress(source.read(0, n_frames), "finding faces", total)
+    coming = ahead(source.read(0, n_frames), look_ahead(source, options))
+    frames = progress(coming, "finding faces", total)
     size = (source.height, source.width)
     return find_faces(frames, detector, options.faces, size, source.path, source.fps)
 
@@ -211,11 +226,16 @@ def compare(
 def synced(
     source: Source, plan: FacePlan, windows: MelWindows, lipsync: LipSync, options: SyncOptions
 ) -> Iterator[Picture]:
-    """Pass 2: the output's pictures in order, `batch_size` of them in memory at a time."""
-    shown = enumerate(pictures(source, len(windows), options.extend))
-    while batch := list(islice(shown, options.batch_size)):
+    """Pass 2: the output's pictures in order, a batch of them in memory at a time."""
+    size = look_ahead(source, options)
+    shown = enumerate(ahead(pictures(source, len(windows), options.extend), size))
+    while batch := list(islice(shown, size)):
         heard = [(picture, windows[i]) for i, picture in batch]
-        yield from put_lips(heard, plan, lipsync, options)
+        batch.clear()
+        lips = deque(put_lips(heard, plan, lipsync, options))
+        heard.clear()
+        while lips:  # popped, so that each is freed when it has been written
+            yield lips.popleft()
 
 
 def put_lips(

@@ -1,0 +1,79 @@
+"""Batches that shrink until they fit into memory."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from w2l.errors import UserError
+
+R = TypeVar("R")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, of the machine or of a device."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True  # torch's own is not imported for its name
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "can't allocate memory" in text
+    )
+
+
+class Shrinking(Generic[R]):
+    """Calls a function of batches with as many items at once as memory has room for.
+
+    Where memory runs out the batch is halved and tried again, and later batches are no larger than
+    the one that fitted. Usable from several threads.
+
+    Args:
+        function: takes one or more sequences of the same length, gives one result per item.
+
+    Attributes:
+        limit: items at once; None until memory ran out.
+
+    Raises:
+        UserError: there is no room for a single item.
+    """
+
+    def __init__(self, function: Callable[..., Sequence[R]]) -> None:
+        self._function = function
+        self._lock = Lock()
+        self.limit: int | None = None
+
+    def __call__(self, *columns: Sequence[Any]) -> list[R]:
+        """The results for all items, in order."""
+        results: list[R] = []
+        count = len(columns[0])
+        while (done := len(results)) < count:
+            size = min(count - done, self.limit or count)
+            part = [column[done : done + size] for column in columns]
+            try:
+                results.extend(self._function(*part))
+                continue
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if size == 1:
+                    raise UserError(
+                        "There is not enough memory for a single picture: close other programs, "
+                        "take device=cpu, or make the pictures smaller (resize_factor=2)."
+                    ) from error
+                self._shrink(size)
+            # Outside of the handler, whose error holds what the failed call had allocated.
+            _free()
+        return results
+
+    def _shrink(self, failed: int) -> None:
+        with self._lock:
+            self.limit = min(failed // 2, self.limit or failed)
+
+
+def _free() -> None:
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,127 @@
+"""Reading ahead and writing behind: order, bounds, errors, and no thread left."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from w2l.ahead import ahead, behind
+
+
+def names() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith(("ahead", "behind"))]
+
+
+def test_items_come_in_order_and_the_thread_ends():
+    assert list(ahead(range(100), 3)) == list(range(100))
+    assert names() == []
+
+
+def test_no_more_is_made_than_asked_for():
+    made = []
+
+    def items():
+        for i in range(100):
+            made.append(i)
+            yield i
+
+    coming = ahead(items(), 3)
+    assert next(coming) == 0
+    time.sleep(0.1)
+    assert made == [0, 1, 2, 3]
+    coming.close()
+
+
+def test_items_are_made_while_the_consumer_works():
+    both = threading.Barrier(2, timeout=5)
+
+    def items():
+        yield 0
+        both.wait()  # passes only if this runs while the consumer waits below
+        yield 1
+
+    coming = ahead(items(), 1)
+    next(coming)
+    both.wait()
+    assert list(coming) == [1]
+
+
+def test_an_error_comes_up_in_its_place():
+    def items():
+        yield 1
+        raise OSError("disk")
+
+    coming = ahead(items(), 5)
+    assert next(coming) == 1
+    with pytest.raises(OSError, match="disk"):
+        next(coming)
+    assert names() == []
+
+
+def test_stopping_early_closes_what_is_read_in_its_own_thread():
+    closed = []
+
+    def items():
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.append(threading.current_thread().name)
+
+    coming = ahead(items(), 4)
+    next(coming)
+    coming.close()
+    assert len(closed) == 1
+    assert closed[0].startswith("ahead")
+    assert names() == []
+
+
+def test_work_is_done_in_order_and_all_of_it():
+    done = []
+    seen = list(behind(range(50), done.append, 4))
+    assert seen == done == list(range(50))
+    assert names() == []
+
+
+def test_work_stays_no_more_than_its_size_behind():
+    may_go, done = threading.Event(), []
+
+    def work(item):
+        may_go.wait(5)
+        done.append(item)
+
+    taken = []
+
+    def take():
+        taken.extend(behind(range(20), work, 3))
+
+    consumer = threading.Thread(target=take)
+    consumer.start()
+    time.sleep(0.1)
+    assert len(taken) <= 3
+    assert done == []
+    may_go.set()
+    consumer.join(5)
+    assert done == list(range(20))
+
+
+def test_an_error_of_the_work_ends_it():
+    def work(item):
+        if item == 2:
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        list(behind(range(100), work, 2))
+    assert names() == []
+
+
+def test_an_error_of_the_items_leaves_no_thread():
+    def items():
+        yield 1
+        raise ValueError("items")
+
+    with pytest.raises(ValueError, match="items"):
+        list(behind(items(), lambda item: None, 2))
+    assert names() == []

@@ -1,0 +1,65 @@
+"""Batches that do not fit are made smaller, and stay so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from w2l.errors import UserError
+from w2l.memory import Shrinking, is_out_of_memory
+
+
+class Roomy:
+    """Doubles numbers, as many at once as there is room for."""
+
+    def __init__(self, room: int, error: Exception) -> None:
+        self.room, self.error, self.calls = room, error, []
+
+    def __call__(self, numbers, others):
+        self.calls.append(len(numbers))
+        assert len(numbers) == len(others)
+        if len(numbers) > self.room:
+            raise self.error
+        return [a * b for a, b in zip(numbers, others, strict=True)]
+
+
+ERRORS = [
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
+def test_batches_shrink_and_remember(error):
+    function = Roomy(3, error)
+    shrinking = Shrinking(function)
+    numbers = list(range(10))
+    assert shrinking(numbers, [2] * 10) == [2 * n for n in numbers]
+    assert function.calls == [10, 5, 2, 2, 2, 2, 2]
+    function.calls.clear()
+    shrinking(numbers[:5], [1] * 5)
+    assert function.calls == [2, 2, 1]
+
+
+def test_all_at_once_where_there_is_room():
+    function = Roomy(100, MemoryError())
+    assert Shrinking(function)(np.arange(4), np.full(4, 3)) == [0, 3, 6, 9]
+    assert function.calls == [4]
+
+
+def test_other_errors_are_not_hidden():
+    with pytest.raises(RuntimeError, match="shapes"):
+        Shrinking(Roomy(1, RuntimeError("shapes do not match")))([1, 2], [1, 2])
+
+
+def test_no_room_at_all_is_one_sentence():
+    with pytest.raises(UserError, match="not enough memory"):
+        Shrinking(Roomy(0, MemoryError()))([1, 2, 3], [1, 2, 3])
+
+
+def test_a_real_allocation_that_fails_is_recognised():
+    with pytest.raises((MemoryError, RuntimeError)) as raised:
+        torch.empty(2**50, dtype=torch.uint8)
+    assert is_out_of_memory(raised.value)
