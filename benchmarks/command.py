@@ -14,6 +14,7 @@ from w2l.errors import UserError
 # name → module with `measure(cfg, console) -> dict`, imported when it is asked for. What it returns
 # holds `ratio` and `of`, in words what the ratio is of, and all that was measured.
 BENCHMARKS = {
+    "inference": "benchmarks.inference",
     "loader": "benchmarks.loader",
     "preparation": "benchmarks.preparation",
     "training": "benchmarks.training",

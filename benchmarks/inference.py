@@ -1,0 +1,129 @@
+"""Wall time and memory of syncing a video, against syncing as the released script does."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from rich.console import Console
+
+from benchmarks.face_videos import write_face_videos
+from benchmarks.preparation import published_detector
+from benchmarks.published_inference import read_all, search, sync_as_published
+from w2l.faces import build_detector
+from w2l.inference import Geometry, LipSync, SyncOptions, load_voice, open_source, sync_video
+from w2l.inference.sync import plan_faces
+from w2l.models import Generator
+from w2l.windows import FPS
+
+Seconds = dict[str, list[float]]
+
+
+def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+    """The same video both ways in turn, each run of ours in a process of its own."""
+    given = cfg.inference
+    size = (given.size[0], given.size[1])
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        (video,) = write_face_videos(
+            root, clips=1, frames=round(given.seconds * FPS), size=size, seed=cfg.seed
+        )
+        box = find_box(video)
+        network = {"width": given.width, "image_size": 96}
+        ours: Seconds = {"detected": [], "fixed_box": []}
+        theirs: Seconds = {"detected": [], "fixed_box": []}
+        memory = []
+        for turn in range(given.turns):
+            for name, fixed in (("detected", None), ("fixed_box", box)):
+                seconds, peak = in_process(sync, video, root / f"{turn}.mp4", fixed, network)
+                ours[name].append(seconds)
+                memory.append(peak)
+                console.print(f"ours, {name}: {seconds:.1f} s, peak {peak:.2f} GB")
+            frame, stages = in_process(
+                published_seconds, video, root, box, network, dict(given.published_frames)
+            )
+            theirs["detected"].append(given.seconds * FPS * frame["detected"])
+            theirs["fixed_box"].append(given.seconds * FPS * frame["fixed_box"])
+            console.print(f"published, ms a frame: {stages}")
+    ours_s = {name: statistics.median(values) for name, values in ours.items()}
+    theirs_s = {name: statistics.median(values) for name, values in theirs.items()}
+    return {
+        "ratio": round(theirs_s["detected"] / ours_s["detected"], 2),
+        "ratio_fixed_box": round(theirs_s["fixed_box"] / ours_s["fixed_box"], 2),
+        "of": f"wall seconds of syncing {given.seconds:g} s of {size[0]}x{size[1]}, as published "
+        "(measured on a piece, see published_frames, and multiplied) over ours by default",
+        "seconds": {name: round(value, 1) for name, value in ours_s.items()},
+        "published_seconds": {name: round(value, 1) for name, value in theirs_s.items()},
+        "published_ms_per_frame": stages,
+        "peak_gb": round(max(memory), 2),
+        "published_frames": dict(given.published_frames),
+        "threads": torch.get_num_threads(),
+        "turns": given.turns,
+    }
+
+
+def in_process(function: Any, *arguments: Any) -> Any:
+    """A function's result, from a fresh process, so that its memory is its own."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def random_generator(network: dict[str, Any]) -> Generator:
+    """Random weights cost as much as trained ones."""
+    torch.manual_seed(0)
+    return Generator(**network).eval()
+
+
+def sync(
+    video: Path, outfile: Path, box: np.ndarray | None, network: dict[str, Any]
+) -> tuple[float, float]:
+    """Sync with the defaults of `infer.py`; seconds, and the process's peak memory in GB."""
+    lipsync = LipSync(random_generator(network), "cpu")
+    start = time.perf_counter()
+    sync_video(
+        open_source(video, Geometry()),
+        load_voice(video),
+        outfile,
+        lipsync,
+        None if box is not None else build_detector(),
+        SyncOptions(box=box),
+    )
+    seconds = time.perf_counter() - start
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def published_seconds(
+    video: Path, root: Path, box: np.ndarray, network: dict[str, Any], frames: dict[str, int]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds a frame with and without the search for faces, and milliseconds by stage."""
+    generator = random_generator(network)
+    n, stages = sync_as_published(
+        video, video, root / "published.mp4", generator, limit=frames["fixed_box"], box=box
+    )
+    each = {name: value / n for name, value in stages.items()}
+    fixed = sum(each.values())
+    pictures, _ = read_all(video, frames["detected"])
+    detector = published_detector(root / "s3fd.pth")
+    start = time.perf_counter()
+    search(pictures, detector)
+    each["faces"] = (time.perf_counter() - start) / len(pictures)
+    return (
+        {"detected": fixed + each["faces"], "fixed_box": fixed},
+        {name: round(1e3 * value, 2) for name, value in each.items()},
+    )
+
+
+def find_box(video: Path) -> np.ndarray:
+    """The face's box in the first frame, for those who are given one."""
+    source = open_source(video, Geometry())
+    return plan_faces(source, 1, build_detector(), SyncOptions()).boxes[0]

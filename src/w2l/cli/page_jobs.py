@@ -1,0 +1,154 @@
+"""What the page does when its button is pressed: sync, score, and show both. Knows no Gradio."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from w2l.audio.waveform import load_audio
+from w2l.cli.evaluate import build_evaluator
+from w2l.cli.hydra_app import CONFIG_DIR
+from w2l.cli.infer import infer_one
+from w2l.cli.infer_networks import Networks
+from w2l.cli.published import PUBLISHED
+from w2l.errors import UserError
+from w2l.inference import SyncReport
+from w2l.inference.sync import Progress
+from w2l.scoring import ClipScore
+from w2l.scoring.report import plot_clip
+from w2l.video import VideoReader, is_image, probe
+
+# What browsers play; anything else is shown by its first picture.
+PLAYABLE_FILES = {".mp4", ".m4v", ".webm", ".mov"}
+PLAYABLE_CODECS = {"h264", "vp8", "vp9", "av1"}
+
+
+@dataclass(frozen=True)
+class PageResult:
+    """What is shown.
+
+    Attributes:
+        video: the synced one.
+        given_video: the input, where a browser can play it.
+        given_picture: else a picture of it.
+        plot: the scores' curves; None where there is nothing to score with.
+        text: what was done, in Markdown.
+    """
+
+    video: Path
+    given_video: Path | None
+    given_picture: Path | None
+    plot: Path | None
+    text: str
+
+
+class PageJobs:
+    """Syncs one after the other, with networks that are loaded once.
+
+    Args:
+        settings: of configs/app.yaml.
+        folder: where results go.
+    """
+
+    def __init__(self, settings: dict[str, Any], folder: Path) -> None:
+        self.settings, self.folder = settings, folder
+        self._networks = Networks()
+        self._quiet = Console(file=tempfile.SpooledTemporaryFile(mode="w+"))  # type: ignore[arg-type]
+        self._evaluator: Any = None
+
+    def sync(
+        self, face: str | None, audio: str | None, choices: dict[str, Any], progress: Progress
+    ) -> PageResult:
+        """Sync, score, and lay everything side by side.
+
+        Args:
+            face: file of a video or photo.
+            audio: file with sound.
+            choices: other keys of configs/infer.yaml.
+            progress: shows how far each stage is.
+
+        Raises:
+            UserError: something is missing or cannot be used.
+        """
+        if face is None or audio is None:
+            raise UserError("Give a video or photo, and a sound.")
+        self._check_length(audio)
+        job = self.folder / uuid.uuid4().hex[:12]
+        outfile = job / f"{Path(face).stem}_synced.mp4"
+        keys = {key: self.settings[key] for key in ("checkpoint", "device", "published")}
+        settings = defaults_of("infer", self.settings["published"])
+        settings |= {**keys, **choices, "face": face, "audio": audio, "outfile": str(outfile)}
+        report = infer_one(settings, self._networks, self._quiet, progress)
+        assert report is not None
+        plot, scores = self._score(outfile)
+        given = None if is_image(face) or not is_playable(Path(face)) else Path(face)
+        still = None if given else picture_of(Path(face), job)
+        return PageResult(outfile, given, still, plot, summary(report) + scores)
+
+    def _check_length(self, audio: str) -> None:
+        seconds, limit = len(load_audio(audio)) / 16_000, self.settings["max_seconds"]
+        if seconds > limit:
+            raise UserError(
+                f"The sound lasts {seconds:.0f} s, and this page takes {limit:g} s at most: "
+                "use a shorter one, or `python infer.py`, which has no limit."
+            )
+
+    def _score(self, video: Path) -> tuple[Path | None, str]:
+        """The plot of a video's scores and a line with them, or why there are none."""
+        try:
+            if self._evaluator is None:
+                settings = defaults_of("evaluate", self.settings["published"])
+                settings |= {key: self.settings[key] for key in ("syncnet", "expert", "device")}
+                self._evaluator, _ = build_evaluator(settings, self._quiet)
+            clip: ClipScore = self._evaluator.score(video)
+        except UserError as error:
+            return None, f"\n\nNot scored: {error}"
+        plot = video.with_suffix(".png")
+        plot_clip(clip, plot)
+        track = clip.tracks[0].to_dict()
+        named = {
+            "LSE-D ↓": track["lse_d"], "LSE-C ↑": track["lse_c"],
+            "offset (frames)": track["offset"],
+            "cosine of the expert ↑": (track["cosine"] or {}).get("mean"),
+        }  # fmt: skip
+        known = [f"{name} **{value:.3g}**" for name, value in named.items() if value is not None]
+        return plot, f"\n\nProtocol {self._evaluator.protocol.name}: " + ", ".join(known)
+
+
+def defaults_of(command: str, published: bool) -> dict[str, Any]:
+    """The settings of a command of which no key was given."""
+    cfg = OmegaConf.load(CONFIG_DIR / f"{command}.yaml")
+    assert isinstance(cfg, DictConfig)
+    for key in ("defaults", "hydra"):
+        cfg.pop(key)
+    settings: dict[str, Any] = OmegaConf.to_container(cfg)  # type: ignore[assignment]
+    return settings | (PUBLISHED[command] if published else {})
+
+
+def is_playable(video: Path) -> bool:
+    """Whether browsers play it."""
+    return video.suffix.lower() in PLAYABLE_FILES and probe(video).codec in PLAYABLE_CODECS
+
+
+def picture_of(face: Path, folder: Path) -> Path:
+    """Its first picture, as a file of `folder`."""
+    path = folder / "given.jpg"
+    cv2.imwrite(str(path), next(iter(VideoReader(face))))
+    return path
+
+
+def summary(report: SyncReport) -> str:
+    """What was done, and what was not."""
+    done = report.n_frames - report.n_untouched
+    seconds = float(report.n_frames / report.fps)
+    text = f"{done} of {report.n_frames} frames synced, {seconds:.2f} s."
+    if report.untouched:
+        text += " Left as they were:\n" + "".join(f"\n- {line}" for line in report.lines())
+    return text
