@@ -12,14 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import cv2
 import numpy as np
 
-from w2l.audio import SAMPLE_RATE
-from w2l.audio.mel import N_FFT, log_mel
-from w2l.audio.waveform import load_audio
 from w2l.boxes import crop
 from w2l.errors import UserError
 from w2l.faces import FaceDetector
@@ -29,9 +26,11 @@ from w2l.inference.lipsync import LipSync
 from w2l.inference.plan import FaceOptions, FacePlan, find_faces, fixed_plan
 from w2l.inference.provenance import CheckpointId, provenance
 from w2l.inference.report import SyncReport
+from w2l.inference.silence import Silence
 from w2l.inference.similarity import faces_at_25_fps
 from w2l.inference.source import Picture, Source, pictures
-from w2l.inference.timeline import Extend, MelWindows, frame_count
+from w2l.inference.timeline import Duration, Extend, MelWindows
+from w2l.inference.voice import Voice, fitted_track, mel_windows
 from w2l.scoring import CosineResult, SyncScorer
 from w2l.video import AudioTrack, PngWriter, VideoWriter
 
@@ -52,37 +51,16 @@ def silent(frames: Iterable[T], stage: str, total: int) -> Iterable[T]:
 
 
 @dataclass(frozen=True)
-class Voice:
-    """The new sound: as the generator hears it, and as it goes into the file."""
-
-    waveform: np.ndarray  # float32 (n,), 16 kHz mono
-    mel: np.ndarray  # float32 (80, 1 + n // 200)
-    track: AudioTrack
-
-
-def load_voice(path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> Voice:
-    """Decode the sound of any media file, from `start_s` to `end_s` seconds.
-
-    Raises:
-        UserError: missing, no sound in it, or too short.
-    """
-    waveform = load_audio(path, start_s=start_s, end_s=end_s)
-    if len(waveform) <= N_FFT // 2:
-        raise UserError(
-            f"{path}: {len(waveform) / SAMPLE_RATE:.3f} s of sound are too short to sync: "
-            "it takes more than 0.025 s."
-        )
-    return Voice(waveform, log_mel(waveform), AudioTrack(path, start_s, end_s))
-
-
-@dataclass(frozen=True)
 class SyncOptions:
     """How a video is synced.
 
     Attributes:
         faces: how faces are found and followed.
         box: fixed box (left, top, right, bottom) instead of a detector.
+        duration: what the result lasts as long as: "audio", "video", or the "shortest" of them.
         extend: how a video shorter than the sound goes on.
+        silence: what lips do where no voice is active: "sync" follows all sound, "close" closes
+            them, "pass" leaves them to the source; both need `Voice.speech`.
         quality: "improved" changes the mouth through a feathered mask, "fast" pastes the box.
         output: what is written.
         batch_size: faces that go through the generator at once.
@@ -92,11 +70,20 @@ class SyncOptions:
 
     faces: FaceOptions = field(default_factory=FaceOptions)
     box: np.ndarray | None = None
+    duration: Duration = "audio"
     extend: Extend = "pingpong"
+    silence: Silence = "sync"
     quality: Quality = "improved"
     output: OutputOptions = field(default_factory=OutputOptions)
     batch_size: int = 16
     published: bool = False
+
+    def __post_init__(self) -> None:
+        if self.published and self.duration != "audio":
+            raise UserError(
+                "published=true counts frames as the release does: leave out "
+                f"duration={self.duration}."
+            )
 
 
 def sync_video(
@@ -128,25 +115,26 @@ def sync_video(
         UserError: no face, a box beyond the picture, an unwritable output, …
     """
     layout = Layout((source.width, source.height), options.output, options.quality)
-    writer = open_writer(outfile, source, voice, layout.size, options, checkpoint)
     windows = mel_windows(source, voice, options, lipsync.lead_frames)
+    track = fitted_track(voice, len(windows), source, options.duration)
+    writer = open_writer(outfile, source, track, layout.size, options, checkpoint)
     plan = plan_faces(source, len(windows), detector, options, progress)
     report = SyncReport(Path(outfile), source.fps)
     if scorer is not None:
         report.cosine = compare(source, plan, voice, len(windows), scorer, progress)
     with writer:
-        for picture in progress(
-            synced(source, plan, windows, lipsync, options), "syncing", len(windows)
-        ):
-            writer.write(layout(picture, plan.box(picture.number)))
-            report.count(plan.reasons.get(picture.number))
+        done = progress(synced(source, plan, windows, lipsync, options), "syncing", len(windows))
+        for i, picture in enumerate(done):
+            reason = plan.reasons.get(picture.number) or windows.activity.reasons.get(i)
+            writer.write(layout(picture, None if reason else plan.box(picture.number)))
+            report.count(reason, closed=windows.activity.is_closed(i))
     return report
 
 
 def open_writer(
     outfile: str | Path,
     source: Source,
-    voice: Voice,
+    track: AudioTrack,
     size: tuple[int, int],
     options: SyncOptions,
     checkpoint: CheckpointId | None = None,
@@ -159,21 +147,9 @@ def open_writer(
     tags = provenance(options.quality, checkpoint)
     codec = options.output.codec
     if codec == "png":
-        return PngWriter(outfile, source.fps, size, voice.track, tags)
+        return PngWriter(outfile, source.fps, size, track, tags)
     look = None if options.published else source.look
-    return VideoWriter(
-        outfile, source.fps, size, voice.track, codec=codec, metadata=tags, look=look
-    )
-
-
-def mel_windows(
-    source: Source, voice: Voice, options: SyncOptions, lead_frames: int = 0
-) -> MelWindows:
-    """One mel window per output frame, `lead_frames` early where the generator learned that."""
-    if options.published:
-        return MelWindows(voice.mel, source.fps)
-    n_frames = frame_count(len(voice.waveform), SAMPLE_RATE, source.fps)
-    return MelWindows(voice.mel, source.fps, n_frames, lead_frames)
+    return VideoWriter(outfile, source.fps, size, track, codec=codec, metadata=tags, look=look)
 
 
 def plan_faces(
@@ -214,12 +190,25 @@ def synced(
     """Pass 2: the output's pictures in order, `batch_size` of them in memory at a time."""
     shown = enumerate(pictures(source, len(windows), options.extend))
     while batch := list(islice(shown, options.batch_size)):
-        heard = [(picture, windows[i]) for i, picture in batch]
+        heard = [hear(i, picture, windows) for i, picture in batch]
         yield from put_lips(heard, plan, lipsync, options)
 
 
+class Heard(NamedTuple):
+    """A picture, and what it is to say."""
+
+    picture: Picture  # changed in place
+    mel: np.ndarray  # float32 (80, 16)
+    strength: float  # share of the generated mouth, in [0, 1]
+
+
+def hear(index: int, picture: Picture, windows: MelWindows) -> Heard:
+    """What output frame `index` says, and how much of it is seen."""
+    return Heard(picture, windows[index], float(windows.activity.strength[index]))
+
+
 def put_lips(
-    batch: Sequence[tuple[Picture, np.ndarray]],
+    batch: Sequence[Heard],
     plan: FacePlan,
     lipsync: LipSync,
     options: SyncOptions,
@@ -227,19 +216,22 @@ def put_lips(
     """Pictures that say what they hear, those without a face as they are.
 
     Args:
-        batch: pictures, changed in place, each with its mel window, float32 (80, 16).
+        batch: pictures with what they say; those of strength 0 stay as they are too.
         plan, lipsync, options: as for `sync_video`.
     """
-    shown = [picture for picture, _ in batch]
+    shown = [heard.picture for heard in batch]
     if options.output.view == "side_by_side":
         shown = [picture._replace(given=picture.frame.copy()) for picture in shown]
-    found = [(p.frame, box, mel) for p, mel in batch if (box := plan.box(p.number)) is not None]
+    found = [
+        (picture.frame, box, mel, strength)
+        for picture, mel, strength in batch
+        if strength > 0 and (box := plan.box(picture.number)) is not None
+    ]
     if found:
         size = (lipsync.image_size, lipsync.image_size)
-        crops = [cv2.resize(crop(frame, box), size) for frame, box, _ in found]
+        crops = [cv2.resize(crop(frame, box), size) for frame, box, *_ in found]
         put_back = paste if options.quality == "fast" else blend
-        for (frame, box, _), face in zip(
-            found, lipsync(crops, [mel for _, _, mel in found]), strict=True
-        ):
-            put_back(frame, box, face)
+        faces = lipsync(crops, [mel for _, _, mel, _ in found])
+        for (frame, box, _, strength), face in zip(found, faces, strict=True):
+            put_back(frame, box, face, strength)
     return shown
