@@ -32,12 +32,23 @@ class Voice:
         mel: of the waveform, float32 (80, 1 + n // 200).
         track: what goes into the file.
         speech: where a voice is active, (k, 2) seconds; None where nobody asked.
+        exact_s: length of the track, where the waveform's is rounded.
     """
 
     waveform: np.ndarray
     mel: np.ndarray
     track: AudioTrack
     speech: np.ndarray | None = None
+    exact_s: Fraction | None = None
+
+    @property
+    def seconds(self) -> Fraction:
+        """Length of the sound."""
+        return self.exact_s or Fraction(len(self.waveform), SAMPLE_RATE)
+
+    def frames(self, fps: Fraction) -> int:
+        """How many pictures cover all of it."""
+        return frame_count(self.seconds.numerator, self.seconds.denominator, fps)
 
 
 def load_voice(
@@ -74,7 +85,13 @@ def load_voice(
         alone = load_audio(driving, start_s=start_s, end_s=end_s)[: len(waveform)]
         waveform = np.pad(alone, (0, len(waveform) - len(alone)))
     track = AudioTrack(path, start_s, end_s, origin)
-    return Voice(waveform, log_mel(waveform), track, find_speech(waveform) if speech else None)
+    return Voice(
+        waveform,
+        log_mel(waveform),
+        track,
+        find_speech(waveform) if speech else None,
+        None if track.sample_rate == SAMPLE_RATE else track.seconds(),
+    )
 
 
 def count_frames(source: Source, voice: Voice, duration: Duration) -> int:
@@ -83,7 +100,7 @@ def count_frames(source: Source, voice: Voice, duration: Duration) -> int:
     Raises:
         UserError: `duration` is "video", and a still picture has none.
     """
-    heard = frame_count(len(voice.waveform), SAMPLE_RATE, source.fps)
+    heard = voice.frames(source.fps)
     if isinstance(source, StillSource):
         if duration == "video":
             raise UserError(
@@ -103,8 +120,7 @@ def fitted_track(voice: Voice, n_frames: int, source: Source, duration: Duration
     With "audio" all of it; with "video" it ends with the pictures, cut or followed by silence;
     with "shortest" it is cut where the video is the shorter one.
     """
-    heard = frame_count(len(voice.waveform), SAMPLE_RATE, source.fps)
-    if duration == "audio" or (duration == "shortest" and n_frames >= heard):
+    if duration == "audio" or (duration == "shortest" and n_frames >= voice.frames(source.fps)):
         return voice.track
     return voice.track.lasting(n_frames / source.fps)
 
@@ -117,8 +133,7 @@ def mel_windows(
     if not options.published:
         n_frames = count_frames(source, voice, options.duration)
     windows = MelWindows(voice.mel, source.fps, n_frames, lead_frames)
-    heard_s = Fraction(len(voice.waveform), SAMPLE_RATE)
     windows.activity = find_activity(
-        len(windows), source.fps, heard_s, voice.speech, options.silence
+        len(windows), source.fps, voice.seconds, voice.speech, options.silence
     )
     return windows

@@ -109,6 +109,11 @@ class AudioTrack:
         track._untrimmed = False
         return track
 
+    def seconds(self) -> Fraction:
+        """How long it is, to the sample; takes one pass over the sound."""
+        blocks = self._shaped(self._format, self.sample_rate, self._layout, 0)
+        return Fraction(sum(block.samples for block in blocks), self.sample_rate)
+
     def add_to(self, output: OutputContainer, lossless: bool = False) -> Iterator[Packet]:
         """Add a stream to an output file before its first packet; yields its packets in order.
 
