@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from w2l.audio.waveform import load_audio
 from w2l.faces.s3fd import S3FD
 from w2l.inference.timeline import published_starts
 from w2l.models import Generator
-from w2l.video import AudioTrack, VideoWriter
+from w2l.video import AudioTrack, VideoReader, VideoWriter
 from w2l.windows import MEL_COLUMNS
 
 FACE_BATCH = 16
@@ -150,9 +149,6 @@ def encode_again(
 ) -> None:
     """What the script's last command does, `ffmpeg -i sound -i pictures`: x264's own settings."""
     track = AudioTrack(audio)
-    with (
-        av.open(str(divx)) as container,
-        VideoWriter(outfile, fps, size, track, crf=23, preset="medium") as writer,
-    ):
-        for picture in container.decode(video=0):
-            writer.write(picture.to_ndarray(format="bgr24"))
+    with VideoWriter(outfile, fps, size, track, crf=23, preset="medium") as writer:
+        for picture in VideoReader(divx):
+            writer.write(picture)

@@ -21,7 +21,7 @@ from w2l.data.shards import has_size
 from w2l.engine import build_executor
 from w2l.errors import UserError
 from w2l.files import atomic_path
-from w2l.weights.lock import only_writer
+from w2l.lock import only_writer
 from w2l.windows import FPS
 
 FEW = 3  # shards

@@ -20,7 +20,7 @@ from preprocess.times import Times
 from preprocess.worker import Stop, Worker
 from w2l.engine import Executor, Outcome, build_executor
 from w2l.errors import UserError
-from w2l.weights.lock import only_writer
+from w2l.lock import only_writer
 
 
 def prepare(job: Job, recipe: Recipe, report: Report) -> Result:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from evaluation.filelists.published import PublishedList, check
 from w2l.errors import UserError
-from w2l.weights.lock import only_writer
+from w2l.lock import only_writer
 from w2l.weights.mirrors import Wanted, WrongFileError, download_any, using
 
 ELSEWHERE = "choose another folder with out="

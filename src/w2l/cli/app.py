@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -68,7 +69,7 @@ def find_examples(folder: Path) -> list[list[str]]:
     for clip in clips:
         by_speaker.setdefault(str(Path(clip).parent), clip)
     firsts = list(by_speaker.values())
-    return [[a, b] for a, b in zip(firsts, firsts[1:], strict=False)][:EXAMPLES]
+    return [[a, b] for a, b in pairwise(firsts)][:EXAMPLES]
 
 
 def main() -> None:

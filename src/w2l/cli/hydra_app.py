@@ -165,12 +165,22 @@ def check_types(cfg: DictConfig, config_name: str, overrides: Sequence[str]) -> 
         key = override.partition("=")[0].lstrip("+~")
         default = OmegaConf.select(defaults, key, throw_on_missing=False)
         value = OmegaConf.select(cfg, key, throw_on_missing=False)
-        if override in groups or default is None or value is None:
-            continue
-        wanted, given = _type_name(default), _type_name(value)
-        # A file may be called 2024: a number where text is expected is text.
-        if wanted != given and not (wanted == "text" and given == "a number"):
-            raise UserError(f"{key} must be {wanted}, not {str(value)!r}.")
+        if override not in groups:
+            check_type(key, default, value)
+
+
+def check_type(key: str, default: Any, value: Any) -> None:
+    """A key's value has the type of its default, where neither is null.
+
+    Raises:
+        UserError: it has not.
+    """
+    if default is None or value is None:
+        return
+    wanted, given = _type_name(default), _type_name(value)
+    # A file may be called 2024: a number where text is expected is text.
+    if wanted != given and not (wanted == "text" and given == "a number"):
+        raise UserError(f"{key} must be {wanted}, not {str(value)!r}.")
 
 
 def _type_name(value: Any) -> str:
@@ -178,6 +188,6 @@ def _type_name(value: Any) -> str:
         return "true or false"
     if isinstance(value, (int, float)):
         return "a number"
-    if OmegaConf.is_list(value):
+    if OmegaConf.is_list(value) or isinstance(value, list):
         return "a list like [a,b]"
-    return "a group of keys" if OmegaConf.is_dict(value) else "text"
+    return "a group of keys" if OmegaConf.is_dict(value) or isinstance(value, dict) else "text"

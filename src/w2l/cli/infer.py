@@ -6,25 +6,28 @@ import json
 import math
 from fractions import Fraction
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from w2l.audio.speech import check_speech_finder
 from w2l.boxes import from_tblr
-from w2l.checkpoints import load_expert, load_generator, resolve
 from w2l.cli.hydra_app import run
+from w2l.cli.infer_batch import run_batch
+from w2l.cli.infer_input import check_given, find_input
+from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_output import build_output, choose_outfile
 from w2l.cli.progress import StageProgress
+from w2l.cli.published import given_keys
 from w2l.errors import UserError, either
-from w2l.faces import FaceDetector, build_detector
 from w2l.files import atomic_path
 from w2l.inference import (
-    CheckpointId,
     FaceOptions,
     Geometry,
     Layout,
-    LipSync,
     OutputOptions,
     Preview,
     Source,
@@ -41,12 +44,14 @@ from w2l.inference import (
 from w2l.inference.preview import SPARE_S
 from w2l.inference.provenance import provenance
 from w2l.inference.report import clock
+from w2l.inference.sync import Progress
 from w2l.metrics import offsets
 from w2l.scoring import CosineResult, SyncScorer
-from w2l.video import CODECS, exact_rate, write_png
-from w2l.weights import fetch
+from w2l.video import CODECS, exact_rate, is_image, write_png
 
 CHOICES = {
+    "duration": ("audio", "video", "shortest"),
+    "silence": ("sync", "close", "pass"),
     "extend": ("pingpong", "loop", "freeze"),
     "person": ("largest", "center", "left", "right", "first"),
     "missing_face": ("pass", "hold", "error"),
@@ -58,25 +63,55 @@ CHOICES = {
 
 
 def infer(cfg: DictConfig) -> None:
-    """Check everything cheap, sync, and say what was done."""
+    """One job, or many."""
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     console = Console(highlight=False, soft_wrap=True)
+    networks = Networks()
+    if settings["batch"] is None:
+        infer_one(settings, networks, console)
+        return
+    given = given_keys(HydraConfig.get().overrides.task)
+    run_batch(settings, given, lambda each: infer_one(each, networks, console), console)
+
+
+def infer_one(
+    settings: dict[str, Any],
+    networks: Networks,
+    console: Console,
+    progress: Progress | None = None,
+) -> SyncReport | None:
+    """One job: check everything cheap, sync, and say what was done.
+
+    Args:
+        settings: values of the keys of configs/infer.yaml.
+        networks: kept from one job to the next.
+        console: what is said goes there.
+        progress: shows how far each stage is; None: on the console.
+
+    Returns:
+        What was done; None for a preview.
+
+    Raises:
+        UserError: bad input.
+    """
+    check_given(settings)
     check_choices(settings)
-    face, audio = existing(settings, "face"), existing(settings, "audio")
     options = build_options(settings, build_output(settings))
-    outfile = choose_outfile(settings, face, audio)
+    if options.silence != "sync":
+        check_speech_finder()
+    face, audio = find_input(settings, "face", console), find_input(settings, "audio", console)
+    voice_file = None if settings["voice"] is None else find_input(settings, "voice", console)
+    outfile = choose_outfile(settings, face, audio, *([voice_file] if voice_file else []))
     source = build_source(settings, face)
     Layout((source.width, source.height), options.output, options.quality)  # refuses what cannot be
-    voice = build_voice(settings, audio)
+    voice = build_voice(settings, face, audio, voice_file)
     device = str(pick_device(settings["device"]))
-    checkpoint = resolve(settings["checkpoint"])
-    lipsync = LipSync(load_generator(checkpoint), device, settings["precision"])
-    identity = CheckpointId.of(checkpoint)
-    detector = build_faces(settings, device)
+    lipsync, identity = networks.generator(settings["checkpoint"], device, settings["precision"])
+    detector = networks.detector(settings, device)
     if settings["preview"] is not None:
         shown = make_preview(source, voice, settings["preview"], lipsync, detector, options)
         write_preview(shown, source, outfile, provenance(options.quality, identity), console)
-        return
+        return None
     report = sync_video(
         source,
         voice,
@@ -84,13 +119,14 @@ def infer(cfg: DictConfig) -> None:
         lipsync,
         detector,
         options,
-        scorer=build_scorer(settings, source, device),
+        scorer=build_scorer(settings, source, device, networks),
         checkpoint=identity,
-        progress=StageProgress(console),
+        progress=progress or StageProgress(console),
     )
     if report.cosine is not None:
         show_cosine(report.cosine, settings, outfile, console)
     show_report(report, console)
+    return report
 
 
 def check_choices(settings: dict[str, Any]) -> None:
@@ -105,19 +141,9 @@ def check_choices(settings: dict[str, Any]) -> None:
     for key in ("fps", "batch_size", "detect_every"):
         if settings[key] < (0.1 if key == "fps" else 1):
             raise UserError(f"{key}={settings[key]} is too small.")
-
-
-def existing(settings: dict[str, Any], key: str) -> Path:
-    """The file that `key` names.
-
-    Raises:
-        UserError: there is none.
-    """
-    path = Path(str(settings[key])).expanduser()
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise UserError(f"{key}={path} {what}: check the path.")
-    return path
+    for key in ("start", "end", "audio_start", "audio_end"):
+        if type(settings[key]) not in (int, float, NoneType):
+            raise UserError(f"{key}={settings[key]} must be seconds.")
 
 
 def build_source(settings: dict[str, Any], face: Path) -> Source:
@@ -137,13 +163,27 @@ def build_source(settings: dict[str, Any], face: Path) -> Source:
     )
 
 
-def build_voice(settings: dict[str, Any], audio: Path) -> Voice:
-    """The new sound, for a preview as much of it as that takes."""
+def build_voice(
+    settings: dict[str, Any], face: Path, audio: Path, voice_file: Path | None
+) -> Voice:
+    """The new sound, for a preview as much of it as that takes.
+
+    A video's own sound stays where it was: its second 0 is the first picture (release: the
+    first sample).
+    """
     start, end = settings["audio_start"], settings["audio_end"]
     if settings["preview"] is not None:
         enough = start + settings["preview"] + SPARE_S
         end = enough if end is None else min(end, enough)
-    return load_voice(audio, start, end)
+    own = not settings["published"] and face.is_file() and audio.samefile(face)
+    return load_voice(
+        audio,
+        start,
+        end,
+        driving=voice_file,
+        origin="video" if own and not is_image(face) else "audio",
+        speech=settings["silence"] != "sync",
+    )
 
 
 def build_options(settings: dict[str, Any], output: OutputOptions) -> SyncOptions:
@@ -160,7 +200,9 @@ def build_options(settings: dict[str, Any], output: OutputOptions) -> SyncOption
     return SyncOptions(
         faces=faces,
         box=None if box is None else from_tblr(integers(box, "box")),
+        duration=settings["duration"],
         extend=settings["extend"],
+        silence=settings["silence"],
         quality=settings["quality"],
         output=output,
         batch_size=settings["batch_size"],
@@ -180,17 +222,9 @@ def integers(values: Any, key: str) -> tuple[int, int, int, int]:
     return top, bottom, left, right
 
 
-def build_faces(settings: dict[str, Any], device: str) -> FaceDetector | None:
-    """The detector, with its weights; none where a box is given."""
-    if settings["box"] is not None:
-        return None
-    name, weights = settings["detector"], settings["detector_weights"]
-    if name == "s3fd" and weights is None:
-        weights = fetch("s3fd")
-    return build_detector(name, device=device, weights=weights, published=settings["published"])
-
-
-def build_scorer(settings: dict[str, Any], source: Source, device: str) -> SyncScorer | None:
+def build_scorer(
+    settings: dict[str, Any], source: Source, device: str, networks: Networks
+) -> SyncScorer | None:
     """The expert that compares the given video with the new sound, if one is asked for.
 
     Raises:
@@ -202,7 +236,7 @@ def build_scorer(settings: dict[str, Any], source: Source, device: str) -> SyncS
         raise UserError(
             "expert= compares moving lips with the audio: give a video, or leave it out."
         )
-    return SyncScorer(expert=load_expert(settings["expert"]), device=device)
+    return networks.scorer(settings["expert"], device)
 
 
 def show_cosine(
@@ -257,6 +291,10 @@ def show_report(report: SyncReport, console: Console) -> None:
     if report.untouched:
         console.print(f"{report.n_untouched} frames were left untouched:")
         for line in report.lines():
+            console.print(f"  {line}")
+    if report.closed:
+        console.print("the mouth was closed where there is no voice:")
+        for line in report.closed_lines():
             console.print(f"  {line}")
 
 

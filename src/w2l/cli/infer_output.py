@@ -40,7 +40,7 @@ def build_output(settings: dict[str, Any]) -> OutputOptions:
     )
 
 
-def choose_outfile(settings: dict[str, Any], face: Path, audio: Path) -> Path:
+def choose_outfile(settings: dict[str, Any], face: Path, audio: Path, *others: Path) -> Path:
     """Where the result goes: an ending that fits the codec, a place that can be written.
 
     ffv1 fits no container but Matroska, so its output always ends in .mkv, and a preview in .png.
@@ -67,7 +67,7 @@ def choose_outfile(settings: dict[str, Any], face: Path, audio: Path) -> Path:
         raise UserError(
             f"outfile={outfile} must end in {either(CODECS[codec].endings)} for codec={codec}."
         )
-    if outfile.exists() and any(outfile.samefile(given) for given in (face, audio)):
+    if outfile.exists() and any(outfile.samefile(given) for given in (face, audio, *others)):
         raise UserError(f"outfile={outfile} is an input: choose another output path.")
     if codec == "png" and not is_preview:
         check_folder(outfile)

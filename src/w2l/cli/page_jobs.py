@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +59,7 @@ class PageJobs:
     def __init__(self, settings: dict[str, Any], folder: Path) -> None:
         self.settings, self.folder = settings, folder
         self._networks = Networks()
-        self._quiet = Console(file=tempfile.SpooledTemporaryFile(mode="w+"))  # type: ignore[arg-type]
+        self._quiet = Console(quiet=True)
         self._evaluator: Any = None
 
     def sync(

@@ -46,9 +46,14 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 }
 
 
+def given_keys(overrides: Sequence[str]) -> set[str]:
+    """The keys that were set on the command line."""
+    return {override.partition("=")[0].lstrip("+~") for override in overrides}
+
+
 def apply_published(cfg: DictConfig, command: str, overrides: Sequence[str]) -> None:
     """Set the published values in `cfg`, except for keys named in `overrides`."""
-    given = {override.partition("=")[0].lstrip("+~") for override in overrides}
+    given = given_keys(overrides)
     for key, value in PUBLISHED.get(command, {}).items():
         if key not in given:
             OmegaConf.update(cfg, key, value, force_add=False)

@@ -14,7 +14,7 @@ from w2l.data.index import ShardEntry
 from w2l.data.rejections import UNREACHABLE, BadClipError
 from w2l.errors import UserError
 from w2l.files import atomic_path, sha256
-from w2l.weights.lock import only_writer
+from w2l.lock import only_writer
 
 TRIES = 3
 PAUSE_S = 1.0  # before the second try; twice as long before each further one

@@ -8,7 +8,8 @@ from w2l.inference.preview import Preview, make_preview
 from w2l.inference.provenance import CheckpointId
 from w2l.inference.report import SyncReport
 from w2l.inference.source import Source, StillSource, VideoSource, open_source
-from w2l.inference.sync import SyncOptions, Voice, load_voice, sync_video
+from w2l.inference.sync import SyncOptions, sync_video
+from w2l.inference.voice import Voice, load_voice
 
 __all__ = [
     "CheckpointId",

@@ -15,23 +15,28 @@ ROUNDNESS = 4.0  # exponent: 2 is an ellipse, larger is nearer to the rectangle
 FEATHER = 0.35  # share of the radius over which the mask fades
 
 
-def paste(frame: np.ndarray, box: np.ndarray, face: np.ndarray) -> np.ndarray:
+def paste(frame: np.ndarray, box: np.ndarray, face: np.ndarray, strength: float = 1) -> np.ndarray:
     """Replace the whole box, as published: bilinear, hard edges.
 
     Args:
         frame: uint8 (H, W, 3) BGR, changed in place.
         box: (left, top, right, bottom) in pixels, right and bottom excluded.
         face: generated, uint8 (S, S, 3) BGR.
+        strength: share of the generated face in the result; 0 leaves the source.
 
     Returns:
         `frame`.
     """
     left, top, right, bottom = (int(v) for v in box)
-    frame[top:bottom, left:right] = cv2.resize(face, (right - left, bottom - top))
+    generated = cv2.resize(face, (right - left, bottom - top))
+    if strength != 1:
+        source = frame[top:bottom, left:right].astype(np.float32)
+        generated = np.rint(source + strength * (generated - source)).astype(np.uint8)
+    frame[top:bottom, left:right] = generated
     return frame
 
 
-def blend(frame: np.ndarray, box: np.ndarray, face: np.ndarray) -> np.ndarray:
+def blend(frame: np.ndarray, box: np.ndarray, face: np.ndarray, strength: float = 1) -> np.ndarray:
     """Replace only the mouth and chin, through a feathered mask in the lower half of the box.
 
     Pixels above the box's middle and outside the box stay exactly the source's. The generated
@@ -51,7 +56,7 @@ def blend(frame: np.ndarray, box: np.ndarray, face: np.ndarray) -> np.ndarray:
     source = region.astype(np.float32)
     alpha = mouth_mask(bottom - middle, right - left)
     generated += colour_shift(source, generated, alpha)
-    mixed = source + alpha * (generated - source)
+    mixed = source + strength * alpha * (generated - source)
     # Where the mask is zero the sum is the source itself, so rounding brings it back exactly.
     region[:] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     return frame

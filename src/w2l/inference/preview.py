@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,12 +14,12 @@ from w2l.inference.layout import Layout
 from w2l.inference.lipsync import LipSync
 from w2l.inference.plan import NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
 from w2l.inference.report import clock
-from w2l.inference.source import Picture, Source
-from w2l.inference.sync import SyncOptions, Voice, mel_windows, put_lips
+from w2l.inference.source import TAIL, Picture, Source, count
+from w2l.inference.sync import SyncOptions, hear, put_lips
 from w2l.inference.timeline import Extend, runs
+from w2l.inference.voice import Voice, mel_windows
 
 NEAR = 6  # frames on either side that have a say in where a box lies: gaps, then smoothing
-TAIL = 10  # frames by which a container may be wrong about its video's length
 SPARE_S = 1.0  # of sound beyond the moment, which is more than its mel window reaches
 
 
@@ -75,9 +74,10 @@ def make_preview(
     picture = shown_at(index, source, options.extend)
     number = picture.number
     plan = plan_near(number, source, detector, options)
-    (picture,) = put_lips([(picture, windows[index])], plan, lipsync, options)
-    frame = layout(picture, plan.box(number))
-    return Preview(frame, index, number, plan.reasons.get(number))
+    (picture,) = put_lips([hear(index, picture, windows)], plan, lipsync, options)
+    reason = plan.reasons.get(number) or windows.activity.reasons.get(index)
+    frame = layout(picture, None if reason else plan.box(number))
+    return Preview(frame, index, number, reason)
 
 
 def shown_at(index: int, source: Source, extend: Extend) -> Picture:
@@ -88,13 +88,6 @@ def shown_at(index: int, source: Source, extend: Extend) -> Picture:
     *_, run = runs(index + 1, count(source), extend)
     number = run.start + run.step * (run.length - 1)
     return Picture(number, next(source.read(number, number + 1)))
-
-
-def count(source: Source) -> int:
-    """Exact number of pictures, by decoding the last few, or all where the container is wrong."""
-    start = max(0, source.n_frames_estimate - TAIL)
-    rest = sum(1 for _ in source.read(start, sys.maxsize))
-    return start + rest if rest else sum(1 for _ in source.read(0, sys.maxsize))
 
 
 def plan_near(

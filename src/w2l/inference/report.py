@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from w2l.inference.silence import NO_VOICE
 from w2l.scoring import CosineResult
 
 
@@ -20,8 +21,8 @@ def clock(seconds: float | Fraction) -> str:
 
 
 @dataclass(frozen=True)
-class Untouched:
-    """Output frames start … stop - 1, left as they came for `reason`."""
+class Stretch:
+    """Output frames start … stop - 1, and why they are not synced."""
 
     start: int
     stop: int
@@ -37,26 +38,29 @@ class SyncReport:
         fps: its rate.
         n_frames: frames written.
         untouched: stretches of frames that were left as they came, in order.
+        closed: stretches whose mouth was generated for silence, in order.
         cosine: how well the given video fitted the new sound, where an expert was asked.
     """
 
     outfile: Path
     fps: Fraction
     n_frames: int = 0
-    untouched: list[Untouched] = field(default_factory=list)
+    untouched: list[Stretch] = field(default_factory=list)
+    closed: list[Stretch] = field(default_factory=list)
     cosine: CosineResult | None = None
 
-    def count(self, reason: str | None) -> None:
-        """Count one more output frame: synced (None), or untouched for `reason`."""
-        frame = self.n_frames
+    def count(self, reason: str | None, closed: bool = False) -> None:
+        """Count one more output frame.
+
+        Args:
+            reason: why it is untouched; None where it was synced.
+            closed: its mouth, where it was synced, was generated for silence.
+        """
+        if reason is not None:
+            _extend(self.untouched, self.n_frames, reason)
+        elif closed:
+            _extend(self.closed, self.n_frames, NO_VOICE)
         self.n_frames += 1
-        if reason is None:
-            return
-        last = self.untouched[-1] if self.untouched else None
-        if last is not None and last.stop == frame and last.reason == reason:
-            self.untouched[-1] = Untouched(last.start, frame + 1, reason)
-        else:
-            self.untouched.append(Untouched(frame, frame + 1, reason))
 
     @property
     def n_untouched(self) -> int:
@@ -65,8 +69,24 @@ class SyncReport:
 
     def lines(self) -> list[str]:
         """The untouched stretches for a person to read, one a line: times, frames, reason."""
+        return self._lines(self.untouched)
+
+    def closed_lines(self) -> list[str]:
+        """The stretches of closed mouths, as `lines`."""
+        return self._lines(self.closed)
+
+    def _lines(self, stretches: list[Stretch]) -> list[str]:
         return [
             f"{clock(s.start / self.fps)} to {clock(s.stop / self.fps)} "
             f"(frames {s.start} to {s.stop - 1}): {s.reason}"
-            for s in self.untouched
+            for s in stretches
         ]
+
+
+def _extend(stretches: list[Stretch], frame: int, reason: str) -> None:
+    """Put one more frame into the last stretch, or into a new one."""
+    last = stretches[-1] if stretches else None
+    if last is not None and last.stop == frame and last.reason == reason:
+        stretches[-1] = Stretch(last.start, frame + 1, reason)
+    else:
+        stretches.append(Stretch(frame, frame + 1, reason))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
@@ -10,11 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from w2l.inference.folder import FolderSource
 from w2l.inference.geometry import Geometry
 from w2l.inference.timeline import Extend, Run, runs
 from w2l.video import Look, VideoReader, is_image, read_image
 
 CHUNK_BYTES = 96 * 2**20  # pictures held at once where a video is shown backwards
+TAIL = 10  # frames by which a container may be wrong about its video's length
 
 
 class Picture(NamedTuple):
@@ -105,7 +108,7 @@ class StillSource:
         return (self._frame.copy() for _ in range(max(start, 0), min(stop, 1)))
 
 
-Source = VideoSource | StillSource
+Source = VideoSource | StillSource | FolderSource
 
 
 def open_source(
@@ -118,11 +121,11 @@ def open_source(
     static: bool = False,
     constant_rate: bool = True,
 ) -> Source:
-    """Open a photo (told by its content, not its name) or a video.
+    """Open a photo (told by its content, not its name), a video or a folder of pictures.
 
     Args:
         path, geometry, start_s, end_s, constant_rate: as `VideoSource`.
-        still_fps: frames a second of a photo.
+        still_fps: frames a second of a photo, or of a folder's pictures.
         static: use only the video's first picture, at the video's rate.
 
     Raises:
@@ -131,10 +134,21 @@ def open_source(
     path = Path(path)
     if is_image(path):
         return StillSource(read_image(path), geometry, still_fps, path)
-    video = VideoSource(path, geometry, start_s, end_s, constant_rate=constant_rate)
+    video: VideoSource | FolderSource
+    if path.is_dir():
+        video = FolderSource(path, geometry, still_fps, start_s, end_s)
+    else:
+        video = VideoSource(path, geometry, start_s, end_s, constant_rate=constant_rate)
     if static:
         return StillSource(next(video.read(0, 1)), Geometry(), video.fps, path, video.look)
     return video
+
+
+def count(source: Source) -> int:
+    """Exact number of pictures, by decoding the last few, or all where the container is wrong."""
+    start = max(0, source.n_frames_estimate - TAIL)
+    rest = sum(1 for _ in source.read(start, sys.maxsize))
+    return start + rest if rest else sum(1 for _ in source.read(0, sys.maxsize))
 
 
 def pictures(source: Source, n_frames: int, extend: Extend) -> Iterator[Picture]:

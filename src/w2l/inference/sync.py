@@ -14,15 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import cv2
 import numpy as np
 
 from w2l.ahead import ahead, behind
-from w2l.audio import SAMPLE_RATE
-from w2l.audio.mel import N_FFT, log_mel
-from w2l.audio.waveform import load_audio
 from w2l.boxes import crop
 from w2l.errors import UserError
 from w2l.faces import FaceDetector
@@ -32,9 +29,11 @@ from w2l.inference.lipsync import LipSync
 from w2l.inference.plan import FaceOptions, FacePlan, find_faces, fixed_plan
 from w2l.inference.provenance import CheckpointId, provenance
 from w2l.inference.report import SyncReport
+from w2l.inference.silence import Silence
 from w2l.inference.similarity import faces_at_25_fps
 from w2l.inference.source import Picture, Source, pictures
-from w2l.inference.timeline import Extend, MelWindows, frame_count
+from w2l.inference.timeline import Duration, Extend, MelWindows
+from w2l.inference.voice import Voice, fitted_track, mel_windows
 from w2l.scoring import CosineResult, SyncScorer
 from w2l.video import AudioTrack, PngWriter, VideoWriter
 
@@ -57,37 +56,16 @@ def silent(frames: Iterable[T], stage: str, total: int) -> Iterable[T]:
 
 
 @dataclass(frozen=True)
-class Voice:
-    """The new sound: as the generator hears it, and as it goes into the file."""
-
-    waveform: np.ndarray  # float32 (n,), 16 kHz mono
-    mel: np.ndarray  # float32 (80, 1 + n // 200)
-    track: AudioTrack
-
-
-def load_voice(path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> Voice:
-    """Decode the sound of any media file, from `start_s` to `end_s` seconds.
-
-    Raises:
-        UserError: missing, no sound in it, or too short.
-    """
-    waveform = load_audio(path, start_s=start_s, end_s=end_s)
-    if len(waveform) <= N_FFT // 2:
-        raise UserError(
-            f"{path}: {len(waveform) / SAMPLE_RATE:.3f} s of sound are too short to sync: "
-            "it takes more than 0.025 s."
-        )
-    return Voice(waveform, log_mel(waveform), AudioTrack(path, start_s, end_s))
-
-
-@dataclass(frozen=True)
 class SyncOptions:
     """How a video is synced.
 
     Attributes:
         faces: how faces are found and followed.
         box: fixed box (left, top, right, bottom) instead of a detector.
+        duration: what the result lasts as long as: "audio", "video", or the "shortest" of them.
         extend: how a video shorter than the sound goes on.
+        silence: what lips do where no voice is active: "sync" follows all sound, "close" closes
+            them, "pass" leaves them to the source; both need `Voice.speech`.
         quality: "improved" changes the mouth through a feathered mask, "fast" pastes the box.
         output: what is written.
         batch_size: faces that go through the generator at once.
@@ -97,11 +75,20 @@ class SyncOptions:
 
     faces: FaceOptions = field(default_factory=FaceOptions)
     box: np.ndarray | None = None
+    duration: Duration = "audio"
     extend: Extend = "pingpong"
+    silence: Silence = "sync"
     quality: Quality = "improved"
     output: OutputOptions = field(default_factory=OutputOptions)
     batch_size: int = 16
     published: bool = False
+
+    def __post_init__(self) -> None:
+        if self.published and self.duration != "audio":
+            raise UserError(
+                "published=true counts frames as the release does: leave out "
+                f"duration={self.duration}."
+            )
 
 
 def sync_video(
@@ -133,21 +120,26 @@ def sync_video(
         UserError: no face, a box beyond the picture, an unwritable output, …
     """
     layout = Layout((source.width, source.height), options.output, options.quality)
-    writer = open_writer(outfile, source, voice, layout.size, options, checkpoint)
     windows = mel_windows(source, voice, options, lipsync.lead_frames)
+    track = fitted_track(voice, len(windows), source, options.duration)
+    writer = open_writer(outfile, source, track, layout.size, options, checkpoint)
     plan = plan_faces(source, len(windows), detector, options, progress)
     report = SyncReport(Path(outfile), source.fps)
     if scorer is not None:
         report.cosine = compare(source, plan, voice, len(windows), scorer, progress)
 
-    def write(picture: Picture) -> None:
-        writer.write(layout(picture, plan.box(picture.number)))
+    def reason(i: int, picture: Picture) -> str | None:
+        return plan.reasons.get(picture.number) or windows.activity.reasons.get(i)
 
-    pictures = synced(source, plan, windows, lipsync, options)
+    def write(item: tuple[int, Picture]) -> None:
+        i, picture = item
+        writer.write(layout(picture, None if reason(i, picture) else plan.box(picture.number)))
+
+    coming = synced(source, plan, windows, lipsync, options)
     with writer:
-        written = behind(pictures, write, look_ahead(source, options))
-        for picture in progress(written, "syncing", len(windows)):
-            report.count(plan.reasons.get(picture.number))
+        written = behind(enumerate(coming), write, look_ahead(source, options))
+        for i, picture in progress(written, "syncing", len(windows)):
+            report.count(reason(i, picture), closed=windows.activity.is_closed(i))
     return report
 
 
@@ -160,7 +152,7 @@ def look_ahead(source: Source, options: SyncOptions) -> int:
 def open_writer(
     outfile: str | Path,
     source: Source,
-    voice: Voice,
+    track: AudioTrack,
     size: tuple[int, int],
     options: SyncOptions,
     checkpoint: CheckpointId | None = None,
@@ -173,21 +165,9 @@ def open_writer(
     tags = provenance(options.quality, checkpoint)
     codec = options.output.codec
     if codec == "png":
-        return PngWriter(outfile, source.fps, size, voice.track, tags)
+        return PngWriter(outfile, source.fps, size, track, tags)
     look = None if options.published else source.look
-    return VideoWriter(
-        outfile, source.fps, size, voice.track, codec=codec, metadata=tags, look=look
-    )
-
-
-def mel_windows(
-    source: Source, voice: Voice, options: SyncOptions, lead_frames: int = 0
-) -> MelWindows:
-    """One mel window per output frame, `lead_frames` early where the generator learned that."""
-    if options.published:
-        return MelWindows(voice.mel, source.fps)
-    n_frames = frame_count(len(voice.waveform), SAMPLE_RATE, source.fps)
-    return MelWindows(voice.mel, source.fps, n_frames, lead_frames)
+    return VideoWriter(outfile, source.fps, size, track, codec=codec, metadata=tags, look=look)
 
 
 def plan_faces(
@@ -230,7 +210,7 @@ def synced(
     size = look_ahead(source, options)
     shown = enumerate(ahead(pictures(source, len(windows), options.extend), size))
     while batch := list(islice(shown, size)):
-        heard = [(picture, windows[i]) for i, picture in batch]
+        heard = [hear(i, picture, windows) for i, picture in batch]
         batch.clear()
         lips = deque(put_lips(heard, plan, lipsync, options))
         heard.clear()
@@ -238,8 +218,21 @@ def synced(
             yield lips.popleft()
 
 
+class Heard(NamedTuple):
+    """A picture, and what it is to say."""
+
+    picture: Picture  # changed in place
+    mel: np.ndarray  # float32 (80, 16)
+    strength: float  # share of the generated mouth, in [0, 1]
+
+
+def hear(index: int, picture: Picture, windows: MelWindows) -> Heard:
+    """What output frame `index` says, and how much of it is seen."""
+    return Heard(picture, windows[index], float(windows.activity.strength[index]))
+
+
 def put_lips(
-    batch: Sequence[tuple[Picture, np.ndarray]],
+    batch: Sequence[Heard],
     plan: FacePlan,
     lipsync: LipSync,
     options: SyncOptions,
@@ -247,19 +240,22 @@ def put_lips(
     """Pictures that say what they hear, those without a face as they are.
 
     Args:
-        batch: pictures, changed in place, each with its mel window, float32 (80, 16).
+        batch: pictures with what they say; those of strength 0 stay as they are too.
         plan, lipsync, options: as for `sync_video`.
     """
-    shown = [picture for picture, _ in batch]
+    shown = [heard.picture for heard in batch]
     if options.output.view == "side_by_side":
         shown = [picture._replace(given=picture.frame.copy()) for picture in shown]
-    found = [(p.frame, box, mel) for p, mel in batch if (box := plan.box(p.number)) is not None]
+    found = [
+        (picture.frame, box, mel, strength)
+        for picture, mel, strength in batch
+        if strength > 0 and (box := plan.box(picture.number)) is not None
+    ]
     if found:
         size = (lipsync.image_size, lipsync.image_size)
-        crops = [cv2.resize(crop(frame, box), size) for frame, box, _ in found]
+        crops = [cv2.resize(crop(frame, box), size) for frame, box, *_ in found]
         put_back = paste if options.quality == "fast" else blend
-        for (frame, box, _), face in zip(
-            found, lipsync(crops, [mel for _, _, mel in found]), strict=True
-        ):
-            put_back(frame, box, face)
+        faces = lipsync(crops, [mel for _, _, mel, _ in found])
+        for (frame, box, _, strength), face in zip(found, faces, strict=True):
+            put_back(frame, box, face, strength)
     return shown

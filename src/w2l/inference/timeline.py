@@ -13,9 +13,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from w2l.audio.mel import SILENCE
+from w2l.inference.silence import Activity
 from w2l.windows import FPS, MEL_COLUMNS, MEL_FPS, mel_start
 
 Extend = Literal["pingpong", "loop", "freeze"]
+Duration = Literal["audio", "video", "shortest"]
 
 
 def frame_count(n_samples: int, sample_rate: int, fps: Fraction) -> int:
@@ -81,6 +83,9 @@ class MelWindows:
         n_frames: number of windows; None for the published count.
         lead_frames: frames of 1/25 s by which a window starts earlier, as the generator was
             trained; the first ones start with the sound. Has no effect as published.
+
+    Attributes:
+        activity: how much each frame has to do with the sound; at first, all of it.
     """
 
     def __init__(
@@ -95,14 +100,17 @@ class MelWindows:
         if missing > 0:
             mel = np.pad(mel, ((0, 0), (0, missing)), constant_values=SILENCE)
         self.mel = mel
+        self.activity = Activity.whole(len(self.starts))
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __getitem__(self, frame: int) -> np.ndarray:
-        """The window of output frame `frame`: float32 (80, 16), a view."""
+        """The window of output frame `frame`: float32 (80, 16), a view where it is loud."""
         start = self.starts[frame]
-        return self.mel[:, start : start + MEL_COLUMNS]
+        window = self.mel[:, start : start + MEL_COLUMNS]
+        loudness = self.activity.loudness[frame]
+        return window if loudness == 1 else SILENCE + loudness * (window - SILENCE)
 
 
 def published_starts(n_columns: int, fps: float) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -97,8 +98,21 @@ class AudioTrack:
         self._stop = min((each for each in (end, stated) if each is not None), default=None)
         self._end = None if stated is None else begin + Fraction(stated, self.sample_rate)
         self._untrimmed = start_s == 0 and end_s is None
+        self._length: int | None = None  # samples in all
         if self._stop is not None and self._stop <= 0:
             raise UserError(f"{path} has no sound before end={end_s}: choose a later end.")
+
+    def lasting(self, seconds: Fraction) -> AudioTrack:
+        """The same sound for exactly `seconds`: cut, or followed by silence."""
+        track = copy(self)
+        track._length = round(seconds * self.sample_rate)
+        track._untrimmed = False
+        return track
+
+    def seconds(self) -> Fraction:
+        """How long it is, to the sample; takes one pass over the sound."""
+        blocks = self._shaped(self._format, self.sample_rate, self._layout, 0)
+        return Fraction(sum(block.samples for block in blocks), self.sample_rate)
 
     def add_to(self, output: OutputContainer, lossless: bool = False) -> Iterator[Packet]:
         """Add a stream to an output file before its first packet; yields its packets in order.
@@ -194,6 +208,12 @@ class AudioTrack:
         self, frame: AudioFrame, sample_format: str, rate: int, layout: str, lead: int
     ) -> Graph:
         stop = "" if self._stop is None else f":end_sample={self._stop}"
+        length: list[tuple[str, str | None]] = []
+        if self._length is not None:
+            length = [
+                ("apad", f"whole_len={self._length}"),
+                ("atrim", f"end_sample={self._length}"),
+            ]
         shape = f"sample_fmts={sample_format}:channel_layouts={layout}:sample_rates={rate}"
         return sound_graph(
             frame,
@@ -203,6 +223,7 @@ class AudioTrack:
             ("atrim", f"start_sample={max(0, self._start)}{stop}"),
             ("asetpts", "N/SR/TB"),
             ("adelay", f"{max(0, -self._start)}S:all=1"),
+            *length,
             ("aresample", f"{rate}:rematrix_maxval=1"),
             ("aformat", shape),
             ("adelay", f"{lead}S:all=1"),

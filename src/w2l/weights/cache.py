@@ -13,10 +13,10 @@ from rich.console import Console
 
 from w2l.errors import UserError
 from w2l.files import sha256
+from w2l.lock import only_writer
 from w2l.weights import catalog
 from w2l.weights.catalog import WeightFile
 from w2l.weights.download import is_html
-from w2l.weights.lock import only_writer
 from w2l.weights.mirrors import Wanted, WrongFileError, download_any, using
 
 ACCEPT_UNVERIFIED = "W2L_ACCEPT_UNVERIFIED"

@@ -66,3 +66,18 @@ def test_the_mask_has_no_edge():
 def test_any_box_in_the_picture_works(frame, face, box):
     for quality in (paste, blend):
         assert quality(frame.copy(), np.array(box), face).shape == frame.shape
+
+
+@pytest.mark.parametrize("put_back", [paste, blend])
+def test_strength_is_the_share_of_the_generated_face(put_back):
+    rng = np.random.default_rng(3)
+    source = rng.integers(0, 256, (90, 80, 3), dtype=np.uint8)
+    face = rng.integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    box = np.array([10, 5, 71, 80])
+    whole = put_back(source.copy(), box, face)
+    np.testing.assert_array_equal(put_back(source.copy(), box, face, 1.0), whole)
+    np.testing.assert_array_equal(put_back(source.copy(), box, face, 0.0), source)
+    quarter = source + 0.25 * (whole.astype(float) - source)
+    clipped = (whole == 0) | (whole == 255)  # beyond which the sum itself goes on
+    error = np.abs(put_back(source.copy(), box, face, 0.25) - quarter)
+    assert error[~clipped].max() <= 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.weights.server import CONTENT, check_cached, fetch
-from w2l.weights.lock import only_writer
+from w2l.lock import only_writer
 
 
 def test_download_says_the_licence_first(files, server, tmp_path, capsys) -> None:
@@ -118,7 +118,7 @@ def test_one_writer_at_a_time(files, server, tmp_path, capsys) -> None:
 
 def test_lock_left_behind_holds_nobody_up(tmp_path) -> None:
     holder = (
-        "import os, sys; from pathlib import Path; from w2l.weights.lock import only_writer\n"
+        "import os, sys; from pathlib import Path; from w2l.lock import only_writer\n"
         "with only_writer(Path(sys.argv[1]), lambda: None): os._exit(3)"
     )
     died = subprocess.run([sys.executable, "-c", holder, str(tmp_path / "net.pth")], check=False)

@@ -1,0 +1,216 @@
+"""Runs the jobs of `batch=`: finished ones are not done again, and no failure stops the others."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from w2l.cli.infer_jobs import Job, read_jobs
+from w2l.errors import UserError
+from w2l.files import atomic_path, check_writable
+from w2l.inference import SyncReport
+
+# What a result does not depend on.
+_FREE = {"batch", "batch_size", "device"}
+_FILES = ("face", "audio", "voice", "checkpoint", "expert", "detector_weights")
+
+
+@dataclass
+class Outcome:
+    """What became of one job: a line of the status file.
+
+    Attributes:
+        job: its number in the list.
+        face, audio, outfile: paths or addresses.
+        status: waiting, done, or failed.
+        seconds: that it took.
+        frames, untouched: of the result.
+        reason: why it failed.
+        fingerprint: of its keys and of the files that it read.
+        size: of the outfile in bytes; 0 for a folder.
+    """
+
+    job: int
+    face: str
+    audio: str
+    outfile: str = ""
+    status: str = "waiting"
+    seconds: float = 0.0
+    frames: int = 0
+    untouched: int = 0
+    reason: str = ""
+    fingerprint: str = ""
+    size: int = 0
+
+
+def run_batch(
+    settings: dict[str, Any],
+    given: set[str],
+    run_job: Callable[[dict[str, Any]], SyncReport | None],
+    console: Console,
+) -> None:
+    """Do every job that is not done yet, keep their status in a file, and print a summary.
+
+    Args:
+        settings: values of the command line.
+        given: keys that were set there.
+        run_job: does one job, given the values of all keys.
+        console: where the jobs and the summary are printed.
+
+    Raises:
+        UserError: the list cannot be used, or a job failed.
+    """
+    jobs = read_jobs(settings, given)
+    status = status_file(Path(str(settings["batch"])).expanduser())
+    check_writable(status)
+    before = {each.fingerprint: each for each in read_status(status) if is_there(each)}
+    outcomes = [known(job, before) for job in jobs]
+    targets: dict[str, int] = {}
+    n_skipped = 0
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        first = targets.setdefault(target(job.settings), job.number)
+        name = f"[{job.number}/{len(jobs)}] {outcome.face} + {outcome.audio}"
+        if outcome.status == "done" and first == job.number:
+            n_skipped += 1
+            console.print(f"{name}: done before", markup=False)
+            continue
+        console.print(name, markup=False)
+        problem = job.problem
+        if first != job.number:
+            problem = f"job {first} writes the same file: give each its own outfile."
+        do(job, problem, run_job, outcome)
+        if outcome.reason:
+            console.print(f"  failed: {outcome.reason}", markup=False)
+        write_status(status, outcomes)
+    write_status(status, outcomes)
+    summarise(outcomes, n_skipped, status, console)
+
+
+def known(job: Job, before: Mapping[str, Outcome]) -> Outcome:
+    """What is known of a job before it is done: all of it, where an earlier run did it."""
+    mark = fingerprint(job.settings)
+    if mark in before:
+        return replace(before[mark], job=job.number)
+    face, audio = (str(job.settings[key]) for key in ("face", "audio"))
+    return Outcome(job.number, face, audio, fingerprint=mark)
+
+
+def do(
+    job: Job,
+    problem: str | None,
+    run_job: Callable[[dict[str, Any]], SyncReport | None],
+    outcome: Outcome,
+) -> None:
+    """Do one job, and note in `outcome` what became of it."""
+    start = time.monotonic()
+    outcome.status = "waiting"
+    try:
+        if problem is not None:
+            raise UserError(problem)
+        report = run_job(job.settings)
+        if report is not None:
+            path = report.outfile
+            outcome.outfile, outcome.size = str(path), size_of(path)
+            outcome.frames, outcome.untouched = report.n_frames, report.n_untouched
+        outcome.status = "done"
+    except UserError as error:
+        outcome.status, outcome.reason = "failed", str(error)
+    except Exception as error:  # of whatever kind: the other jobs are not to blame
+        first_line = str(error).strip().partition("\n")[0]
+        outcome.status, outcome.reason = "failed", f"{type(error).__name__}: {first_line}"
+    outcome.seconds = round(time.monotonic() - start, 1)
+
+
+def target(settings: dict[str, Any]) -> str:
+    """What two jobs must not share: the path that each writes, or what it is made of."""
+    if settings["outfile"] is not None:
+        return str(Path(str(settings["outfile"])).expanduser().absolute())
+    return "/".join(Path(str(settings[key])).stem for key in ("face", "audio"))
+
+
+def fingerprint(settings: dict[str, Any]) -> str:
+    """Tells apart jobs with other keys, or whose files have another size or time of change."""
+    keys = {key: value for key, value in settings.items() if key not in _FREE}
+    stamps = {key: stamp(Path(str(settings[key])).expanduser()) for key in _FILES}
+    content = json.dumps([keys, stamps], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def stamp(path: Path) -> list[tuple[int, int]]:
+    """Size and time of change of a file, or of all in a folder; nothing where there is none."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [(s.st_size, s.st_mtime_ns) for s in (f.stat() for f in files if f.exists())]
+
+
+def is_there(outcome: Outcome) -> bool:
+    """Whether a job is done, and its result still what it wrote."""
+    path = Path(outcome.outfile)
+    return outcome.status == "done" and path.exists() and size_of(path) == outcome.size
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 for a folder."""
+    return 0 if path.is_dir() else path.stat().st_size
+
+
+def status_file(batch: Path) -> Path:
+    """`<list>.status.csv` beside a list, `status.csv` in a folder."""
+    return batch / "status.csv" if batch.is_dir() else batch.with_name(f"{batch.stem}.status.csv")
+
+
+def read_status(path: Path) -> list[Outcome]:
+    """What an earlier run noted; nothing where there was none, or it is not ours."""
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                Outcome(**{f.name: _typed(f.type, row[f.name]) for f in fields(Outcome)})
+                for row in csv.DictReader(file)
+            ]
+    except (KeyError, TypeError, ValueError, csv.Error):
+        return []
+
+
+def _typed(kind: object, text: str) -> Any:
+    return {"int": int, "float": float}.get(str(kind), str)(text)
+
+
+def write_status(path: Path, outcomes: list[Outcome]) -> None:
+    """Write the status of all jobs; whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(Outcome)])
+        writer.writeheader()
+        writer.writerows(asdict(outcome) for outcome in outcomes)
+
+
+def summarise(outcomes: list[Outcome], n_skipped: int, status: Path, console: Console) -> None:
+    """Print what became of the jobs.
+
+    Raises:
+        UserError: some failed.
+    """
+    table = Table("job", "face", "audio", "status", "frames", "left alone", "s", "result or reason")
+    for each in outcomes:
+        end = each.reason or each.outfile
+        values = (each.job, Path(each.face).name, Path(each.audio).name, each.status, each.frames)
+        table.add_row(*map(str, values), str(each.untouched), f"{each.seconds:.1f}", end)
+    console.print(table, markup=False)
+    counts = Counter(each.status for each in outcomes)
+    console.print(
+        f"{len(outcomes)} jobs: {counts['done'] - n_skipped} done, {n_skipped} done before, "
+        f"{counts['failed']} failed; {status}",
+        markup=False,
+    )
+    if counts["failed"]:
+        raise UserError(f"{counts['failed']} of {len(outcomes)} jobs failed: {status} says why.")

@@ -1,0 +1,216 @@
+"""`batch=`: the jobs of a list (CSV, JSON lines) or of a folder, as values of the keys of each."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from w2l.cli.hydra_app import CONFIG_DIR, check_type
+from w2l.cli.published import PUBLISHED
+from w2l.cli.quoting import PATH_KEYS
+from w2l.download import is_url
+from w2l.errors import UserError
+from w2l.media import open_media, video_stream
+from w2l.video import is_image
+
+# Paths that are written; names of a registry are no paths where no such file is there.
+_OUTPUTS = {"outfile"}
+_MAYBE_NAMES = {"checkpoint", "expert", "detector_weights"}
+_NOT_PER_JOB = {"batch", "hydra", "defaults"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a batch.
+
+    Attributes:
+        number: from 1 on, in the list's order.
+        settings: values of all keys.
+        problem: why it cannot even begin; None where it can.
+    """
+
+    number: int
+    settings: dict[str, Any]
+    problem: str | None = None
+
+
+def read_jobs(settings: dict[str, Any], given: set[str]) -> list[Job]:
+    """The jobs that `batch=` names.
+
+    Args:
+        settings: values of the command line, for keys that a job does not set.
+        given: keys that the command line set.
+
+    Raises:
+        UserError: no such list, none that can be read, unknown columns, or no jobs in it.
+    """
+    path = Path(str(settings["batch"])).expanduser()
+    base = {**settings, "batch": None}
+    if path.is_dir():
+        jobs = list(_paired(path, base))
+        if not jobs:
+            raise UserError(f"batch={path} holds no videos or photos.")
+        return jobs
+    if not path.is_file():
+        raise UserError(f"batch={path} does not exist: check the path.")
+    rows = _rows(path)
+    if not rows:
+        raise UserError(f"batch={path} holds no jobs: each row sets face, audio and other keys.")
+    check_columns(path, {key for row in rows for key in row}, settings)
+    return [_job(number, row, path.parent, base, given) for number, row in enumerate(rows, 1)]
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"batch={path} is no text in UTF-8 that can be read.") from error
+    if path.suffix.lower() in {".jsonl", ".ndjson", ".json"}:
+        return list(_json_rows(path, text))
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    rows = []
+    reader = csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    for row in reader:
+        if None in row:
+            raise UserError(
+                f"{path} has more values than columns in line {reader.line_num}: put a value that "
+                f"holds {delimiter!r} in quotes."
+            )
+        # An empty cell is what the command line says.
+        rows.append({key.strip(): value for key, value in row.items() if value})
+    return rows
+
+
+def _json_rows(path: Path, text: str) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise UserError(f'{path}: line {number} is no JSON object like {{"face": "a.mp4"}}.')
+        yield row
+
+
+def check_columns(path: Path, columns: set[str], settings: Mapping[str, Any]) -> None:
+    """Refuse columns that are no keys of a job.
+
+    Raises:
+        UserError: naming the first, and the key that was probably meant.
+    """
+    known = set(settings) - _NOT_PER_JOB
+    unknown = sorted(columns - known)
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "columns are keys of configs/infer.yaml."
+        raise UserError(f"{path} has an unknown column {unknown[0]!r}: {hint}")
+
+
+def _job(
+    number: int, row: dict[str, Any], folder: Path, base: dict[str, Any], given: set[str]
+) -> Job:
+    defaults = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "infer.yaml"))
+    assert isinstance(defaults, dict)
+    try:
+        own = {key: _value(key, value, folder, defaults[key]) for key, value in row.items()}
+    except UserError as error:
+        return Job(number, {**base, **{k: str(v) for k, v in row.items()}}, str(error))
+    settings = {**base, **own}
+    if own.get("published"):
+        published = PUBLISHED["infer"].items()
+        settings |= {key: value for key, value in published if key not in given | set(own)}
+    return Job(number, settings)
+
+
+def _value(key: str, value: Any, folder: Path, default: Any) -> Any:
+    """A cell as its key's value; paths are relative to the list's folder."""
+    if isinstance(value, str) and value.strip() in {"null", ""}:
+        return None
+    if key == "label" or value is None:
+        return value
+    if key in PATH_KEYS:
+        return _path(key, str(value), folder)
+    if isinstance(value, str) and not isinstance(default, str):
+        try:
+            value = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"{key}={value} cannot be read.") from error
+    check_type(key, default, value)
+    return value
+
+
+def _path(key: str, value: str, folder: Path) -> str:
+    if is_url(value):
+        return value
+    path = folder / Path(value).expanduser()
+    return value if key in _MAYBE_NAMES and not path.exists() else str(path)
+
+
+def _paired(folder: Path, base: dict[str, Any]) -> Iterator[Job]:
+    """A job for each video or photo of a folder, with the sound of its name or number."""
+    faces: list[Path] = []
+    sounds: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        kind = _kind(path)
+        if kind is not None:
+            (faces if kind == "face" else sounds).append(path)
+    by_stem, by_number = defaultdict(list), defaultdict(list)
+    for sound in sounds:
+        by_stem[sound.stem].append(sound)
+        by_number[_number(sound)].append(sound)
+    for number, face in enumerate(sorted(faces, key=lambda f: (_number(f) or 0, f.name)), 1):
+        settings = {**base, "face": str(face)}
+        if base["audio"] is not None:
+            yield Job(number, settings)
+            continue
+        fitting = by_stem[face.stem]
+        if not fitting and _number(face) is not None:
+            fitting = by_number[_number(face)]
+        if len(fitting) == 1:
+            yield Job(number, {**settings, "audio": str(fitting[0])})
+        else:
+            found = ", ".join(path.name for path in fitting) or "none"
+            yield Job(
+                number,
+                settings,
+                f"{face} needs one sound of its name or its last number in {folder}, and there "
+                f"is {found}: rename, or give audio= for all.",
+            )
+
+
+def _number(path: Path) -> int | None:
+    digits = re.findall(r"\d+", path.stem)
+    return int(digits[-1]) if digits else None
+
+
+def _kind(path: Path) -> str | None:
+    """ "face" or "sound" by content; None for what is neither."""
+    if is_image(path):
+        return "face"
+    try:
+        with open_media(path) as container:
+            if not container.streams.audio:
+                video_stream(container, path)
+                return "face"
+            try:
+                video_stream(container, path)
+            except UserError:  # sound, maybe with a cover
+                return "sound"
+            return "face"
+    except UserError:
+        return None

@@ -1,0 +1,74 @@
+"""The networks that the jobs of one run share: each is loaded when the first job needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from w2l.checkpoints import load_expert, load_generator, resolve
+from w2l.faces import FaceDetector, build_detector
+from w2l.inference import CheckpointId, LipSync
+from w2l.scoring import SyncScorer
+from w2l.weights import fetch
+
+T = TypeVar("T")
+
+
+class Networks:
+    """Keeps the last generator, detector and expert that a job asked for."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[object, object]] = {}
+
+    def generator(
+        self, checkpoint: str, device: str, precision: Any
+    ) -> tuple[LipSync, CheckpointId]:
+        """The generator, and which one it is; arguments are the keys of those names.
+
+        Raises:
+            UserError: no such checkpoint, or no such device.
+        """
+
+        def load() -> tuple[LipSync, CheckpointId]:
+            path = resolve(checkpoint)
+            return LipSync(load_generator(path), device, precision), CheckpointId.of(path)
+
+        return self._once("generator", (checkpoint, device, precision), load)
+
+    def detector(self, settings: dict[str, Any], device: str) -> FaceDetector | None:
+        """The detector, with its weights; none where a box is given.
+
+        Raises:
+            UserError: unknown, or its weights cannot be had.
+        """
+        if settings["box"] is not None:
+            return None
+        name, weights = settings["detector"], settings["detector_weights"]
+        published = settings["published"]
+
+        def load() -> FaceDetector:
+            wanted = fetch("s3fd") if name == "s3fd" and weights is None else weights
+            return build_detector(name, device=device, weights=wanted, published=published)
+
+        if name == "boxes":  # belongs to one video, and counts its frames
+            return load()
+        return self._once("detector", (name, weights, device, published), load)
+
+    def scorer(self, expert: str, device: str) -> SyncScorer:
+        """The expert as a judge.
+
+        Raises:
+            UserError: no such checkpoint.
+        """
+        return self._once(
+            "scorer",
+            (expert, device),
+            lambda: SyncScorer(expert=load_expert(expert), device=device),
+        )
+
+    def _once(self, kind: str, key: object, load: Callable[[], T]) -> T:
+        kept = self._kept.get(kind)
+        if kept is None or kept[0] != key:
+            self._kept.pop(kind, None)  # never two of a kind in memory
+            self._kept[kind] = kept = (key, load())
+        return cast(T, kept[1])
