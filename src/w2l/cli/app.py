@@ -52,6 +52,7 @@ def app(cfg: DictConfig) -> None:
                 allowed_paths=[folder, settings["examples"]],
                 show_error=True,
                 enable_monitoring=False,
+                footer_links=[],
             )
         except OSError as error:
             raise UserError(

@@ -91,14 +91,22 @@ def build_page(jobs: PageJobs, examples: list[list[str]], keep_s: int) -> gr.Blo
         button = gr.Button("Sync", variant="primary", elem_id="sync")
         with gr.Row():
             given = gr.Video(label="Given", visible=False, elem_id="given")
-            still = gr.Image(label="Given", visible=False)
+            still = gr.Image(label="Given", visible=False, buttons=[], elem_id="still")
             result = gr.Video(label="Result", elem_id="result")
         text = gr.Markdown(elem_id="text")
-        plot = gr.Image(label="Sync of the result", visible=False, elem_id="plot")
+        plot = gr.Image(
+            label="Sync of the result", visible=False, buttons=["fullscreen"], elem_id="plot"
+        )
         if examples:
-            gr.Examples(examples, [face, audio], label="To try", cache_examples=False)
+            names = [f"{name_of(a)} says what {name_of(b)} says" for a, b in examples]
+            gr.Examples(examples, [face, audio], label="To try", example_labels=names)
         button.click(sync, inputs, [given, still, result, plot, text], concurrency_limit=1)
     return page
+
+
+def name_of(clip: str) -> str:
+    """Of an example: its speaker and file."""
+    return "/".join(Path(clip).with_suffix("").parts[-2:])
 
 
 def shown(kind: type, file: Path | None) -> Any:

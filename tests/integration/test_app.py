@@ -1,0 +1,148 @@
+"""The page, in a real browser: a file goes in, a video that plays comes out."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import cv2
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from benchmarks.face_videos import write_face_videos
+from tests.integration.command import arguments, call, environment
+from tests.writing import save_network
+from w2l.models import Expert, Generator
+from w2l.video import VideoReader
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+WAIT_MS = 120_000
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of a face with sound, a photo of it, small networks, and a text file."""
+    folder = tmp_path_factory.mktemp("app")
+    (video,) = write_face_videos(folder, clips=1, frames=30, size=(320, 240), seed=0)
+    video.rename(folder / "face.mp4")
+    cv2.imwrite(str(folder / "photo.png"), next(iter(VideoReader(folder / "face.mp4"))))
+    (folder / "notes.mp4").write_text("no video")
+    torch.manual_seed(0)
+    save_network(Generator(width=0.125), "generator", folder / "generator.ckpt")
+    save_network(Expert(width=0.125), "expert", folder / "expert.ckpt")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    """Of the page, served until the last test of it."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    keys = {
+        "checkpoint": folder / "generator.ckpt", "expert": folder / "expert.ckpt",
+        "syncnet": "none", "device": "cpu", "port": port, "max_seconds": 2, "examples": folder,
+    }  # fmt: skip
+    command = arguments("app.py", *(f"{key}={value}" for key, value in keys.items()))
+    address = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, cwd=folder, env=environment()) as server:
+        try:
+            for _ in range(600):
+                assert server.poll() is None, "the page ended"
+                try:
+                    urlopen(address, timeout=5).close()
+                    break
+                except (URLError, TimeoutError):
+                    time.sleep(0.2)
+            yield address
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    page = browser.new_page()
+    page.set_default_timeout(WAIT_MS)
+    page.goto(address)
+    yield page
+    page.close()
+
+
+def press_sync(page: Page, face: Path, audio: Path) -> None:
+    for name, file in (("face", face), ("audio", audio)):
+        page.set_input_files(f"#{name} input[type=file]", file)
+        page.wait_for_selector(f"#{name} :text('{file.suffix}')")
+    page.click("#sync")
+
+
+@needs_chromium
+def test_a_video_is_synced_scored_and_plays(folder: Path, page: Page) -> None:
+    foreign = []
+    page.on("request", lambda r: foreign.append(r.url) if "127.0.0.1" not in r.url else None)
+    press_sync(page, folder / "face.mp4", folder / "face.mp4")
+    expect(page.locator("#text")).to_contain_text("30 of 30 frames synced", timeout=WAIT_MS)
+    expect(page.locator("#text")).to_contain_text("cosine of the expert")
+    page.wait_for_selector("#plot img")
+    seconds, width = page.evaluate(
+        """async () => {
+            const video = document.querySelector('#result video')
+            video.muted = true
+            await video.play()
+            await new Promise(done => video.addEventListener('ended', done))
+            return [video.currentTime, video.videoWidth]
+        }"""
+    )
+    assert seconds == pytest.approx(1.2, abs=0.1)
+    assert width == 320
+    page.wait_for_selector("#given video")
+    assert [url for url in foreign if url.startswith("http")] == []
+
+
+@needs_chromium
+def test_a_photo_is_shown_beside_its_result(folder: Path, page: Page) -> None:
+    press_sync(page, folder / "photo.png", folder / "face.mp4")
+    expect(page.locator("#text")).to_contain_text("frames synced", timeout=WAIT_MS)
+    page.wait_for_selector("#still img")
+    page.wait_for_selector("#result video")
+
+
+@needs_chromium
+def test_what_is_wrong_is_said_in_a_sentence(folder: Path, page: Page) -> None:
+    press_sync(page, folder / "notes.mp4", folder / "face.mp4")
+    expect(page.locator(".toast-body").first).to_contain_text("notes.mp4", timeout=WAIT_MS)
+    assert "Traceback" not in page.content()
+
+
+@needs_chromium
+def test_a_long_sound_is_refused(folder: Path, page: Page, tmp_path: Path) -> None:
+    (long,) = write_face_videos(tmp_path, clips=1, frames=75, size=(160, 120), seed=1)
+    press_sync(page, folder / "photo.png", long)
+    expect(page.locator(".toast-body").first).to_contain_text("lasts 3 s", timeout=WAIT_MS)
+
+
+def test_a_wrong_checkpoint_is_said_before_the_page_is_served(tmp_path: Path) -> None:
+    done = call("app.py", "checkpoint=nowhere.pth", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "nowhere.pth" in done.stderr
+    assert "Traceback" not in done.stderr
