@@ -155,7 +155,7 @@ def test_executors_by_name():
 
 
 SCRIPT = """
-import os, sys, time
+import os, signal, sys, time
 sys.path.insert(0, {source!r})
 from pathlib import Path
 from w2l.engine import build_executor
@@ -173,6 +173,8 @@ def work(item):
         marker.unlink()
 
 if __name__ == "__main__":
+    # A shell that runs the tests in its background has them ignore this signal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     list(build_executor(sys.argv[1], workers=2).map(work, sys.argv[2:]))
 """
 
