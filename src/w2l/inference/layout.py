@@ -86,19 +86,22 @@ class Layout:
         self._options, self._quality = options, quality
         self._label = None if options.label is None else Label(options.label, self._panel)
 
-    def __call__(self, picture: Picture, box: np.ndarray | None) -> np.ndarray:
+    def __call__(
+        self, picture: Picture, box: np.ndarray | None, strength: float = 1.0
+    ) -> np.ndarray:
         """The picture to write.
 
         Args:
             picture: a synced one, which may be changed; with `given` for side_by_side.
             box: of its face, (left, top, right, bottom); None where it was left untouched.
+            strength: how much of the generated face is shown, 0 to 1.
 
         Returns:
             uint8 (height, width, 3) BGR.
         """
         frame = picture.frame
         if self._options.view == "mask" and box is not None:
-            draw_mask(frame, box, self._quality)
+            draw_mask(frame, box, self._quality, strength)
         frame = self._scaled(frame)
         if self._label is not None:
             self._label.draw(frame)
@@ -125,11 +128,13 @@ def scaled(size: tuple[int, int], options: OutputOptions) -> tuple[int, int]:
     return width, options.height
 
 
-def draw_mask(frame: np.ndarray, box: np.ndarray, quality: Quality) -> None:
+def draw_mask(
+    frame: np.ndarray, box: np.ndarray, quality: Quality, strength: float = 1.0
+) -> None:
     """Tint what is generated, and draw the box's edge: on uint8 (H, W, 3) BGR, in place."""
     left, top, right, bottom = (int(v) for v in box)
     region = crop(frame, box)
-    alpha = MASK_SHARE * coverage(bottom - top, right - left, quality)
+    alpha = MASK_SHARE * strength * coverage(bottom - top, right - left, quality)
     region[:] = np.rint((1 - alpha) * region + alpha * MASK_COLOUR).astype(np.uint8)
     line = max(1, frame.shape[0] // 500)  # seen when a large picture is shown small
     cv2.rectangle(frame, (left, top), (right - 1, bottom - 1), BOX_COLOUR, line)

@@ -11,15 +11,17 @@ import numpy as np
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, Faces
 from w2l.faces.detector import FacesByIndex
+from w2l.inference.fade import REACH
 from w2l.inference.layout import Layout
 from w2l.inference.lipsync import LipSync
-from w2l.inference.plan import NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
+from w2l.inference.plan import MAX_GAP, NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
 from w2l.inference.report import clock
 from w2l.inference.source import Picture, Source
 from w2l.inference.sync import SyncOptions, Voice, mel_windows, put_lips
 from w2l.inference.timeline import Extend, runs
 
-NEAR = 6  # frames on either side that have a say in where a box lies: gaps, then smoothing
+# Frames on either side that have a say in a picture: fading reaches further than smoothing.
+NEAR = MAX_GAP + REACH
 TAIL = 10  # frames by which a container may be wrong about its video's length
 SPARE_S = 1.0  # of sound beyond the moment, which is more than its mel window reaches
 
@@ -76,7 +78,7 @@ def make_preview(
     number = picture.number
     plan = plan_near(number, source, detector, options)
     (picture,) = put_lips([(picture, windows[index])], plan, lipsync, options)
-    frame = layout(picture, plan.box(number))
+    frame = layout(picture, plan.box(number), plan.strength(number))
     return Preview(frame, index, number, plan.reasons.get(number))
 
 

@@ -23,12 +23,15 @@ from w2l.audio.waveform import load_audio
 from w2l.boxes import crop
 from w2l.errors import UserError
 from w2l.faces import FaceDetector
+from w2l.faces.detections import Detections
+from w2l.faces.detector import FacesByIndex
 from w2l.inference.blending import Quality, blend, paste
 from w2l.inference.layout import Layout, OutputOptions
 from w2l.inference.lipsync import LipSync
-from w2l.inference.plan import FaceOptions, FacePlan, find_faces, fixed_plan
+from w2l.inference.plan import FaceOptions, FacePlan, fixed_plan, settle
 from w2l.inference.provenance import CheckpointId, provenance
 from w2l.inference.report import SyncReport
+from w2l.inference.search import detect, key_frames
 from w2l.inference.similarity import faces_at_25_fps
 from w2l.inference.source import Picture, Source, pictures
 from w2l.inference.timeline import Extend, MelWindows, frame_count
@@ -138,7 +141,7 @@ def sync_video(
         for picture in progress(
             synced(source, plan, windows, lipsync, options), "syncing", len(windows)
         ):
-            writer.write(layout(picture, plan.box(picture.number)))
+            writer.write(layout(picture, plan.box(picture.number), plan.strength(picture.number)))
             report.count(plan.reasons.get(picture.number))
     return report
 
@@ -186,12 +189,40 @@ def plan_faces(
     """Pass 1: the box of each of the first `n_frames` pictures, or of all where they are fewer."""
     if options.box is not None:
         return fixed_plan(options.box, n_frames, source.height, source.width)
-    if detector is None:
-        raise ValueError("plan_faces needs a detector or options.box")
-    total = min(n_frames, source.n_frames_estimate)
-    frames = progress(source.read(0, n_frames), "finding faces", total)
+    found = find_all(source, n_frames, detector, options, progress)
     size = (source.height, source.width)
-    return find_faces(frames, detector, options.faces, size, source.path, source.fps)
+    return settle(found, options.faces, size, source.path, source.fps)
+
+
+def find_all(
+    source: Source,
+    n_frames: int,
+    detector: FaceDetector | None,
+    options: SyncOptions,
+    progress: Progress = silent,
+) -> Detections:
+    """All faces of the first `n_frames` pictures, from the cache where it knows them."""
+    if detector is None:
+        raise ValueError("finding faces needs a detector or options.box")
+    faces = options.faces
+    cache = None if faces.published else faces.cache
+    if cache is not None and (known := cache.load(n_frames)) is not None:
+        return known
+    by_number = isinstance(detector, FacesByIndex)
+    stop = n_frames if by_number else key_frames(n_frames, faces.detect_every)
+    total = min(stop, source.n_frames_estimate)
+    found = detect(
+        progress(source.read(0, stop), "finding faces", total),
+        detector,
+        source.fps,
+        every=faces.detect_every,
+        shots=not faces.published,
+        stop_at_none=faces.published and faces.missing_face == "error",
+    )
+    found = found._replace(whole=len(found.faces) < stop)
+    if cache is not None:
+        cache.store(found)
+    return found.first(n_frames)
 
 
 def compare(
@@ -233,13 +264,16 @@ def put_lips(
     shown = [picture for picture, _ in batch]
     if options.output.view == "side_by_side":
         shown = [picture._replace(given=picture.frame.copy()) for picture in shown]
-    found = [(p.frame, box, mel) for p, mel in batch if (box := plan.box(p.number)) is not None]
+    found = [
+        (p.frame, box, mel, plan.strength(p.number))
+        for p, mel in batch
+        if (box := plan.box(p.number)) is not None
+    ]
     if found:
         size = (lipsync.image_size, lipsync.image_size)
-        crops = [cv2.resize(crop(frame, box), size) for frame, box, _ in found]
+        crops = [cv2.resize(crop(frame, box), size) for frame, box, *_ in found]
         put_back = paste if options.quality == "fast" else blend
-        for (frame, box, _), face in zip(
-            found, lipsync(crops, [mel for _, _, mel in found]), strict=True
-        ):
-            put_back(frame, box, face)
+        mels = [mel for _, _, mel, _ in found]
+        for (frame, box, _, strength), face in zip(found, lipsync(crops, mels), strict=True):
+            put_back(frame, box, face, strength)
     return shown
