@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,17 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from w2l.boxes import from_tblr
 from w2l.checkpoints import load_expert, load_generator, resolve
 from w2l.cli.hydra_app import run
+from w2l.cli.infer_faces import build_box, build_face_options, build_faces, find_person, integers
 from w2l.cli.infer_output import build_output, choose_outfile
+from w2l.cli.infer_people import build_parts, read_people, show_people, voices_of
+from w2l.cli.infer_tracks import show_tracks
 from w2l.cli.progress import StageProgress
 from w2l.errors import UserError, either
-from w2l.faces import FaceDetector, build_detector
 from w2l.files import atomic_path
 from w2l.inference import (
     CheckpointId,
-    FaceOptions,
     Geometry,
     Layout,
     LipSync,
@@ -38,17 +39,16 @@ from w2l.inference import (
     pick_device,
     sync_video,
 )
+from w2l.inference.people import sync_people
 from w2l.inference.preview import SPARE_S
 from w2l.inference.provenance import provenance
 from w2l.inference.report import clock
 from w2l.metrics import offsets
 from w2l.scoring import CosineResult, SyncScorer
 from w2l.video import CODECS, exact_rate, write_png
-from w2l.weights import fetch
 
 CHOICES = {
     "extend": ("pingpong", "loop", "freeze"),
-    "person": ("largest", "center", "left", "right", "first"),
     "missing_face": ("pass", "hold", "error"),
     "quality": ("improved", "fast"),
     "codec": (*CODECS, "png"),
@@ -62,17 +62,43 @@ def infer(cfg: DictConfig) -> None:
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     console = Console(highlight=False, soft_wrap=True)
     check_choices(settings)
-    face, audio = existing(settings, "face"), existing(settings, "audio")
-    options = build_options(settings, build_output(settings))
-    outfile = choose_outfile(settings, face, audio)
+    face = existing(settings, "face")
     source = build_source(settings, face)
-    Layout((source.width, source.height), options.output, options.quality)  # refuses what cannot be
-    voice = build_voice(settings, audio)
     device = str(pick_device(settings["device"]))
+    progress = StageProgress(console)
+    if settings["person"] == "tracks":
+        show_tracks(settings, face, source, build_faces(settings, device), progress, console)
+        return
+    people = read_people(settings)
+    audio = None if people and settings["audio"] is None else existing(settings, "audio")
+    options = build_options(settings, build_output(settings))
+    outfile = choose_outfile(settings, face, audio or existing(settings, "people"))
+    Layout((source.width, source.height), options.output, options.quality)  # refuses what cannot be
+    voice = None if audio is None else build_voice(settings, audio)
     checkpoint = resolve(settings["checkpoint"])
     lipsync = LipSync(load_generator(checkpoint), device, settings["precision"])
     identity = CheckpointId.of(checkpoint)
     detector = build_faces(settings, device)
+    scorer = build_scorer(settings, source, device)
+    faces = find_person(options.faces, settings, source, scorer, console.print)
+    options = replace(options, faces=faces)
+    if people:
+        with voices_of(people, voice) as (voices, sound):
+            parts = build_parts(people, voices, options.faces, settings, source, scorer, console)
+            reports = sync_people(
+                source,
+                parts,
+                sound,
+                outfile,
+                lipsync,
+                detector,
+                options,
+                checkpoint=identity,
+                progress=progress,
+            )
+        show_people(parts, reports, console)
+        return
+    assert voice is not None
     if settings["preview"] is not None:
         shown = make_preview(source, voice, settings["preview"], lipsync, detector, options)
         write_preview(shown, source, outfile, provenance(options.quality, identity), console)
@@ -84,9 +110,9 @@ def infer(cfg: DictConfig) -> None:
         lipsync,
         detector,
         options,
-        scorer=build_scorer(settings, source, device),
+        scorer=scorer,
         checkpoint=identity,
-        progress=StageProgress(console),
+        progress=progress,
     )
     if report.cosine is not None:
         show_cosine(report.cosine, settings, outfile, console)
@@ -111,8 +137,10 @@ def existing(settings: dict[str, Any], key: str) -> Path:
     """The file that `key` names.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or none is named.
     """
+    if settings[key] is None:
+        raise UserError(f"Missing: {key}=….")
     path = Path(str(settings[key])).expanduser()
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
@@ -148,46 +176,15 @@ def build_voice(settings: dict[str, Any], audio: Path) -> Voice:
 
 def build_options(settings: dict[str, Any], output: OutputOptions) -> SyncOptions:
     """Plain typed options from the settings."""
-    box = settings["box"]
-    faces = FaceOptions(
-        pads=integers(settings["pads"], "pads"),
-        smooth=settings["smooth"],
-        missing_face=settings["missing_face"],
-        person=settings["person"],
-        detect_every=settings["detect_every"],
-        published=settings["published"],
-    )
     return SyncOptions(
-        faces=faces,
-        box=None if box is None else from_tblr(integers(box, "box")),
+        faces=build_face_options(settings),
+        box=build_box(settings),
         extend=settings["extend"],
         quality=settings["quality"],
         output=output,
         batch_size=settings["batch_size"],
         published=settings["published"],
     )
-
-
-def integers(values: Any, key: str) -> tuple[int, int, int, int]:
-    """Four whole numbers.
-
-    Raises:
-        UserError: anything else.
-    """
-    if not (isinstance(values, list) and [type(v) for v in values] == [int] * 4):
-        raise UserError(f"{key}={values} must be four whole numbers: [top,bottom,left,right].")
-    top, bottom, left, right = values
-    return top, bottom, left, right
-
-
-def build_faces(settings: dict[str, Any], device: str) -> FaceDetector | None:
-    """The detector, with its weights; none where a box is given."""
-    if settings["box"] is not None:
-        return None
-    name, weights = settings["detector"], settings["detector_weights"]
-    if name == "s3fd" and weights is None:
-        weights = fetch("s3fd")
-    return build_detector(name, device=device, weights=weights, published=settings["published"])
 
 
 def build_scorer(settings: dict[str, Any], source: Source, device: str) -> SyncScorer | None:

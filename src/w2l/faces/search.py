@@ -25,8 +25,8 @@ def detect_video(
 
     Every `every`-th frame and the last one are key frames. Between two of them faces are
     interpolated, if each face of one has its own in the other and the picture does not change
-    abruptly in between, nor is there a cut; otherwise these frames are searched too. No more frames are held than lie
-    between two key frames (`batch_size` where each frame is one).
+    abruptly in between, nor is there a cut; otherwise these frames are searched too. No more frames
+    are held than lie between two key frames (`batch_size` where each frame is one).
 
     Args:
         frames: (H, W, 3) uint8 BGR.

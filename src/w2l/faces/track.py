@@ -22,6 +22,10 @@ class Track(NamedTuple):
     scores: np.ndarray  # (n,) float32
     landmarks: np.ndarray | None = None  # (n, 5, 2) float32, where the detector gives them
 
+    def meets(self, other: Track) -> bool:
+        """Whether both last at one time."""
+        return bool(self.frames[0] <= other.frames[-1] and other.frames[0] <= self.frames[-1])
+
 
 def link(
     faces: Sequence[Faces], min_iou: float = 0.3, max_gap: int = 25, shots: Sequence[int] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -33,12 +33,17 @@ class FaceCache:
         video: the file; it is read whole, once, for its hash.
         settings: everything else on which detections depend, as plain values.
         folder: of all entries; by default `cache_folder()`.
+        say: is told when an entry is used.
     """
 
     def __init__(
-        self, video: Path, settings: Mapping[str, object], folder: Path | None = None
+        self,
+        video: Path,
+        settings: Mapping[str, object],
+        folder: Path | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._video, self._settings = video, dict(settings)
+        self._video, self._settings, self._say = video, dict(settings), say
         self._folder = folder or cache_folder()
 
     @cached_property
@@ -55,6 +60,7 @@ class FaceCache:
             return None
         with suppress(OSError):
             os.utime(self.path)  # used last
+        self._say(f"The faces of {self._video} are known from an earlier run ({self.path}).")
         return found.first(n_frames)
 
     def store(self, found: Detections) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-SOFT_TURN = 10.0  # degrees below the limit over which the result fades
-SOFT_SCORE = 0.1  # above the limit, likewise
+SOFT_TURN = 5.0  # degrees below the limit over which the result fades
+SOFT_SCORE = 0.05  # above the limit, likewise
 STEADY = 5  # frames of the median: one frame's odd landmarks do not count
 FADE = 9  # frames of the mean: no fade is quicker
 REACH = STEADY // 2 + FADE // 2  # frames on either side that have a say

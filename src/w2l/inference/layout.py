@@ -128,9 +128,7 @@ def scaled(size: tuple[int, int], options: OutputOptions) -> tuple[int, int]:
     return width, options.height
 
 
-def draw_mask(
-    frame: np.ndarray, box: np.ndarray, quality: Quality, strength: float = 1.0
-) -> None:
+def draw_mask(frame: np.ndarray, box: np.ndarray, quality: Quality, strength: float = 1.0) -> None:
     """Tint what is generated, and draw the box's edge: on uint8 (H, W, 3) BGR, in place."""
     left, top, right, bottom = (int(v) for v in box)
     region = crop(frame, box)

@@ -6,7 +6,7 @@ smoothing. Nothing reaches across a cut: there a person goes on by the rule of c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +21,7 @@ from w2l.faces.detections import Detections
 from w2l.faces.detector import FacesByIndex
 from w2l.faces.persons import Chooser
 from w2l.faces.pose import head_pose
-from w2l.faces.track import Track, choose, first, lasting, link, place
+from w2l.faces.track import Track, boxes_of, choose, first, lasting, link, place
 from w2l.inference.face_cache import FaceCache
 from w2l.inference.fade import strengths
 from w2l.inference.report import clock
@@ -192,7 +192,7 @@ def settle(
         missing = {i: reason for i, reason in missing.items() if not box_ops.valid(boxes[i])}
     reasons = {start + i: reason for i, reason in sorted((missing | faded).items())}
     whole = None if (shown == 1).all() else shown
-    return FacePlan(_steady(boxes, found, options, size), reasons, start, whole)
+    return FacePlan(_steady(boxes, found.spans(), options, size), reasons, start, whole)
 
 
 def hold(boxes: np.ndarray) -> np.ndarray:
@@ -212,6 +212,15 @@ def tracks_of(found: Detections) -> list[Track]:
     return lasting(link(found.faces, shots=found.shots), len(found.faces), found.shots)
 
 
+def alone(track: Track, options: FaceOptions, size: tuple[int, int]) -> FacePlan:
+    """One track's boxes, smoothed and padded, counted from its first frame."""
+    n_frames = int(track.frames[-1] - track.frames[0]) + 1
+    boxes = boxes_of(track._replace(frames=track.frames - track.frames[0]), n_frames, MAX_GAP)
+    missing = np.flatnonzero(~box_ops.valid(boxes))
+    steady = _steady(boxes, [(0, n_frames)], options, size)
+    return FacePlan(steady, {int(i): NO_FACE for i in missing})
+
+
 class _Followed(NamedTuple):
     """One person in each of N frames."""
 
@@ -221,9 +230,7 @@ class _Followed(NamedTuple):
     ids: np.ndarray  # (N,) int: frames with one number are one face in one shot
 
 
-def _follow(
-    found: Detections, options: FaceOptions, width: int, fps: Fraction
-) -> _Followed:
+def _follow(found: Detections, options: FaceOptions, width: int, fps: Fraction) -> _Followed:
     n_frames = len(found.faces)
     if options.person == "first" and options.chooser is None:
         nothing = np.full(n_frames, np.nan)
@@ -253,13 +260,16 @@ def _turns(track: Track, options: FaceOptions) -> np.ndarray:
 
 
 def _steady(
-    boxes: np.ndarray, found: Detections, options: FaceOptions, size: tuple[int, int]
+    boxes: np.ndarray,
+    shots: Sequence[tuple[int, int]],
+    options: FaceOptions,
+    size: tuple[int, int],
 ) -> np.ndarray:
     """Smoothed and padded integer boxes (N, 4); rows of zeros where missing."""
     settled = np.zeros((len(boxes), 4), np.int32)
     present = box_ops.valid(boxes)
     if options.smooth and not options.published:
-        boxes = np.concatenate([box_ops.smooth_centred(boxes[a:b]) for a, b in found.spans()])
+        boxes = np.concatenate([box_ops.smooth_centred(boxes[a:b]) for a, b in shots])
     settled[present] = box_ops.pad(boxes[present], options.pads, *size)
     if options.smooth and options.published:
         settled[present] = box_ops.smooth(settled[present])

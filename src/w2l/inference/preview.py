@@ -17,7 +17,7 @@ from w2l.inference.lipsync import LipSync
 from w2l.inference.plan import MAX_GAP, NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
 from w2l.inference.report import clock
 from w2l.inference.source import Picture, Source
-from w2l.inference.sync import SyncOptions, Voice, mel_windows, put_lips
+from w2l.inference.sync import SyncOptions, Voice, mel_windows, plan_faces, put_lips
 from w2l.inference.timeline import Extend, runs
 
 # Frames on either side that have a say in a picture: fading reaches further than smoothing.
@@ -111,6 +111,8 @@ def plan_near(
         return fixed_plan(options.box, number + 1, source.height, source.width)
     if detector is None:
         raise ValueError("plan_near needs a detector or options.box")
+    if options.faces.chooser is not None:  # who is who, only the whole video tells
+        return plan_faces(source, sys.maxsize, detector, options)
     every = options.faces.detect_every
     start = max(0, number - NEAR) // every * every
     stop = -(-(number + NEAR) // every) * every + 1

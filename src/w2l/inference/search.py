@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
@@ -46,7 +47,7 @@ def key_frames(n_frames: int, every: int) -> int:
 
     So a search of more frames finds the same in them.
     """
-    return -(-(n_frames - 1) // every) * every + 1
+    return min(sys.maxsize, -(-(n_frames - 1) // every) * every + 1)
 
 
 def _up_to_none(faces: Iterable[Faces]) -> Iterator[Faces]:

@@ -263,7 +263,7 @@ def put_lips(
     """
     shown = [picture for picture, _ in batch]
     if options.output.view == "side_by_side":
-        shown = [picture._replace(given=picture.frame.copy()) for picture in shown]
+        shown = [p if p.given is not None else p._replace(given=p.frame.copy()) for p in shown]
     found = [
         (p.frame, box, mel, plan.strength(p.number))
         for p, mel in batch
