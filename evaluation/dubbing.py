@@ -14,7 +14,8 @@ from torch import Tensor
 
 from evaluation.held_out import HeldOut
 from w2l.faces import FaceDetector
-from w2l.faces.track import detect_video, link, select
+from w2l.faces.search import detect_video
+from w2l.faces.track import link, select
 from w2l.inference import LipSync, SyncOptions, load_voice, open_source, sync_video
 from w2l.inference.geometry import Geometry
 from w2l.inference.plan import FaceOptions

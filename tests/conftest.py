@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -31,6 +32,14 @@ def shared_media() -> Path:
     if not media.is_dir():
         pytest.skip("the real talking clips (../shared/media) are not part of the project")
     return media
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_face_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the user's own cache of faces."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("W2L_FACES_DIR", str(tmp_path_factory.mktemp("faces")))
+        yield
 
 
 def write_clip(folder: Path, *, frames: int, seed: int, size: int = 96) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 
 from preprocess.rejection import NO_FACE, TOO_SHORT, RejectedError
 from w2l.boxes import area, smooth_centred
-from w2l.faces import FaceDetector, Faces
-from w2l.faces.track import boxes_of, detect_video, first, link
+from w2l.faces import FaceDetector
+from w2l.faces.search import all_faces, detect_video
+from w2l.faces.track import boxes_of, first, link
 
 MAX_PEOPLE = 4  # of whom the one who speaks is looked for
 
@@ -56,7 +57,7 @@ def find_people(
     Returns:
         At most `MAX_PEOPLE`; one who is never seen where there is nobody.
     """
-    faces = _all_faces(detect_video(frames, detector, every, batch_size))
+    faces = all_faces(detect_video(frames, detector, every, batch_size))
     if published:
         return [Person(first(faces))]
     tracks = sorted(link(faces), key=lambda track: -float(area(track.boxes).sum()))
@@ -67,30 +68,6 @@ def find_people(
         boxes = boxes_of(track, len(faces))
         people.append(Person(smooth_centred(boxes) if smooth else boxes, track.landmarks))
     return people
-
-
-def _all_faces(faces: Iterable[Faces]) -> list[Faces]:
-    """The faces of all frames, taken out of the arrays in which they come.
-
-    Small arrays that outlive a frame lie in the gap that the frame leaves in the heap, and the
-    next frame no longer fits there: kept as they come, the faces of an hour cost 50 GB. Python's
-    own numbers live elsewhere; arrays are made of them when no more frames come.
-    """
-    numbers = [
-        (found.boxes.tolist(), found.scores.tolist(), _list(found.landmarks)) for found in faces
-    ]
-    return [
-        Faces(
-            np.array(boxes, np.float32).reshape(-1, 4),
-            np.array(scores, np.float32),
-            None if points is None else np.array(points, np.float32).reshape(-1, 5, 2),
-        )
-        for boxes, scores, points in numbers
-    ]
-
-
-def _list(values: np.ndarray | None) -> list[float] | None:
-    return None if values is None else values.tolist()
 
 
 def check_faces(path: Path, present: np.ndarray, min_frames: int) -> None:

@@ -192,6 +192,12 @@ def interpolate(boxes: np.ndarray, max_gap: int) -> np.ndarray:
     return filled
 
 
+def runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """(start, stop) of each stretch of True in (n,) bool."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
 def crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     """The part of `frame` (H, W, ...) inside an integer `box` (4,): a view, so it can be set.
 

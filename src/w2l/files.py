@@ -90,3 +90,17 @@ def sha256(path: str | Path) -> str:
     """Hexadecimal SHA-256 of a file, read in chunks."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def user_cache(name: str, variable: str) -> Path:
+    """Where this user keeps what can be had again.
+
+    Args:
+        name: of the folder, under `w2l` in `XDG_CACHE_HOME` or `~/.cache`.
+        variable: of the environment; the folder that it names comes first.
+    """
+    if folder := os.environ.get(variable):
+        return Path(folder).expanduser()
+    # The XDG rules say to ignore a relative path there.
+    base = Path(os.environ.get("XDG_CACHE_HOME", "")).expanduser()
+    return (base if base.is_absolute() else Path.home() / ".cache") / "w2l" / name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import NoneType
@@ -14,18 +15,19 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from w2l.audio.speech import check_speech_finder
-from w2l.boxes import from_tblr
 from w2l.cli.hydra_app import run
 from w2l.cli.infer_batch import run_batch
-from w2l.cli.infer_input import check_given, find_input
+from w2l.cli.infer_faces import build_box, build_face_options, find_person, integers
+from w2l.cli.infer_input import SOUNDS, check_given, find_input
 from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_output import build_output, choose_outfile
+from w2l.cli.infer_people import build_parts, read_people, show_people, voices_of
+from w2l.cli.infer_tracks import show_tracks
 from w2l.cli.progress import StageProgress
 from w2l.cli.published import given_keys
 from w2l.errors import UserError, either
 from w2l.files import atomic_path
 from w2l.inference import (
-    FaceOptions,
     Geometry,
     Layout,
     OutputOptions,
@@ -41,6 +43,7 @@ from w2l.inference import (
     pick_device,
     sync_video,
 )
+from w2l.inference.people import sync_people
 from w2l.inference.preview import SPARE_S
 from w2l.inference.provenance import provenance
 from w2l.inference.report import clock
@@ -53,7 +56,6 @@ CHOICES = {
     "duration": ("audio", "video", "shortest"),
     "silence": ("sync", "close", "pass"),
     "extend": ("pingpong", "loop", "freeze"),
-    "person": ("largest", "center", "left", "right", "first"),
     "missing_face": ("pass", "hold", "error"),
     "quality": ("improved", "fast"),
     "codec": (*CODECS, "png"),
@@ -99,15 +101,42 @@ def infer_one(
     options = build_options(settings, build_output(settings))
     if options.silence != "sync":
         check_speech_finder()
-    face, audio = find_input(settings, "face", console), find_input(settings, "audio", console)
-    voice_file = None if settings["voice"] is None else find_input(settings, "voice", console)
-    outfile = choose_outfile(settings, face, audio, *([voice_file] if voice_file else []))
-    source = build_source(settings, face)
-    Layout((source.width, source.height), options.output, options.quality)  # refuses what cannot be
-    voice = build_voice(settings, face, audio, voice_file)
+    progress = progress or StageProgress(console)
+    face = find_input(settings, "face", console)
     device = str(pick_device(settings["device"]))
+    if settings["person"] == "tracks":
+        source = build_source(settings, face)
+        detector = networks.detector(settings, device)
+        show_tracks(settings, face, source, detector, progress, console)
+        return None
+    people = read_people(settings)
+    given = {key: find_input(settings, key, console) for key in SOUNDS if settings[key] is not None}
+    outfile = choose_outfile(settings, face, *given.values(), *(each.audio for each in people))
+    source = build_source(settings, face)
+    Layout((source.width, source.height), options.output)  # refuses what cannot be
+    voice = build_voice(settings, face, **given) if "audio" in given else None
     lipsync, identity = networks.generator(settings["checkpoint"], device, settings["precision"])
     detector = networks.detector(settings, device)
+    scorer = build_scorer(settings, source, device, networks)
+    faces = find_person(options.faces, settings, source, scorer, console.print)
+    options = replace(options, faces=faces)
+    if people:
+        with voices_of(people, voice, speech=options.silence != "sync") as (voices, sound):
+            parts = build_parts(people, voices, options.faces, settings, source, scorer, console)
+            reports = sync_people(
+                source,
+                parts,
+                sound,
+                outfile,
+                lipsync,
+                detector,
+                options,
+                checkpoint=identity,
+                progress=progress,
+            )
+        show_people(parts, reports, console)
+        return reports[0]
+    assert voice is not None
     if settings["preview"] is not None:
         shown = make_preview(source, voice, settings["preview"], lipsync, detector, options)
         write_preview(shown, source, outfile, provenance(options.quality, identity), console)
@@ -119,9 +148,9 @@ def infer_one(
         lipsync,
         detector,
         options,
-        scorer=build_scorer(settings, source, device, networks),
+        scorer=scorer,
         checkpoint=identity,
-        progress=progress or StageProgress(console),
+        progress=progress,
     )
     if report.cosine is not None:
         show_cosine(report.cosine, settings, outfile, console)
@@ -164,7 +193,7 @@ def build_source(settings: dict[str, Any], face: Path) -> Source:
 
 
 def build_voice(
-    settings: dict[str, Any], face: Path, audio: Path, voice_file: Path | None
+    settings: dict[str, Any], face: Path, audio: Path, voice: Path | None = None
 ) -> Voice:
     """The new sound, for a preview as much of it as that takes.
 
@@ -180,7 +209,7 @@ def build_voice(
         audio,
         start,
         end,
-        driving=voice_file,
+        driving=voice,
         origin="video" if own and not is_image(face) else "audio",
         speech=settings["silence"] != "sync",
     )
@@ -188,18 +217,9 @@ def build_voice(
 
 def build_options(settings: dict[str, Any], output: OutputOptions) -> SyncOptions:
     """Plain typed options from the settings."""
-    box = settings["box"]
-    faces = FaceOptions(
-        pads=integers(settings["pads"], "pads"),
-        smooth=settings["smooth"],
-        missing_face=settings["missing_face"],
-        person=settings["person"],
-        detect_every=settings["detect_every"],
-        published=settings["published"],
-    )
     return SyncOptions(
-        faces=faces,
-        box=None if box is None else from_tblr(integers(box, "box")),
+        faces=build_face_options(settings),
+        box=build_box(settings),
         duration=settings["duration"],
         extend=settings["extend"],
         silence=settings["silence"],
@@ -208,18 +228,6 @@ def build_options(settings: dict[str, Any], output: OutputOptions) -> SyncOption
         batch_size=settings["batch_size"],
         published=settings["published"],
     )
-
-
-def integers(values: Any, key: str) -> tuple[int, int, int, int]:
-    """Four whole numbers.
-
-    Raises:
-        UserError: anything else.
-    """
-    if not (isinstance(values, list) and [type(v) for v in values] == [int] * 4):
-        raise UserError(f"{key}={values} must be four whole numbers: [top,bottom,left,right].")
-    top, bottom, left, right = values
-    return top, bottom, left, right
 
 
 def build_scorer(

@@ -13,7 +13,8 @@ from w2l.download import check_yt_dlp, download, is_url
 from w2l.errors import UserError
 
 DOWNLOADS = Path("outputs/infer/downloads")
-INPUTS = ("face", "audio", "voice")
+SOUNDS = ("audio", "voice")
+INPUTS = ("face", *SOUNDS)
 
 
 def check_given(settings: dict[str, Any]) -> None:
@@ -22,7 +23,8 @@ def check_given(settings: dict[str, Any]) -> None:
     Raises:
         UserError: naming the missing keys.
     """
-    missing = [key for key in ("audio", "face") if settings[key] is None]
+    needed = ["face"] if settings["people"] or settings["person"] == "tracks" else ["audio", "face"]
+    missing = [key for key in needed if settings[key] is None]
     if missing:
         raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")
 

@@ -22,6 +22,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "person": "first",  # the detector's first face, frame by frame
         "detector": "s3fd",
         "detect_every": 1,  # frames
+        "max_turn": None,  # whatever was found is synced
+        "min_score": None,
     },
     "evaluate": {
         "detector": "s3fd",

@@ -1,19 +1,16 @@
-"""Faces through a video: detection every few frames, tracks, and the one person to sync."""
+"""Faces through a video: tracks, and the one person to sync."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from w2l import boxes as box_ops
 from w2l.errors import UserError
-from w2l.faces.detector import FaceDetector, Faces, FacesByIndex
+from w2l.faces.detector import Faces
 
-MATCH_IOU = 0.5  # of one face in two key frames; between them it is interpolated
-CHANGE = 20.0  # mean difference of 8-bit values that no talking head makes within a few frames
 PERSONS = ("largest", "center", "left", "right")
 
 
@@ -25,115 +22,14 @@ class Track(NamedTuple):
     scores: np.ndarray  # (n,) float32
     landmarks: np.ndarray | None = None  # (n, 5, 2) float32, where the detector gives them
 
-
-def detect_video(
-    frames: Iterable[np.ndarray],
-    detector: FaceDetector | FacesByIndex,
-    every: int = 5,
-    batch_size: int = 8,
-) -> Iterator[Faces]:
-    """Faces of each frame of a video, looking for them only in key frames where that will do.
-
-    Every `every`-th frame and the last one are key frames. Between two of them faces are
-    interpolated, if each face of one has its own in the other and the picture does not change
-    abruptly in between; otherwise these frames are searched too. No more frames are held than lie
-    between two key frames (`batch_size` where each frame is one).
-
-    Args:
-        frames: (H, W, 3) uint8 BGR.
-        detector: one that is `FacesByIndex`, as `BoxFile` is, is asked by frame number.
-        every: 1 searches each frame.
-        batch_size: frames given to the detector at once.
-
-    Yields:
-        The faces of one frame after another.
-    """
-    if every < 1 or batch_size < 1:
-        raise ValueError(f"every={every} and batch_size={batch_size} must be at least 1")
-    if isinstance(detector, FacesByIndex):
-        for index, _ in enumerate(frames):
-            yield detector.at(index)
-    elif every == 1:
-        for batch in _batches(frames, batch_size):
-            yield from detector.detect(batch)
-    else:
-        yield from _detect_sparsely(frames, detector, every, batch_size)
+    def meets(self, other: Track) -> bool:
+        """Whether both last at one time."""
+        return bool(self.frames[0] <= other.frames[-1] and other.frames[0] <= self.frames[-1])
 
 
-def _batches(frames: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
-    """Lists of `size` frames, the last one maybe shorter; each is emptied when the next is due."""
-    batch: list[np.ndarray] = []
-    for frame in frames:
-        batch.append(frame)
-        if len(batch) == size:
-            yield batch
-            batch.clear()
-    if batch:
-        yield batch
-        batch.clear()
-
-
-def _detect_sparsely(
-    frames: Iterable[np.ndarray], detector: FaceDetector, every: int, batch_size: int
-) -> Iterator[Faces]:
-    remaining = iter(frames)
-    key = next(remaining, None)
-    if key is None:
-        return
-    (before,) = detector.detect([key])
-    yield before
-    thumbnail = _thumbnail(key)
-    del key
-    for batch in _batches(remaining, every):  # each ends with a key frame
-        thumbnails = [thumbnail, *(_thumbnail(frame) for frame in batch)]
-        (after,) = detector.detect(batch[-1:])
-        pairs = _match(before, after)
-        if pairs is None or _changes(thumbnails):
-            for part in _batches(batch[:-1], batch_size):
-                yield from detector.detect(part)
-        else:
-            for i in range(1, len(batch)):
-                yield _blend(before, after, pairs, i / len(batch))
-        yield after
-        before, thumbnail = after, thumbnails[-1]
-
-
-def _thumbnail(frame: np.ndarray) -> np.ndarray:
-    """A few pixels of a frame (H, W, 3), on a grid of about 32x32: int16."""
-    height, width = frame.shape[:2]
-    return frame[:: max(1, height // 32), :: max(1, width // 32)].astype(np.int16)
-
-
-def _changes(thumbnails: Sequence[np.ndarray]) -> bool:
-    """Whether some frame looks nothing like the one before it: a cut, or a single odd frame."""
-    return any(
-        a.shape != b.shape or float(np.abs(a - b).mean()) > CHANGE for a, b in pairwise(thumbnails)
-    )
-
-
-def _match(before: Faces, after: Faces) -> np.ndarray | None:
-    """For each face of `before` its one in `after`, or None if not all have exactly one."""
-    if len(before.boxes) != len(after.boxes):
-        return None
-    matches = box_ops.iou(before.boxes, after.boxes) >= MATCH_IOU
-    if (matches.sum(axis=0) != 1).any() or (matches.sum(axis=1) != 1).any():
-        return None
-    return matches.argmax(axis=1) if len(matches) else np.empty(0, dtype=np.int64)
-
-
-def _blend(before: Faces, after: Faces, pairs: np.ndarray, share: float) -> Faces:
-    """Faces on the straight way from `before` (share 0) to `after` (share 1)."""
-
-    def mix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return ((1 - share) * a + share * b[pairs]).astype(np.float32)
-
-    landmarks = None
-    if before.landmarks is not None and after.landmarks is not None:
-        landmarks = mix(before.landmarks, after.landmarks)
-    return Faces(mix(before.boxes, after.boxes), mix(before.scores, after.scores), landmarks)
-
-
-def link(faces: Sequence[Faces], min_iou: float = 0.3, max_gap: int = 25) -> list[Track]:
+def link(
+    faces: Sequence[Faces], min_iou: float = 0.3, max_gap: int = 25, shots: Sequence[int] = ()
+) -> list[Track]:
     """Join the faces of consecutive frames into tracks.
 
     In each frame the best overlapping pairs of a track's last box and a face are joined first.
@@ -142,14 +38,18 @@ def link(faces: Sequence[Faces], min_iou: float = 0.3, max_gap: int = 25) -> lis
         faces: of each frame.
         min_iou: least overlap of a face with the track's last box.
         max_gap: frames that a face may be out of sight and still be the same track.
+        shots: first frames of shots: no track goes on in the next one.
 
     Returns:
         Tracks in the order of their first frames. Each face is in exactly one.
     """
     tracks: list[list[tuple[int, int]]] = []  # (frame, its face) pairs
+    cuts, earlier = frozenset(shots), 0  # tracks of earlier shots
     for frame, found in enumerate(faces):
+        if frame in cuts:
+            earlier = len(tracks)
         free = list(range(len(found.boxes)))
-        alive = [t for t in tracks if frame - t[-1][0] <= max_gap + 1]
+        alive = [t for t in tracks[earlier:] if frame - t[-1][0] <= max_gap + 1]
         if alive and free:
             last = np.stack([faces[t[-1][0]].boxes[t[-1][1]] for t in alive])
             overlap = box_ops.iou(last, found.boxes)
@@ -188,22 +88,57 @@ def boxes_of(track: Track, n_frames: int, max_gap: int = 4) -> np.ndarray:
     return box_ops.interpolate(boxes, max_gap)
 
 
-def select(
-    tracks: Sequence[Track],
-    person: str,
-    n_frames: int,
-    width: int,
-    *,
-    max_gap: int = 4,
-    min_run: int = 12,
-    min_frames: int = 3,
-) -> np.ndarray:
-    """The box of one person in each frame.
+def lasting(
+    tracks: Sequence[Track], n_frames: int, shots: Sequence[int] = (), min_frames: int = 3
+) -> list[Track]:
+    """Tracks that are no false alarms, in the order in which they appear, then from left to right.
 
-    Tracks are ranked by what is asked for, times how long they are seen, and each takes its time
-    from first to last frame as far as it is not taken yet. So the choice changes only where a
-    track begins or ends, never for less than `min_run` frames, and while the chosen person looks
-    away nobody else steps in.
+    Args:
+        tracks: from `link`.
+        n_frames: of the video.
+        shots: first frames of shots, as for `link`.
+        min_frames: of a track, or the length of its shot, if that is shorter.
+    """
+    bounds = np.array([0, *shots, n_frames])
+
+    def counts(track: Track) -> bool:
+        after = np.searchsorted(bounds[:-1], track.frames[0], side="right")
+        return len(track.frames) >= min(min_frames, bounds[after] - bounds[after - 1])
+
+    kept = [track for track in tracks if counts(track)]
+    return sorted(kept, key=lambda track: (track.frames[0], track.boxes[0, 0]))
+
+
+def choose(
+    tracks: Sequence[Track], ranks: Sequence[float | None], n_frames: int, min_run: int = 12
+) -> np.ndarray:
+    """The track that is followed in each frame: int (n_frames,), -1 for none.
+
+    The best track takes its time from first to last frame, then the next one as far as it is not
+    taken yet, and so on. So the choice changes only where a track begins or ends, never for less
+    than `min_run` frames, and while the chosen person looks away nobody else steps in.
+
+    Args:
+        tracks: from `lasting`.
+        ranks: of each track, higher is better; None: never this one.
+        n_frames: of the video.
+        min_run: frames that a later choice must have for itself (or its whole length, if shorter).
+    """
+    chosen = np.full(n_frames, -1)
+    wanted = [(rank, i) for i, rank in enumerate(ranks) if rank is not None]
+    for _, i in sorted(wanted, key=lambda each: -each[0]):
+        span = np.zeros(n_frames, dtype=bool)
+        span[tracks[i].frames[0] : tracks[i].frames[-1] + 1] = True
+        for start, stop in box_ops.runs(span & (chosen < 0)):
+            if stop - start >= min(min_run, span.sum()):
+                chosen[start:stop] = i
+    return chosen
+
+
+def select(
+    tracks: Sequence[Track], person: str, n_frames: int, width: int, *, max_gap: int = 4
+) -> np.ndarray:
+    """The box of one person in each frame, chosen by place; see `choose`.
 
     Args:
         tracks: from `link`.
@@ -211,8 +146,6 @@ def select(
         n_frames: of the video.
         width: of the picture, pixels.
         max_gap: frames within one track that are interpolated.
-        min_run: frames that a later choice must have for itself (or its whole length, if shorter).
-        min_frames: shorter tracks are taken for false alarms (in a video as long as this).
 
     Returns:
         (n_frames, 4) float32, NaN where there is no box.
@@ -222,34 +155,22 @@ def select(
     """
     if person not in PERSONS:
         raise UserError(f"person={person} is not known: choose one of {', '.join(PERSONS)}.")
-    seen = [t for t in tracks if len(t.frames) >= min(min_frames, n_frames)]
-    taken = np.zeros(n_frames, dtype=bool)
-    chosen = np.full((n_frames, 4), np.nan, dtype=np.float32)
-    for track in sorted(seen, key=lambda t: -_rank(t, person, width)):
-        span = np.zeros(n_frames, dtype=bool)
-        span[track.frames[0] : track.frames[-1] + 1] = True
-        boxes = boxes_of(track, n_frames, max_gap)
-        for start, stop in _runs(span & ~taken):
-            if stop - start >= min(min_run, span.sum()):
-                chosen[start:stop] = boxes[start:stop]
-                taken[start:stop] = True
-    return chosen
+    tracks = lasting(tracks, n_frames)
+    chosen = choose(tracks, [place(track, person, width) for track in tracks], n_frames)
+    boxes = np.full((n_frames, 4), np.nan, dtype=np.float32)
+    for i in np.unique(chosen[chosen >= 0]):
+        boxes[chosen == i] = boxes_of(tracks[i], n_frames, max_gap)[chosen == i]
+    return boxes
 
 
-def _rank(track: Track, person: str, width: int) -> float:
-    """How well a track answers `person`, summed over the frames in which it is seen."""
+def place(track: Track, person: str, width: int) -> float:
+    """How well a track answers `person`, one of `PERSONS`, summed over the frames it is seen in."""
     if person == "largest":
         return float(box_ops.area(track.boxes).sum())
     x = (track.boxes[:, 0] + track.boxes[:, 2]) / (2 * width)  # 0 left, 1 right
     closeness = {"left": 1 - x, "right": x, "center": 1 - 2 * np.abs(x - 0.5)}[person]
     # The power makes place count for more than time, yet not for a face that passes by.
     return float((closeness**4).sum())
-
-
-def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """(start, stop) of each stretch of True in (n,) bool."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def first(faces: Sequence[Faces]) -> np.ndarray:

@@ -15,28 +15,36 @@ ROUNDNESS = 4.0  # exponent: 2 is an ellipse, larger is nearer to the rectangle
 FEATHER = 0.35  # share of the radius over which the mask fades
 
 
-def paste(frame: np.ndarray, box: np.ndarray, face: np.ndarray, strength: float = 1) -> np.ndarray:
+def paste(
+    frame: np.ndarray, box: np.ndarray, face: np.ndarray, strength: float = 1.0
+) -> np.ndarray:
     """Replace the whole box, as published: bilinear, hard edges.
 
     Args:
         frame: uint8 (H, W, 3) BGR, changed in place.
         box: (left, top, right, bottom) in pixels, right and bottom excluded.
         face: generated, uint8 (S, S, 3) BGR.
-        strength: share of the generated face in the result; 0 leaves the source.
+        strength: 0 to 1: how much of the change is shown.
 
     Returns:
         `frame`.
     """
     left, top, right, bottom = (int(v) for v in box)
-    generated = cv2.resize(face, (right - left, bottom - top))
-    if strength != 1:
-        source = frame[top:bottom, left:right].astype(np.float32)
-        generated = np.rint(source + strength * (generated - source)).astype(np.uint8)
-    frame[top:bottom, left:right] = generated
+    whole = cv2.resize(face, (right - left, bottom - top))
+    region = frame[top:bottom, left:right]
+    region[:] = whole if strength == 1 else faded(region, whole, strength)
     return frame
 
 
-def blend(frame: np.ndarray, box: np.ndarray, face: np.ndarray, strength: float = 1) -> np.ndarray:
+def faded(source: np.ndarray, result: np.ndarray, strength: float) -> np.ndarray:
+    """source + strength · (result − source), uint8: the source at 0, the result at 1."""
+    mixed = source + strength * (result.astype(np.float32) - source)
+    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+
+
+def blend(
+    frame: np.ndarray, box: np.ndarray, face: np.ndarray, strength: float = 1.0
+) -> np.ndarray:
     """Replace only the mouth and chin, through a feathered mask in the lower half of the box.
 
     Pixels above the box's middle and outside the box stay exactly the source's. The generated

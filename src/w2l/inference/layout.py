@@ -10,7 +10,6 @@ import numpy as np
 
 from w2l.boxes import crop
 from w2l.errors import UserError
-from w2l.inference.blending import Quality, coverage
 from w2l.inference.label import Label
 from w2l.inference.source import Picture
 from w2l.video import CODECS, CodecName
@@ -64,7 +63,6 @@ class Layout:
     Args:
         size: (width, height) of the source.
         options: what is written.
-        quality: how generated faces are put back, for the mask.
 
     Attributes:
         size: (width, height) of what is written.
@@ -73,7 +71,7 @@ class Layout:
         UserError: the width that belongs to the height is impossible, or the label does not fit.
     """
 
-    def __init__(self, size: tuple[int, int], options: OutputOptions, quality: Quality) -> None:
+    def __init__(self, size: tuple[int, int], options: OutputOptions) -> None:
         panels = 2 if options.view == "side_by_side" else 1
         self._panel = scaled(size, options)
         self._resize = self._panel != size
@@ -83,22 +81,22 @@ class Layout:
                 f"height={options.height} makes the pictures {self.size[0]} pixels wide, where "
                 f"{SMALLEST} to {LARGEST} are possible: choose another."
             )
-        self._options, self._quality = options, quality
+        self._options = options
         self._label = None if options.label is None else Label(options.label, self._panel)
 
-    def __call__(self, picture: Picture, box: np.ndarray | None) -> np.ndarray:
+    def __call__(self, picture: Picture) -> np.ndarray:
         """The picture to write.
 
         Args:
             picture: a synced one, which may be changed; with `given` for side_by_side.
-            box: of its face, (left, top, right, bottom); None where it was left untouched.
 
         Returns:
             uint8 (height, width, 3) BGR.
         """
         frame = picture.frame
-        if self._options.view == "mask" and box is not None:
-            draw_mask(frame, box, self._quality)
+        if self._options.view == "mask":
+            for box, mask in picture.marks:
+                draw_mask(frame, box, mask)
         frame = self._scaled(frame)
         if self._label is not None:
             self._label.draw(frame)
@@ -125,11 +123,17 @@ def scaled(size: tuple[int, int], options: OutputOptions) -> tuple[int, int]:
     return width, options.height
 
 
-def draw_mask(frame: np.ndarray, box: np.ndarray, quality: Quality) -> None:
-    """Tint what is generated, and draw the box's edge: on uint8 (H, W, 3) BGR, in place."""
+def draw_mask(frame: np.ndarray, box: np.ndarray, mask: np.ndarray) -> None:
+    """Tint what is generated, and draw the box's edge: on uint8 (H, W, 3) BGR, in place.
+
+    Args:
+        frame: the picture.
+        box: of a face, (left, top, right, bottom).
+        mask: how much of each pixel in it is generated, float32 (h, w, 1) in [0, 1].
+    """
     left, top, right, bottom = (int(v) for v in box)
     region = crop(frame, box)
-    alpha = MASK_SHARE * coverage(bottom - top, right - left, quality)
+    alpha = MASK_SHARE * mask
     region[:] = np.rint((1 - alpha) * region + alpha * MASK_COLOUR).astype(np.uint8)
     line = max(1, frame.shape[0] // 500)  # seen when a large picture is shown small
     cv2.rectangle(frame, (left, top), (right - 1, bottom - 1), BOX_COLOUR, line)

@@ -1,30 +1,38 @@
-"""Pass 1: where the face is in every source frame, and why not where it is not.
+"""Where the face is in every source frame, and why not where it is not.
 
-Only boxes are kept, never pictures, and everything about the faces is known before the first frame
-is written: gaps, who is who, smoothing.
+Everything about the faces is known before the first frame is written: cuts, gaps, who is who,
+smoothing. Nothing reaches across a cut: there a person goes on by the rule of choice alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from w2l import boxes as box_ops
 from w2l.errors import UserError
-from w2l.faces import FaceDetector, Faces
+from w2l.faces import FaceDetector
+from w2l.faces.detections import Detections
 from w2l.faces.detector import FacesByIndex
-from w2l.faces.track import detect_video, first, link, select
+from w2l.faces.persons import Chooser
+from w2l.faces.pose import head_pose
+from w2l.faces.track import Track, boxes_of, choose, first, lasting, link, place
+from w2l.inference.face_cache import FaceCache
+from w2l.inference.fade import strengths
 from w2l.inference.report import clock
+from w2l.inference.search import detect
 
 MissingFace = Literal["pass", "hold", "error"]
 Person = Literal["largest", "center", "left", "right", "first"]
 
 MAX_GAP = 4  # frames without a face that are interpolated inside one person's track
+MAX_TURN = 60.0  # degrees
+MIN_SCORE = 0.5
 NO_FACE = "no face found"
 NOT_CHOSEN = "the chosen person is not in the picture"
 
@@ -42,15 +50,21 @@ class FacePlan:
             bottom, inside the picture; zeros where untouched.
         reasons: frame → why it is left untouched; frames not named here are synced.
         start: the source frame to which the first box belongs.
+        strengths: float32 (N,) in [0, 1], how much of the generated face is shown; None: all.
     """
 
     boxes: np.ndarray
     reasons: dict[int, str]
     start: int = 0
+    strengths: np.ndarray | None = None
 
     def box(self, frame: int) -> np.ndarray | None:
         """The box (4,) of a source frame, or None where it is left untouched."""
         return None if frame in self.reasons else self.boxes[frame - self.start]
+
+    def strength(self, frame: int) -> float:
+        """How much of a source frame's generated face is shown, 0 to 1."""
+        return 1.0 if self.strengths is None else float(self.strengths[frame - self.start])
 
 
 @dataclass(frozen=True)
@@ -60,21 +74,30 @@ class FaceOptions:
     Attributes:
         pads: pixels added to the detected box: (top, bottom, left, right).
         smooth: steady the boxes over 5 frames.
-        missing_face: frames without a face: "pass" leaves them untouched, "hold" keeps the last
-            box (at the start the first one), "error" refuses the video.
+        missing_face: frames without a face: "pass" leaves them untouched, "hold" keeps the shot's
+            last box (at its start the first one), "error" refuses the video.
         person: whom to sync where there are several; "first" is the detector's first face, with
             no tracking, as published.
+        chooser: ranks the tracks in place of `person`.
         detect_every: frames from one detection to the next; faces between are interpolated where
             nothing changes abruptly.
+        max_turn: degrees that a head may be turned sideways: towards them the result fades back
+            to the source, beyond them it is left untouched; None: however far.
+        min_score: of the detector, likewise; None: however low.
+        cache: keeps what was found for the next run; None: nothing is kept.
         published: box arithmetic of the release: integers, then a running mean over the 5 frames
-            ahead, in place.
+            ahead, in place; and no cuts are looked for.
     """
 
     pads: tuple[int, int, int, int] = (0, 10, 0, 0)
     smooth: bool = True
     missing_face: MissingFace = "pass"
     person: Person = "largest"
+    chooser: Chooser | None = None
     detect_every: int = 5
+    max_turn: float | None = MAX_TURN
+    min_score: float | None = MIN_SCORE
+    cache: FaceCache | None = None
     published: bool = False
 
 
@@ -123,68 +146,130 @@ def find_faces(
         UserError: a frame has none and `missing_face` is "error".
     """
 
-    def where(frame: int) -> str:
-        return f"{path} at {clock((start + frame) / fps)} (frame {start + frame})"
+    found = detect(
+        frames,
+        detector,
+        fps,
+        every=options.detect_every,
+        shots=not options.published,
+        stop_at_none=options.published and options.missing_face == "error",
+    )
+    return settle(found, options, size, path, fps, start)
 
-    detected = detect_video(frames, detector, options.detect_every)
-    found = list(_stop_early(detected, options, where))
-    boxes = _chosen(found, options, size)
-    present = box_ops.valid(boxes)
+
+def settle(
+    found: Detections,
+    options: FaceOptions,
+    size: tuple[int, int],
+    path: Path,
+    fps: Fraction,
+    start: int = 0,
+) -> FacePlan:
+    """Follow one person through what was found; arguments and errors as for `find_faces`."""
+    seen = _follow(found, options, size[1], fps)
+    present = box_ops.valid(seen.boxes)
     if not present.any():
         raise NoFaceError(
             f"No face was found in any frame of {path}: "
             "box=[top,bottom,left,right] says where it is."
         )
-    reasons = {
-        int(i): NOT_CHOSEN if len(found[i].boxes) else NO_FACE for i in np.flatnonzero(~present)
+    missing = {
+        int(i): NOT_CHOSEN if len(found.faces[i].boxes) else NO_FACE
+        for i in np.flatnonzero(~present)
     }
-    if reasons and options.missing_face == "error":
-        frame = min(reasons)
-        raise _missing(where(frame), reasons[frame])
-    if reasons and options.missing_face == "hold":
-        boxes, reasons = hold(boxes), {}
-    reasons = {start + i: reason for i, reason in reasons.items()}
-    return FacePlan(_settle(boxes, options, size), reasons, start)
+    if missing and options.missing_face == "error":
+        frame = min(missing)
+        where = f"{path} at {clock((start + frame) / fps)} (frame {start + frame})"
+        raise UserError(
+            f"{where}: {missing[frame]}; missing_face=pass leaves such frames untouched, "
+            "missing_face=hold keeps the last box, and box=[top,bottom,left,right] fixes one."
+        )
+    runs = [(a, b) for id_ in np.unique(seen.ids) for a, b in box_ops.runs(seen.ids == id_)]
+    shown, faded = strengths(seen.scores, seen.turns, runs, options.max_turn, options.min_score)
+    boxes = seen.boxes
+    if options.missing_face == "hold":
+        boxes = np.concatenate([hold(boxes[a:b]) for a, b in found.spans()])
+        missing = {i: reason for i, reason in missing.items() if not box_ops.valid(boxes[i])}
+    reasons = {start + i: reason for i, reason in sorted((missing | faded).items())}
+    whole = None if (shown == 1).all() else shown
+    return FacePlan(_steady(boxes, found.spans(), options, size), reasons, start, whole)
 
 
 def hold(boxes: np.ndarray) -> np.ndarray:
-    """Fill missing boxes (N, 4) with the last one before, at the start with the first one."""
+    """Fill missing boxes (N, 4) with the last one before, at the start with the first one.
+
+    Where there is none at all they stay missing.
+    """
     present = np.flatnonzero(box_ops.valid(boxes))
+    if not len(present):
+        return boxes
     before = np.searchsorted(present, np.arange(len(boxes)), side="right") - 1
     return boxes[present[np.maximum(before, 0)]]
 
 
-def _missing(where: str, reason: str) -> UserError:
-    return UserError(
-        f"{where}: {reason}; missing_face=pass leaves such frames untouched, "
-        "missing_face=hold keeps the last box, and box=[top,bottom,left,right] fixes one."
-    )
+def tracks_of(found: Detections) -> list[Track]:
+    """Everybody who is seen, in the order of `person=track:N`; nobody across a cut."""
+    return lasting(link(found.faces, shots=found.shots), len(found.faces), found.shots)
 
 
-def _stop_early(
-    faces: Iterable[Faces], options: FaceOptions, where: Callable[[int], str]
-) -> Iterator[Faces]:
-    """Where missing faces are errors and cannot be bridged, the first one ends the search."""
-    for i, found in enumerate(faces):
-        if options.published and options.missing_face == "error" and not len(found.boxes):
-            raise _missing(where(i), NO_FACE)
-        yield found
+def alone(track: Track, options: FaceOptions, size: tuple[int, int]) -> FacePlan:
+    """One track's boxes, smoothed and padded, counted from its first frame."""
+    n_frames = int(track.frames[-1] - track.frames[0]) + 1
+    boxes = boxes_of(track._replace(frames=track.frames - track.frames[0]), n_frames, MAX_GAP)
+    missing = np.flatnonzero(~box_ops.valid(boxes))
+    steady = _steady(boxes, [(0, n_frames)], options, size)
+    return FacePlan(steady, {int(i): NO_FACE for i in missing})
 
 
-def _chosen(found: Sequence[Faces], options: FaceOptions, size: tuple[int, int]) -> np.ndarray:
-    """One person's boxes, float (N, 4), NaN where missing."""
-    if options.person == "first":
-        return first(found)
-    n_frames, width = len(found), size[1]
-    return select(link(found), options.person, n_frames, width, max_gap=MAX_GAP)
+class _Followed(NamedTuple):
+    """One person in each of N frames."""
+
+    boxes: np.ndarray  # (N, 4) float, NaN where missing
+    scores: np.ndarray  # (N,) float, NaN where not known
+    turns: np.ndarray  # (N,) float, degrees, likewise
+    ids: np.ndarray  # (N,) int: frames with one number are one face in one shot
 
 
-def _settle(boxes: np.ndarray, options: FaceOptions, size: tuple[int, int]) -> np.ndarray:
+def _follow(found: Detections, options: FaceOptions, width: int, fps: Fraction) -> _Followed:
+    n_frames = len(found.faces)
+    if options.person == "first" and options.chooser is None:
+        nothing = np.full(n_frames, np.nan)
+        return _Followed(first(found.faces), nothing, nothing, np.zeros(n_frames, int))
+    tracks = tracks_of(found)
+    if options.chooser is not None:
+        ranks = options.chooser(tracks)
+    else:
+        ranks = [place(track, options.person, width) for track in tracks]
+    ids = choose(tracks, ranks, n_frames)
+    seen = np.full((n_frames, 6), np.nan)
+    for i in np.unique(ids[ids >= 0]):
+        values = np.full((n_frames, 6), np.nan)
+        values[tracks[i].frames, :4] = tracks[i].boxes
+        values[tracks[i].frames, 4] = tracks[i].scores
+        values[tracks[i].frames, 5] = _turns(tracks[i], options)
+        seen[ids == i] = box_ops.interpolate(values, MAX_GAP)[ids == i]
+    return _Followed(seen[:, :4], seen[:, 4], seen[:, 5], ids)
+
+
+def _turns(track: Track, options: FaceOptions) -> np.ndarray:
+    """Degrees (n,) by which the head is turned sideways; 0 where nobody knows or asks."""
+    if track.landmarks is None or options.max_turn is None:
+        return np.zeros(len(track.frames))
+    poses = (head_pose(points) for points in track.landmarks)
+    return np.array([0.0 if pose is None else pose.yaw for pose in poses])
+
+
+def _steady(
+    boxes: np.ndarray,
+    shots: Sequence[tuple[int, int]],
+    options: FaceOptions,
+    size: tuple[int, int],
+) -> np.ndarray:
     """Smoothed and padded integer boxes (N, 4); rows of zeros where missing."""
     settled = np.zeros((len(boxes), 4), np.int32)
     present = box_ops.valid(boxes)
     if options.smooth and not options.published:
-        boxes = box_ops.smooth_centred(boxes)
+        boxes = np.concatenate([box_ops.smooth_centred(boxes[a:b]) for a, b in shots])
     settled[present] = box_ops.pad(boxes[present], options.pads, *size)
     if options.smooth and options.published:
         settled[present] = box_ops.smooth(settled[present])

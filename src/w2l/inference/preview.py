@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,16 +11,18 @@ import numpy as np
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, Faces
 from w2l.faces.detector import FacesByIndex
+from w2l.inference.fade import REACH
 from w2l.inference.layout import Layout
 from w2l.inference.lipsync import LipSync
-from w2l.inference.plan import NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
+from w2l.inference.plan import MAX_GAP, NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
 from w2l.inference.report import clock
 from w2l.inference.source import TAIL, Picture, Source, count
-from w2l.inference.sync import SyncOptions, hear, put_lips
+from w2l.inference.sync import SyncOptions, hear, plan_faces, put_lips
 from w2l.inference.timeline import Extend, runs
 from w2l.inference.voice import Voice, mel_windows
 
-NEAR = 6  # frames on either side that have a say in where a box lies: gaps, then smoothing
+# Frames on either side that have a say in a picture: fading reaches further than smoothing.
+NEAR = MAX_GAP + REACH
 SPARE_S = 1.0  # of sound beyond the moment, which is more than its mel window reaches
 
 
@@ -62,7 +65,7 @@ def make_preview(
     Raises:
         UserError: the result is over before, or what `sync_video` would raise at this picture.
     """
-    layout = Layout((source.width, source.height), options.output, options.quality)
+    layout = Layout((source.width, source.height), options.output)
     windows = mel_windows(source, voice, options, lipsync.lead_frames)
     # As typed: the float nearest to 0.12 lies a little before frame 3 of 25 a second.
     index = int(Fraction(at_s).limit_denominator(1_000_000) * source.fps)
@@ -76,8 +79,7 @@ def make_preview(
     plan = plan_near(number, source, detector, options)
     (picture,) = put_lips([hear(index, picture, windows)], plan, lipsync, options)
     reason = plan.reasons.get(number) or windows.activity.reasons.get(index)
-    frame = layout(picture, None if reason else plan.box(number))
-    return Preview(frame, index, number, reason)
+    return Preview(layout(picture), index, number, reason)
 
 
 def shown_at(index: int, source: Source, extend: Extend) -> Picture:
@@ -102,6 +104,8 @@ def plan_near(
         return fixed_plan(options.box, number + 1, source.height, source.width)
     if detector is None:
         raise ValueError("plan_near needs a detector or options.box")
+    if options.faces.chooser is not None:  # who is who, only the whole video tells
+        return plan_faces(source, sys.maxsize, detector, options)
     every = options.faces.detect_every
     start = max(0, number - NEAR) // every * every
     stop = -(-(number + NEAR) // every) * every + 1

@@ -26,6 +26,8 @@ class Picture(NamedTuple):
     number: int
     frame: np.ndarray  # uint8 (H, W, 3) BGR, may be changed
     given: np.ndarray | None = None  # as it came, where that is to be shown beside it
+    # Boxes of faces, and how much of each pixel in them was changed: float32 (h, w, 1) in [0, 1].
+    marks: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
 
 class VideoSource:

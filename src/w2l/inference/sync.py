@@ -23,12 +23,15 @@ from w2l.ahead import ahead, behind
 from w2l.boxes import crop
 from w2l.errors import UserError
 from w2l.faces import FaceDetector
-from w2l.inference.blending import Quality, blend, paste
+from w2l.faces.detections import Detections
+from w2l.faces.detector import FacesByIndex
+from w2l.inference.blending import Quality, blend, coverage, paste
 from w2l.inference.layout import Layout, OutputOptions
 from w2l.inference.lipsync import LipSync
-from w2l.inference.plan import FaceOptions, FacePlan, find_faces, fixed_plan
+from w2l.inference.plan import FaceOptions, FacePlan, fixed_plan, settle
 from w2l.inference.provenance import CheckpointId, provenance
 from w2l.inference.report import SyncReport
+from w2l.inference.search import detect, key_frames
 from w2l.inference.silence import Silence
 from w2l.inference.similarity import faces_at_25_fps
 from w2l.inference.source import Picture, Source, pictures
@@ -119,7 +122,7 @@ def sync_video(
     Raises:
         UserError: no face, a box beyond the picture, an unwritable output, …
     """
-    layout = Layout((source.width, source.height), options.output, options.quality)
+    layout = Layout((source.width, source.height), options.output)
     windows = mel_windows(source, voice, options, lipsync.lead_frames)
     track = fitted_track(voice, len(windows), source, options.duration)
     writer = open_writer(outfile, source, track, layout.size, options, checkpoint)
@@ -127,20 +130,46 @@ def sync_video(
     report = SyncReport(Path(outfile), source.fps)
     if scorer is not None:
         report.cosine = compare(source, plan, voice, len(windows), scorer, progress)
-
-    def reason(i: int, picture: Picture) -> str | None:
-        return plan.reasons.get(picture.number) or windows.activity.reasons.get(i)
-
-    def write(item: tuple[int, Picture]) -> None:
-        i, picture = item
-        writer.write(layout(picture, None if reason(i, picture) else plan.box(picture.number)))
-
-    coming = synced(source, plan, windows, lipsync, options)
-    with writer:
-        written = behind(enumerate(coming), write, look_ahead(source, options))
-        for i, picture in progress(written, "syncing", len(windows)):
-            report.count(reason(i, picture), closed=windows.activity.is_closed(i))
+    role = Role(plan, windows)
+    perform(source, [role], writer, layout, lipsync, options, [report], progress)
     return report
+
+
+class Role(NamedTuple):
+    """A person of the video, and what it says in each frame of the result."""
+
+    plan: FacePlan
+    windows: MelWindows
+
+    def reason(self, index: int, number: int) -> str | None:
+        """Why output frame `index`, source frame `number`, is left untouched; None: it is not."""
+        return self.plan.reasons.get(number) or self.windows.activity.reasons.get(index)
+
+
+def perform(
+    source: Source,
+    roles: Sequence[Role],
+    writer: VideoWriter | PngWriter,
+    layout: Layout,
+    lipsync: LipSync,
+    options: SyncOptions,
+    reports: Sequence[SyncReport],
+    progress: Progress = silent,
+) -> None:
+    """Pass 2: write the result, and count in each role's report what became of it.
+
+    Reading, syncing and encoding each have a thread of their own.
+    """
+    n_frames, size = len(roles[0].windows), look_ahead(source, options)
+    shown: Iterator[Picture] = ahead(pictures(source, n_frames, options.extend), size)
+    for role in roles:
+        shown = synced(shown, role, lipsync, options, size)
+    with writer:
+        written = behind(shown, lambda picture: writer.write(layout(picture)), size)
+        for i, picture in enumerate(progress(written, "syncing", n_frames)):
+            for role, report in zip(roles, reports, strict=True):
+                closed = role.windows.activity.is_closed(i)
+                report.count(role.reason(i, picture.number), closed=closed)
 
 
 def look_ahead(source: Source, options: SyncOptions) -> int:
@@ -180,13 +209,41 @@ def plan_faces(
     """Pass 1: the box of each of the first `n_frames` pictures, or of all where they are fewer."""
     if options.box is not None:
         return fixed_plan(options.box, n_frames, source.height, source.width)
-    if detector is None:
-        raise ValueError("plan_faces needs a detector or options.box")
-    total = min(n_frames, source.n_frames_estimate)
-    coming = ahead(source.read(0, n_frames), look_ahead(source, options))
-    frames = progress(coming, "finding faces", total)
+    found = find_all(source, n_frames, detector, options, progress)
     size = (source.height, source.width)
-    return find_faces(frames, detector, options.faces, size, source.path, source.fps)
+    return settle(found, options.faces, size, source.path, source.fps)
+
+
+def find_all(
+    source: Source,
+    n_frames: int,
+    detector: FaceDetector | None,
+    options: SyncOptions,
+    progress: Progress = silent,
+) -> Detections:
+    """All faces of the first `n_frames` pictures, from the cache where it knows them."""
+    if detector is None:
+        raise ValueError("finding faces needs a detector or options.box")
+    faces = options.faces
+    cache = None if faces.published else faces.cache
+    if cache is not None and (known := cache.load(n_frames)) is not None:
+        return known
+    by_number = isinstance(detector, FacesByIndex)
+    stop = n_frames if by_number else key_frames(n_frames, faces.detect_every)
+    total = min(stop, source.n_frames_estimate)
+    coming = ahead(source.read(0, stop), look_ahead(source, options))
+    found = detect(
+        progress(coming, "finding faces", total),
+        detector,
+        source.fps,
+        every=faces.detect_every,
+        shots=not faces.published,
+        stop_at_none=faces.published and faces.missing_face == "error",
+    )
+    found = found._replace(whole=len(found.faces) < stop)
+    if cache is not None:
+        cache.store(found)
+    return found.first(n_frames)
 
 
 def compare(
@@ -204,15 +261,14 @@ def compare(
 
 
 def synced(
-    source: Source, plan: FacePlan, windows: MelWindows, lipsync: LipSync, options: SyncOptions
+    shown: Iterable[Picture], role: Role, lipsync: LipSync, options: SyncOptions, size: int
 ) -> Iterator[Picture]:
-    """Pass 2: the output's pictures in order, a batch of them in memory at a time."""
-    size = look_ahead(source, options)
-    shown = enumerate(ahead(pictures(source, len(windows), options.extend), size))
-    while batch := list(islice(shown, size)):
-        heard = [hear(i, picture, windows) for i, picture in batch]
+    """The output's pictures in order, one person of them saying its voice, `size` at a time."""
+    numbered = enumerate(shown)
+    while batch := list(islice(numbered, size)):
+        heard = [hear(i, picture, role.windows) for i, picture in batch]
         batch.clear()
-        lips = deque(put_lips(heard, plan, lipsync, options))
+        lips = deque(put_lips(heard, role.plan, lipsync, options))
         heard.clear()
         while lips:  # popped, so that each is freed when it has been written
             yield lips.popleft()
@@ -245,17 +301,22 @@ def put_lips(
     """
     shown = [heard.picture for heard in batch]
     if options.output.view == "side_by_side":
-        shown = [picture._replace(given=picture.frame.copy()) for picture in shown]
-    found = [
-        (picture.frame, box, mel, strength)
-        for picture, mel, strength in batch
-        if strength > 0 and (box := plan.box(picture.number)) is not None
-    ]
-    if found:
-        size = (lipsync.image_size, lipsync.image_size)
-        crops = [cv2.resize(crop(frame, box), size) for frame, box, *_ in found]
-        put_back = paste if options.quality == "fast" else blend
-        faces = lipsync(crops, [mel for _, _, mel, _ in found])
-        for (frame, box, _, strength), face in zip(found, faces, strict=True):
-            put_back(frame, box, face, strength)
+        shown = [p if p.given is not None else p._replace(given=p.frame.copy()) for p in shown]
+    strengths = [heard.strength * plan.strength(heard.picture.number) for heard in batch]
+    boxes: dict[int, np.ndarray] = {}
+    for i, picture in enumerate(shown):
+        box = plan.box(picture.number)
+        if box is not None and strengths[i] > 0:
+            boxes[i] = box
+    if not boxes:
+        return shown
+    size = (lipsync.image_size, lipsync.image_size)
+    crops = [cv2.resize(crop(shown[i].frame, box), size) for i, box in boxes.items()]
+    faces = lipsync(crops, [batch[i].mel for i in boxes])
+    put_back = paste if options.quality == "fast" else blend
+    for (i, box), face in zip(boxes.items(), faces, strict=True):
+        put_back(shown[i].frame, box, face, strengths[i])
+        left, top, right, bottom = (int(v) for v in box)
+        mask = strengths[i] * coverage(bottom - top, right - left, options.quality)
+        shown[i] = shown[i]._replace(marks=(*shown[i].marks, (box, mask)))
     return shown

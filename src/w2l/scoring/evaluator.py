@@ -15,7 +15,8 @@ from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, Faces
 from w2l.faces.protocol_track import ProtocolTrack, crop_track, detections_of, track_detections
-from w2l.faces.track import detect_video, link, select
+from w2l.faces.search import detect_video
+from w2l.faces.track import link, select
 from w2l.scoring.embeddings import SAMPLES_PER_FRAME
 from w2l.scoring.results import ClipScore, SkippedTrack, TrackScore
 from w2l.scoring.scorer import SyncScorer

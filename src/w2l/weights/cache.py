@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from w2l.errors import UserError
-from w2l.files import sha256
+from w2l.files import sha256, user_cache
 from w2l.lock import only_writer
 from w2l.weights import catalog
 from w2l.weights.catalog import WeightFile
@@ -25,11 +25,7 @@ ELSEWHERE = "set W2L_WEIGHTS_DIR to a folder of your own"
 
 def cache_folder() -> Path:
     """`W2L_WEIGHTS_DIR`, else `w2l/weights` under `XDG_CACHE_HOME` or `~/.cache`."""
-    if folder := os.environ.get("W2L_WEIGHTS_DIR"):
-        return Path(folder).expanduser()
-    # The XDG rules say to ignore a relative path there.
-    base = Path(os.environ.get("XDG_CACHE_HOME", "")).expanduser()
-    return (base if base.is_absolute() else Path.home() / ".cache") / "w2l" / "weights"
+    return user_cache("weights", "W2L_WEIGHTS_DIR")
 
 
 def fetch(

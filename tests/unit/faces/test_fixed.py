@@ -10,7 +10,7 @@ import pytest
 from w2l.errors import UserError
 from w2l.faces import FacesByIndex, build_detector
 from w2l.faces.fixed import BoxFile, FixedBox, read_boxes, write_boxes
-from w2l.faces.track import detect_video
+from w2l.faces.search import detect_video
 
 FRAME = np.zeros((288, 360, 3), dtype=np.uint8)
 BOXES = np.array([[1, 2, 30, 40], [np.nan] * 4, [5.5, 6, 70, 80]], dtype=np.float32)

@@ -12,7 +12,8 @@ import pytest
 
 from w2l.errors import UserError
 from w2l.faces import Faces
-from w2l.faces.track import boxes_of, detect_video, first, link, select
+from w2l.faces.search import detect_video
+from w2l.faces.track import boxes_of, first, link, select
 
 Box = list[float]
 

@@ -1,0 +1,155 @@
+"""The keys of `infer.py` that say whose lips move, and how faces are looked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2l.audio.waveform import load_audio
+from w2l.boxes import from_tblr
+from w2l.errors import UserError, either
+from w2l.faces.centerface import WEIGHTS
+from w2l.faces.persons import Chooser, by_number
+from w2l.files import sha256
+from w2l.inference import FaceOptions, Source, VideoSource
+from w2l.inference.face_cache import FaceCache
+from w2l.inference.photo import ByPhoto
+from w2l.inference.speaker import BySpeaker
+from w2l.media import open_media
+from w2l.scoring import SyncScorer
+from w2l.weights import fetch
+
+PLACES = ("largest", "center", "left", "right", "first")
+PERSONS = (*PLACES, "track:N", "photo:FILE", "speaker", "tracks")
+
+Say = Callable[[str], None]
+
+
+def build_face_options(settings: dict[str, Any]) -> FaceOptions:
+    """Plain typed options of everything but who it is, where that is not a matter of place.
+
+    Raises:
+        UserError: a value of the wrong type or range.
+    """
+    check_person(str(settings["person"]))
+    for key in ("max_turn", "min_score"):
+        if settings[key] is not None and type(settings[key]) not in (int, float):
+            raise UserError(f"{key}={settings[key]} must be a number, or null for no limit.")
+    return FaceOptions(
+        pads=integers(settings["pads"], "pads"),
+        smooth=settings["smooth"],
+        missing_face=settings["missing_face"],
+        person=settings["person"] if settings["person"] in PLACES else "largest",
+        detect_every=settings["detect_every"],
+        max_turn=settings["max_turn"],
+        min_score=settings["min_score"],
+        published=settings["published"],
+    )
+
+
+def check_person(person: str, name: str = "person") -> None:
+    """Refuse what names nobody.
+
+    Raises:
+        UserError: naming the choices, or the photo that is not there.
+    """
+    kind, _, value = person.partition(":")
+    if person in (*PLACES, "speaker", "tracks") or re.fullmatch(r"track:\d+(\+\d+)*", person):
+        return
+    if kind != "photo":
+        raise UserError(f"{name}={person} is not available: choose {either(PERSONS)}.")
+    if not Path(value).expanduser().is_file():
+        raise UserError(f"{name}={person}: there is no file {value}, check the path.")
+
+
+def build_box(settings: dict[str, Any]) -> np.ndarray | None:
+    """The fixed box, if there is one."""
+    box = settings["box"]
+    return None if box is None else from_tblr(integers(box, "box"))
+
+
+def integers(values: Any, key: str) -> tuple[int, int, int, int]:
+    """Four whole numbers.
+
+    Raises:
+        UserError: anything else.
+    """
+    if not (isinstance(values, list) and [type(v) for v in values] == [int] * 4):
+        raise UserError(f"{key}={values} must be four whole numbers: [top,bottom,left,right].")
+    top, bottom, left, right = values
+    return top, bottom, left, right
+
+
+def _weights(settings: dict[str, Any]) -> str | Path | None:
+    if settings["detector"] == "s3fd" and settings["detector_weights"] is None:
+        return fetch("s3fd")
+    weights: str | None = settings["detector_weights"]
+    return weights
+
+
+def find_person(
+    faces: FaceOptions,
+    settings: dict[str, Any],
+    source: Source,
+    scorer: SyncScorer | None,
+    say: Say,
+) -> FaceOptions:
+    """The options with who it is by `person=`, and with the cache of this video's faces.
+
+    Raises:
+        UserError: what the choice needs is missing.
+    """
+    chooser = build_chooser(str(settings["person"]), faces, settings, source, scorer, say)
+    return replace(faces, chooser=chooser, cache=build_cache(settings, source, say))
+
+
+def build_chooser(
+    person: str,
+    faces: FaceOptions,
+    settings: dict[str, Any],
+    source: Source,
+    scorer: SyncScorer | None,
+    say: Say,
+) -> Chooser | None:
+    """Who it is, where that takes more than a place."""
+    kind, _, value = person.partition(":")
+    if kind == "track":
+        return partial(by_number, numbers=[int(n) for n in value.split("+")], fps=source.fps)
+    if kind == "photo":
+        return ByPhoto(Path(value).expanduser(), source, say)
+    if kind != "speaker":
+        return None
+    if not isinstance(source, VideoSource):
+        raise UserError("person=speaker watches moving lips: give a video, or another person=.")
+    if scorer is None:
+        raise UserError(
+            "person=speaker compares lips and sound by a lip-sync expert: name one by expert=, "
+            "or choose another person=."
+        )
+    with open_media(source.path) as container:
+        if not container.streams.audio:
+            raise UserError(
+                f"person=speaker asks who says what is heard in {source.path}, and it has no "
+                "sound: choose another person=."
+            )
+    sound = load_audio(
+        source.path, start_s=settings["start"], end_s=settings["end"], origin="video"
+    )
+    return BySpeaker(source, sound, scorer, faces, say)
+
+
+def build_cache(settings: dict[str, Any], source: Source, say: Say) -> FaceCache | None:
+    """The cache of a video's faces; none for photos, boxes, and where it is not wanted."""
+    wanted = settings["cache"] and not settings["published"] and settings["box"] is None
+    if not wanted or not isinstance(source, VideoSource) or settings["detector"] == "boxes":
+        return None
+    weights = _weights(settings) or WEIGHTS
+    keys = ("start", "end", "resize_factor", "rotate", "crop", "detector", "detect_every")
+    facts = {key: settings[key] for key in keys} | {"weights": sha256(weights)}
+    return FaceCache(source.path, facts, say=say)

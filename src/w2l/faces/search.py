@@ -1,0 +1,153 @@
+"""Detection through a video: looking every few frames where that will do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from w2l import boxes as box_ops
+from w2l.faces.detector import FaceDetector, Faces, FacesByIndex
+
+MATCH_IOU = 0.5  # of one face in two key frames; between them it is interpolated
+CHANGE = 20.0  # mean difference of 8-bit values that no talking head makes within a few frames
+
+
+def detect_video(
+    frames: Iterable[np.ndarray],
+    detector: FaceDetector | FacesByIndex,
+    every: int = 5,
+    batch_size: int = 8,
+    shots: Sequence[int] = (),
+) -> Iterator[Faces]:
+    """Faces of each frame of a video, looking for them only in key frames where that will do.
+
+    Every `every`-th frame and the last one are key frames. Between two of them faces are
+    interpolated, if each face of one has its own in the other and the picture does not change
+    abruptly in between, nor is there a cut; otherwise these frames are searched too. No more frames
+    are held than lie between two key frames (`batch_size` where each frame is one).
+
+    Args:
+        frames: (H, W, 3) uint8 BGR.
+        detector: one that is `FacesByIndex`, as `BoxFile` is, is asked by frame number.
+        every: 1 searches each frame.
+        batch_size: frames given to the detector at once.
+        shots: rising first frames of shots, known at the latest when the frame is drawn, as
+            `CutWatch.starts` are.
+
+    Yields:
+        The faces of one frame after another.
+    """
+    if every < 1 or batch_size < 1:
+        raise ValueError(f"every={every} and batch_size={batch_size} must be at least 1")
+    if isinstance(detector, FacesByIndex):
+        for index, _ in enumerate(frames):
+            yield detector.at(index)
+    elif every == 1:
+        for batch in _batches(frames, batch_size):
+            yield from detector.detect(batch)
+    else:
+        yield from _detect_sparsely(frames, detector, every, batch_size, shots)
+
+
+def _batches(frames: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
+    """Lists of `size` frames, the last one maybe shorter; each is emptied when the next is due."""
+    batch: list[np.ndarray] = []
+    for frame in frames:
+        batch.append(frame)
+        if len(batch) == size:
+            yield batch
+            batch.clear()
+    if batch:
+        yield batch
+        batch.clear()
+
+
+def _detect_sparsely(
+    frames: Iterable[np.ndarray],
+    detector: FaceDetector,
+    every: int,
+    batch_size: int,
+    shots: Sequence[int],
+) -> Iterator[Faces]:
+    remaining = iter(frames)
+    key = next(remaining, None)
+    if key is None:
+        return
+    (before,) = detector.detect([key])
+    yield before
+    thumbnail, number = _thumbnail(key), 0
+    del key
+    for batch in _batches(remaining, every):  # each ends with a key frame
+        thumbnails = [thumbnail, *(_thumbnail(frame) for frame in batch)]
+        (after,) = detector.detect(batch[-1:])
+        pairs = _match(before, after)
+        is_cut = bool(shots) and shots[-1] > number
+        if pairs is None or is_cut or _changes(thumbnails):
+            for part in _batches(batch[:-1], batch_size):
+                yield from detector.detect(part)
+        else:
+            for i in range(1, len(batch)):
+                yield _blend(before, after, pairs, i / len(batch))
+        yield after
+        before, thumbnail, number = after, thumbnails[-1], number + len(batch)
+
+
+def _thumbnail(frame: np.ndarray) -> np.ndarray:
+    """A few pixels of a frame (H, W, 3), on a grid of about 32x32: int16."""
+    height, width = frame.shape[:2]
+    return frame[:: max(1, height // 32), :: max(1, width // 32)].astype(np.int16)
+
+
+def _changes(thumbnails: Sequence[np.ndarray]) -> bool:
+    """Whether some frame looks nothing like the one before it: a cut, or a single odd frame."""
+    return any(
+        a.shape != b.shape or float(np.abs(a - b).mean()) > CHANGE for a, b in pairwise(thumbnails)
+    )
+
+
+def _match(before: Faces, after: Faces) -> np.ndarray | None:
+    """For each face of `before` its one in `after`, or None if not all have exactly one."""
+    if len(before.boxes) != len(after.boxes):
+        return None
+    matches = box_ops.iou(before.boxes, after.boxes) >= MATCH_IOU
+    if (matches.sum(axis=0) != 1).any() or (matches.sum(axis=1) != 1).any():
+        return None
+    return matches.argmax(axis=1) if len(matches) else np.empty(0, dtype=np.int64)
+
+
+def _blend(before: Faces, after: Faces, pairs: np.ndarray, share: float) -> Faces:
+    """Faces on the straight way from `before` (share 0) to `after` (share 1)."""
+
+    def mix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return ((1 - share) * a + share * b[pairs]).astype(np.float32)
+
+    landmarks = None
+    if before.landmarks is not None and after.landmarks is not None:
+        landmarks = mix(before.landmarks, after.landmarks)
+    return Faces(mix(before.boxes, after.boxes), mix(before.scores, after.scores), landmarks)
+
+
+def all_faces(faces: Iterable[Faces]) -> list[Faces]:
+    """The faces of all frames, taken out of the arrays in which they come.
+
+    Small arrays that outlive a frame lie in the gap that the frame leaves in the heap, and the
+    next frame no longer fits there: kept as they come, the faces of an hour cost 50 GB. Python's
+    own numbers live elsewhere; arrays are made of them when no more frames come.
+    """
+    numbers = [
+        (found.boxes.tolist(), found.scores.tolist(), _list(found.landmarks)) for found in faces
+    ]
+    return [
+        Faces(
+            np.array(boxes, np.float32).reshape(-1, 4),
+            np.array(scores, np.float32),
+            None if points is None else np.array(points, np.float32).reshape(-1, 5, 2),
+        )
+        for boxes, scores, points in numbers
+    ]
+
+
+def _list(values: np.ndarray | None) -> list[float] | None:
+    return None if values is None else values.tolist()

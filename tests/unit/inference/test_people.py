@@ -1,0 +1,198 @@
+"""Several people, each with a voice of its own, in one video."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.writing import write_wav
+from w2l.audio.mel import log_mel
+from w2l.audio.mix import mix, placed
+from w2l.audio.waveform import load_audio
+from w2l.cli.infer_people import read_people, voices_of
+from w2l.errors import UserError
+from w2l.faces import Faces
+from w2l.inference import FaceOptions, OutputOptions, SyncOptions, Voice
+from w2l.inference.people import Part, sync_people
+from w2l.video import AudioTrack, Look, VideoReader
+
+N, WIDTH, HEIGHT = 12, 200, 90
+LEFT, RIGHT = (10, 10, 80, 80), (120, 5, 190, 75)
+
+
+class Film:
+    """A source with something to see everywhere."""
+
+    fps, width, height, path, look = Fraction(25), WIDTH, HEIGHT, Path("film.mp4"), Look()
+    n_frames_estimate = N
+
+    def read(self, start, stop):
+        rng = np.random.default_rng(0)
+        still = rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+        return (still.copy() for _ in range(start, min(stop, N)))
+
+
+class Both:
+    """Finds two faces; the right one is out of sight in frames 4 to 9 of those it is shown."""
+
+    calls = 0
+
+    def detect(self, frames):
+        self.calls += len(frames)
+        first = self.calls - len(frames)
+        return [
+            Faces.of(np.array([LEFT] if 4 <= first + i < 10 else [RIGHT, LEFT], np.float32))
+            for i in range(len(frames))
+        ]
+
+
+class Mouth:
+    """Stands in for LipSync: grey levels that only the window decides (an untrained generator
+    hears next to nothing)."""
+
+    image_size, lead_frames = 96, 0
+
+    def __call__(self, faces, mels):
+        levels = [int(128 + 30 * mel[40, :8].mean()) for mel in mels]
+        return np.stack([np.full((96, 96, 3), level, np.uint8) for level in levels])
+
+
+@pytest.fixture
+def lipsync() -> Mouth:
+    return Mouth()
+
+
+def voice(folder: Path, seed: int) -> Voice:
+    """Noise that is louder for larger seeds."""
+    path = folder / f"{seed}.wav"
+    if not path.exists():
+        write_wav(path, 0.05 * seed * np.random.default_rng(seed).uniform(-1, 1, N * 640))
+    waveform = load_audio(path)
+    return Voice(waveform, log_mel(waveform), AudioTrack(path))
+
+
+def options(view="result") -> SyncOptions:
+    faces = FaceOptions(detect_every=1, smooth=False, pads=(0, 0, 0, 0))
+    return SyncOptions(
+        faces=faces, quality="fast", output=OutputOptions(codec="ffv1", view=view), batch_size=5
+    )
+
+
+def synced(folder: Path, lipsync: Mouth, seeds: tuple[int, int], view="result"):
+    wanted, detector = options(view), Both()
+    parts = [
+        Part(name, voice(folder, seed), replace(wanted.faces, person=name))
+        for name, seed in zip(("left", "right"), seeds, strict=True)
+    ]
+    out = folder / f"{seeds}.mkv"
+    reports = sync_people(Film(), parts, voice(folder, 9), out, lipsync, detector, wanted)
+    assert detector.calls == N  # for both of them
+    return list(VideoReader(out)), reports
+
+
+def test_each_face_says_its_own_voice_only(tmp_path: Path, lipsync: Mouth) -> None:
+    (one, reports), (other, _) = (synced(tmp_path, lipsync, seeds) for seeds in ((1, 2), (3, 2)))
+    source = next(Film().read(0, 1))
+    assert len(one) == len(other) == N
+    for i, (a, b) in enumerate(zip(one, other, strict=True)):
+        assert (a[45:80, 10:80] != b[45:80, 10:80]).any(), i  # another voice, another mouth
+        np.testing.assert_array_equal(a[:, 100:], b[:, 100:])  # the same voice, the same mouth
+        assert (a[:, 100:] == source[:, 100:]).all() == (4 <= i < 10)
+        np.testing.assert_array_equal(a[:, 80:120], source[:, 80:120])
+    assert [r.n_untouched for r in reports] == [0, 6]
+    assert "(frames 4 to 9)" in reports[1].lines()[0]
+
+
+def test_the_source_beside_it_is_as_it_was(tmp_path: Path, lipsync: Mouth) -> None:
+    frames, _ = synced(tmp_path, lipsync, (1, 2), view="side_by_side")
+    source = next(Film().read(0, 1))
+    for frame in frames:
+        np.testing.assert_array_equal(frame[:, :WIDTH], source)
+
+
+def test_two_people_must_be_two_faces(tmp_path: Path, lipsync: Mouth) -> None:
+    faces = options().faces
+    parts = [Part(n, voice(tmp_path, 1), replace(faces, person="left")) for n in ("left", "him")]
+    with pytest.raises(UserError, match=r"left and him are one face in film\.mp4 at 0:00\.00"):
+        sync_people(Film(), parts, voice(tmp_path, 9), tmp_path / "o.mkv", lipsync, Both(),
+                    options())  # fmt: skip
+    boxed = Part("box", voice(tmp_path, 1), faces, np.array([12.0, 10, 82, 80]))
+    with pytest.raises(UserError, match="left and box are one face"):
+        sync_people(Film(), [parts[0], boxed], voice(tmp_path, 9), tmp_path / "o.mkv", lipsync,
+                    Both(), options())  # fmt: skip
+    assert not (tmp_path / "o.mkv").exists()
+
+
+def test_sounds_are_added_at_their_own_level_and_never_clipped() -> None:
+    a, b = np.array([0.5, 0.5, 0], np.float32), np.array([0, 0.25, 0.25], np.float32)
+    np.testing.assert_array_equal(mix([a, b]), [0.5, 0.75, 0.25])
+    np.testing.assert_allclose(mix([a, 3 * b]), np.array([0.5, 1.25, 0.75]) / 1.25)
+    np.testing.assert_array_equal(placed(a, 1, 5), [0, 0.5, 0.5, 0, 0])
+    np.testing.assert_array_equal(placed(a, 2, 3), [0, 0, 0.5])
+    np.testing.assert_array_equal(placed(a, 9, 3), np.zeros(3))
+
+
+def people(folder: Path, text: str) -> dict:
+    (folder / "people.yaml").write_text(text)
+    return {"people": str(folder / "people.yaml"), "box": None, "preview": None}
+
+
+def test_voices_begin_where_they_are_placed_and_the_mix_is_as_long_as_they_are(tmp_path: Path):
+    voice(tmp_path, 1)
+    write_wav(tmp_path / "b.wav", np.full(48000, 0.25), 48000)
+    entries = read_people(people(tmp_path, (
+        "- {person: left, audio: 1.wav}\n"
+        "- {box: [5, 75, 120, 190], audio: b.wav, audio_start: 0.5, at: 0.25}\n"
+    )))  # fmt: skip
+    with voices_of(entries, None) as (voices, sound):
+        stored = load_audio(sound.track.path, sample_rate=48000)
+    assert len(stored) == 36000  # 0.75 s, where the second voice ends
+    assert [len(v.waveform) for v in (*voices, sound)] == [12000] * 3
+    np.testing.assert_array_equal(voices[0].waveform[: N * 640], voice(tmp_path, 1).waveform)
+    assert (voices[0].waveform[N * 640 :] == 0).all()
+    assert (voices[1].waveform[:4000] == 0).all()
+    np.testing.assert_allclose(voices[1].waveform[4100:11900], 0.25, atol=0.01)
+    given = voice(tmp_path, 7)
+    with voices_of(entries, given) as (voices, sound):
+        assert sound is given
+        assert [len(v.waveform) for v in voices] == [N * 640] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("{", "cannot be read as YAML"),
+        ("person: left", "must be a list"),
+        ("[]", "must be a list"),
+        ("- left", "entry 1 must have keys"),
+        ("- {person: left, audio: 1.wav}\n- {audio: 1.wav}", "entry 2 needs either"),
+        ("- {person: left, box: [1, 2, 3, 4], audio: 1.wav}", "entry 1 needs either"),
+        ("- {person: left}", "needs an audio"),
+        ("- {person: left, audio: gone.wav}", "gone.wav does not exist"),
+        ("- {person: tallest, audio: 1.wav}", "person=tallest is not available"),
+        ("- {person: tracks, audio: 1.wav}", "does not follow anybody"),
+        ("- {person: left, audio: 1.wav, volume: 3}", "volume is not known"),
+        ("- {person: left, audio: 1.wav, at: soon}", "at: soon must be seconds"),
+        ("- {person: left, audio: 1.wav, at: -1}", "at: -1 must be seconds"),
+        ("- {box: [1, 2, 3], audio: 1.wav}", "four whole numbers"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence(tmp_path: Path, text: str, word: str) -> None:
+    voice(tmp_path, 1)
+    with pytest.raises(UserError) as error:
+        read_people(people(tmp_path, text))
+    assert word in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_keys_for_one_person_are_refused(tmp_path: Path) -> None:
+    voice(tmp_path, 1)
+    settings = people(tmp_path, "- {person: left, audio: 1.wav}")
+    for key, value in (("box", [1, 2, 3, 4]), ("preview", 1.0)):
+        with pytest.raises(UserError, match=f"{key}= is for one person"):
+            read_people({**settings, key: value})
+    assert read_people({**settings, "people": None}) == []
