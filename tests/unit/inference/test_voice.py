@@ -59,7 +59,9 @@ def written(tmp_path, source, voice, duration, codec, ending):
     return n, path
 
 
-@pytest.mark.parametrize(("codec", "ending"), [("h264", ".mp4"), ("ffv1", ".mkv"), ("vp9", ".webm")])
+@pytest.mark.parametrize(
+    ("codec", "ending"), [("h264", ".mp4"), ("ffv1", ".mkv"), ("vp9", ".webm")]
+)
 @pytest.mark.parametrize("seconds", [0.7, 1.9])
 @pytest.mark.parametrize("duration", ["audio", "video", "shortest"])
 def test_the_sound_in_the_file_is_exact(tmp_path, duration, seconds, codec, ending):
