@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.integration.infer_job import narrow_generator, sync
 from tests.unit.video.made import constant, sweep, write_video
 from tests.writing import write_wav
 from w2l.audio.waveform import load_audio
+from w2l.cli.infer import main
 from w2l.cli.infer_networks import Networks
 from w2l.video import VideoReader, probe
 
@@ -205,13 +207,13 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_is_a_name(ready, tmp_path, monkeypatch, name):
     """Relative, as typed in the folder; the result is named after both."""
-    folder, networks = ready
+    folder, _ = ready
     monkeypatch.chdir(tmp_path)
     film("libx264", "mp4", "yuv420p")(tmp_path).rename(tmp_path / f"{name}.mp4")
     (tmp_path / f"{name}.wav").write_bytes((folder / "voice.wav").read_bytes())
-    report = sync(
-        networks, face=f"{name}.mp4", audio=f"{name}.wav", box=[44, 76, 36, 68],
-        checkpoint=folder / "generator.ckpt",
-    )  # fmt: skip
-    assert report.outfile == Path("outputs/infer") / f"{name}_{name}.mp4"
-    assert len(load_audio(report.outfile, sample_rate=SAMPLE_RATE)) == SAMPLES
+    given = {"face": f"{name}.mp4", "audio": f"{name}.wav", "box": "[44,76,36,68]",
+             "checkpoint": folder / "generator.ckpt", "device": "cpu"}  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["infer.py", *(f"{k}={v}" for k, v in given.items())])
+    main()
+    out = Path("outputs/infer") / f"{name}_{name}.mp4"
+    assert len(load_audio(out, sample_rate=SAMPLE_RATE)) == SAMPLES
