@@ -87,8 +87,12 @@ def _fetch(url: str, folder: Path) -> None:
         cause = _os_error(error)
         if cause is not None and cause.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
             raise cause from error
-        detail = str(error).removeprefix("ERROR: ").partition("\n")[0].partition("; please ")[0]
-        raise NotDownloadedError(f"{url}: {detail}.") from error
+        detail = str(error).removeprefix("ERROR: ").partition("\n")[0]
+        for tail in ("; please ", " (caused by "):
+            detail = detail.partition(tail)[0]
+        raise NotDownloadedError(
+            f"{url} cannot be downloaded ({detail}): check the address and the network."
+        ) from error
 
 
 def _fetched(url: str, folder: Path) -> Path:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -22,16 +19,15 @@ from w2l.cli.infer_input import SOUNDS, check_given, find_input
 from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_output import build_output, choose_outfile
 from w2l.cli.infer_people import build_parts, read_people, show_people, voices_of
+from w2l.cli.infer_report import show_cosine, show_report, write_preview
 from w2l.cli.infer_tracks import show_tracks
 from w2l.cli.progress import StageProgress
 from w2l.cli.published import given_keys
 from w2l.errors import UserError, either
-from w2l.files import atomic_path
 from w2l.inference import (
     Geometry,
     Layout,
     OutputOptions,
-    Preview,
     Source,
     StillSource,
     SyncOptions,
@@ -46,11 +42,9 @@ from w2l.inference import (
 from w2l.inference.people import sync_people
 from w2l.inference.preview import SPARE_S
 from w2l.inference.provenance import provenance
-from w2l.inference.report import clock
 from w2l.inference.sync import Progress
-from w2l.metrics import offsets
-from w2l.scoring import CosineResult, SyncScorer
-from w2l.video import CODECS, exact_rate, is_image, write_png
+from w2l.scoring import SyncScorer
+from w2l.video import CODECS, exact_rate, is_image
 
 CHOICES = {
     "duration": ("audio", "video", "shortest"),
@@ -245,65 +239,6 @@ def build_scorer(
             "expert= compares moving lips with the audio: give a video, or leave it out."
         )
     return networks.scorer(settings["expert"], device)
-
-
-def show_cosine(
-    cosine: CosineResult, settings: dict[str, Any], outfile: Path, console: Console
-) -> None:
-    """Print the summary and save it, with each window, as `<outfile stem>.cosine.json`."""
-
-    def known(value: float) -> float | None:
-        return None if math.isnan(value) else round(float(value), 6)
-
-    summary = {key: known(value) for key, value in cosine.summary._asdict().items()}
-    summary["count"] = cosine.summary.count
-    content = {
-        "face": str(settings["face"]),
-        "audio": str(settings["audio"]),
-        "expert": str(settings["expert"]),
-        **summary,
-        "best_offset_frames": cosine.offset,
-        "by_offset": {
-            str(int(o)): known(v) for o, v in zip(offsets(), cosine.by_offset, strict=True)
-        },
-        "windows": [known(value) for value in cosine.curve],  # one every 1/25 s; null: no face
-    }
-    path = outfile.with_name(f"{outfile.stem}.cosine.json")
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
-    console.print(
-        "cosine similarity of the given video and the audio: "
-        + ", ".join(f"{key} {value}" for key, value in summary.items())
-        + f"\n{path}"
-    )
-
-
-def write_preview(
-    shown: Preview, source: Source, outfile: Path, tags: dict[str, str], console: Console
-) -> None:
-    """Write the one picture, and print where it is and which one it is."""
-    with atomic_path(outfile) as temporary:
-        write_png(temporary, shown.frame, tags)
-    state = "synced" if shown.reason is None else f"left untouched: {shown.reason}"
-    console.print(
-        f"{outfile}: the result at {clock(shown.index / source.fps)} (its frame {shown.index}, "
-        f"frame {shown.number} of {source.path.name}), {state}"
-    )
-
-
-def show_report(report: SyncReport, console: Console) -> None:
-    """Print where the video is, and which of its frames were left untouched."""
-    seconds = float(Fraction(report.n_frames) / report.fps)
-    synced = report.n_frames - report.n_untouched
-    console.print(f"{report.outfile}: {synced} of {report.n_frames} frames synced, {seconds:.2f} s")
-    if report.untouched:
-        console.print(f"{report.n_untouched} frames were left untouched:")
-        for line in report.lines():
-            console.print(f"  {line}")
-    if report.closed:
-        console.print("the mouth was closed where there is no voice:")
-        for line in report.closed_lines():
-            console.print(f"  {line}")
 
 
 def main() -> None:

@@ -200,17 +200,19 @@ def summarise(outcomes: list[Outcome], n_skipped: int, status: Path, console: Co
     Raises:
         UserError: some failed.
     """
-    table = Table("job", "face", "audio", "status", "frames", "left alone", "s", "result or reason")
+    table = Table(box=None)
+    for column in ("job", "face", "audio", "status", "frames", "left alone", "result or reason"):
+        table.add_column(column, overflow="fold")
     for each in outcomes:
-        end = each.reason or each.outfile
-        values = (each.job, Path(each.face).name, Path(each.audio).name, each.status, each.frames)
-        table.add_row(*map(str, values), str(each.untouched), f"{each.seconds:.1f}", end)
+        names = (Path(each.face).name, Path(each.audio).name)
+        counts = (str(each.frames), str(each.untouched))
+        table.add_row(str(each.job), *names, each.status, *counts, each.reason or each.outfile)
     console.print(table, markup=False)
-    counts = Counter(each.status for each in outcomes)
+    total = Counter(each.status for each in outcomes)
     console.print(
-        f"{len(outcomes)} jobs: {counts['done'] - n_skipped} done, {n_skipped} done before, "
-        f"{counts['failed']} failed; {status}",
+        f"{len(outcomes)} jobs: {total['done'] - n_skipped} done, {n_skipped} done before, "
+        f"{total['failed']} failed; {status}",
         markup=False,
     )
-    if counts["failed"]:
-        raise UserError(f"{counts['failed']} of {len(outcomes)} jobs failed: {status} says why.")
+    if total["failed"]:
+        raise UserError(f"{total['failed']} of {len(outcomes)} jobs failed: {status} says why.")

@@ -66,7 +66,7 @@ def name_of(url: str) -> str:
     """A file name for an address: its readable end, and what tells it from all others.
 
     >>> name_of("https://example.org/talks/the first.mp4?x=1")
-    'the-first.mp4-x-1_8f2d0ac6'
+    'the-first.mp4-x-1_38dd51ce'
     """
-    end = re.sub(r"[^\\w.]+", "-", url.rstrip("/").rpartition("/")[2]).strip("-.")[-60:]
+    end = re.sub(r"[^\w.]+", "-", url.rstrip("/").rpartition("/")[2]).strip("-.")[-60:]
     return f"{end or 'download'}_{hashlib.sha256(url.encode()).hexdigest()[:8]}"

@@ -64,7 +64,7 @@ def find_activity(
         assert speech is not None
         voiced = near(times, speech)
         if silence == "pass":
-            strength = np.minimum(strength, voiced)
+            strength = voiced  # never more than in all of the sound, of which it is a part
         else:
             loudness = voiced
     left = [int(i) for i in np.flatnonzero(strength == 0)]

@@ -1,0 +1,77 @@
+"""What `infer.py` tells its user: on the screen, and beside the result."""
+
+from __future__ import annotations
+
+import json
+import math
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from w2l.files import atomic_path
+from w2l.inference import Preview, Source, SyncReport
+from w2l.inference.report import clock
+from w2l.metrics import offsets
+from w2l.scoring import CosineResult
+from w2l.video import write_png
+
+
+def show_cosine(
+    cosine: CosineResult, settings: dict[str, Any], outfile: Path, console: Console
+) -> None:
+    """Print the summary and save it, with each window, as `<outfile stem>.cosine.json`."""
+
+    def known(value: float) -> float | None:
+        return None if math.isnan(value) else round(float(value), 6)
+
+    summary = {key: known(value) for key, value in cosine.summary._asdict().items()}
+    summary["count"] = cosine.summary.count
+    content = {
+        "face": str(settings["face"]),
+        "audio": str(settings["audio"]),
+        "expert": str(settings["expert"]),
+        **summary,
+        "best_offset_frames": cosine.offset,
+        "by_offset": {
+            str(int(o)): known(v) for o, v in zip(offsets(), cosine.by_offset, strict=True)
+        },
+        "windows": [known(value) for value in cosine.curve],  # one every 1/25 s; null: no face
+    }
+    path = outfile.with_name(f"{outfile.stem}.cosine.json")
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+    console.print(
+        "cosine similarity of the given video and the audio: "
+        + ", ".join(f"{key} {value}" for key, value in summary.items())
+        + f"\n{path}"
+    )
+
+
+def write_preview(
+    shown: Preview, source: Source, outfile: Path, tags: dict[str, str], console: Console
+) -> None:
+    """Write the one picture, and print where it is and which one it is."""
+    with atomic_path(outfile) as temporary:
+        write_png(temporary, shown.frame, tags)
+    state = "synced" if shown.reason is None else f"left untouched: {shown.reason}"
+    console.print(
+        f"{outfile}: the result at {clock(shown.index / source.fps)} (its frame {shown.index}, "
+        f"frame {shown.number} of {source.path.name}), {state}"
+    )
+
+
+def show_report(report: SyncReport, console: Console) -> None:
+    """Print where the video is, and which of its frames were left untouched."""
+    seconds = float(Fraction(report.n_frames) / report.fps)
+    synced = report.n_frames - report.n_untouched
+    console.print(f"{report.outfile}: {synced} of {report.n_frames} frames synced, {seconds:.2f} s")
+    if report.untouched:
+        console.print(f"{report.n_untouched} frames were left untouched:")
+        for line in report.lines():
+            console.print(f"  {line}")
+    if report.closed:
+        console.print("the mouth was closed where there is no voice:")
+        for line in report.closed_lines():
+            console.print(f"  {line}")

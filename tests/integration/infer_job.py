@@ -1,0 +1,38 @@
+"""One job of `infer.py` as a function call, with a narrow untrained generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from tests.writing import save_network
+from w2l.cli.hydra_app import CONFIG_DIR
+from w2l.cli.infer import infer_one
+from w2l.cli.infer_networks import Networks
+from w2l.inference import SyncReport
+from w2l.models import Generator
+
+
+def narrow_generator(path: Path) -> Path:
+    """A checkpoint of the smallest generator, always of the same weights."""
+    torch.manual_seed(0)
+    return save_network(Generator(width=0.125), "generator", path)
+
+
+def settings(**given: Any) -> dict[str, Any]:
+    """Values of all keys of `infer.py`: those given, else the defaults."""
+    defaults = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "infer.yaml"))
+    assert isinstance(defaults, dict)
+    assert set(given) <= set(defaults)
+    del defaults["hydra"], defaults["defaults"]
+    chosen = {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
+    return {**defaults, "device": "cpu", **chosen}
+
+
+def sync(networks: Networks, **given: Any) -> SyncReport | None:
+    """Do one job in this process, without a word."""
+    return infer_one(settings(**given), networks, Console(quiet=True))
