@@ -17,7 +17,7 @@ LAYERS = [
         "engine", "filelists",
     ],
     ["models", "losses", "metrics", "faces"],
-    ["data", "checkpoints", "scoring"],
+    ["data", "checkpoints", "scoring", "restoration"],
     ["systems", "callbacks", "inference"],
     ["cli"],
 ]  # fmt: skip
@@ -38,6 +38,7 @@ CONFINED = {
     "ray": ("w2l.engine",),
     "scenedetect": ("w2l.video",),
     "av": ("w2l.media", "w2l.video", "w2l.audio"),
+    "spandrel": ("w2l.restoration",),
     "torchvision": (),
 }  # fmt: skip
 

@@ -98,7 +98,7 @@ class Layout:
         """
         frame = picture.frame
         if self._options.view == "mask" and box is not None:
-            draw_mask(frame, box, self._quality)
+            draw_mask(frame, box, self._quality, picture.mask)
         frame = self._scaled(frame)
         if self._label is not None:
             self._label.draw(frame)
@@ -125,11 +125,21 @@ def scaled(size: tuple[int, int], options: OutputOptions) -> tuple[int, int]:
     return width, options.height
 
 
-def draw_mask(frame: np.ndarray, box: np.ndarray, quality: Quality) -> None:
-    """Tint what is generated, and draw the box's edge: on uint8 (H, W, 3) BGR, in place."""
+def draw_mask(
+    frame: np.ndarray, box: np.ndarray, quality: Quality, mask: np.ndarray | None = None
+) -> None:
+    """Tint what is generated, and draw the box's edge: on uint8 (H, W, 3) BGR, in place.
+
+    Args:
+        frame, box: the picture and its face.
+        quality: whose usual mask is drawn where there is none.
+        mask: float32 (h, w, 1) in [0, 1] of the box.
+    """
     left, top, right, bottom = (int(v) for v in box)
     region = crop(frame, box)
-    alpha = MASK_SHARE * coverage(bottom - top, right - left, quality)
+    alpha = MASK_SHARE * (
+        coverage(bottom - top, right - left, quality) if mask is None else mask
+    )
     region[:] = np.rint((1 - alpha) * region + alpha * MASK_COLOUR).astype(np.uint8)
     line = max(1, frame.shape[0] // 500)  # seen when a large picture is shown small
     cv2.rectangle(frame, (left, top), (right - 1, bottom - 1), BOX_COLOUR, line)

@@ -19,6 +19,7 @@ from w2l.errors import UserError
 from w2l.faces import FaceDetector, Faces
 from w2l.faces.detector import FacesByIndex
 from w2l.faces.track import detect_video, first, link, select
+from w2l.inference.landmarks import landmarks_of
 from w2l.inference.report import clock
 
 MissingFace = Literal["pass", "hold", "error"]
@@ -42,15 +43,22 @@ class FacePlan:
             bottom, inside the picture; zeros where untouched.
         reasons: frame → why it is left untouched; frames not named here are synced.
         start: the source frame to which the first box belongs.
+        landmarks: float32 (N, 5, 2) beside the boxes, as `Faces.landmarks`, NaN where untouched;
+            None: not known.
     """
 
     boxes: np.ndarray
     reasons: dict[int, str]
     start: int = 0
+    landmarks: np.ndarray | None = None
 
     def box(self, frame: int) -> np.ndarray | None:
         """The box (4,) of a source frame, or None where it is left untouched."""
         return None if frame in self.reasons else self.boxes[frame - self.start]
+
+    def points(self, frame: int) -> np.ndarray | None:
+        """The landmarks (5, 2) of a source frame, or None where they are not known."""
+        return None if self.landmarks is None else self.landmarks[frame - self.start]
 
 
 @dataclass(frozen=True)
@@ -144,7 +152,9 @@ def find_faces(
     if reasons and options.missing_face == "hold":
         boxes, reasons = hold(boxes), {}
     reasons = {start + i: reason for i, reason in reasons.items()}
-    return FacePlan(_settle(boxes, options, size), reasons, start)
+    steady = box_ops.smooth_centred(boxes) if options.smooth else boxes
+    landmarks = landmarks_of(found, boxes, steady)
+    return FacePlan(_settle(boxes, options, size), reasons, start, landmarks)
 
 
 def hold(boxes: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ class Picture(NamedTuple):
     number: int
     frame: np.ndarray  # uint8 (H, W, 3) BGR, may be changed
     given: np.ndarray | None = None  # as it came, where that is to be shown beside it
+    mask: np.ndarray | None = None  # how much of its face's box was changed, float32 (h, w, 1)
 
 
 class VideoSource:

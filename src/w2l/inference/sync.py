@@ -23,7 +23,9 @@ from w2l.audio.waveform import load_audio
 from w2l.boxes import crop
 from w2l.errors import UserError
 from w2l.faces import FaceDetector
-from w2l.inference.blending import Quality, blend, paste
+from w2l.inference.blending import MaskOptions, Quality, blend, coverage, paste
+from w2l.inference.enhance import Face, FaceRestoration
+from w2l.inference.landmarks import mouth_in
 from w2l.inference.layout import Layout, OutputOptions
 from w2l.inference.lipsync import LipSync
 from w2l.inference.plan import FaceOptions, FacePlan, find_faces, fixed_plan
@@ -32,6 +34,7 @@ from w2l.inference.report import SyncReport
 from w2l.inference.similarity import faces_at_25_fps
 from w2l.inference.source import Picture, Source, pictures
 from w2l.inference.timeline import Extend, MelWindows, frame_count
+from w2l.restoration import FaceParser
 from w2l.scoring import CosineResult, SyncScorer
 from w2l.video import AudioTrack, PngWriter, VideoWriter
 
@@ -83,7 +86,11 @@ class SyncOptions:
         faces: how faces are found and followed.
         box: fixed box (left, top, right, bottom) instead of a detector.
         extend: how a video shorter than the sound goes on.
-        quality: "improved" changes the mouth through a feathered mask, "fast" pastes the box.
+        quality: "improved" changes the mouth through a feathered mask, "fast" pastes the box,
+            "enhanced" is improved, then restored.
+        mask: which part of a box improved and enhanced change.
+        parser: keeps what is generated off all that is not face; None: nothing does.
+        restoration: of what was generated, for quality "enhanced", and only for it.
         output: what is written.
         batch_size: faces that go through the generator at once.
         published: frame count and mel windows of the release (the sound's last 0.1 s get no
@@ -94,9 +101,16 @@ class SyncOptions:
     box: np.ndarray | None = None
     extend: Extend = "pingpong"
     quality: Quality = "improved"
+    mask: MaskOptions = field(default_factory=MaskOptions)
+    parser: FaceParser | None = None
+    restoration: FaceRestoration | None = None
     output: OutputOptions = field(default_factory=OutputOptions)
     batch_size: int = 16
     published: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.quality == "enhanced") != (self.restoration is not None):
+            raise ValueError('quality "enhanced" and options.restoration belong together')
 
 
 def sync_video(
@@ -156,13 +170,26 @@ def open_writer(
     Raises:
         UserError: the codec has no encoder here, or does not fit the output's name.
     """
-    tags = provenance(options.quality, checkpoint)
+    restored = None if options.restoration is None else options.restoration.about
+    tags = provenance(options.quality, checkpoint, restored)
+    return make_writer(outfile, source, voice.track, size, options, tags)
+
+
+def make_writer(
+    outfile: str | Path,
+    source: Source,
+    track: AudioTrack | None,
+    size: tuple[int, int],
+    options: SyncOptions,
+    tags: dict[str, str],
+) -> VideoWriter | PngWriter:
+    """As `open_writer`, with any sound and tags."""
     codec = options.output.codec
     if codec == "png":
-        return PngWriter(outfile, source.fps, size, voice.track, tags)
+        return PngWriter(outfile, source.fps, size, track, tags)
     look = None if options.published else source.look
     return VideoWriter(
-        outfile, source.fps, size, voice.track, codec=codec, metadata=tags, look=look
+        outfile, source.fps, size, track, codec=codec, metadata=tags, look=look
     )
 
 
@@ -233,13 +260,39 @@ def put_lips(
     shown = [picture for picture, _ in batch]
     if options.output.view == "side_by_side":
         shown = [picture._replace(given=picture.frame.copy()) for picture in shown]
-    found = [(p.frame, box, mel) for p, mel in batch if (box := plan.box(p.number)) is not None]
+    faces = [find_face(picture, plan, options) for picture in shown]
+    found = [(face, mel) for face, (_, mel) in zip(faces, batch, strict=True) if face is not None]
     if found:
         size = (lipsync.image_size, lipsync.image_size)
-        crops = [cv2.resize(crop(frame, box), size) for frame, box, _ in found]
-        put_back = paste if options.quality == "fast" else blend
-        for (frame, box, _), face in zip(
-            found, lipsync(crops, [mel for _, _, mel in found]), strict=True
-        ):
-            put_back(frame, box, face)
-    return shown
+        crops = [cv2.resize(crop(face.frame, face.box), size) for face, _ in found]
+        generated = lipsync(crops, [mel for _, mel in found])
+        for (face, _), lips in zip(found, generated, strict=True):
+            if options.quality == "fast":
+                paste(face.frame, face.box, lips)
+            else:
+                blend(face.frame, face.box, lips, face.mask)
+    if options.restoration is not None:
+        options.restoration(faces)
+    return [
+        picture if face is None else picture._replace(mask=changed(face, options.restoration))
+        for picture, face in zip(shown, faces, strict=True)
+    ]
+
+
+def find_face(picture: Picture, plan: FacePlan, options: SyncOptions) -> Face | None:
+    """The face of a picture that was not changed yet, with the mask that belongs to it."""
+    box, landmarks = plan.box(picture.number), plan.points(picture.number)
+    if box is None:
+        return None
+    mouth = None if landmarks is None else mouth_in(box, landmarks)
+    left, top, right, bottom = (int(v) for v in box)
+    mask = coverage(bottom - top, right - left, options.quality, options.mask, mouth)
+    if options.parser is None:
+        return Face(picture.frame, box, landmarks, mask)
+    parsed = options.parser(picture.frame, box, landmarks)
+    return Face(picture.frame, box, landmarks, mask * parsed, parsed)
+
+
+def changed(face: Face, restoration: FaceRestoration | None) -> np.ndarray:
+    """How much of each pixel of the box is not the source's, float32 (h, w, 1) in [0, 1]."""
+    return face.mask if restoration is None else np.maximum(face.mask, restoration.mask(face))
