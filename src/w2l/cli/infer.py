@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,13 @@ from w2l.boxes import from_tblr
 from w2l.checkpoints import load_expert, load_generator, resolve
 from w2l.cli.hydra_app import run
 from w2l.cli.infer_output import build_output, choose_outfile
+from w2l.cli.infer_quality import (
+    build_face_parser,
+    build_mask,
+    build_restoration,
+    check_restore,
+    own_sound,
+)
 from w2l.cli.progress import StageProgress
 from w2l.errors import UserError, either
 from w2l.faces import FaceDetector, build_detector
@@ -36,6 +44,7 @@ from w2l.inference import (
     make_preview,
     open_source,
     pick_device,
+    restore_video,
     sync_video,
 )
 from w2l.inference.preview import SPARE_S
@@ -47,10 +56,11 @@ from w2l.video import CODECS, exact_rate, write_png
 from w2l.weights import fetch
 
 CHOICES = {
+    "mode": ("sync", "restore"),
     "extend": ("pingpong", "loop", "freeze"),
     "person": ("largest", "center", "left", "right", "first"),
     "missing_face": ("pass", "hold", "error"),
-    "quality": ("improved", "fast"),
+    "quality": ("improved", "fast", "enhanced"),
     "codec": (*CODECS, "png"),
     "view": ("result", "side_by_side", "mask"),
     "precision": ("float32", "bfloat16"),
@@ -62,6 +72,11 @@ def infer(cfg: DictConfig) -> None:
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     console = Console(highlight=False, soft_wrap=True)
     check_choices(settings)
+    if settings["mode"] == "restore":
+        restore(settings, console)
+        return
+    if settings["audio"] is None:
+        raise UserError("Missing: audio=….")
     face, audio = existing(settings, "face"), existing(settings, "audio")
     options = build_options(settings, build_output(settings))
     outfile = choose_outfile(settings, face, audio)
@@ -69,13 +84,16 @@ def infer(cfg: DictConfig) -> None:
     Layout((source.width, source.height), options.output, options.quality)  # refuses what cannot be
     voice = build_voice(settings, audio)
     device = str(pick_device(settings["device"]))
+    options = with_quality(options, settings, device, console)
     checkpoint = resolve(settings["checkpoint"])
     lipsync = LipSync(load_generator(checkpoint), device, settings["precision"])
     identity = CheckpointId.of(checkpoint)
     detector = build_faces(settings, device)
     if settings["preview"] is not None:
         shown = make_preview(source, voice, settings["preview"], lipsync, detector, options)
-        write_preview(shown, source, outfile, provenance(options.quality, identity), console)
+        restored = None if options.restoration is None else options.restoration.about
+        tags = provenance(options.quality, identity, restored)
+        write_preview(shown, source, outfile, tags, console)
         return
     report = sync_video(
         source,
@@ -91,6 +109,30 @@ def infer(cfg: DictConfig) -> None:
     if report.cosine is not None:
         show_cosine(report.cosine, settings, outfile, console)
     show_report(report, console)
+
+
+def restore(settings: dict[str, Any], console: Console) -> None:
+    """`mode=restore`: the faces of a finished video, its own sound."""
+    check_restore(settings)
+    face = existing(settings, "face")
+    options = build_options(settings, build_output(settings))
+    outfile = choose_outfile(settings, face, None)
+    source = build_source(settings, face)
+    device = str(pick_device(settings["device"]))
+    options = with_quality(options, settings, device, console)
+    detector = build_faces(settings, device)
+    sound, progress = own_sound(settings, source), StageProgress(console)
+    report = restore_video(source, outfile, detector, options, sound=sound, progress=progress)
+    show_report(report, console, "restored")
+
+
+def with_quality(
+    options: SyncOptions, settings: dict[str, Any], device: str, console: Console
+) -> SyncOptions:
+    """The options with the networks that quality takes: a parser, a restorer."""
+    parser = build_face_parser(settings, device)
+    restoration = build_restoration(settings, parser, device, console)
+    return replace(options, parser=parser, restoration=restoration)
 
 
 def check_choices(settings: dict[str, Any]) -> None:
@@ -161,7 +203,8 @@ def build_options(settings: dict[str, Any], output: OutputOptions) -> SyncOption
         faces=faces,
         box=None if box is None else from_tblr(integers(box, "box")),
         extend=settings["extend"],
-        quality=settings["quality"],
+        quality="enhanced" if settings["mode"] == "restore" else settings["quality"],
+        mask=build_mask(settings),
         output=output,
         batch_size=settings["batch_size"],
         published=settings["published"],
@@ -249,11 +292,11 @@ def write_preview(
     )
 
 
-def show_report(report: SyncReport, console: Console) -> None:
+def show_report(report: SyncReport, console: Console, done: str = "synced") -> None:
     """Print where the video is, and which of its frames were left untouched."""
     seconds = float(Fraction(report.n_frames) / report.fps)
-    synced = report.n_frames - report.n_untouched
-    console.print(f"{report.outfile}: {synced} of {report.n_frames} frames synced, {seconds:.2f} s")
+    n_done = report.n_frames - report.n_untouched
+    console.print(f"{report.outfile}: {n_done} of {report.n_frames} frames {done}, {seconds:.2f} s")
     if report.untouched:
         console.print(f"{report.n_untouched} frames were left untouched:")
         for line in report.lines():

@@ -40,7 +40,7 @@ def build_output(settings: dict[str, Any]) -> OutputOptions:
     )
 
 
-def choose_outfile(settings: dict[str, Any], face: Path, audio: Path) -> Path:
+def choose_outfile(settings: dict[str, Any], face: Path, audio: Path | None) -> Path:
     """Where the result goes: an ending that fits the codec, a place that can be written.
 
     ffv1 fits no container but Matroska, so its output always ends in .mkv, and a preview in .png.
@@ -50,7 +50,7 @@ def choose_outfile(settings: dict[str, Any], face: Path, audio: Path) -> Path:
     """
     codec, is_preview = settings["codec"], settings["preview"] is not None
     if settings["outfile"] is None:
-        stem = f"{face.stem}_{audio.stem}"
+        stem = f"{face.stem}_{'restored' if audio is None else audio.stem}"
         outfile = OUTPUTS / (f"{stem}_preview.png" if is_preview else f"{stem}{_ending(codec)}")
     else:
         outfile = Path(str(settings["outfile"])).expanduser()
@@ -67,7 +67,7 @@ def choose_outfile(settings: dict[str, Any], face: Path, audio: Path) -> Path:
         raise UserError(
             f"outfile={outfile} must end in {either(CODECS[codec].endings)} for codec={codec}."
         )
-    if outfile.exists() and any(outfile.samefile(given) for given in (face, audio)):
+    if outfile.exists() and any(outfile.samefile(given) for given in (face, audio) if given):
         raise UserError(f"outfile={outfile} is an input: choose another output path.")
     if codec == "png" and not is_preview:
         check_folder(outfile)

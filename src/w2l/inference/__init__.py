@@ -1,5 +1,7 @@
 """Syncing lips: `LipSync` for frames and sound in memory, `sync_video` for whole videos."""
 
+from w2l.inference.blending import MaskOptions
+from w2l.inference.enhance import FaceRestoration
 from w2l.inference.geometry import Geometry
 from w2l.inference.layout import Layout, OutputOptions
 from w2l.inference.lipsync import LipSync, pick_device
@@ -7,15 +9,18 @@ from w2l.inference.plan import FaceOptions
 from w2l.inference.preview import Preview, make_preview
 from w2l.inference.provenance import CheckpointId
 from w2l.inference.report import SyncReport
+from w2l.inference.restore import restore_video
 from w2l.inference.source import Source, StillSource, VideoSource, open_source
 from w2l.inference.sync import SyncOptions, Voice, load_voice, sync_video
 
 __all__ = [
     "CheckpointId",
     "FaceOptions",
+    "FaceRestoration",
     "Geometry",
     "Layout",
     "LipSync",
+    "MaskOptions",
     "OutputOptions",
     "Preview",
     "Source",
@@ -28,5 +33,6 @@ __all__ = [
     "make_preview",
     "open_source",
     "pick_device",
+    "restore_video",
     "sync_video",
 ]

@@ -148,9 +148,7 @@ def coverage(
 
 
 @lru_cache(maxsize=64)  # boxes of a steady face come in a few sizes
-def mouth_mask(
-    height: int, width: int, feather: float = FEATHER, size: float = 1.0
-) -> np.ndarray:
+def mouth_mask(height: int, width: int, feather: float = FEATHER, size: float = 1.0) -> np.ndarray:
     """Feathered superellipse in the middle of a rectangle, float32 (height, width, 1).
 
     With `size` 1 it fills the rectangle and is 0 at its rim.

@@ -82,7 +82,10 @@ class FaceRestoration:
         if self.region == "mouth":
             return self.strength * face.mask
         mask = self.strength * mouth_mask(*face.mask.shape[:2])
-        return mask * face.parsed if self.region == "parsing" else mask
+        if self.region == "face":
+            return mask
+        assert face.parsed is not None
+        return mask * face.parsed
 
     def __call__(self, faces: Sequence[Face | None]) -> None:
         """Restore the faces of consecutive frames; None is a frame without one."""

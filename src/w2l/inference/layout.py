@@ -137,9 +137,7 @@ def draw_mask(
     """
     left, top, right, bottom = (int(v) for v in box)
     region = crop(frame, box)
-    alpha = MASK_SHARE * (
-        coverage(bottom - top, right - left, quality) if mask is None else mask
-    )
+    alpha = MASK_SHARE * (coverage(bottom - top, right - left, quality) if mask is None else mask)
     region[:] = np.rint((1 - alpha) * region + alpha * MASK_COLOUR).astype(np.uint8)
     line = max(1, frame.shape[0] // 500)  # seen when a large picture is shown small
     cv2.rectangle(frame, (left, top), (right - 1, bottom - 1), BOX_COLOUR, line)

@@ -108,10 +108,6 @@ class SyncOptions:
     batch_size: int = 16
     published: bool = False
 
-    def __post_init__(self) -> None:
-        if (self.quality == "enhanced") != (self.restoration is not None):
-            raise ValueError('quality "enhanced" and options.restoration belong together')
-
 
 def sync_video(
     source: Source,
@@ -188,9 +184,7 @@ def make_writer(
     if codec == "png":
         return PngWriter(outfile, source.fps, size, track, tags)
     look = None if options.published else source.look
-    return VideoWriter(
-        outfile, source.fps, size, track, codec=codec, metadata=tags, look=look
-    )
+    return VideoWriter(outfile, source.fps, size, track, codec=codec, metadata=tags, look=look)
 
 
 def mel_windows(
@@ -257,6 +251,8 @@ def put_lips(
         batch: pictures, changed in place, each with its mel window, float32 (80, 16).
         plan, lipsync, options: as for `sync_video`.
     """
+    if options.quality == "enhanced" and options.restoration is None:
+        raise ValueError('quality "enhanced" needs options.restoration')
     shown = [picture for picture, _ in batch]
     if options.output.view == "side_by_side":
         shown = [picture._replace(given=picture.frame.copy()) for picture in shown]

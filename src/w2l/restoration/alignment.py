@@ -41,7 +41,7 @@ class Framing:
         return cls(_shift(-left, -top)[:2], (right - left, bottom - top))
 
     def cut(self, frame: np.ndarray) -> np.ndarray:
-        """The crop, (height, width, 3) of the frame's dtype; beyond the picture its edge goes on."""
+        """The crop, (height, width, 3); beyond the picture its edge goes on."""
         return _warp(frame, self.matrix, self.size)
 
     def back(self, crop: np.ndarray, box: np.ndarray) -> np.ndarray:

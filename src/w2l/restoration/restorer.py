@@ -11,20 +11,30 @@ FACE_SIZE = 512  # px: that the published face restorers were trained at
 
 
 class Restorer(Protocol):
-    """Makes faces sharper; each on its own, whatever came before.
+    """Makes faces sharper; each on its own, whatever came before."""
 
-    Attributes:
-        label: what it is and what it was made from, for the user to read and for the file's tags.
-        generates: whether it invents pixels by a network (so that its result is synthetic).
-        size: side of the square crops that it takes, in pixels; None: any size, and then crops
-            are cut from the picture without resampling.
-        aligned: crops are to be aligned as FFHQ's faces; else the face's box, squared.
-    """
+    @property
+    def label(self) -> str:
+        """What it is and what it was made from, for the user to read and for the file's tags."""
+        ...
 
-    label: str
-    generates: bool
-    size: int | None
-    aligned: bool
+    @property
+    def generates(self) -> bool:
+        """Whether it invents pixels by a network, so that its result is synthetic."""
+        ...
+
+    @property
+    def size(self) -> int | None:
+        """Side of the square crops that it takes, in pixels.
+
+        None: any size, and then crops are cut from the picture without resampling.
+        """
+        ...
+
+    @property
+    def aligned(self) -> bool:
+        """Whether crops are to be aligned as FFHQ's faces; else the face's box, squared."""
+        ...
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """Restore a batch.

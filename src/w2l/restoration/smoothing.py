@@ -26,11 +26,11 @@ class DetailSmoother:
 
     def __init__(self, keep: float) -> None:
         self.keep = keep
-        self._detail: np.ndarray | None = None
+        self._before: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def reset(self) -> None:
         """Forget the frames before: there was one without a face."""
-        self._detail = None
+        self._before = None
 
     def __call__(self, given: np.ndarray, restored: np.ndarray, box: np.ndarray) -> np.ndarray:
         """The next frame's restored crop, steadied.
@@ -46,14 +46,13 @@ class DetailSmoother:
         detail = restored.astype(np.float32) - base
         side = given.shape[0]
         grey = cv2.GaussianBlur(base.mean(axis=2), (0, 0), max(0.5, BLUR * side))
-        if self._detail is not None:
-            before = _fit(self._grey, grey.shape)
-            change = np.abs(grey - before)
-            steady = change.mean() < CUT and iou(self._box[None], box[None])[0, 0] >= CUT_IOU
-            if steady:
+        if self._before is not None:
+            last_detail, last_grey, last_box = self._before
+            change = np.abs(grey - _fit(last_grey, grey.shape))
+            if change.mean() < CUT and iou(last_box[None], box[None])[0, 0] >= CUT_IOU:
                 share = self.keep * np.exp(-np.square(change / MOVES))[..., None]
-                detail += share * (_fit(self._detail, grey.shape) - detail)
-        self._detail, self._grey, self._box = detail, grey, np.array(box)
+                detail += share * (_fit(last_detail, grey.shape) - detail)
+        self._before = detail, grey, np.array(box)
         return base + detail
 
 

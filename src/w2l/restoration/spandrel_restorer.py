@@ -47,10 +47,11 @@ class SpandrelRestorer:
         self._kind = KINDS[name or "esrgan"]
         # spandrel's own call shows faces in [0, 1], where these networks learned [-1, 1].
         self._network = descriptor.model if name else descriptor
-        self._options = {
+        options: dict[str, dict[str, Any]] = {
             "gfpgan": {"return_rgb": False, "randomize_noise": False},  # new noise would flicker
             "codeformer": {"weight": fidelity},
-        }.get(name or "", {})
+        }
+        self._options = options.get(name or "", {})
         self.aligned = self._kind.aligned
         self.size = FACE_SIZE if self.aligned else UPSCALER_SIZE
         label = self._kind.label if name else descriptor.architecture.name
