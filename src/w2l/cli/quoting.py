@@ -14,7 +14,7 @@ PATH_KEYS = frozenset(
     {
         "audio", "checkpoint", "clips", "data.cache_dir", "data.root", "data_root",
         "detector_weights", "expert", "face", "home", "init_from", "judge", "label", "out",
-        "outfile", "output", "pairs", "resume", "syncnet", "video",
+        "outfile", "output", "pairs", "parser", "restorer", "resume", "syncnet", "video",
     }
 )  # fmt: skip
 

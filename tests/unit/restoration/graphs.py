@@ -1,4 +1,4 @@
-"""Small ONNX graphs that stand in for published networks: same inputs and outputs, known answers."""
+"""Small ONNX graphs in place of published networks: their inputs and outputs, known answers."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def save(
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 3, side, side])]
     if weight:
         inputs.append(helper.make_tensor_value_info("weight", TensorProto.DOUBLE, [1]))
-    output = helper.make_tensor_value_info(
-        "y", TensorProto.FLOAT, [batch, out[0], out[1], out[1]]
-    )
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, out[0], out[1], out[1]])
     stored = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "stand-in", inputs, [output], stored)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -80,8 +78,8 @@ def fidelity(path: Path) -> Path:
 
 def twice(path: Path) -> Path:
     """Each pixel twice in both directions, any size."""
-    node = helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest",
-                            nearest_mode="floor", coordinate_transformation_mode="asymmetric")  # fmt: skip
+    mode = {"nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
+    node = helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest", **mode)
     scales = {"scales": np.array([1, 1, 2, 2], np.float32)}
     return save(path, [node], scales, side="s", out=(3, "t"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def flickering(n: int) -> list[np.ndarray]:
 
 
 def change(frames: list[np.ndarray]) -> float:
-    return float(np.mean([np.abs(b - a).mean() for a, b in zip(frames, frames[1:], strict=False)]))
+    return float(np.mean([np.abs(b - a).mean() for a, b in pairwise(frames)]))
 
 
 @pytest.mark.parametrize(("keep", "least", "most"), [(0.0, 1.0, 1.0), (0.5, 0.3, 0.5),
