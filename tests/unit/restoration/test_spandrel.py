@@ -31,10 +31,10 @@ def spandrel():
 
 def test_an_upscaler_of_the_published_form(spandrel, tmp_path):
     """ESRGAN's own network with untrained weights, as its authors pack it."""
-    from spandrel.architectures.ESRGAN import RRDBNet
+    from spandrel.architectures.ESRGAN import ESRGAN
 
     torch.manual_seed(0)
-    network = RRDBNet(in_nc=3, out_nc=3, num_filters=8, num_blocks=1, scale=2).eval()
+    network = ESRGAN(in_nc=3, out_nc=3, num_filters=8, num_blocks=1, scale=2).eval()
     torch.save({"params_ema": network.state_dict()}, tmp_path / "x2.pth")
     restorer = build_restorer(tmp_path / "x2.pth")
     assert (restorer.size, restorer.aligned) == (128, False)
