@@ -105,13 +105,26 @@ def test_sharpening_steepens_an_edge_and_says_that_it_is_none_but_that():
     assert not Sharpen().generates
 
 
-def test_frames_without_a_face_stay_and_end_the_smoothing(inverse):
-    """Frame 2 has no face; frame 3 is as if it were the first."""
+class Flickering:
+    """A restorer that makes faces brighter and darker in turn."""
+
+    label, generates, size, aligned = "flickering", False, None, False
+
+    def __init__(self):
+        self._add = -20
+
+    def __call__(self, faces):
+        self._add = -self._add
+        return np.clip(faces.astype(int) + self._add, 0, 255).astype(np.uint8)
+
+
+def test_frames_without_a_face_stay_and_end_the_smoothing():
+    """Frame 2 has no face; frame 3, brightened as frame 0 was, is as if it were the first."""
     shown = pictures(4)
     for picture in shown:
         picture.frame[:] = shown[0].frame
     plan = FacePlan(np.stack([BOX] * 4), {2: "no face found"})
-    smooth = FaceRestoration(inverse, smooth=0.8)
+    smooth = FaceRestoration(Flickering(), smooth=0.8)
     out = synced(shown, plan, quality="enhanced", restoration=smooth)
     np.testing.assert_array_equal(out[2].frame, shown[2].frame)
     assert out[2].mask is None
