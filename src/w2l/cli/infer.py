@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,7 @@ from w2l.boxes import from_tblr
 from w2l.checkpoints import load_expert, load_generator, resolve
 from w2l.cli.hydra_app import run
 from w2l.cli.infer_output import build_output, choose_outfile
-from w2l.cli.infer_quality import (
-    build_face_parser,
-    build_mask,
-    build_restoration,
-    check_restore,
-    own_sound,
-)
+from w2l.cli.infer_quality import build_mask, check_restore, own_sound, with_quality
 from w2l.cli.progress import StageProgress
 from w2l.errors import UserError, either
 from w2l.faces import FaceDetector, build_detector
@@ -124,15 +117,6 @@ def restore(settings: dict[str, Any], console: Console) -> None:
     sound, progress = own_sound(settings, source), StageProgress(console)
     report = restore_video(source, outfile, detector, options, sound=sound, progress=progress)
     show_report(report, console, "restored")
-
-
-def with_quality(
-    options: SyncOptions, settings: dict[str, Any], device: str, console: Console
-) -> SyncOptions:
-    """The options with the networks that quality takes: a parser, a restorer."""
-    parser = build_face_parser(settings, device)
-    restoration = build_restoration(settings, parser, device, console)
-    return replace(options, parser=parser, restoration=restoration)
 
 
 def check_choices(settings: dict[str, Any]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 
 from w2l.checkpoints import load_bisenet, resolve
 from w2l.errors import UserError, either
-from w2l.inference import FaceRestoration, MaskOptions, Source
+from w2l.inference import FaceRestoration, MaskOptions, Source, SyncOptions
 from w2l.restoration import FaceParser, Sharpen, build_parser, build_restorer
 from w2l.video import AudioTrack, probe
 
@@ -67,6 +68,15 @@ def build_restoration(
     hint = ": restorer= names one" if isinstance(restorer, Sharpen) and name is None else ""
     console.print(f"restoring: {restoration.about}{hint}")
     return restoration
+
+
+def with_quality(
+    options: SyncOptions, settings: dict[str, Any], device: str, console: Console
+) -> SyncOptions:
+    """The options with the networks that quality takes: a parser, a restorer."""
+    parser = build_face_parser(settings, device)
+    restoration = build_restoration(settings, parser, device, console)
+    return replace(options, parser=parser, restoration=restoration)
 
 
 def own_sound(settings: dict[str, Any], source: Source) -> AudioTrack | None:
