@@ -21,7 +21,7 @@ from benchmarks.preparation import published_detector
 from benchmarks.published_inference import read_all, search, sync_as_published
 from w2l.faces import build_detector
 from w2l.inference import Geometry, LipSync, SyncOptions, load_voice, open_source, sync_video
-from w2l.inference.sync import plan_faces
+from w2l.inference.finding import plan_faces
 from w2l.models import Generator
 from w2l.windows import FPS
 

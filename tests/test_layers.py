@@ -17,7 +17,7 @@ LAYERS = [
         "boxes", "weights", "engine", "filelists", "download",
     ],
     ["models", "losses", "metrics", "faces"],
-    ["data", "checkpoints", "scoring"],
+    ["data", "checkpoints", "scoring", "restoration"],
     ["systems", "callbacks", "inference"],
     ["cli"],
 ]  # fmt: skip
@@ -41,6 +41,7 @@ CONFINED = {
     "yt_dlp": ("w2l.download",),
     "silero_vad": ("w2l.audio",),
     "gradio": ("w2l.cli.page",),
+    "spandrel": ("w2l.restoration",),
     "torchvision": (),
 }  # fmt: skip
 

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.unit.restoration import graphs
 from tests.writing import save_network, write_wav
 from w2l.audio.waveform import load_audio
 from w2l.cli.infer import main
+from w2l.inference.blending import coverage, mouth_mask
 from w2l.models import Expert, Generator
 from w2l.video import AudioTrack, VideoReader, VideoWriter, probe
 
@@ -70,6 +72,57 @@ def test_lossless_output_changes_nothing_but_the_mouth(folder, tmp_path, monkeyp
         assert inside.mean() > 0.5, f"frame {i}"
     np.testing.assert_array_equal(load_audio(out), load_audio(folder / "voice.of b.wav"))
     assert "38 of 38 frames synced" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("quality", ["fast", "improved", "enhanced"])
+def test_every_quality_keeps_the_pixels_outside_its_mask(folder, tmp_path, monkeypatch, quality):
+    """The whole box in fast, its lower half in the others, also with an aligned restorer."""
+    out, settings = tmp_path / "out.mkv", {}
+    if quality == "enhanced":
+        settings = {"restorer": graphs.inverse(tmp_path / "inverse.onnx")}
+    infer(folder, monkeypatch, outfile=out, codec="ffv1", box=list(BOX), audio_end=0.4,
+          quality=quality, **settings)  # fmt: skip
+    source, written = frames_of(folder / "face (1).mkv"), frames_of(out)
+    top, bottom, left, right = BOX
+    mask = np.zeros((120, 160), np.float32)
+    mask[top:bottom, left:right] = coverage(bottom - top, right - left, quality)[..., 0]
+    assert len(written) == 10
+    for before, after in zip(source, written, strict=False):
+        changed = (before != after).any(axis=2)
+        assert not changed[mask == 0].any()
+        assert changed[mask > 0.9].mean() > 0.9
+
+
+def test_a_finished_video_is_restored_and_keeps_its_sound(folder, tmp_path, monkeypatch, capsys):
+    """A network that gives white: white where the box's mask is full, the source elsewhere."""
+    given = tmp_path / "made.mkv"
+    infer(folder, monkeypatch, outfile=given, codec="ffv1", box=list(BOX), audio_end=1.0)
+    white = graphs.constant(tmp_path / "white.onnx", 1.0)
+    out = tmp_path / "out.mkv"
+    infer(folder, monkeypatch, mode="restore", face=given, audio=None, outfile=out, codec="ffv1",
+          box=list(BOX), restorer=white, restore_smooth=0)  # fmt: skip
+    source, written = frames_of(given), frames_of(out)
+    top, bottom, left, right = BOX
+    mask = mouth_mask(bottom - top, right - left)[..., 0]
+    assert len(written) == len(source) == 25
+    for before, after in zip(source, written, strict=True):
+        region = after[top:bottom, left:right]
+        assert (region[mask == 1] == 255).all()
+        np.testing.assert_array_equal(region[mask == 0], before[top:bottom, left:right][mask == 0])
+        after[top:bottom, left:right] = before[top:bottom, left:right]
+        np.testing.assert_array_equal(after, before)
+    np.testing.assert_array_equal(load_audio(out), load_audio(given))
+    assert "face by GFPGAN (white.onnx)" in capsys.readouterr().out
+    tags = probe(out).tags["comment"]
+    assert "the lips in this video were generated" in tags  # what the given video said
+    assert "Restored: face by GFPGAN" in tags
+
+
+def test_enhanced_without_weights_says_that_it_sharpens(folder, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out.mp4"
+    infer(folder, monkeypatch, outfile=out, box=list(BOX), quality="enhanced", audio_end=0.4)
+    assert "by sharpening (unsharp mask), no restoration network" in capsys.readouterr().out
+    assert "Restored: mouth and chin by sharpening" in probe(out).tags["comment"]
 
 
 def test_default_output_plays_and_says_that_it_is_synthetic(folder, tmp_path, monkeypatch):
@@ -155,7 +208,7 @@ def refused(folder, monkeypatch, capsys, **settings) -> str:
         ({"outfile": "/proc/nowhere/out.mp4"}, "/proc/nowhere/out.mp4"),
         ({"outfile": "out.avi"}, ".mp4"),
         ({"outfile": "{folder}/face (1).mkv"}, "is an input"),
-        ({"quality": "enhanced"}, "improved or fast"),
+        ({"quality": "perfect"}, "improved, fast or enhanced"),
         ({"person": "tallest"}, "right, first, track:N, photo:FILE, speaker or tracks"),
         ({"person": "track:"}, "person=track: is not available"),
         ({"person": "photo:me.png"}, "there is no file me.png"),
@@ -164,6 +217,15 @@ def refused(folder, monkeypatch, capsys, **settings) -> str:
         ({"audio": None}, "Missing: audio=…."),
         ({"people": "gone.yaml", "box": None}, "gone.yaml"),
         ({"max_turn": "[1]"}, "max_turn"),
+        ({"restorer": "gfpgan"}, "plays no part in quality=improved"),
+        ({"quality": "enhanced", "restorer": "gfpgam"}, "did you mean gfpgan"),
+        ({"quality": "enhanced", "restorer": "{folder}/text.mp4"}, "text.mp4: its ending"),
+        ({"quality": "enhanced", "restore_region": "nose"}, "mouth, face or parsing"),
+        ({"quality": "enhanced", "restore_region": "parsing"}, "parser="),
+        ({"quality": "enhanced", "fidelity": 3}, "fidelity=3"),
+        ({"quality": "enhanced", "restore_smooth": 1}, "restore_smooth=1"),
+        ({"mask_size": 0}, "mask_size=0"),
+        ({"mode": "restore"}, "audio= has no meaning in mode=restore"),
         ({"codec": "av1"}, "h264, hevc, vp9, prores, ffv1 or png"),
         ({"box": "[20,900,30,100]"}, "160×120"),
         ({"box": "[20,30,100]"}, "four whole numbers"),

@@ -8,7 +8,10 @@ import pytest
 from tests.parity.published import filled
 from w2l.boxes import from_tblr
 from w2l.inference import FaceOptions, Geometry, LipSync, SyncOptions, load_voice, open_source
-from w2l.inference.sync import mel_windows, plan_faces, synced
+from w2l.inference.finding import plan_faces
+from w2l.inference.lips import Role, synced
+from w2l.inference.source import pictures
+from w2l.inference.voice import mel_windows
 from w2l.models import Generator
 
 
@@ -52,7 +55,9 @@ def test_infer_frames(golden, shared_media):
     assert len(windows) == expected["count"] == 110
     plan = plan_faces(source, len(windows), None, options)
     lipsync = LipSync(filled(Generator(), "generator"), device="cpu")
-    frames = synced(source, plan, windows, Every(lipsync, expected["index"]), options)
+    shown = pictures(source, len(windows), options.extend)
+    asked = Every(lipsync, expected["index"])
+    frames = synced(shown, Role(plan, windows), asked, options, options.batch_size)
     got = [picture.frame for picture in frames]
     assert len(got) == 110
     top, bottom, left, right = expected["box"]

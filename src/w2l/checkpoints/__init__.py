@@ -8,6 +8,7 @@ from w2l.checkpoints.find import newest_expert, resolve
 from w2l.checkpoints.load import (
     ENOUGH_SPEAKERS,
     Checkpoint,
+    load_bisenet,
     load_discriminator,
     load_expert,
     load_generator,
@@ -21,6 +22,7 @@ __all__ = [
     "ENOUGH_SPEAKERS",
     "Checkpoint",
     "export",
+    "load_bisenet",
     "load_discriminator",
     "load_expert",
     "load_generator",

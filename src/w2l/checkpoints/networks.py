@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from w2l.models import Expert, Generator, QualityDiscriminator, SyncNetV2
+from w2l.models import BiSeNet, Expert, Generator, QualityDiscriminator, SyncNetV2
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -40,6 +40,7 @@ BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "expert": Expert,
     "discriminator": QualityDiscriminator,
     "syncnet_v2": SyncNetV2,
+    "bisenet": BiSeNet,
 }
 TRAINED = ("generator", "expert", "discriminator")
 """The networks that we train: built from a width and an image size, and part of our files."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -14,48 +12,34 @@ from rich.console import Console
 from w2l.audio.speech import check_speech_finder
 from w2l.cli.hydra_app import run
 from w2l.cli.infer_batch import run_batch
-from w2l.cli.infer_faces import build_box, build_face_options, find_person, integers
+from w2l.cli.infer_faces import find_person
 from w2l.cli.infer_input import SOUNDS, check_given, find_input
 from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_output import build_output, choose_outfile
 from w2l.cli.infer_people import build_parts, read_people, show_people, voices_of
+from w2l.cli.infer_quality import check_restore, own_sound, with_quality
 from w2l.cli.infer_report import show_cosine, show_report, write_preview
+from w2l.cli.infer_settings import (
+    build_options,
+    build_scorer,
+    build_source,
+    build_voice,
+    check_choices,
+)
 from w2l.cli.infer_tracks import show_tracks
 from w2l.cli.progress import StageProgress
 from w2l.cli.published import given_keys
-from w2l.errors import UserError, either
 from w2l.inference import (
-    Geometry,
     Layout,
-    OutputOptions,
-    Source,
-    StillSource,
-    SyncOptions,
     SyncReport,
-    Voice,
-    load_voice,
     make_preview,
-    open_source,
     pick_device,
+    restore_video,
     sync_video,
 )
+from w2l.inference.options import Progress
 from w2l.inference.people import sync_people
-from w2l.inference.preview import SPARE_S
 from w2l.inference.provenance import provenance
-from w2l.inference.sync import Progress
-from w2l.scoring import SyncScorer
-from w2l.video import CODECS, exact_rate, is_image
-
-CHOICES = {
-    "duration": ("audio", "video", "shortest"),
-    "silence": ("sync", "close", "pass"),
-    "extend": ("pingpong", "loop", "freeze"),
-    "missing_face": ("pass", "hold", "error"),
-    "quality": ("improved", "fast"),
-    "codec": (*CODECS, "png"),
-    "view": ("result", "side_by_side", "mask"),
-    "precision": ("float32", "bfloat16"),
-}
 
 
 def infer(cfg: DictConfig) -> None:
@@ -92,10 +76,12 @@ def infer_one(
     """
     check_given(settings)
     check_choices(settings)
+    progress = progress or StageProgress(console)
+    if settings["mode"] == "restore":
+        return restore_one(settings, networks, console, progress)
     options = build_options(settings, build_output(settings))
     if options.silence != "sync":
         check_speech_finder()
-    progress = progress or StageProgress(console)
     face = find_input(settings, "face", console)
     device = str(pick_device(settings["device"]))
     if settings["person"] == "tracks":
@@ -109,136 +95,56 @@ def infer_one(
     source = build_source(settings, face)
     Layout((source.width, source.height), options.output)  # refuses what cannot be
     voice = build_voice(settings, face, **given) if "audio" in given else None
+    options = with_quality(options, settings, device, console)
     lipsync, identity = networks.generator(settings["checkpoint"], device, settings["precision"])
     detector = networks.detector(settings, device)
     scorer = build_scorer(settings, source, device, networks)
     faces = find_person(options.faces, settings, source, scorer, console.print)
     options = replace(options, faces=faces)
+    common: dict[str, Any] = {"checkpoint": identity, "progress": progress}
     if people:
         with voices_of(people, voice, speech=options.silence != "sync") as (voices, sound):
-            parts = build_parts(people, voices, options.faces, settings, source, scorer, console)
+            parts = build_parts(people, voices, faces, settings, source, scorer, console)
             reports = sync_people(
-                source,
-                parts,
-                sound,
-                outfile,
-                lipsync,
-                detector,
-                options,
-                checkpoint=identity,
-                progress=progress,
+                source, parts, sound, outfile, lipsync, detector, options, **common
             )
         show_people(parts, reports, console)
         return reports[0]
     assert voice is not None
     if settings["preview"] is not None:
         shown = make_preview(source, voice, settings["preview"], lipsync, detector, options)
-        write_preview(shown, source, outfile, provenance(options.quality, identity), console)
+        restored = None if options.restoration is None else options.restoration.about
+        tags = provenance(options.quality, identity, restored)
+        write_preview(shown, source, outfile, tags, console)
         return None
-    report = sync_video(
-        source,
-        voice,
-        outfile,
-        lipsync,
-        detector,
-        options,
-        scorer=scorer,
-        checkpoint=identity,
-        progress=progress,
-    )
+    report = sync_video(source, voice, outfile, lipsync, detector, options, scorer=scorer, **common)
     if report.cosine is not None:
         show_cosine(report.cosine, settings, outfile, console)
     show_report(report, console)
     return report
 
 
-def check_choices(settings: dict[str, Any]) -> None:
-    """Refuse values that are none of a key's choices.
+def restore_one(
+    settings: dict[str, Any], networks: Networks, console: Console, progress: Progress
+) -> SyncReport:
+    """`mode=restore`: the faces of a finished video, and its own sound.
 
-    Raises:
-        UserError: naming the choices.
+    Args, Raises: as `infer_one`.
     """
-    for key, choices in CHOICES.items():
-        if settings[key] not in choices:
-            raise UserError(f"{key}={settings[key]} is not available: choose {either(choices)}.")
-    for key in ("fps", "batch_size", "detect_every"):
-        if settings[key] < (0.1 if key == "fps" else 1):
-            raise UserError(f"{key}={settings[key]} is too small.")
-    for key in ("start", "end", "audio_start", "audio_end"):
-        if type(settings[key]) not in (int, float, NoneType):
-            raise UserError(f"{key}={settings[key]} must be seconds.")
-
-
-def build_source(settings: dict[str, Any], face: Path) -> Source:
-    """The face video or photo, as it is to be shown."""
-    crop = settings["crop"] if settings["crop"] is not None else [0, -1, 0, -1]
-    geometry = Geometry(settings["resize_factor"], settings["rotate"], integers(crop, "crop"))
-    return open_source(
-        face,
-        geometry,
-        start_s=settings["start"],
-        end_s=settings["end"],
-        still_fps=exact_rate(settings["fps"]),
-        static=settings["static"],
-        # As they came, pictures are numbered by decoding all before, for which a preview has no
-        # time.
-        constant_rate=settings["preview"] is not None or not settings["published"],
-    )
-
-
-def build_voice(
-    settings: dict[str, Any], face: Path, audio: Path, voice: Path | None = None
-) -> Voice:
-    """The new sound, for a preview as much of it as that takes.
-
-    A video's own sound stays where it was: its second 0 is the first picture (release: the
-    first sample).
-    """
-    start, end = settings["audio_start"], settings["audio_end"]
-    if settings["preview"] is not None:
-        enough = start + settings["preview"] + SPARE_S
-        end = enough if end is None else min(end, enough)
-    own = not settings["published"] and face.is_file() and audio.samefile(face)
-    return load_voice(
-        audio,
-        start,
-        end,
-        driving=voice,
-        origin="video" if own and not is_image(face) else "audio",
-        speech=settings["silence"] != "sync",
-    )
-
-
-def build_options(settings: dict[str, Any], output: OutputOptions) -> SyncOptions:
-    """Plain typed options from the settings."""
-    return SyncOptions(
-        faces=build_face_options(settings),
-        box=build_box(settings),
-        duration=settings["duration"],
-        extend=settings["extend"],
-        silence=settings["silence"],
-        quality=settings["quality"],
-        output=output,
-        batch_size=settings["batch_size"],
-        published=settings["published"],
-    )
-
-
-def build_scorer(
-    settings: dict[str, Any], source: Source, device: str, networks: Networks
-) -> SyncScorer | None:
-    """The expert that compares the given video with the new sound, if one is asked for.
-
-    Raises:
-        UserError: the face is a still, whose lips do not move.
-    """
-    if settings["expert"] is None:
-        return None
-    if isinstance(source, StillSource):
-        raise UserError(
-            "expert= compares moving lips with the audio: give a video, or leave it out."
-        )
-    return networks.scorer(settings["expert"], device)
+    check_restore(settings)
+    options = build_options(settings, build_output(settings))
+    face = find_input(settings, "face", console)
+    outfile = choose_outfile(settings, face)
+    source = build_source(settings, face)
+    Layout((source.width, source.height), options.output)  # refuses what cannot be
+    device = str(pick_device(settings["device"]))
+    options = with_quality(options, settings, device, console)
+    faces = find_person(options.faces, settings, source, None, console.print)
+    options = replace(options, faces=faces)
+    detector, sound = networks.detector(settings, device), own_sound(settings, source)
+    report = restore_video(source, outfile, detector, options, sound=sound, progress=progress)
+    show_report(report, console, "restored")
+    return report
 
 
 def main() -> None:

@@ -23,7 +23,9 @@ def check_given(settings: dict[str, Any]) -> None:
     Raises:
         UserError: naming the missing keys.
     """
-    needed = ["face"] if settings["people"] or settings["person"] == "tracks" else ["audio", "face"]
+    restores = settings["mode"] == "restore"
+    silent = restores or settings["people"] or settings["person"] == "tracks"
+    needed = ["face"] if silent else ["audio", "face"]
     missing = [key for key in needed if settings[key] is None]
     if missing:
         raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")

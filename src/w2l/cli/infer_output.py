@@ -40,7 +40,7 @@ def build_output(settings: dict[str, Any]) -> OutputOptions:
     )
 
 
-def choose_outfile(settings: dict[str, Any], face: Path, audio: Path, *others: Path) -> Path:
+def choose_outfile(settings: dict[str, Any], face: Path, *sounds: Path) -> Path:
     """Where the result goes: an ending that fits the codec, a place that can be written.
 
     ffv1 fits no container but Matroska, so its output always ends in .mkv, and a preview in .png.
@@ -50,7 +50,7 @@ def choose_outfile(settings: dict[str, Any], face: Path, audio: Path, *others: P
     """
     codec, is_preview = settings["codec"], settings["preview"] is not None
     if settings["outfile"] is None:
-        stem = f"{face.stem}_{audio.stem}"
+        stem = f"{face.stem}_{sounds[0].stem if sounds else 'restored'}"
         outfile = OUTPUTS / (f"{stem}_preview.png" if is_preview else f"{stem}{_ending(codec)}")
     else:
         outfile = Path(str(settings["outfile"])).expanduser()
@@ -67,7 +67,7 @@ def choose_outfile(settings: dict[str, Any], face: Path, audio: Path, *others: P
         raise UserError(
             f"outfile={outfile} must end in {either(CODECS[codec].endings)} for codec={codec}."
         )
-    if outfile.exists() and any(outfile.samefile(given) for given in (face, audio, *others)):
+    if outfile.exists() and any(outfile.samefile(given) for given in (face, *sounds)):
         raise UserError(f"outfile={outfile} is an input: choose another output path.")
     if codec == "png" and not is_preview:
         check_folder(outfile)

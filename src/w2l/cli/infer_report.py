@@ -62,11 +62,11 @@ def write_preview(
     )
 
 
-def show_report(report: SyncReport, console: Console) -> None:
+def show_report(report: SyncReport, console: Console, done: str = "synced") -> None:
     """Print where the video is, and which of its frames were left untouched."""
     seconds = float(Fraction(report.n_frames) / report.fps)
-    synced = report.n_frames - report.n_untouched
-    console.print(f"{report.outfile}: {synced} of {report.n_frames} frames synced, {seconds:.2f} s")
+    n_done = report.n_frames - report.n_untouched
+    console.print(f"{report.outfile}: {n_done} of {report.n_frames} frames {done}, {seconds:.2f} s")
     if report.untouched:
         console.print(f"{report.n_untouched} frames were left untouched:")
         for line in report.lines():

@@ -15,8 +15,9 @@ from w2l.faces import FaceDetector
 from w2l.faces.persons import describe
 from w2l.files import atomic_path, check_writable
 from w2l.inference import Source, SyncOptions
+from w2l.inference.finding import find_all
+from w2l.inference.options import Progress
 from w2l.inference.plan import tracks_of
-from w2l.inference.sync import Progress, find_all
 from w2l.inference.track_sheet import track_sheet
 from w2l.video import write_png
 

@@ -19,7 +19,7 @@ from w2l.cli.infer_networks import Networks
 from w2l.cli.published import PUBLISHED
 from w2l.errors import UserError
 from w2l.inference import SyncReport
-from w2l.inference.sync import Progress
+from w2l.inference.options import Progress
 from w2l.scoring import ClipScore
 from w2l.scoring.report import plot_clip
 from w2l.video import VideoReader, is_image, probe

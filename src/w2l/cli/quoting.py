@@ -14,7 +14,8 @@ PATH_KEYS = frozenset(
     {
         "audio", "batch", "checkpoint", "clips", "data.cache_dir", "data.root", "data_root",
         "detector_weights", "expert", "face", "home", "init_from", "judge", "label", "out",
-        "outfile", "output", "pairs", "people", "person", "resume", "syncnet", "video", "voice",
+        "outfile", "output", "pairs", "parser", "people", "person", "restorer", "resume", "syncnet",
+        "video", "voice",
     }
 )  # fmt: skip
 

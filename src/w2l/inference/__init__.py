@@ -1,22 +1,28 @@
 """Syncing lips: `LipSync` for frames and sound in memory, `sync_video` for whole videos."""
 
+from w2l.inference.blending import MaskOptions
+from w2l.inference.enhance import FaceRestoration
 from w2l.inference.geometry import Geometry
 from w2l.inference.layout import Layout, OutputOptions
 from w2l.inference.lipsync import LipSync, pick_device
+from w2l.inference.options import SyncOptions
 from w2l.inference.plan import FaceOptions
 from w2l.inference.preview import Preview, make_preview
 from w2l.inference.provenance import CheckpointId
 from w2l.inference.report import SyncReport
+from w2l.inference.restore import restore_video
 from w2l.inference.source import Source, StillSource, VideoSource, open_source
-from w2l.inference.sync import SyncOptions, sync_video
+from w2l.inference.sync import sync_video
 from w2l.inference.voice import Voice, load_voice
 
 __all__ = [
     "CheckpointId",
     "FaceOptions",
+    "FaceRestoration",
     "Geometry",
     "Layout",
     "LipSync",
+    "MaskOptions",
     "OutputOptions",
     "Preview",
     "Source",
@@ -29,5 +35,6 @@ __all__ = [
     "make_preview",
     "open_source",
     "pick_device",
+    "restore_video",
     "sync_video",
 ]

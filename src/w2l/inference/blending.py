@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 import cv2
 import numpy as np
 
-Quality = Literal["fast", "improved"]
+from w2l.errors import UserError
+
+Quality = Literal["fast", "improved", "enhanced"]
 
 # The mask is a superellipse inside the lower half of the box: full at the mouth, zero at its rim.
 ROUNDNESS = 4.0  # exponent: 2 is an ellipse, larger is nearer to the rectangle
 FEATHER = 0.35  # share of the radius over which the mask fades
+# A face's box is so many mouths wide: median of 36 frames of the nine real clips.
+BOX_IN_MOUTHS = 2.65
+
+Mouth = tuple[float, float, float]
+"""Centre x, centre y and width of a mouth, as shares of its face's box."""
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """Which part of a box is generated.
+
+    Attributes:
+        size: of the mask, as a share of the box's lower half, in (0, 1].
+        feather: share of its radius over which it fades, in (0, 1].
+        tracking: it follows the mouth, in place and size, where landmarks are known; never beyond
+            the lower half, in which it lies otherwise.
+    """
+
+    size: float = 1.0
+    feather: float = FEATHER
+    tracking: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("size", "feather"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UserError(f"mask_{name}={getattr(self, name)} must be over 0 and at most 1.")
 
 
 def paste(
@@ -43,7 +72,11 @@ def faded(source: np.ndarray, result: np.ndarray, strength: float) -> np.ndarray
 
 
 def blend(
-    frame: np.ndarray, box: np.ndarray, face: np.ndarray, strength: float = 1.0
+    frame: np.ndarray,
+    box: np.ndarray,
+    face: np.ndarray,
+    mask: np.ndarray | None = None,
+    strength: float = 1.0,
 ) -> np.ndarray:
     """Replace only the mouth and chin, through a feathered mask in the lower half of the box.
 
@@ -51,7 +84,14 @@ def blend(
     colours are shifted by their median difference from the source in the fading rim, where both
     show the same skin.
 
-    Args, Returns: as `paste`.
+    Args:
+        frame, box, face: as for `paste`.
+        mask: of the whole box, as from `coverage`, of which the lower half counts; None: the
+            default one.
+        strength: 0 to 1: how much of the change is shown.
+
+    Returns:
+        `frame`.
     """
     left, top, right, bottom = (int(v) for v in box)
     middle = (top + bottom + 1) // 2
@@ -62,11 +102,14 @@ def blend(
     generated = whole[middle - top :].astype(np.float32)
     region = frame[middle:bottom, left:right]
     source = region.astype(np.float32)
-    alpha = mouth_mask(bottom - middle, right - left)
+    if mask is None:
+        mask = coverage(bottom - top, right - left, "improved")
+    alpha = mask[middle - top :]
     generated += colour_shift(source, generated, alpha)
-    mixed = source + strength * alpha * (generated - source)
+    mixed = source + alpha * (generated - source)
     # Where the mask is zero the sum is the source itself, so rounding brings it back exactly.
-    region[:] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    result = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    region[:] = result if strength == 1 else faded(region, result, strength)
     return frame
 
 
@@ -90,20 +133,59 @@ def colour_shift(source: np.ndarray, generated: np.ndarray, alpha: np.ndarray) -
     return np.median(source[rim] - generated[rim], axis=0).astype(np.float32)
 
 
-def coverage(height: int, width: int, quality: Quality) -> np.ndarray:
-    """How much of each pixel of a box is generated, float32 (height, width, 1) in [0, 1]."""
+def coverage(
+    height: int,
+    width: int,
+    quality: Quality,
+    options: MaskOptions | None = None,
+    mouth: Mouth | None = None,
+) -> np.ndarray:
+    """How much of each pixel of a box is generated, float32 (height, width, 1) in [0, 1].
+
+    Args:
+        height, width: of the box.
+        quality: "fast" pastes all of it.
+        options: of the other qualities' mask; None: the default.
+        mouth: where it is, for a mask that follows it.
+    """
     if quality == "fast":
         return np.ones((height, width, 1), np.float32)
+    options = options or MaskOptions()
     upper = (height + 1) // 2
-    mouth = mouth_mask(height - upper, width)
-    return np.concatenate([np.zeros((upper, width, 1), np.float32), mouth])
+    lower = height - upper
+    if mouth is None or not options.tracking or not lower:
+        alpha = mouth_mask(lower, width, options.feather, options.size)
+    else:
+        x, y, share = mouth
+        centre = (2 * x - 1, 2 * (y * height - upper) / lower - 1)
+        size = options.size * min(1.0, BOX_IN_MOUTHS * share)
+        alpha = superellipse(lower, width, options.feather, size, centre)
+        alpha = alpha * mouth_mask(lower, width, options.feather)  # no edge where the box ends
+    return np.concatenate([np.zeros((upper, width, 1), np.float32), alpha])
 
 
 @lru_cache(maxsize=64)  # boxes of a steady face come in a few sizes
-def mouth_mask(height: int, width: int) -> np.ndarray:
-    """Feathered superellipse filling a rectangle, float32 (height, width, 1), 0 at its rim."""
-    y = np.abs(np.linspace(-1, 1, height, dtype=np.float32))[:, None]
-    x = np.abs(np.linspace(-1, 1, width, dtype=np.float32))[None]
-    radius = (x**ROUNDNESS + y**ROUNDNESS) ** (1 / ROUNDNESS)
-    t = np.clip((1 - radius) / FEATHER, 0, 1)
+def mouth_mask(height: int, width: int, feather: float = FEATHER, size: float = 1.0) -> np.ndarray:
+    """Feathered superellipse in the middle of a rectangle, float32 (height, width, 1).
+
+    With `size` 1 it fills the rectangle and is 0 at its rim.
+    """
+    return superellipse(height, width, feather, size, (0.0, 0.0))
+
+
+def superellipse(
+    height: int, width: int, feather: float, size: float, centre: tuple[float, float]
+) -> np.ndarray:
+    """A feathered superellipse anywhere in a rectangle, float32 (height, width, 1) in [0, 1].
+
+    Args:
+        height, width: of the rectangle, in pixels.
+        feather: share of the radius over which it fades.
+        size: its size as a share of the rectangle's.
+        centre: (x, y), −1 to 1 from one side of the rectangle to the other.
+    """
+    y = np.abs(np.linspace(-1, 1, height, dtype=np.float32) - np.float32(centre[1]))[:, None]
+    x = np.abs(np.linspace(-1, 1, width, dtype=np.float32) - np.float32(centre[0]))[None]
+    radius = (x**ROUNDNESS + y**ROUNDNESS) ** (1 / ROUNDNESS) / np.float32(size)
+    t = np.clip((1 - radius) / np.float32(feather), 0, 1)
     return (t * t * (3 - 2 * t))[..., None]  # smoothstep: no visible edge at either end

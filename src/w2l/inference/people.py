@@ -11,13 +11,16 @@ import numpy as np
 from w2l import boxes as box_ops
 from w2l.errors import UserError
 from w2l.faces import FaceDetector
+from w2l.inference.finding import find_all
 from w2l.inference.layout import Layout
+from w2l.inference.lips import Role
 from w2l.inference.lipsync import LipSync
+from w2l.inference.options import Progress, SyncOptions, silent
 from w2l.inference.plan import FaceOptions, FacePlan, fixed_plan, settle
 from w2l.inference.provenance import CheckpointId
 from w2l.inference.report import SyncReport, clock
 from w2l.inference.source import Source
-from w2l.inference.sync import Progress, Role, SyncOptions, find_all, open_writer, perform, silent
+from w2l.inference.sync import open_writer, perform
 from w2l.inference.voice import Voice, fitted_track, mel_windows
 
 SAME_FACE = 0.5  # overlap of two people's boxes from which on they are one face

@@ -24,6 +24,7 @@ from w2l.faces.pose import head_pose
 from w2l.faces.track import Track, boxes_of, choose, first, lasting, link, place
 from w2l.inference.face_cache import FaceCache
 from w2l.inference.fade import strengths
+from w2l.inference.landmarks import landmarks_of
 from w2l.inference.report import clock
 from w2l.inference.search import detect
 
@@ -51,12 +52,15 @@ class FacePlan:
         reasons: frame → why it is left untouched; frames not named here are synced.
         start: the source frame to which the first box belongs.
         strengths: float32 (N,) in [0, 1], how much of the generated face is shown; None: all.
+        landmarks: float32 (N, 5, 2) beside the boxes, as `Faces.landmarks`, NaN where untouched;
+            None: not known.
     """
 
     boxes: np.ndarray
     reasons: dict[int, str]
     start: int = 0
     strengths: np.ndarray | None = None
+    landmarks: np.ndarray | None = None
 
     def box(self, frame: int) -> np.ndarray | None:
         """The box (4,) of a source frame, or None where it is left untouched."""
@@ -65,6 +69,10 @@ class FacePlan:
     def strength(self, frame: int) -> float:
         """How much of a source frame's generated face is shown, 0 to 1."""
         return 1.0 if self.strengths is None else float(self.strengths[frame - self.start])
+
+    def points(self, frame: int) -> np.ndarray | None:
+        """The landmarks (5, 2) of a source frame, or None where they are not known."""
+        return None if self.landmarks is None else self.landmarks[frame - self.start]
 
 
 @dataclass(frozen=True)
@@ -192,7 +200,9 @@ def settle(
         missing = {i: reason for i, reason in missing.items() if not box_ops.valid(boxes[i])}
     reasons = {start + i: reason for i, reason in sorted((missing | faded).items())}
     whole = None if (shown == 1).all() else shown
-    return FacePlan(_steady(boxes, found.spans(), options, size), reasons, start, whole)
+    steady = _smoothed(boxes, found.spans(), options)
+    landmarks = landmarks_of(found.faces, boxes, steady)
+    return FacePlan(_settled(steady, options, size), reasons, start, whole, landmarks)
 
 
 def hold(boxes: np.ndarray) -> np.ndarray:
@@ -217,7 +227,7 @@ def alone(track: Track, options: FaceOptions, size: tuple[int, int]) -> FacePlan
     n_frames = int(track.frames[-1] - track.frames[0]) + 1
     boxes = boxes_of(track._replace(frames=track.frames - track.frames[0]), n_frames, MAX_GAP)
     missing = np.flatnonzero(~box_ops.valid(boxes))
-    steady = _steady(boxes, [(0, n_frames)], options, size)
+    steady = _settled(_smoothed(boxes, [(0, n_frames)], options), options, size)
     return FacePlan(steady, {int(i): NO_FACE for i in missing})
 
 
@@ -259,17 +269,18 @@ def _turns(track: Track, options: FaceOptions) -> np.ndarray:
     return np.array([0.0 if pose is None else pose.yaw for pose in poses])
 
 
-def _steady(
-    boxes: np.ndarray,
-    shots: Sequence[tuple[int, int]],
-    options: FaceOptions,
-    size: tuple[int, int],
+def _smoothed(
+    boxes: np.ndarray, shots: Sequence[tuple[int, int]], options: FaceOptions
 ) -> np.ndarray:
-    """Smoothed and padded integer boxes (N, 4); rows of zeros where missing."""
+    if not options.smooth or options.published:
+        return boxes
+    return np.concatenate([box_ops.smooth_centred(boxes[a:b]) for a, b in shots])
+
+
+def _settled(boxes: np.ndarray, options: FaceOptions, size: tuple[int, int]) -> np.ndarray:
+    """Padded integer boxes (N, 4); rows of zeros where missing."""
     settled = np.zeros((len(boxes), 4), np.int32)
     present = box_ops.valid(boxes)
-    if options.smooth and not options.published:
-        boxes = np.concatenate([box_ops.smooth_centred(boxes[a:b]) for a, b in shots])
     settled[present] = box_ops.pad(boxes[present], options.pads, *size)
     if options.smooth and options.published:
         settled[present] = box_ops.smooth(settled[present])

@@ -12,12 +12,14 @@ from w2l.errors import UserError
 from w2l.faces import FaceDetector, Faces
 from w2l.faces.detector import FacesByIndex
 from w2l.inference.fade import REACH
+from w2l.inference.finding import plan_faces
 from w2l.inference.layout import Layout
+from w2l.inference.lips import hear, put_lips
 from w2l.inference.lipsync import LipSync
+from w2l.inference.options import SyncOptions
 from w2l.inference.plan import MAX_GAP, NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
 from w2l.inference.report import clock
 from w2l.inference.source import TAIL, Picture, Source, count
-from w2l.inference.sync import SyncOptions, hear, plan_faces, put_lips
 from w2l.inference.timeline import Extend, runs
 from w2l.inference.voice import Voice, mel_windows
 
@@ -77,7 +79,9 @@ def make_preview(
     picture = shown_at(index, source, options.extend)
     number = picture.number
     plan = plan_near(number, source, detector, options)
-    (picture,) = put_lips([hear(index, picture, windows)], plan, lipsync, options)
+    restoration = None if options.restoration is None else options.restoration.fresh()
+    heard = [hear(index, picture, windows)]
+    (picture,) = put_lips(heard, plan, lipsync, options, restoration)
     reason = plan.reasons.get(number) or windows.activity.reasons.get(index)
     return Preview(layout(picture), index, number, reason)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from w2l import __version__
 from w2l.files import sha256
@@ -16,7 +16,11 @@ from w2l.inference.blending import Quality
 
 # IPTC's word for a recording of which a part was generated.
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-PARTS: Mapping[Quality, str] = {"improved": "mouth and chin", "fast": "face"}
+PARTS: Mapping[Quality, str] = {
+    "improved": "mouth and chin",
+    "enhanced": "mouth and chin",
+    "fast": "face",
+}
 
 
 class CheckpointId(NamedTuple):
@@ -31,12 +35,15 @@ class CheckpointId(NamedTuple):
         return cls(path.name, sha256(path))
 
 
-def provenance(quality: Quality, checkpoint: CheckpointId | None) -> dict[str, str]:
+def provenance(
+    quality: Quality, checkpoint: CheckpointId | None, restored: str | None = None
+) -> dict[str, str]:
     """Tags of a file: `comment`, a sentence for people, and `description`, JSON for programs.
 
     Args:
         quality: how generated faces are put back, which says what part of a picture is generated.
         checkpoint: of the generator, where it is known.
+        restored: which part was restored by what, as `FaceRestoration.about` says it.
     """
     maker, part = f"w2l {__version__}", PARTS[quality]
     about = {"synthetic": True, "digital_source_type": SOURCE_TYPE, "generated": part, "by": maker}
@@ -44,4 +51,37 @@ def provenance(quality: Quality, checkpoint: CheckpointId | None) -> dict[str, s
     if checkpoint is not None:
         about |= {"checkpoint": checkpoint.name, "checkpoint_sha256": checkpoint.sha256}
         sentence += f" Checkpoint: {checkpoint.name}, SHA-256 {checkpoint.sha256}."
+    if restored is not None:
+        about["restored"] = restored
+        sentence += f" Restored: {restored}."
     return {"comment": sentence, "description": json.dumps(about)}
+
+
+def restored_tags(restored: str, generates: bool, earlier: Mapping[str, str]) -> dict[str, str]:
+    """Tags of a finished video whose faces were restored; what its own tags said stays said.
+
+    Args:
+        restored: which part by what.
+        generates: whether by a network, which invents pixels.
+        earlier: tags of the given video.
+    """
+    maker = f"w2l {__version__}"
+    about = _json(earlier.get("description", "")) | {"restored": restored, "restored_by": maker}
+    sentence = f"Restored: {restored}, with {maker}."
+    if generates:
+        about |= {"synthetic": True, "digital_source_type": SOURCE_TYPE}
+        sentence = f"Synthetic: pixels of this video were made by a network. {sentence}"
+    before = earlier.get("comment", "").strip()
+    return {
+        "comment": f"{before} {sentence}".strip(),
+        "description": json.dumps(about),
+    }
+
+
+def _json(text: str) -> dict[str, Any]:
+    """A description that was ours, or nothing."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -20,7 +20,7 @@ from w2l.inference.timeline import Duration, MelWindows, frame_count
 from w2l.video import AudioTrack
 
 if TYPE_CHECKING:
-    from w2l.inference.sync import SyncOptions
+    from w2l.inference.options import SyncOptions
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The published networks; built without arguments they load the published checkpoints."""
 
+from w2l.models.bisenet import BiSeNet
 from w2l.models.discriminator import QualityDiscriminator
 from w2l.models.expert import Expert
 from w2l.models.generator import Generator, masked_and_reference
@@ -7,6 +8,7 @@ from w2l.models.lpips import Lpips
 from w2l.models.syncnet_v2 import SyncNetV2
 
 __all__ = [
+    "BiSeNet",
     "Expert",
     "Generator",
     "Lpips",

@@ -41,6 +41,7 @@ class VideoInfo:
         is_image: Whether it is a still picture.
         tick: Resolution of the timestamps (seconds).
         look: Colour tags and pixel shape, after rotation.
+        tags: The file's own texts, such as `comment` and `description`, by lower-case name.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class VideoInfo:
     is_image: bool
     tick: Fraction
     look: Look = field(default_factory=Look)
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -76,6 +78,7 @@ def probe(path: str | Path) -> VideoInfo:
         has_audio = bool(container.streams.audio)
         tick = stream.time_base or Fraction(1, 1000)
         pixel_aspect = stream.sample_aspect_ratio
+        tags = {name.lower(): text for name, text in container.metadata.items()}
     first = next(decode(path, fps), None)
     if first is None:
         raise UserError(
@@ -104,6 +107,7 @@ def probe(path: str | Path) -> VideoInfo:
         is_image=False,
         tick=tick,
         look=look,
+        tags=tags,
     )
 
 

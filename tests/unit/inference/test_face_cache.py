@@ -13,7 +13,7 @@ from w2l.faces import Faces
 from w2l.faces.detections import Detections, load, save
 from w2l.inference import FaceOptions, SyncOptions, face_cache
 from w2l.inference.face_cache import FaceCache
-from w2l.inference.sync import find_all, plan_faces
+from w2l.inference.finding import find_all, plan_faces
 
 N = 43
 

@@ -10,7 +10,6 @@ import pytest
 
 from w2l.faces import Faces
 from w2l.faces.pose import MODEL
-from w2l.inference.blending import blend, paste
 from w2l.inference.fade import FADE, SOFT_SCORE, TURNED, UNSURE, strengths
 from w2l.inference.plan import FaceOptions, find_faces
 
@@ -72,19 +71,6 @@ def test_nothing_reaches_into_another_shot() -> None:
 def test_no_limits_no_fade_and_what_is_not_known_is_shown() -> None:
     assert (fade(np.zeros(60), np.full(60, 90.0), RUN, None, None)[0] == 1).all()
     assert (fade(np.full(60, np.nan), np.full(60, np.nan))[0] == 1).all()
-
-
-@pytest.mark.parametrize("put", [paste, blend])
-def test_strength_goes_from_the_source_to_the_whole_result(put) -> None:
-    rng = np.random.default_rng(0)
-    source = rng.integers(0, 256, (90, 120, 3), dtype=np.uint8)
-    face = rng.integers(0, 256, (96, 96, 3), dtype=np.uint8)
-    box = np.array([20, 10, 91, 80])
-    whole = put(source.copy(), box, face)
-    np.testing.assert_array_equal(put(source.copy(), box, face, 1.0), whole)
-    np.testing.assert_array_equal(put(source.copy(), box, face, 0.0), source)
-    half = put(source.copy(), box, face, 0.5).astype(int)
-    assert np.abs(half - (source.astype(int) + whole) / 2).max() <= 0.5
 
 
 def turned(degrees: float) -> np.ndarray:

@@ -22,19 +22,19 @@ def picture() -> Picture:
 
 
 def layout(**options) -> Layout:
-    return Layout(SIZE, OutputOptions(**options), "improved")
+    return Layout(SIZE, OutputOptions(**options))
 
 
 def test_the_result_is_left_as_it_is(picture: Picture) -> None:
     shown = layout()
     assert shown.size == SIZE
-    np.testing.assert_array_equal(shown(picture, BOX), picture.frame)
+    np.testing.assert_array_equal(shown(picture), picture.frame)
 
 
 def test_the_source_stands_left_of_the_result(picture: Picture) -> None:
     shown = layout(view="side_by_side")
     assert shown.size == (320, 120)
-    written = shown(picture, BOX)
+    written = shown(picture)
     np.testing.assert_array_equal(written[:, :160], picture.given)
     np.testing.assert_array_equal(written[:, 160:], picture.frame)
 
@@ -45,9 +45,10 @@ def test_the_mask_is_drawn_where_pixels_are_generated_and_nowhere_else(quality) 
     face = np.random.default_rng(1).integers(0, 100, (96, 96, 3), dtype=np.uint8)
     put_back = paste if quality == "fast" else blend
     generated = (put_back(grey.copy(), BOX, face) != grey).any(axis=2)
-    drawn = Layout(SIZE, OutputOptions(view="mask"), quality)(Picture(0, grey.copy()), BOX)
-    changed = (drawn != grey).any(axis=2)
     left, top, right, bottom = BOX
+    mark = (np.array(BOX), coverage(bottom - top, right - left, quality))
+    drawn = layout(view="mask")(Picture(0, grey.copy(), marks=(mark,)))
+    changed = (drawn != grey).any(axis=2)
     edge = np.zeros_like(changed)
     edge[top:bottom, left:right] = True
     edge[top + 1 : bottom - 1, left + 1 : right - 1] = False
@@ -59,7 +60,7 @@ def test_the_mask_is_drawn_where_pixels_are_generated_and_nowhere_else(quality) 
 
 def test_an_untouched_frame_has_no_mask(picture: Picture) -> None:
     before = picture.frame.copy()
-    np.testing.assert_array_equal(layout(view="mask")(picture, None), before)
+    np.testing.assert_array_equal(layout(view="mask")(picture), before)
 
 
 @pytest.mark.parametrize("height", [1, 2, 60, 61])
@@ -91,7 +92,7 @@ def test_sizes(size, height, codec, expected) -> None:
 def test_pictures_are_scaled_beside_each_other(picture: Picture) -> None:
     shown = layout(view="side_by_side", height=60)
     picture.frame[:], picture.given[:] = 200, 50
-    written = shown(picture, BOX)
+    written = shown(picture)
     assert written.shape == (60, 160, 3)
     assert shown.size == (160, 60)
     assert (written[:, :80] == 50).all()
@@ -102,7 +103,7 @@ def test_pictures_are_scaled_beside_each_other(picture: Picture) -> None:
 def test_scaling_moves_nothing(height: int) -> None:
     frame = np.zeros((120, 160, 3), np.uint8)
     frame[:60, 80:] = 240
-    written = layout(height=height)(Picture(0, frame), None)
+    written = layout(height=height)(Picture(0, frame))
     assert written.shape == (height, height * 4 // 3, 3)
     wanted = np.zeros_like(written)
     wanted[: height // 2, written.shape[1] // 2 :] = 240
@@ -111,7 +112,7 @@ def test_scaling_moves_nothing(height: int) -> None:
 
 def test_the_label_is_on_the_result_only_and_in_its_corner(picture: Picture) -> None:
     before = picture.frame.copy()
-    written = layout(view="side_by_side", label="AI")(picture, None)
+    written = layout(view="side_by_side", label="AI")(picture)
     np.testing.assert_array_equal(written[:, :160], picture.given)
     changed = (written[:, 160:] != before).any(axis=2)
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
@@ -135,4 +136,4 @@ def test_odd_heights_are_refused_where_they_cannot_be() -> None:
 
 def test_a_width_that_cannot_be_is_refused() -> None:
     with pytest.raises(UserError, match="40000 pixels wide"):
-        Layout((4000, 100), OutputOptions(height=1000), "improved")
+        Layout((4000, 100), OutputOptions(height=1000))

@@ -11,6 +11,7 @@ import pytest
 from w2l import boxes as box_ops
 from w2l.errors import UserError
 from w2l.faces import Faces
+from w2l.inference.landmarks import landmarks_of
 from w2l.inference.plan import (
     NO_FACE,
     NOT_CHOSEN,
@@ -149,3 +150,24 @@ def test_a_fixed_box_needs_no_frames():
 def test_a_fixed_box_beyond_the_picture_is_refused():
     with pytest.raises(UserError, match=r"\[10, 201, 20, 90\].*300×200"):
         fixed_plan(box_ops.from_tblr([10, 201, 20, 90]), 5, *SIZE)
+
+
+def test_landmarks_follow_the_chosen_face() -> None:
+    """Two faces; the larger one is chosen, unseen in frame 2: its landmarks are between."""
+
+    def faces(frame: int) -> Faces:
+        small, large = np.array([200, 20, 230, 60.0]), np.array([40, 20, 140, 160.0])
+        large = large + [frame, 0, frame, 0]
+        boxes = np.stack([small, large]).astype(np.float32)
+        centres = np.stack([boxes[:, :2] + (boxes[:, 2:] - boxes[:, :2]) * 0.75] * 5, axis=1)
+        return Faces(boxes, np.ones(2, np.float32), centres.astype(np.float32))
+
+    found = [faces(i) if i != 2 else Faces.none() for i in range(6)]
+    chosen = np.stack([faces(i).boxes[1] for i in range(6)])
+    landmarks = landmarks_of(found, chosen, chosen)
+    assert landmarks is not None
+    np.testing.assert_allclose(landmarks[:, 0], [(115 + i, 125) for i in range(6)], atol=0.01)
+    assert landmarks_of([Faces.of(chosen[0])] * 6, chosen, chosen) is None
+    missing = chosen.copy()
+    missing[4] = np.nan
+    assert np.isnan(landmarks_of(found, missing, missing)[4]).all()

@@ -12,10 +12,13 @@ import pytest
 from w2l.errors import UserError
 from w2l.faces import Faces, build_detector
 from w2l.inference import FaceOptions, Layout, OutputOptions, SyncOptions, Voice, make_preview
+from w2l.inference.finding import plan_faces
+from w2l.inference.lips import Role, synced
 from w2l.inference.plan import NO_FACE
 from w2l.inference.preview import NEAR, TAIL, shown_at
-from w2l.inference.sync import mel_windows, plan_faces, synced
+from w2l.inference.source import pictures
 from w2l.inference.timeline import indices, runs
+from w2l.inference.voice import mel_windows
 from w2l.video import Look
 
 WIDTH, HEIGHT = 96, 80
@@ -81,9 +84,9 @@ def whole(source: Film, heard: Voice, detector, wanted: SyncOptions) -> list[np.
     """Each picture that `sync_video` would write."""
     windows = mel_windows(source, heard, wanted)
     plan = plan_faces(source, len(windows), detector, wanted)
-    layout = Layout((WIDTH, HEIGHT), wanted.output, wanted.quality)
-    pictures = synced(source, plan, windows, Mouth(), wanted)
-    return [layout(picture, plan.box(picture.number)) for picture in pictures]
+    layout = Layout((WIDTH, HEIGHT), wanted.output)
+    shown = pictures(source, len(windows), wanted.extend)
+    return [layout(each) for each in synced(shown, Role(plan, windows), Mouth(), wanted, 16)]
 
 
 @pytest.mark.parametrize("every", [1, 5, 7])

@@ -1,0 +1,100 @@
+"""The keys of `infer.py` about quality: masks, restorers, parsers; and `mode=restore`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+
+from w2l.checkpoints import load_bisenet, resolve
+from w2l.errors import UserError, either
+from w2l.inference import FaceRestoration, MaskOptions, Source, SyncOptions
+from w2l.restoration import FaceParser, Sharpen, build_parser, build_restorer
+from w2l.video import AudioTrack, probe
+
+REGIONS = ("mouth", "face", "parsing")
+SHARPEN = "sharpen"
+
+
+def build_mask(settings: dict[str, Any]) -> MaskOptions:
+    """Which part of a face is generated.
+
+    Raises:
+        UserError: a number is out of its range.
+    """
+    return MaskOptions(settings["mask_size"], settings["mask_feather"], settings["mask_tracking"])
+
+
+def build_face_parser(settings: dict[str, Any], device: str) -> FaceParser | None:
+    """The parser that `parser=` names, if any: an ONNX graph or the published checkpoint."""
+    if settings["parser"] is None:
+        return None
+    path = resolve(settings["parser"])
+    is_graph = path.suffix.lower() == ".onnx"
+    return build_parser(path if is_graph else load_bisenet(path), device)
+
+
+def build_restoration(
+    settings: dict[str, Any], parser: FaceParser | None, device: str, console: Console
+) -> FaceRestoration | None:
+    """What restores faces, where it is asked for; says on the console what it is.
+
+    Raises:
+        UserError: a value that cannot be, or one that another one makes useless.
+    """
+    name, region = settings["restorer"], settings["restore_region"]
+    whole = settings["mode"] == "restore"
+    if not whole and settings["quality"] != "enhanced":
+        if name is not None:
+            raise UserError(
+                f"restorer={name} plays no part in quality={settings['quality']}: "
+                "take quality=enhanced, or leave it out."
+            )
+        return None
+    if region is not None and region not in REGIONS:
+        raise UserError(f"restore_region={region} is not available: choose {either(REGIONS)}.")
+    if not 0 <= settings["fidelity"] <= 1:
+        raise UserError(f"fidelity={settings['fidelity']} must be 0 to 1.")
+    path = None if name in (None, SHARPEN) else resolve(name)
+    restorer = build_restorer(path, settings["restorer_kind"], settings["fidelity"], device)
+    restoration = FaceRestoration(
+        restorer,
+        strength=settings["restore_strength"],
+        region=region or ("face" if whole else "mouth"),
+        smooth=settings["restore_smooth"],
+        parser=parser,
+    )
+    hint = ": restorer= names one" if isinstance(restorer, Sharpen) and name is None else ""
+    console.print(f"restoring: {restoration.about}{hint}")
+    return restoration
+
+
+def with_quality(
+    options: SyncOptions, settings: dict[str, Any], device: str, console: Console
+) -> SyncOptions:
+    """The options with the networks that quality takes: a parser, a restorer."""
+    parser = build_face_parser(settings, device)
+    restoration = build_restoration(settings, parser, device, console)
+    return replace(options, parser=parser, restoration=restoration)
+
+
+def own_sound(settings: dict[str, Any], source: Source) -> AudioTrack | None:
+    """The sound of a finished video, as far as its pictures are used; None where it has none."""
+    if not probe(source.path).has_audio:
+        return None
+    return AudioTrack(source.path, settings["start"], settings["end"], origin="video")
+
+
+def check_restore(settings: dict[str, Any]) -> None:
+    """Refuse keys that mean nothing for a finished video.
+
+    Raises:
+        UserError: one of them is given.
+    """
+    for key in ("audio", "preview", "expert"):
+        if settings[key] is not None:
+            raise UserError(
+                f"{key}= has no meaning in mode=restore, which keeps the video's own sound and "
+                "generates no lips: leave it out."
+            )

@@ -1,0 +1,127 @@
+"""The keys of `infer.py` as typed values: what is read, how it is synced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+from w2l.cli.infer_faces import build_box, build_face_options, integers
+from w2l.cli.infer_networks import Networks
+from w2l.cli.infer_quality import build_mask
+from w2l.errors import UserError, either
+from w2l.inference import (
+    Geometry,
+    OutputOptions,
+    Source,
+    StillSource,
+    SyncOptions,
+    Voice,
+    load_voice,
+    open_source,
+)
+from w2l.inference.preview import SPARE_S
+from w2l.scoring import SyncScorer
+from w2l.video import CODECS, exact_rate, is_image
+
+CHOICES = {
+    "mode": ("sync", "restore"),
+    "duration": ("audio", "video", "shortest"),
+    "silence": ("sync", "close", "pass"),
+    "extend": ("pingpong", "loop", "freeze"),
+    "missing_face": ("pass", "hold", "error"),
+    "quality": ("improved", "fast", "enhanced"),
+    "codec": (*CODECS, "png"),
+    "view": ("result", "side_by_side", "mask"),
+    "precision": ("float32", "bfloat16"),
+}
+
+
+def check_choices(settings: dict[str, Any]) -> None:
+    """Refuse values that are none of a key's choices.
+
+    Raises:
+        UserError: naming the choices.
+    """
+    for key, choices in CHOICES.items():
+        if settings[key] not in choices:
+            raise UserError(f"{key}={settings[key]} is not available: choose {either(choices)}.")
+    for key in ("fps", "batch_size", "detect_every"):
+        if settings[key] < (0.1 if key == "fps" else 1):
+            raise UserError(f"{key}={settings[key]} is too small.")
+    for key in ("start", "end", "audio_start", "audio_end"):
+        if type(settings[key]) not in (int, float, NoneType):
+            raise UserError(f"{key}={settings[key]} must be seconds.")
+
+
+def build_source(settings: dict[str, Any], face: Path) -> Source:
+    """The face video or photo, as it is to be shown."""
+    crop = settings["crop"] if settings["crop"] is not None else [0, -1, 0, -1]
+    geometry = Geometry(settings["resize_factor"], settings["rotate"], integers(crop, "crop"))
+    return open_source(
+        face,
+        geometry,
+        start_s=settings["start"],
+        end_s=settings["end"],
+        still_fps=exact_rate(settings["fps"]),
+        static=settings["static"],
+        # As they came, pictures are numbered by decoding all before, for which a preview has no
+        # time.
+        constant_rate=settings["preview"] is not None or not settings["published"],
+    )
+
+
+def build_voice(
+    settings: dict[str, Any], face: Path, audio: Path, voice: Path | None = None
+) -> Voice:
+    """The new sound, for a preview as much of it as that takes.
+
+    A video's own sound stays where it was: its second 0 is the first picture (release: the
+    first sample).
+    """
+    start, end = settings["audio_start"], settings["audio_end"]
+    if settings["preview"] is not None:
+        enough = start + settings["preview"] + SPARE_S
+        end = enough if end is None else min(end, enough)
+    own = not settings["published"] and face.is_file() and audio.samefile(face)
+    return load_voice(
+        audio,
+        start,
+        end,
+        driving=voice,
+        origin="video" if own and not is_image(face) else "audio",
+        speech=settings["silence"] != "sync",
+    )
+
+
+def build_options(settings: dict[str, Any], output: OutputOptions) -> SyncOptions:
+    """Plain typed options from the settings."""
+    return SyncOptions(
+        faces=build_face_options(settings),
+        box=build_box(settings),
+        duration=settings["duration"],
+        extend=settings["extend"],
+        silence=settings["silence"],
+        quality="enhanced" if settings["mode"] == "restore" else settings["quality"],
+        mask=build_mask(settings),
+        output=output,
+        batch_size=settings["batch_size"],
+        published=settings["published"],
+    )
+
+
+def build_scorer(
+    settings: dict[str, Any], source: Source, device: str, networks: Networks
+) -> SyncScorer | None:
+    """The expert that compares the given video with the new sound, if one is asked for.
+
+    Raises:
+        UserError: the face is a still, whose lips do not move.
+    """
+    if settings["expert"] is None:
+        return None
+    if isinstance(source, StillSource):
+        raise UserError(
+            "expert= compares moving lips with the audio: give a video, or leave it out."
+        )
+    return networks.scorer(settings["expert"], device)

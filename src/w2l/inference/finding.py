@@ -1,0 +1,67 @@
+"""Pass 1 over a source: all faces in it, from the cache where it knows them, and whose is whose."""
+
+from __future__ import annotations
+
+from w2l.ahead import ahead
+from w2l.faces import FaceDetector
+from w2l.faces.detections import Detections
+from w2l.faces.detector import FacesByIndex
+from w2l.inference.options import Progress, SyncOptions, silent
+from w2l.inference.plan import FacePlan, fixed_plan, settle
+from w2l.inference.search import detect, key_frames
+from w2l.inference.source import Source
+
+AHEAD_BYTES = 64 * 2**20  # of pictures that each thread holds at once
+
+
+def look_ahead(source: Source, options: SyncOptions) -> int:
+    """How many pictures each thread may be ahead: a batch, or what `AHEAD_BYTES` hold."""
+    room = AHEAD_BYTES // (source.height * source.width * 3)
+    return max(1, min(options.batch_size, room))
+
+
+def plan_faces(
+    source: Source,
+    n_frames: int,
+    detector: FaceDetector | None,
+    options: SyncOptions,
+    progress: Progress = silent,
+) -> FacePlan:
+    """Pass 1: the box of each of the first `n_frames` pictures, or of all where they are fewer."""
+    if options.box is not None:
+        return fixed_plan(options.box, n_frames, source.height, source.width)
+    found = find_all(source, n_frames, detector, options, progress)
+    size = (source.height, source.width)
+    return settle(found, options.faces, size, source.path, source.fps)
+
+
+def find_all(
+    source: Source,
+    n_frames: int,
+    detector: FaceDetector | None,
+    options: SyncOptions,
+    progress: Progress = silent,
+) -> Detections:
+    """All faces of the first `n_frames` pictures, from the cache where it knows them."""
+    if detector is None:
+        raise ValueError("finding faces needs a detector or options.box")
+    faces = options.faces
+    cache = None if faces.published else faces.cache
+    if cache is not None and (known := cache.load(n_frames)) is not None:
+        return known
+    by_number = isinstance(detector, FacesByIndex)
+    stop = n_frames if by_number else key_frames(n_frames, faces.detect_every)
+    total = min(stop, source.n_frames_estimate)
+    coming = ahead(source.read(0, stop), look_ahead(source, options))
+    found = detect(
+        progress(coming, "finding faces", total),
+        detector,
+        source.fps,
+        every=faces.detect_every,
+        shots=not faces.published,
+        stop_at_none=faces.published and faces.missing_face == "error",
+    )
+    found = found._replace(whole=len(found.faces) < stop)
+    if cache is not None:
+        cache.store(found)
+    return found.first(n_frames)

@@ -1,0 +1,137 @@
+"""A person's new lips: generated for what each picture is to say, and put back into it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from w2l.boxes import crop
+from w2l.inference.blending import blend, coverage, paste
+from w2l.inference.enhance import Face, FaceRestoration
+from w2l.inference.landmarks import mouth_in
+from w2l.inference.lipsync import LipSync
+from w2l.inference.options import SyncOptions
+from w2l.inference.plan import FacePlan
+from w2l.inference.source import Picture
+from w2l.inference.timeline import MelWindows
+
+
+class Role(NamedTuple):
+    """A person of the video, and what it says in each frame of the result."""
+
+    plan: FacePlan
+    windows: MelWindows
+
+    def reason(self, index: int, number: int) -> str | None:
+        """Why output frame `index`, source frame `number`, is left untouched; None: it is not."""
+        return self.plan.reasons.get(number) or self.windows.activity.reasons.get(index)
+
+
+class Heard(NamedTuple):
+    """A picture, and what it is to say."""
+
+    picture: Picture  # changed in place
+    mel: np.ndarray  # float32 (80, 16)
+    strength: float  # share of the generated mouth, in [0, 1]
+
+
+def hear(index: int, picture: Picture, windows: MelWindows) -> Heard:
+    """What output frame `index` says, and how much of it is seen."""
+    return Heard(picture, windows[index], float(windows.activity.strength[index]))
+
+
+def synced(
+    shown: Iterable[Picture], role: Role, lipsync: LipSync, options: SyncOptions, size: int
+) -> Iterator[Picture]:
+    """The output's pictures in order, one person of them saying its voice, `size` at a time."""
+    numbered = enumerate(shown)
+    # It remembers the frame before, of one face.
+    restoration = None if options.restoration is None else options.restoration.fresh()
+    while batch := list(islice(numbered, size)):
+        heard = [hear(i, picture, role.windows) for i, picture in batch]
+        batch.clear()
+        lips = deque(put_lips(heard, role.plan, lipsync, options, restoration))
+        heard.clear()
+        while lips:  # popped, so that each is freed when it has been written
+            yield lips.popleft()
+
+
+def put_lips(
+    batch: Sequence[Heard],
+    plan: FacePlan,
+    lipsync: LipSync,
+    options: SyncOptions,
+    restoration: FaceRestoration | None = None,
+) -> list[Picture]:
+    """Pictures that say what they hear, those without a face as they are.
+
+    Args:
+        batch: consecutive pictures with what they say; those of strength 0 stay as they are too.
+        plan, lipsync, options: as for `sync_video`.
+        restoration: of what was generated, for quality "enhanced".
+    """
+    if options.quality == "enhanced" and restoration is None:
+        raise ValueError('quality "enhanced" needs a restoration')
+    shown = [heard.picture for heard in batch]
+    if options.output.view == "side_by_side":
+        shown = [p if p.given is not None else p._replace(given=p.frame.copy()) for p in shown]
+    faces = [
+        find_face(picture, plan, options, heard.strength)
+        for picture, heard in zip(shown, batch, strict=True)
+    ]
+    found = [(face, h.mel) for face, h in zip(faces, batch, strict=True) if face is not None]
+    if found:
+        size = (lipsync.image_size, lipsync.image_size)
+        crops = [cv2.resize(crop(face.frame, face.box), size) for face, _ in found]
+        generated = lipsync(crops, [mel for _, mel in found])
+        for (face, _), lips in zip(found, generated, strict=True):
+            if options.quality == "fast":
+                paste(face.frame, face.box, lips, face.strength)
+            else:
+                blend(face.frame, face.box, lips, face.mask, face.strength)
+    if restoration is not None:
+        restoration(faces)
+    return [
+        picture if face is None else marked(picture, face, changed(face, restoration))
+        for picture, face in zip(shown, faces, strict=True)
+    ]
+
+
+def find_face(
+    picture: Picture, plan: FacePlan, options: SyncOptions, strength: float = 1.0
+) -> Face | None:
+    """The face of a picture that was not changed yet, with the mask that belongs to it.
+
+    Args:
+        picture: with its face.
+        plan: where it is, and how much of it may change.
+        options: the mask's shape.
+        strength: how much of it may change besides, 0 to 1.
+    """
+    box, landmarks = plan.box(picture.number), plan.points(picture.number)
+    strength *= plan.strength(picture.number)
+    if box is None or strength == 0:
+        return None
+    mouth = None if landmarks is None else mouth_in(box, landmarks)
+    left, top, right, bottom = (int(v) for v in box)
+    mask = coverage(bottom - top, right - left, options.quality, options.mask, mouth)
+    if options.parser is None:
+        return Face(picture.frame, box, landmarks, mask, strength)
+    parsed = options.parser(picture.frame, box, landmarks)
+    return Face(picture.frame, box, landmarks, mask * parsed, strength, parsed)
+
+
+def changed(face: Face, restoration: FaceRestoration | None) -> np.ndarray:
+    """How much of each pixel of the box is not the source's, float32 (h, w, 1) in [0, 1]."""
+    generated = face.strength * face.mask
+    return generated if restoration is None else np.maximum(generated, restoration.mask(face))
+
+
+def marked(picture: Picture, face: Face, mask: np.ndarray) -> Picture:
+    """The picture, knowing of one more face which of its pixels were changed."""
+    return picture._replace(marks=(*picture.marks, (face.box, mask)))

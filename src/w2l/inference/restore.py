@@ -1,0 +1,85 @@
+"""Restoring the faces of a finished video: its pictures, its sound, no new speech."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from w2l.ahead import ahead, behind
+from w2l.errors import UserError
+from w2l.faces import FaceDetector
+from w2l.inference.enhance import FaceRestoration
+from w2l.inference.finding import look_ahead, plan_faces
+from w2l.inference.layout import Layout
+from w2l.inference.lips import find_face, marked
+from w2l.inference.options import Progress, SyncOptions, silent
+from w2l.inference.plan import FacePlan
+from w2l.inference.provenance import restored_tags
+from w2l.inference.report import SyncReport
+from w2l.inference.source import Picture, Source, StillSource
+from w2l.inference.sync import make_writer
+from w2l.video import AudioTrack, probe
+
+ALL = 10**9  # pictures: more than any video has
+
+
+def restore_video(
+    source: Source,
+    outfile: str | Path,
+    detector: FaceDetector | None,
+    options: SyncOptions,
+    *,
+    sound: AudioTrack | None = None,
+    progress: Progress = silent,
+) -> SyncReport:
+    """Write `source` with restored faces to `outfile`, which appears whole or not at all.
+
+    Args:
+        source: the finished video.
+        outfile: video file to write, or folder of pictures.
+        detector: finds faces; not needed with a fixed box.
+        options: how, with quality "enhanced" and its restoration; how a voice is used plays no
+            part.
+        sound: to be written beside it; None: none.
+        progress: shows how far each stage is.
+
+    Raises:
+        UserError: a photo, no face, an unwritable output, …
+    """
+    if isinstance(source, StillSource):
+        raise UserError(f"mode=restore takes a video, and {source.path} is a picture.")
+    assert options.restoration is not None
+    layout = Layout((source.width, source.height), options.output)
+    restoration = options.restoration.fresh()
+    tags = restored_tags(restoration.about, restoration.restorer.generates, probe(source.path).tags)
+    writer = make_writer(outfile, source, sound, layout.size, options, tags)
+    plan = plan_faces(source, ALL, detector, options, progress)
+    report, size = SyncReport(Path(outfile), source.fps), look_ahead(source, options)
+    shown = restored(ahead(source.read(0, ALL), size), plan, options, restoration, size)
+    with writer:
+        written = behind(shown, lambda picture: writer.write(layout(picture)), size)
+        for picture in progress(written, "restoring", source.n_frames_estimate):
+            report.count(plan.reasons.get(picture.number))
+    return report
+
+
+def restored(
+    frames: Iterable[np.ndarray],
+    plan: FacePlan,
+    options: SyncOptions,
+    restoration: FaceRestoration,
+    size: int,
+) -> Iterator[Picture]:
+    """All pictures in order, `size` of them in memory at a time."""
+    numbered = enumerate(frames)
+    while batch := [Picture(i, frame) for i, frame in islice(numbered, size)]:
+        if options.output.view == "side_by_side":
+            batch = [picture._replace(given=picture.frame.copy()) for picture in batch]
+        faces = [find_face(picture, plan, options) for picture in batch]
+        restoration(faces)
+        for picture, face in zip(batch, faces, strict=True):
+            # Nothing is generated here: only what was restored counts as changed.
+            yield picture if face is None else marked(picture, face, restoration.mask(face))

@@ -1,0 +1,112 @@
+"""Opening an ONNX graph that takes a picture, with one sentence for what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from w2l.errors import UserError
+
+INSTALL = 'install it with `pip install "w2l[onnx]"`'
+_FLOATS = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+}
+
+
+class OnnxGraph:
+    """A graph with one picture (B, 3, H, W) as input, maybe numbers beside it.
+
+    Args:
+        path: the file.
+        device: "cpu", or a CUDA device, which is used where this onnxruntime was built for it.
+
+    Attributes:
+        batch, height, width: of the picture, None where the graph leaves them open.
+        numbers: names of further inputs.
+
+    Raises:
+        UserError: no onnxruntime, no ONNX file, or its inputs are of another form.
+    """
+
+    def __init__(self, path: str | Path, device: str = "cpu") -> None:
+        self.path = Path(path)
+        self._session = _open(self.path, device)
+        pictures = [x for x in self._session.get_inputs() if len(x.shape) == 4]
+        if len(pictures) != 1 or pictures[0].type not in _FLOATS:
+            raise self._wrong("it takes no picture of (batch, 3, height, width)")
+        (picture,) = pictures
+        batch, channels, height, width = (
+            side if isinstance(side, int) and side > 0 else None for side in picture.shape
+        )
+        if channels not in (3, None):
+            raise self._wrong(f"its picture has {channels} channels in place of 3")
+        self.batch, self.height, self.width = batch, height, width
+        self._picture = picture
+        self._others = [x for x in self._session.get_inputs() if x is not picture]
+        self.numbers = [x.name for x in self._others]
+        if any(x.type not in _FLOATS for x in self._others):
+            raise self._wrong(f"its inputs {', '.join(self.numbers)} are no plain numbers")
+
+    def __call__(self, pictures: np.ndarray, number: float = 0.0) -> np.ndarray:
+        """The graph's first output that has four axes, float32.
+
+        Args:
+            pictures: float32 (B, 3, H, W); run in parts where the graph fixes the batch.
+            number: value of every further input.
+        """
+        size = self.batch or len(pictures)
+        parts = []
+        for start in range(0, len(pictures), size):
+            part = pictures[start : start + size]
+            missing = size - len(part)
+            if missing:
+                part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
+            parts.append(self._run(part, number)[: size - missing])
+        return np.concatenate(parts)
+
+    def _run(self, pictures: np.ndarray, number: float) -> np.ndarray:
+        feed = {self._picture.name: pictures.astype(_FLOATS[self._picture.type])}
+        for other in self._others:
+            shape = [side if isinstance(side, int) and side > 0 else 1 for side in other.shape]
+            feed[other.name] = np.full(shape, number, _FLOATS[other.type])
+        try:
+            outputs = self._session.run(None, feed)
+        except Exception as error:  # onnxruntime's own exceptions have no common base but this
+            raise self._wrong(f"it does not run ({_first_line(error)})") from error
+        for output in outputs:
+            if isinstance(output, np.ndarray) and output.ndim == 4:
+                return output.astype(np.float32)
+        raise self._wrong("it gives no picture of (batch, channels, height, width)")
+
+    def _wrong(self, reason: str) -> UserError:
+        return UserError(f"{self.path} is not a graph that can be used here: {reason}.")
+
+
+def _open(path: Path, device: str) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UserError(f"{path.name} needs onnxruntime: {INSTALL}.") from error
+    options = onnxruntime.SessionOptions()
+    # As torch, whose count follows OMP_NUM_THREADS and what the machine lends this process.
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # its warnings are about the file's making
+    providers: list[Any] = ["CPUExecutionProvider"]
+    wanted = torch.device(device)
+    if wanted.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": wanted.index or 0}))
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:
+        raise UserError(
+            f"{path} cannot be read as an ONNX graph ({_first_line(error)}): check the file."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200].rstrip(".")
