@@ -15,7 +15,7 @@ from torch import Tensor
 from evaluation.held_out import HeldOut
 from w2l.faces import FaceDetector
 from w2l.faces.track import detect_video, link, select
-from w2l.inference import LipSync, SyncOptions, load_voice, open_source, sync_video
+from w2l.inference import FaceGenerator, SyncOptions, load_voice, open_source, sync_video
 from w2l.inference.geometry import Geometry
 from w2l.inference.plan import FaceOptions
 from w2l.metrics import cosine_by_offset
@@ -70,7 +70,7 @@ def mean_cosine(faces: Tensor, sounds: Tensor) -> float:
 
 
 def dub_and_judge(
-    clips: Sequence[HeldOut], lipsync: LipSync, judge: Expert, detector: FaceDetector
+    clips: Sequence[HeldOut], lipsync: FaceGenerator, judge: Expert, detector: FaceDetector
 ) -> Iterator[Verdict]:
     """Dub clip i with the sound of clip i + 1; all others but its own are the wrong sounds.
 

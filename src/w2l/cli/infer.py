@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from w2l.boxes import from_tblr
-from w2l.checkpoints import load_expert, load_generator, resolve
+from w2l.checkpoints import load_expert, resolve
 from w2l.cli.hydra_app import run
 from w2l.cli.infer_output import build_output, choose_outfile
 from w2l.cli.progress import StageProgress
@@ -24,7 +24,6 @@ from w2l.inference import (
     FaceOptions,
     Geometry,
     Layout,
-    LipSync,
     OutputOptions,
     Preview,
     Source,
@@ -32,6 +31,7 @@ from w2l.inference import (
     SyncOptions,
     SyncReport,
     Voice,
+    build_generator,
     load_voice,
     make_preview,
     open_source,
@@ -41,6 +41,7 @@ from w2l.inference import (
 from w2l.inference.preview import SPARE_S
 from w2l.inference.provenance import provenance
 from w2l.inference.report import clock
+from w2l.inference.runtimes import RUNTIMES
 from w2l.metrics import offsets
 from w2l.scoring import CosineResult, SyncScorer
 from w2l.video import CODECS, exact_rate, write_png
@@ -54,6 +55,7 @@ CHOICES = {
     "codec": (*CODECS, "png"),
     "view": ("result", "side_by_side", "mask"),
     "precision": ("float32", "bfloat16"),
+    "runtime": RUNTIMES,
 }
 
 
@@ -70,7 +72,14 @@ def infer(cfg: DictConfig) -> None:
     voice = build_voice(settings, audio)
     device = str(pick_device(settings["device"]))
     checkpoint = resolve(settings["checkpoint"])
-    lipsync = LipSync(load_generator(checkpoint), device, settings["precision"])
+    lipsync = build_generator(
+        checkpoint,
+        runtime=settings["runtime"],
+        device=settings["device"],
+        precision=settings["precision"],
+    )
+    if options.quality == "improved":
+        lipsync = lipsync.lower_half()  # no more is put back
     identity = CheckpointId.of(checkpoint)
     detector = build_faces(settings, device)
     if settings["preview"] is not None:

@@ -12,7 +12,7 @@ from w2l.errors import UserError
 from w2l.faces import FaceDetector, Faces
 from w2l.faces.detector import FacesByIndex
 from w2l.inference.layout import Layout
-from w2l.inference.lipsync import LipSync
+from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.plan import NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
 from w2l.inference.report import clock
 from w2l.inference.source import Picture, Source
@@ -45,7 +45,7 @@ def make_preview(
     source: Source,
     voice: Voice,
     at_s: float,
-    lipsync: LipSync,
+    lipsync: FaceGenerator,
     detector: FaceDetector | None,
     options: SyncOptions,
 ) -> Preview:

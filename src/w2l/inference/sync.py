@@ -25,7 +25,7 @@ from w2l.errors import UserError
 from w2l.faces import FaceDetector
 from w2l.inference.blending import Quality, blend, paste
 from w2l.inference.layout import Layout, OutputOptions
-from w2l.inference.lipsync import LipSync
+from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.plan import FaceOptions, FacePlan, find_faces, fixed_plan
 from w2l.inference.provenance import CheckpointId, provenance
 from w2l.inference.report import SyncReport
@@ -103,7 +103,7 @@ def sync_video(
     source: Source,
     voice: Voice,
     outfile: str | Path,
-    lipsync: LipSync,
+    lipsync: FaceGenerator,
     detector: FaceDetector | None,
     options: SyncOptions,
     *,
@@ -209,7 +209,11 @@ def compare(
 
 
 def synced(
-    source: Source, plan: FacePlan, windows: MelWindows, lipsync: LipSync, options: SyncOptions
+    source: Source,
+    plan: FacePlan,
+    windows: MelWindows,
+    lipsync: FaceGenerator,
+    options: SyncOptions,
 ) -> Iterator[Picture]:
     """Pass 2: the output's pictures in order, `batch_size` of them in memory at a time."""
     shown = enumerate(pictures(source, len(windows), options.extend))
@@ -221,7 +225,7 @@ def synced(
 def put_lips(
     batch: Sequence[tuple[Picture, np.ndarray]],
     plan: FacePlan,
-    lipsync: LipSync,
+    lipsync: FaceGenerator,
     options: SyncOptions,
 ) -> list[Picture]:
     """Pictures that say what they hear, those without a face as they are.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,10 @@ from w2l.models.generator import Generator, map_sizes
 MARGIN = 2  # rows above the middle that bicubic scaling of the lower half reads
 
 
+_Pair = tuple[nn.Conv2d | nn.ConvTranspose2d, nn.BatchNorm2d]
+_Module = TypeVar("_Module", bound=nn.Module)
+
+
 class FoldedBlock(nn.Module):
     """A block with its batch norm folded into its convolution, in float64.
 
@@ -22,7 +27,7 @@ class FoldedBlock(nn.Module):
 
     def __init__(self, block: ConvBlock | TransposedBlock) -> None:
         super().__init__()
-        conv, norm = copy.deepcopy(block.conv_block).eval().double()
+        conv, norm = cast(_Pair, copy.deepcopy(block.conv_block).eval().double())
         transposed = isinstance(conv, nn.ConvTranspose2d)
         self.conv = fuse_conv_bn_eval(conv, norm, transpose=transposed).float()
         self.residual = isinstance(block, ConvBlock) and block.residual
@@ -38,8 +43,9 @@ class FoldedBlock(nn.Module):
 class FoldedGenerator(nn.Module):
     """A generator without batch norms, which computes no more of the picture than is asked for.
 
-    Equals `Generator` to 1e-4 of the range at worst (6e-5 on the golden faces). The encoder sees the whole face in any case; of the decoder's maps
-    only those rows are computed on which a wanted one depends.
+    Equals `Generator` to 1e-4 of the range (6e-5 on the golden faces). The encoder sees the whole
+    face in any case; of the decoder's maps only those rows are computed on which a wanted one
+    depends.
 
     Args:
         generator: stays as it is.
@@ -88,7 +94,9 @@ class FoldedGenerator(nn.Module):
         x = self.audio_encoder(audio)
         for stage, cut in zip(self.face_decoder_blocks, self.cuts, strict=True):
             x, skip = stage(x), maps.pop()[:, :, cut:]
-            x = torch.cat([x[:, :, -skip.shape[2] :], skip.expand(len(x), -1, -1, -1)], dim=1)
+            if skip.shape[0] != x.shape[0]:  # not len(), which would fix the batch of an export
+                skip = skip.expand(x.shape[0], -1, -1, -1)
+            x = torch.cat([x[:, :, -skip.shape[2] :], skip], dim=1)
         return self.output_block(x)[:, :, self.first_row - self.cuts[-1] :]
 
     def _cuts(self, first_row: int) -> list[int]:
@@ -105,12 +113,10 @@ class FoldedGenerator(nn.Module):
         return cuts[::-1]
 
 
-def _folded(module: nn.Module) -> nn.Module:
+def _folded(module: _Module) -> _Module:
     """A copy in which each block is a `FoldedBlock`."""
-    if isinstance(module, ConvBlock | TransposedBlock):
-        return FoldedBlock(module)
-    if isinstance(module, nn.ModuleList):
-        return nn.ModuleList(map(_folded, module))
-    if isinstance(module, nn.Sequential):
-        return nn.Sequential(*map(_folded, module))
-    return copy.deepcopy(module)
+    copied = copy.deepcopy(module)
+    for name, child in copied.named_children():
+        is_block = isinstance(child, ConvBlock | TransposedBlock)
+        setattr(copied, name, FoldedBlock(child) if is_block else _folded(child))
+    return copied
