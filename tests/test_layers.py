@@ -37,6 +37,9 @@ CONFINED = {
     "fsspec": ("w2l.data",),
     "ray": ("w2l.engine",),
     "scenedetect": ("w2l.video",),
+    "onnx": ("w2l.checkpoints.onnx",),
+    "onnxruntime": ("w2l.inference.runtimes",),
+    "openvino": ("w2l.inference.runtimes",),
     "av": ("w2l.media", "w2l.video", "w2l.audio"),
     "torchvision": (),
 }  # fmt: skip

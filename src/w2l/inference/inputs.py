@@ -55,9 +55,9 @@ def _source(face: Face, fps: Fraction, folder: Callable[[], Path]) -> Source:
         return face
     if isinstance(face, str | Path):
         return open_source(face, Geometry(), still_fps=fps)
-    if isinstance(face, np.ndarray) and face.ndim == 3:
-        return _photo(face, fps)
-    if isinstance(face, np.ndarray | Sequence):
+    if isinstance(face, np.ndarray):
+        return _photo(face, fps) if face.ndim == 3 else ArraySource(face, fps)
+    if isinstance(face, Sequence):
         return ArraySource(face, fps)
     return _spooled(face, fps, folder())
 

@@ -108,7 +108,7 @@ class FoldedGenerator(nn.Module):
         sizes = map_sizes(int(self.config["image_size"]))[::-1]
         cuts = [max(0, first_row - 1)]  # the output block has one such convolution
         for i in range(len(sizes) - 1, 0, -1):
-            residuals = len(self.face_decoder_blocks[i]) - 1
+            residuals = len(cast(nn.Sequential, self.face_decoder_blocks[i])) - 1
             cuts.append(max(0, cuts[-1] - residuals) * sizes[i - 1] // sizes[i])
         return cuts[::-1]
 
@@ -117,6 +117,8 @@ def _folded(module: _Module) -> _Module:
     """A copy in which each block is a `FoldedBlock`."""
     copied = copy.deepcopy(module)
     for name, child in copied.named_children():
-        is_block = isinstance(child, ConvBlock | TransposedBlock)
-        setattr(copied, name, FoldedBlock(child) if is_block else _folded(child))
+        if isinstance(child, ConvBlock | TransposedBlock):
+            setattr(copied, name, FoldedBlock(child))
+        else:
+            setattr(copied, name, _folded(child))
     return copied
