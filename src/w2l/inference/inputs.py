@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from scipy.io import wavfile
@@ -58,7 +59,7 @@ def _source(face: Face, fps: Fraction, folder: Callable[[], Path]) -> Source:
     if isinstance(face, np.ndarray):
         return _photo(face, fps) if face.ndim == 3 else ArraySource(face, fps)
     if isinstance(face, Sequence):
-        return ArraySource(face, fps)
+        return ArraySource(cast(Sequence[np.ndarray], face), fps)
     return _spooled(face, fps, folder())
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from w2l import __version__, weights
-from w2l.checkpoints import export_onnx, load_generator, onnx_config, read, resolve
+from w2l.checkpoints import export_onnx, load_generator, onnx_config, resolve
 from w2l.checkpoints.onnx import onnx_package
 from w2l.errors import UserError, either
 from w2l.files import sha256
@@ -83,7 +83,7 @@ class ExportedGenerator:
         self._lower_half = lower_half
         self._lock = Lock()
         self._run: Run | None = None
-        self.config = onnx_config(path) if self._is_onnx else _generator_config(path)
+        self.config = onnx_config(path) if self._is_onnx else load_generator(path).config
 
     def lower_half(self) -> ExportedGenerator:
         """One for the lower half; a given ONNX file goes on giving all of what it gives."""
@@ -107,13 +107,6 @@ def exported(checkpoint: Path, lower_half: bool) -> Path:
     if not path.is_file():
         export_onnx(checkpoint, path, "generator", lower_half=lower_half)
     return path
-
-
-def _generator_config(path: Path) -> dict[str, float]:
-    checkpoint = read(path, "generator")
-    if checkpoint.network != "generator":
-        load_generator(path)  # says what is wrong
-    return checkpoint.config
 
 
 def _onnxruntime(device: str, precision: Precision) -> Callable[[Path], Run]:

@@ -119,6 +119,14 @@ def test_what_a_runtime_lacks_is_one_sentence(checkpoint, settings, words) -> No
         build_generator(checkpoint, **settings)
 
 
+def test_a_checkpoint_that_states_less_is_taken_as_by_torch(tmp_path) -> None:
+    """One from before generators knew `lead_frames`."""
+    network = Generator(width=0.0625, image_size=SIZE)
+    del network.config["lead_frames"]
+    path = save_network(network, "generator", tmp_path / "old.ckpt")
+    assert build_generator(path, runtime="onnx").lead_frames == 0
+
+
 def test_another_network_is_refused_at_once(tmp_path) -> None:
     path = save_network(Expert(width=0.0625), "expert", tmp_path / "e.ckpt")
     with pytest.raises(UserError, match=r"e\.ckpt is not the wanted generator"):
