@@ -20,7 +20,7 @@ from benchmarks.face_videos import write_face_videos
 from benchmarks.preparation import published_detector
 from benchmarks.published_inference import read_all, search, sync_as_published
 from w2l.faces import build_detector
-from w2l.inference import Geometry, LipSync, SyncOptions, load_voice, open_source, sync_video
+from w2l.inference import FaceGenerator, Geometry, SyncOptions, load_voice, open_source, sync_video
 from w2l.inference.finding import plan_faces
 from w2l.models import Generator
 from w2l.windows import FPS
@@ -88,7 +88,7 @@ def sync(
     video: Path, outfile: Path, box: np.ndarray | None, network: dict[str, Any]
 ) -> tuple[float, float]:
     """Sync with the defaults of `infer.py`; seconds, and the process's peak memory in GB."""
-    lipsync = LipSync(random_generator(network), "cpu")
+    lipsync = FaceGenerator(random_generator(network), "cpu").lower_half()
     start = time.perf_counter()
     sync_video(
         open_source(video, Geometry()),

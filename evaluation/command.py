@@ -13,7 +13,7 @@ from w2l.checkpoints import load_expert, load_generator, resolve
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.faces import build_detector
-from w2l.inference import LipSync, pick_device
+from w2l.inference import FaceGenerator, pick_device
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def evaluation(cfg: DictConfig) -> None:
     device = str(pick_device(cfg.device))
     files = {key: resolve(cfg[key]) for key in ("checkpoint", "expert", "judge")}
     trial = Trial(
-        lipsync=LipSync(load_generator(files["checkpoint"]), device),
+        lipsync=FaceGenerator(load_generator(files["checkpoint"]), device),
         expert=load_expert(files["expert"]),
         judge=load_expert(files["judge"]),
         detector=build_detector("centerface", device=device),

@@ -22,7 +22,7 @@ from w2l.data.clips import Clip
 from w2l.faces import FaceDetector
 from w2l.files import atomic_path
 from w2l.html import page, picture, video
-from w2l.inference import LipSync
+from w2l.inference import FaceGenerator
 from w2l.metrics.separation import ExpertQuality, expert_quality
 from w2l.models import Expert
 
@@ -63,7 +63,7 @@ class Trial:
         started: Unix time at which the demo began.
     """
 
-    lipsync: LipSync
+    lipsync: FaceGenerator
     expert: Expert
     judge: Expert
     detector: FaceDetector

@@ -16,7 +16,7 @@ from evaluation.held_out import HeldOut
 from w2l.faces import FaceDetector
 from w2l.faces.search import detect_video
 from w2l.faces.track import link, select
-from w2l.inference import LipSync, SyncOptions, load_voice, open_source, sync_video
+from w2l.inference import FaceGenerator, SyncOptions, load_voice, open_source, sync_video
 from w2l.inference.geometry import Geometry
 from w2l.inference.plan import FaceOptions
 from w2l.metrics import cosine_by_offset
@@ -71,7 +71,7 @@ def mean_cosine(faces: Tensor, sounds: Tensor) -> float:
 
 
 def dub_and_judge(
-    clips: Sequence[HeldOut], lipsync: LipSync, judge: Expert, detector: FaceDetector
+    clips: Sequence[HeldOut], lipsync: FaceGenerator, judge: Expert, detector: FaceDetector
 ) -> Iterator[Verdict]:
     """Dub clip i with the sound of clip i + 1; all others but its own are the wrong sounds.
 

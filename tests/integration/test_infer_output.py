@@ -19,7 +19,7 @@ from tests.writing import save_network, write_wav
 from w2l.audio.waveform import load_audio
 from w2l.cli import infer as command
 from w2l.files import sha256
-from w2l.inference import LipSync
+from w2l.inference import FaceGenerator
 from w2l.models import Expert, Generator
 from w2l.video import Look, VideoReader, VideoWriter, probe, read_image
 
@@ -269,7 +269,7 @@ def test_nothing_half_written_is_seen(infer, tmp_path, codec, monkeypatch) -> No
     out = tmp_path / "to" / f"out{DEFAULTS[codec]}"
     infer(outfile=out, codec=codec)
     state = {path: path.stat().st_mtime_ns for path in out.parent.rglob("*")}
-    work = LipSync.__call__
+    work = FaceGenerator.__call__
     calls = []
 
     def interrupted(*arguments):
@@ -280,7 +280,7 @@ def test_nothing_half_written_is_seen(infer, tmp_path, codec, monkeypatch) -> No
             raise KeyboardInterrupt
         return work(*arguments)
 
-    monkeypatch.setattr(LipSync, "__call__", interrupted)
+    monkeypatch.setattr(FaceGenerator, "__call__", interrupted)
     with pytest.raises(SystemExit) as exit_info:
         infer(outfile=out, codec=codec, batch_size=3)
     assert exit_info.value.code == 130

@@ -7,7 +7,7 @@ import pytest
 
 from tests.parity.published import filled
 from w2l.boxes import from_tblr
-from w2l.inference import FaceOptions, Geometry, LipSync, SyncOptions, load_voice, open_source
+from w2l.inference import FaceGenerator, FaceOptions, Geometry, SyncOptions, load_voice, open_source
 from w2l.inference.finding import plan_faces
 from w2l.inference.lips import Role, synced
 from w2l.inference.source import pictures
@@ -22,7 +22,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 class Every:
     """A generator that is asked only for the frames that the golden file holds."""
 
-    def __init__(self, lipsync: LipSync, wanted: np.ndarray) -> None:
+    def __init__(self, lipsync: FaceGenerator, wanted: np.ndarray) -> None:
         self.lipsync = lipsync
         self.wanted = set(wanted.tolist())
         self.image_size = lipsync.image_size
@@ -54,7 +54,7 @@ def test_infer_frames(golden, shared_media):
     windows = mel_windows(source, voice, options)
     assert len(windows) == expected["count"] == 110
     plan = plan_faces(source, len(windows), None, options)
-    lipsync = LipSync(filled(Generator(), "generator"), device="cpu")
+    lipsync = FaceGenerator(filled(Generator(), "generator"), device="cpu")
     shown = pictures(source, len(windows), options.extend)
     asked = Every(lipsync, expected["index"])
     frames = synced(shown, Role(plan, windows), asked, options, options.batch_size)

@@ -1,7 +1,8 @@
 """Checkpoints of every packing: published, TorchScript, safetensors and our own.
 
 No code in a file is ever run: pickles are read for tensors and plain values only.
-`python -m w2l.checkpoints in.ckpt out.pth` converts one of ours to the published format.
+`python -m w2l.checkpoints in.ckpt out.pth` converts one of ours to the published format,
+`python -m w2l.checkpoints in.pth out.onnx` any to ONNX.
 """
 
 from w2l.checkpoints.find import newest_expert, resolve
@@ -15,6 +16,7 @@ from w2l.checkpoints.load import (
     load_syncnet,
     read,
 )
+from w2l.checkpoints.onnx import export_onnx, onnx_config
 from w2l.checkpoints.perceptual import load_lpips
 from w2l.checkpoints.publish import export
 
@@ -22,6 +24,7 @@ __all__ = [
     "ENOUGH_SPEAKERS",
     "Checkpoint",
     "export",
+    "export_onnx",
     "load_bisenet",
     "load_discriminator",
     "load_expert",
@@ -29,6 +32,7 @@ __all__ = [
     "load_lpips",
     "load_syncnet",
     "newest_expert",
+    "onnx_config",
     "read",
     "resolve",
 ]

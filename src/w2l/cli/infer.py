@@ -96,7 +96,7 @@ def infer_one(
     Layout((source.width, source.height), options.output)  # refuses what cannot be
     voice = build_voice(settings, face, **given) if "audio" in given else None
     options = with_quality(options, settings, device, console)
-    lipsync, identity = networks.generator(settings["checkpoint"], device, settings["precision"])
+    lipsync, identity = networks.generator(settings)
     detector = networks.detector(settings, device)
     scorer = build_scorer(settings, source, device, networks)
     faces = find_person(options.faces, settings, source, scorer, console.print)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from w2l.checkpoints import load_expert, load_generator, resolve
+from w2l.checkpoints import load_expert, resolve
 from w2l.faces import FaceDetector, build_detector
-from w2l.inference import CheckpointId, LipSync
+from w2l.inference import CheckpointId, FaceGenerator, build_generator
 from w2l.scoring import SyncScorer
 from w2l.weights import fetch
 
@@ -20,20 +20,22 @@ class Networks:
     def __init__(self) -> None:
         self._kept: dict[str, tuple[object, object]] = {}
 
-    def generator(
-        self, checkpoint: str, device: str, precision: Any
-    ) -> tuple[LipSync, CheckpointId]:
-        """The generator, and which one it is; arguments are the keys of those names.
+    def generator(self, settings: dict[str, Any]) -> tuple[FaceGenerator, CheckpointId]:
+        """The generator, and which one it is.
 
         Raises:
             UserError: no such checkpoint, or no such device.
         """
 
-        def load() -> tuple[LipSync, CheckpointId]:
-            path = resolve(checkpoint)
-            return LipSync(load_generator(path), device, precision), CheckpointId.of(path)
+        def load() -> tuple[FaceGenerator, CheckpointId]:
+            path = resolve(settings["checkpoint"])
+            how = {key: settings[key] for key in ("runtime", "device", "precision")}
+            return build_generator(path, **how), CheckpointId.of(path)
 
-        return self._once("generator", (checkpoint, device, precision), load)
+        keys = ("checkpoint", "runtime", "device", "precision")
+        lipsync, identity = self._once("generator", tuple(settings[key] for key in keys), load)
+        # Of all qualities but fast, no more is put back.
+        return lipsync if settings["quality"] == "fast" else lipsync.lower_half(), identity
 
     def detector(self, settings: dict[str, Any], device: str) -> FaceDetector | None:
         """The detector, with its weights; none where a box is given.

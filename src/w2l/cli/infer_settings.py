@@ -21,6 +21,7 @@ from w2l.inference import (
     open_source,
 )
 from w2l.inference.preview import SPARE_S
+from w2l.inference.runtimes import RUNTIMES
 from w2l.scoring import SyncScorer
 from w2l.video import CODECS, exact_rate, is_image
 
@@ -34,6 +35,7 @@ CHOICES = {
     "codec": (*CODECS, "png"),
     "view": ("result", "side_by_side", "mask"),
     "precision": ("float32", "bfloat16"),
+    "runtime": RUNTIMES,
 }
 
 

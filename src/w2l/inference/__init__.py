@@ -1,22 +1,26 @@
-"""Syncing lips: `LipSync` for frames and sound in memory, `sync_video` for whole videos."""
+"""Syncing lips: `LipSync` for other programs, and the parts of which it is made."""
 
+from w2l.inference.api import LipSync, SyncResult
 from w2l.inference.blending import MaskOptions
 from w2l.inference.enhance import FaceRestoration
 from w2l.inference.geometry import Geometry
 from w2l.inference.layout import Layout, OutputOptions
-from w2l.inference.lipsync import LipSync, pick_device
+from w2l.inference.lipsync import FaceGenerator, pick_device
 from w2l.inference.options import SyncOptions
 from w2l.inference.plan import FaceOptions
 from w2l.inference.preview import Preview, make_preview
 from w2l.inference.provenance import CheckpointId
 from w2l.inference.report import SyncReport
 from w2l.inference.restore import restore_video
-from w2l.inference.source import Source, StillSource, VideoSource, open_source
+from w2l.inference.runtimes import build_generator
+from w2l.inference.source import ArraySource, Source, StillSource, VideoSource, open_source
 from w2l.inference.sync import sync_video
 from w2l.inference.voice import Voice, load_voice
 
 __all__ = [
+    "ArraySource",
     "CheckpointId",
+    "FaceGenerator",
     "FaceOptions",
     "FaceRestoration",
     "Geometry",
@@ -29,8 +33,10 @@ __all__ = [
     "StillSource",
     "SyncOptions",
     "SyncReport",
+    "SyncResult",
     "VideoSource",
     "Voice",
+    "build_generator",
     "load_voice",
     "make_preview",
     "open_source",

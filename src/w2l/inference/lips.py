@@ -14,7 +14,7 @@ from w2l.boxes import crop
 from w2l.inference.blending import blend, coverage, paste
 from w2l.inference.enhance import Face, FaceRestoration
 from w2l.inference.landmarks import mouth_in
-from w2l.inference.lipsync import LipSync
+from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.options import SyncOptions
 from w2l.inference.plan import FacePlan
 from w2l.inference.source import Picture
@@ -46,7 +46,7 @@ def hear(index: int, picture: Picture, windows: MelWindows) -> Heard:
 
 
 def synced(
-    shown: Iterable[Picture], role: Role, lipsync: LipSync, options: SyncOptions, size: int
+    shown: Iterable[Picture], role: Role, lipsync: FaceGenerator, options: SyncOptions, size: int
 ) -> Iterator[Picture]:
     """The output's pictures in order, one person of them saying its voice, `size` at a time."""
     numbered = enumerate(shown)
@@ -64,7 +64,7 @@ def synced(
 def put_lips(
     batch: Sequence[Heard],
     plan: FacePlan,
-    lipsync: LipSync,
+    lipsync: FaceGenerator,
     options: SyncOptions,
     restoration: FaceRestoration | None = None,
 ) -> list[Picture]:

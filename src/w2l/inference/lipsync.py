@@ -1,18 +1,37 @@
-"""`LipSync`: face crops and speech in, the same faces saying it out. Knows nothing of files."""
+"""`FaceGenerator`: face crops and speech in, the same faces saying it out. Knows no files."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from w2l.errors import UserError
-from w2l.models import Generator, masked_and_reference
+from w2l.models import FoldedGenerator, Generator, masked_and_reference
 
 Precision = Literal["float32", "bfloat16"]
+# Windows that go through the network at once on a CPU: more are slower (11.1 frames/s of CPU time
+# at 16, 12.0 at 4), since what is larger than 32 MB is fetched from the system each time.
+AT_ONCE_CPU = 4
+
+
+class Network(Protocol):
+    """A generator in whichever runtime; usable from several threads."""
+
+    config: dict[str, Any]
+
+    def __call__(self, audio: Tensor, face: Tensor) -> Tensor:
+        """As `FoldedGenerator.forward`."""
+        ...
+
+    def lower_half(self) -> Network:
+        """One that gives the lower half, and the rows above it that scaling it reads."""
+        ...
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -33,35 +52,54 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-class LipSync:
+class FaceGenerator:
     """A generator ready to work on batches of 8-bit crops; usable from several threads.
 
     Args:
-        generator: put into evaluation mode and moved to the device.
+        generator: a network of torch is put into evaluation mode and moved to the device; a
+            `Generator` is folded (see `FoldedGenerator`).
         device: "auto", "cpu", "cuda", "cuda:1", …
-        precision: "float32", or "bfloat16" autocast on CUDA. On the CPU float32 is the only one:
-            there bfloat16 was no faster (both 17 to 21 frames/s on two cores), and a virtual
+        precision: "float32", or "bfloat16" autocast on CUDA. On the CPU float32 is torch's only
+            one: there bfloat16 was no faster (both 17 to 21 frames/s on two cores), and a virtual
             machine that announces AMX without having it kills the process.
 
     Example:
-        >>> lipsync = LipSync(Generator(width=0.125), device="cpu")
+        >>> lipsync = FaceGenerator(Generator(width=0.125), device="cpu")
         >>> face = np.zeros((1, 96, 96, 3), np.uint8)
         >>> lipsync(face, np.zeros((1, 80, 16), np.float32)).shape
         (1, 96, 96, 3)
     """
 
     def __init__(
-        self, generator: Generator, device: str = "auto", precision: Precision = "float32"
+        self,
+        generator: Generator | Network,
+        device: str = "auto",
+        precision: Precision = "float32",
     ) -> None:
-        self.device = pick_device(device)
-        if precision == "bfloat16" and self.device.type != "cuda":
-            raise UserError("precision=bfloat16 needs a CUDA device: take precision=float32.")
-        self.precision = precision
-        # channels_last is a fifth faster on the CPU and equal to 1e-4 of the range.
-        self.generator = generator.eval().to(self.device)
-        self.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.image_size = int(generator.config["image_size"])
-        self.lead_frames = int(generator.config["lead_frames"])
+        self.generator: Network = (
+            FoldedGenerator(generator) if isinstance(generator, Generator) else generator
+        )
+        self.device = torch.device("cpu")
+        self.precision: Precision = "float32"
+        if isinstance(self.generator, nn.Module):
+            self.device = pick_device(device)
+            self.precision = precision
+            if precision == "bfloat16" and self.device.type != "cuda":
+                raise UserError(
+                    "precision=bfloat16 needs a CUDA device or runtime=openvino: "
+                    "take precision=float32."
+                )
+            # channels_last is a fifth faster on the CPU and equal to 1e-4 of the range.
+            self.generator.eval().to(self.device)
+            self.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.image_size = int(self.generator.config["image_size"])
+        self.lead_frames = int(self.generator.config["lead_frames"])
+
+    def lower_half(self) -> FaceGenerator:
+        """The same, but only for what `blend` takes: rows above keep the given face's pixels."""
+        other = copy.copy(self)
+        other.generator = self.generator.lower_half()
+        return other
 
     def __call__(
         self, faces: Sequence[np.ndarray] | np.ndarray, mels: Sequence[np.ndarray] | np.ndarray
@@ -75,12 +113,24 @@ class LipSync:
         Returns:
             uint8 (B, S, S, 3) BGR; values are truncated as published, not rounded.
         """
-        face = torch.from_numpy(np.stack(list(faces))).to(self.device)
-        mel = torch.from_numpy(np.stack(list(mels))).to(self.device)
+        crops, windows = np.stack(list(faces)), np.stack(list(mels))
+        at_once = AT_ONCE_CPU if self.device.type == "cpu" else len(crops)
+        for start in range(0, len(crops), at_once):
+            part = slice(start, start + at_once)
+            generated = self._generate(crops[part], windows[part])
+            crops[part, -generated.shape[1] :] = generated
+        return crops
+
+    def _generate(self, faces: np.ndarray, mels: np.ndarray) -> np.ndarray:
+        """The last rows of each face, as many as the network gives."""
+        if isinstance(self.generator, FoldedGenerator) and (faces == faces[:1]).all():
+            faces = faces[:1]  # a still: encoded once
+        face = torch.from_numpy(faces).to(self.device)
+        mel = torch.from_numpy(mels).to(self.device)
         with torch.inference_mode(), self._autocast():
             out = self.generator(mel.unsqueeze(1), masked_and_reference(face))
             frames = (out.float() * 255).to(torch.uint8).permute(0, 2, 3, 1)
-        return np.ascontiguousarray(frames.cpu().numpy())
+        return frames.cpu().numpy()
 
     def _autocast(self) -> AbstractContextManager[None]:
         if self.precision == "float32":

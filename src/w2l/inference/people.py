@@ -14,7 +14,7 @@ from w2l.faces import FaceDetector
 from w2l.inference.finding import find_all
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role
-from w2l.inference.lipsync import LipSync
+from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.options import Progress, SyncOptions, silent
 from w2l.inference.plan import FaceOptions, FacePlan, fixed_plan, settle
 from w2l.inference.provenance import CheckpointId
@@ -48,7 +48,7 @@ def sync_people(
     parts: Sequence[Part],
     sound: Voice,
     outfile: str | Path,
-    lipsync: LipSync,
+    lipsync: FaceGenerator,
     detector: FaceDetector | None,
     options: SyncOptions,
     *,

@@ -15,7 +15,7 @@ from w2l.inference.fade import REACH
 from w2l.inference.finding import plan_faces
 from w2l.inference.layout import Layout
 from w2l.inference.lips import hear, put_lips
-from w2l.inference.lipsync import LipSync
+from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.options import SyncOptions
 from w2l.inference.plan import MAX_GAP, NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
 from w2l.inference.report import clock
@@ -49,7 +49,7 @@ def make_preview(
     source: Source,
     voice: Voice,
     at_s: float,
-    lipsync: LipSync,
+    lipsync: FaceGenerator,
     detector: FaceDetector | None,
     options: SyncOptions,
 ) -> Preview:

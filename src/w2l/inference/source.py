@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from w2l.errors import UserError
 from w2l.inference.folder import FolderSource
 from w2l.inference.geometry import Geometry
 from w2l.inference.timeline import Extend, Run, runs
@@ -110,7 +111,43 @@ class StillSource:
         return (self._frame.copy() for _ in range(max(start, 0), min(stop, 1)))
 
 
-Source = VideoSource | StillSource | FolderSource
+class ArraySource:
+    """Pictures that are in memory already.
+
+    Args:
+        frames: (N, H, W, 3) uint8 BGR, or a sequence of pictures of one size; not changed.
+        fps: frames a second.
+
+    Raises:
+        UserError: there are none, or they are of another kind.
+    """
+
+    path = Path("frames")
+    look = Look()
+
+    def __init__(self, frames: np.ndarray | Sequence[np.ndarray], fps: Fraction) -> None:
+        self.fps = fps
+        self.n_frames_estimate = len(frames)
+        shapes = {(frame.shape, str(frame.dtype)) for frame in frames}
+        if len(shapes) != 1 or not is_picture(frames[0]):
+            raise UserError(f"face={NOT_PICTURES}, but they are {sorted(shapes) or 'none'}.")
+        self.height, self.width = frames[0].shape[:2]
+        self._frames = frames
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        """Pictures start … stop - 1, as many of them as there are, which may be changed."""
+        return (self._frames[i].copy() for i in range(start, min(stop, len(self._frames))))
+
+
+NOT_PICTURES = "… takes arrays (height, width, 3) of uint8, all of one size"
+
+
+def is_picture(array: np.ndarray) -> bool:
+    """Whether an array is one BGR picture, uint8 (H, W, 3), with anything in it."""
+    return array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3 and array.size > 0
+
+
+Source = VideoSource | StillSource | FolderSource | ArraySource
 
 
 def open_source(

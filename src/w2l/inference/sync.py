@@ -17,7 +17,7 @@ from w2l.faces import FaceDetector
 from w2l.inference.finding import look_ahead, plan_faces
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role, synced
-from w2l.inference.lipsync import LipSync
+from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.options import Progress, SyncOptions, silent
 from w2l.inference.plan import FacePlan
 from w2l.inference.provenance import CheckpointId, provenance
@@ -33,7 +33,7 @@ def sync_video(
     source: Source,
     voice: Voice,
     outfile: str | Path,
-    lipsync: LipSync,
+    lipsync: FaceGenerator,
     detector: FaceDetector | None,
     options: SyncOptions,
     *,
@@ -75,7 +75,7 @@ def perform(
     roles: Sequence[Role],
     writer: VideoWriter | PngWriter,
     layout: Layout,
-    lipsync: LipSync,
+    lipsync: FaceGenerator,
     options: SyncOptions,
     reports: Sequence[SyncReport],
     progress: Progress = silent,

@@ -3,6 +3,7 @@
 from w2l.models.bisenet import BiSeNet
 from w2l.models.discriminator import QualityDiscriminator
 from w2l.models.expert import Expert
+from w2l.models.folded import FoldedGenerator
 from w2l.models.generator import Generator, masked_and_reference
 from w2l.models.lpips import Lpips
 from w2l.models.syncnet_v2 import SyncNetV2
@@ -10,6 +11,7 @@ from w2l.models.syncnet_v2 import SyncNetV2
 __all__ = [
     "BiSeNet",
     "Expert",
+    "FoldedGenerator",
     "Generator",
     "Lpips",
     "QualityDiscriminator",

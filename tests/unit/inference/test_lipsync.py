@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from w2l.errors import UserError
-from w2l.inference import LipSync
+from w2l.inference import FaceGenerator
 from w2l.models import Generator
 
 
@@ -33,7 +33,7 @@ def faces():
 def test_input_is_the_masked_face_then_the_face_in_bgr(faces):
     recorder = Recorder(0.5)
     mels = np.random.default_rng(1).normal(size=(3, 80, 16)).astype(np.float32)
-    LipSync(recorder, device="cpu")(faces, mels)
+    FaceGenerator(recorder, device="cpu")(faces, mels)
     reference = torch.from_numpy(faces.transpose(0, 3, 1, 2)).float() / 255
     assert torch.equal(recorder.face[:, 3:], reference)
     assert torch.equal(recorder.face[:, :3, :48], reference[:, :, :48])
@@ -42,13 +42,13 @@ def test_input_is_the_masked_face_then_the_face_in_bgr(faces):
 
 
 def test_output_is_truncated_as_published(faces):
-    out = LipSync(Recorder(0.9999), device="cpu")(faces, np.zeros((3, 80, 16), np.float32))
+    out = FaceGenerator(Recorder(0.9999), device="cpu")(faces, np.zeros((3, 80, 16), np.float32))
     assert out.dtype == np.uint8
     assert (out == 254).all()
 
 
 def test_batch_and_order_do_not_matter(faces):
-    lipsync = LipSync(Generator(width=0.125), device="cpu")
+    lipsync = FaceGenerator(Generator(width=0.125), device="cpu")
     mels = np.random.default_rng(1).normal(size=(3, 80, 16)).astype(np.float32)
     together = lipsync(faces, mels)
     for i in (2, 0, 1):
@@ -57,22 +57,22 @@ def test_batch_and_order_do_not_matter(faces):
 
 
 def test_larger_generators_say_their_size():
-    lipsync = LipSync(Generator(width=0.0625, image_size=192), device="cpu")
+    lipsync = FaceGenerator(Generator(width=0.0625, image_size=192), device="cpu")
     assert lipsync.image_size == 192
     out = lipsync(np.zeros((1, 192, 192, 3), np.uint8), np.zeros((1, 80, 16), np.float32))
     assert out.shape == (1, 192, 192, 3)
 
 
 def test_generator_is_used_in_evaluation_mode():
-    assert not LipSync(Generator(width=0.125).train(), device="cpu").generator.training
+    assert not FaceGenerator(Generator(width=0.125).train(), device="cpu").generator.training
 
 
 @pytest.mark.parametrize("device", ["cuda:77", "gpu", "xyz:0"])
 def test_an_unknown_device_is_one_sentence(device):
     with pytest.raises(UserError, match=f"device={device}"):
-        LipSync(Recorder(0), device=device)
+        FaceGenerator(Recorder(0), device=device)
 
 
 def test_bfloat16_is_refused_on_the_cpu():
     with pytest.raises(UserError, match="precision=bfloat16"):
-        LipSync(Recorder(0), device="cpu", precision="bfloat16")
+        FaceGenerator(Recorder(0), device="cpu", precision="bfloat16")

@@ -60,7 +60,7 @@ class Walker:
 
 
 class Mouth:
-    """Stands in for LipSync: a pattern that only face and window decide, whatever the batch."""
+    """Stands in for a generator: a pattern that only face and window decide, whatever the batch."""
 
     image_size, lead_frames = 96, 0
 

@@ -1,0 +1,133 @@
+"""Generators and experts as ONNX files, for runtimes other than torch."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from w2l import __version__
+from w2l.checkpoints.load import load_expert, load_generator, read
+from w2l.checkpoints.networks import label
+from w2l.errors import UserError
+from w2l.files import atomic_path, sha256
+from w2l.models import Expert, FoldedGenerator
+
+OPSET = 18
+PREFIX = "w2l."  # of the names of our metadata
+
+
+def export_onnx(
+    path_in: str | Path,
+    path_out: str | Path,
+    network: str | None = None,
+    *,
+    lower_half: bool = False,
+) -> None:
+    """Write a generator or an expert, float32, opset 18, with any batch size.
+
+    Inputs are `audio` and `face` as the network's forward takes them, without a time axis. The
+    generator gives `frame`, (batch, 3, S, S), the expert `audio_embedding` and `face_embedding`.
+    The metadata holds `w2l.version`, `w2l.network`, the constructor's arguments (`w2l.image_size`,
+    `w2l.lead_frames`, …) and `w2l.sha256` of the checkpoint.
+
+    Args:
+        path_in: a checkpoint of any packing.
+        path_out: the file to write.
+        network: which network of a training's file; by default what was trained.
+        lower_half: of a generator, give only what `FoldedGenerator.lower_half` does.
+
+    Raises:
+        UserError: it cannot be read, holds another network, the extra `onnx` is not installed, or
+            it cannot be written.
+    """
+    onnx = onnx_package()
+    path_in = Path(path_in)
+    found = read(path_in, network).network
+    if found not in {"generator", "expert"} or found != (network or found):
+        wanted = (
+            label(network) if network in {"generator", "expert"} else "a generator or an expert"
+        )
+        raise UserError(f"{path_in} holds {label(found)}, and ONNX takes {wanted}.")
+    module: FoldedGenerator | Expert
+    if found == "generator":
+        module = FoldedGenerator(load_generator(path_in))
+        module = module.lower_half() if lower_half else module
+        size = int(module.config["image_size"])
+        face, outputs = torch.rand(2, 6, size, size), ["frame"]
+    else:
+        module = load_expert(path_in)
+        size = int(module.config["image_size"])
+        face, outputs = torch.rand(2, 15, size // 2, size), ["audio_embedding", "face_embedding"]
+    program = _program(module, (torch.randn(2, 1, 80, 16), face), outputs)
+    model = program.model_proto
+    about = {"version": __version__, "network": found, "sha256": sha256(path_in)}
+    onnx.helper.set_model_props(
+        model, {PREFIX + key: str(value) for key, value in (about | module.config).items()}
+    )
+    with atomic_path(path_out) as temporary:
+        onnx.save(model, temporary)
+
+
+def onnx_config(path: str | Path) -> dict[str, float]:
+    """A generator's constructor arguments, out of the metadata of its ONNX file.
+
+    Raises:
+        UserError: the file is no ONNX file, or none of ours, or no generator.
+    """
+    onnx = onnx_package()
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's own, and whatever it says of a damaged file
+        raise UserError(f"{path} is no ONNX file, or damaged: export it again.") from error
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    if found.get(f"{PREFIX}network") != "generator":
+        raise UserError(
+            f"{path} is not a generator that `python -m w2l.checkpoints CHECKPOINT {path}` wrote."
+        )
+    names = ("width", "image_size", "lead_frames")
+    return {name: float(found[PREFIX + name]) for name in names}
+
+
+def onnx_package():  # type: ignore[no-untyped-def]
+    """The package `onnx`, where `onnxscript` is there too.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import onnx
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"ONNX needs a package that is not installed ({error.name}): pip install 'w2l[onnx]'."
+        ) from error
+    return onnx
+
+
+def _program(  # type: ignore[no-untyped-def]
+    module: nn.Module, example: tuple[torch.Tensor, torch.Tensor], outputs: list[str]
+):
+    """The network in ONNX's words; what the exporter says on the way is kept from the user."""
+    batch = torch.export.Dim("batch")
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it misses torchvision, of which nothing is used
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            return torch.onnx.export(
+                module,
+                example,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=["audio", "face"],
+                output_names=outputs,
+                dynamic_shapes={"audio": {0: batch}, "face": {0: batch}},
+                verbose=False,
+            )
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,195 @@
+"""`LipSync`: the whole of it for other programs, loaded once and used as often as needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from w2l.checkpoints import resolve
+from w2l.errors import UserError
+from w2l.faces import FaceDetector, build_detector
+from w2l.inference.finding import look_ahead, plan_faces
+from w2l.inference.inputs import Audio, Face, opened
+from w2l.inference.layout import Layout
+from w2l.inference.lips import Role, synced
+from w2l.inference.lipsync import FaceGenerator, Precision, pick_device
+from w2l.inference.options import SyncOptions
+from w2l.inference.provenance import CheckpointId
+from w2l.inference.report import Stretch, SyncReport
+from w2l.inference.runtimes import Runtime, build_generator
+from w2l.inference.source import pictures
+from w2l.inference.sync import sync_video
+from w2l.inference.voice import mel_windows
+from w2l.video import exact_rate
+from w2l.weights import fetch
+
+DEFAULTS = SyncOptions()
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What was written.
+
+    Attributes:
+        outfile: the video, or the folder of pictures.
+        fps: its frames a second.
+        n_frames: how many it has.
+        untouched: stretches of them that were passed on as they came, each with the reason.
+    """
+
+    outfile: Path
+    fps: Fraction
+    n_frames: int
+    untouched: tuple[Stretch, ...]
+
+    @classmethod
+    def of(cls, report: SyncReport) -> SyncResult:
+        """What a report says."""
+        return cls(report.outfile, report.fps, report.n_frames, tuple(report.untouched))
+
+    @property
+    def n_passed(self) -> int:
+        """Frames that were passed on as they came."""
+        return sum(stretch.stop - stretch.start for stretch in self.untouched)
+
+    @property
+    def n_synced(self) -> int:
+        """Frames whose lips say the new sound."""
+        return self.n_frames - self.n_passed
+
+
+class LipSync:
+    """A generator and a face detector, ready; any number of threads may use one at once.
+
+    Example:
+        >>> lipsync = LipSync.from_pretrained("wav2lip_gan")  # doctest: +SKIP
+        >>> lipsync.sync("person.mp4", "speech.wav", "out.mp4").n_synced  # doctest: +SKIP
+        250
+
+    Args:
+        generator: makes the faces.
+        detector: finds them; None: each call has a fixed box in its options.
+        checkpoint: which generator it is, for the files' tags.
+    """
+
+    def __init__(
+        self,
+        generator: FaceGenerator,
+        detector: FaceDetector | None = None,
+        checkpoint: CheckpointId | None = None,
+    ) -> None:
+        self.generator = generator
+        self.detector = detector
+        self.checkpoint = checkpoint
+        self._lower_half = generator.lower_half()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_file: str | Path = "wav2lip_gan",
+        *,
+        device: str = "auto",
+        runtime: Runtime = "torch",
+        precision: Precision = "float32",
+        detector: str | None = "centerface",
+        detector_weights: str | Path | None = None,
+    ) -> LipSync:
+        """Load a checkpoint, and a detector.
+
+        Args:
+            name_or_file: registry name (fetched once), checkpoint of any packing, or ONNX file.
+            device, runtime, precision: as for `build_generator`.
+            detector: "centerface", "s3fd", or None where every call has a fixed box.
+            detector_weights: file of S3FD; None: the registry's.
+
+        Raises:
+            UserError: no such name, file, device, runtime or detector.
+        """
+        path = resolve(name_or_file)
+        generator = build_generator(path, runtime=runtime, device=device, precision=precision)
+        finder = None
+        if detector is not None:
+            if detector == "s3fd" and detector_weights is None:
+                detector_weights = fetch("s3fd")
+            place = str(pick_device(device)) if runtime == "torch" else "cpu"
+            finder = build_detector(detector, device=place, weights=detector_weights)
+        return cls(generator, finder, CheckpointId.of(path))
+
+    def sync(
+        self,
+        face: Face,
+        audio: Audio,
+        outfile: str | Path,
+        *,
+        options: SyncOptions = DEFAULTS,
+        fps: float | Fraction = 25,
+        sample_rate: int | None = None,
+    ) -> SyncResult:
+        """Write `face` saying `audio` to `outfile`, which appears whole or not at all.
+
+        Args:
+            face: file of a video or a photo; a photo, uint8 (H, W, 3) BGR; frames, (N, H, W, 3)
+                or any iterable of pictures; or an opened `Source`.
+            audio: any file with sound; samples, float32 in [-1, 1] or int16, (n,) or
+                (n, channels); or a loaded `Voice`.
+            outfile: video file, or with `codec="png"` a folder.
+            options: how.
+            fps: frames a second of photos and arrays; files of videos have their own.
+            sample_rate: of an array of samples, Hz.
+
+        Raises:
+            UserError: bad input, no face, an unwritable output, …
+        """
+        with opened(face, audio, exact_rate(fps), sample_rate) as (source, voice):
+            report = sync_video(
+                source,
+                voice,
+                outfile,
+                self._generator(options),
+                self._detector(options),
+                options,
+                checkpoint=self.checkpoint,
+            )
+        return SyncResult.of(report)
+
+    def frames(
+        self,
+        face: Face,
+        audio: Audio,
+        *,
+        options: SyncOptions = DEFAULTS,
+        fps: float | Fraction = 25,
+        sample_rate: int | None = None,
+    ) -> Iterator[np.ndarray]:
+        """The pictures that `sync` would write, one after another, as soon as they are there.
+
+        `options.batch_size` of them are made and held at once. The faces of the whole video are
+        looked for before the first one, unless a fixed box is given. Nothing is opened before the
+        first picture is asked for; closing the iterator, or dropping it, cleans up.
+
+        Args, Raises: as for `sync`.
+
+        Yields:
+            uint8 (H, W, 3) BGR.
+        """
+        with opened(face, audio, exact_rate(fps), sample_rate) as (source, voice):
+            layout = Layout((source.width, source.height), options.output)
+            generator, detector = self._generator(options), self._detector(options)
+            windows = mel_windows(source, voice, options, generator.lead_frames)
+            plan = plan_faces(source, len(windows), detector, options)
+            size = look_ahead(source, options)
+            shown = pictures(source, len(windows), options.extend)
+            for picture in synced(shown, Role(plan, windows), generator, options, size):
+                yield layout(picture)
+
+    def _generator(self, options: SyncOptions) -> FaceGenerator:
+        return self.generator if options.quality == "fast" else self._lower_half
+
+    def _detector(self, options: SyncOptions) -> FaceDetector | None:
+        if options.box is None and self.detector is None:
+            raise UserError("There is no detector: give options a box, or choose a detector.")
+        return self.detector

@@ -1,0 +1,109 @@
+"""Faces and sounds as other programs have them: files, or arrays."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from scipy.io import wavfile
+
+from w2l.errors import UserError
+from w2l.inference.geometry import Geometry
+from w2l.inference.source import (
+    NOT_PICTURES,
+    ArraySource,
+    Source,
+    StillSource,
+    VideoSource,
+    is_picture,
+    open_source,
+)
+from w2l.inference.voice import Voice, load_voice
+from w2l.video import VideoWriter
+
+Face = str | Path | np.ndarray | Iterable[np.ndarray] | Source
+Audio = str | Path | np.ndarray | Voice
+
+
+@contextmanager
+def opened(
+    face: Face, audio: Audio, fps: Fraction, sample_rate: int | None
+) -> Iterator[tuple[Source, Voice]]:
+    """What `LipSync` is given, as what `sync_video` takes.
+
+    Sound from memory, and frames that can be read only once, lie in a temporary folder as long as
+    the context lasts, without loss.
+
+    Raises:
+        UserError: neither a file nor such an array, or nothing in it.
+    """
+    with ExitStack() as stack:
+
+        def folder() -> Path:
+            return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="w2l-")))
+
+        yield _source(face, fps, folder), _voice(audio, sample_rate, folder)
+
+
+def _source(face: Face, fps: Fraction, folder: Callable[[], Path]) -> Source:
+    if isinstance(face, Source):
+        return face
+    if isinstance(face, str | Path):
+        return open_source(face, Geometry(), still_fps=fps)
+    if isinstance(face, np.ndarray):
+        return _photo(face, fps) if face.ndim == 3 else ArraySource(face, fps)
+    if isinstance(face, Sequence):
+        return ArraySource(cast(Sequence[np.ndarray], face), fps)
+    return _spooled(face, fps, folder())
+
+
+def _voice(audio: Audio, sample_rate: int | None, folder: Callable[[], Path]) -> Voice:
+    if isinstance(audio, Voice):
+        return audio
+    if isinstance(audio, np.ndarray):
+        return _array_voice(audio, sample_rate, folder())
+    return load_voice(audio)
+
+
+def _photo(picture: np.ndarray, fps: Fraction) -> StillSource:
+    if not is_picture(picture):
+        raise UserError(f"face={NOT_PICTURES}, not {picture.shape} of {picture.dtype}.")
+    return StillSource(picture, Geometry(), fps, Path("photo"))
+
+
+def _spooled(frames: Iterable[np.ndarray], fps: Fraction, folder: Path) -> VideoSource:
+    """Frames that come once, in a file without loss, since they are read twice."""
+    rest = iter(frames)
+    first = next(rest, None)
+    if first is None or not is_picture(first):
+        found = "none" if first is None else f"{first.shape} of {first.dtype}"
+        raise UserError(f"face={NOT_PICTURES}, not {found}.")
+    path, size = folder / "frames.mkv", (first.shape[1], first.shape[0])
+    with VideoWriter(path, fps, size, codec="ffv1") as writer:
+        for i, frame in enumerate(chain([first], rest)):
+            if not is_picture(frame) or frame.shape != first.shape:
+                raise UserError(
+                    f"face={NOT_PICTURES}, and number {i} is {frame.shape} of {frame.dtype}."
+                )
+            writer.write(frame)
+    return VideoSource(path, Geometry())
+
+
+def _array_voice(samples: np.ndarray, sample_rate: int | None, folder: Path) -> Voice:
+    if sample_rate is None or sample_rate <= 0:
+        raise UserError("audio= is an array: sample_rate= must say how many samples a second has.")
+    is_sound = samples.dtype in (np.float32, np.int16) and samples.ndim in (1, 2)
+    if not is_sound or samples.size == 0:
+        raise UserError(
+            "audio=… takes samples (n,) or (n, channels) of float32 in [-1, 1] or int16, not "
+            f"{samples.shape} of {samples.dtype}."
+        )
+    path = folder / "audio.wav"
+    wavfile.write(path, sample_rate, samples)
+    return load_voice(path)

@@ -1,0 +1,172 @@
+"""One generator, three runtimes: torch, ONNX Runtime, OpenVINO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from w2l import __version__, weights
+from w2l.checkpoints import export_onnx, load_generator, onnx_config, resolve
+from w2l.checkpoints.onnx import onnx_package
+from w2l.errors import UserError, either
+from w2l.files import sha256
+from w2l.inference.lipsync import FaceGenerator, Precision
+
+Runtime = Literal["torch", "onnx", "openvino"]
+RUNTIMES: tuple[Runtime, ...] = ("torch", "onnx", "openvino")
+Run = Callable[[np.ndarray, np.ndarray], np.ndarray]  # audio and face → frames, all float32
+
+
+def build_generator(
+    name_or_file: str | Path,
+    *,
+    runtime: Runtime = "torch",
+    device: str = "auto",
+    precision: Precision = "float32",
+) -> FaceGenerator:
+    """A generator from a checkpoint, a registry name, or an ONNX file.
+
+    Runtimes other than torch are given an ONNX file that is exported on first use, and kept beside
+    the downloaded weights. Their 8-bit faces differ by one level at most, and that rarely.
+
+    Args:
+        name_or_file: an ONNX file is one by its ending; it is for runtimes other than torch.
+        runtime: "torch", "onnx" (extra `onnx`) or "openvino" (extra `openvino`).
+        device: "auto", "cpu", "cuda", …; OpenVINO runs on the CPU.
+        precision: "float32"; "bfloat16" on CUDA by torch, and by OpenVINO.
+
+    Raises:
+        UserError: no such file or name, it holds something else, the runtime is not installed, or
+            it has no such device or precision.
+    """
+    if runtime not in RUNTIMES:
+        raise UserError(f"runtime={runtime} is not available: choose {either(RUNTIMES)}.")
+    path = resolve(name_or_file)
+    is_onnx = path.suffix.lower() == ".onnx"
+    if runtime == "torch":
+        if is_onnx:
+            raise UserError(f"{path} is an ONNX file: take runtime=onnx or runtime=openvino.")
+        return FaceGenerator(load_generator(path), device, precision)
+    return FaceGenerator(ExportedGenerator(path, runtime, device, precision))
+
+
+class ExportedGenerator:
+    """A generator run from an ONNX file: a `Network`, loaded when it is first called.
+
+    Args:
+        path: the ONNX file, or the checkpoint to export.
+        runtime, device, precision: as for `build_generator`.
+        lower_half: give only what `FoldedGenerator.lower_half` does.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        runtime: Runtime,
+        device: str,
+        precision: Precision,
+        *,
+        lower_half: bool = False,
+    ) -> None:
+        onnx_package()
+        self._open = (
+            _onnxruntime(device, precision) if runtime == "onnx" else _openvino(device, precision)
+        )
+        self._arguments = (path, runtime, device, precision)
+        self._is_onnx = path.suffix.lower() == ".onnx"
+        self._lower_half = lower_half
+        self._lock = Lock()
+        self._run: Run | None = None
+        self.config = onnx_config(path) if self._is_onnx else load_generator(path).config
+
+    def lower_half(self) -> ExportedGenerator:
+        """One for the lower half; a given ONNX file goes on giving all of what it gives."""
+        return self if self._is_onnx else ExportedGenerator(*self._arguments, lower_half=True)
+
+    def __call__(self, audio: Tensor, face: Tensor) -> Tensor:
+        """As `FoldedGenerator.forward`, with as many faces as windows, on the CPU."""
+        with self._lock:  # only until it is there: calls themselves go side by side
+            if self._run is None:
+                path = self._arguments[0]
+                self._run = self._open(path if self._is_onnx else exported(path, self._lower_half))
+        frames = self._run(audio.contiguous().numpy(), face.contiguous().numpy())
+        return torch.from_numpy(frames)
+
+
+def exported(checkpoint: Path, lower_half: bool) -> Path:
+    """The checkpoint's ONNX file in the cache, written there if it is not yet."""
+    rows = "lower" if lower_half else "whole"
+    name = f"{checkpoint.stem}-{sha256(checkpoint)[:16]}-{rows}-{__version__}.onnx"
+    path = weights.cache_folder() / "onnx" / name
+    if not path.is_file():
+        export_onnx(checkpoint, path, "generator", lower_half=lower_half)
+    return path
+
+
+def _onnxruntime(device: str, precision: Precision) -> Callable[[Path], Run]:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UserError(
+            "runtime=onnx needs a package that is not installed: pip install 'w2l[onnx]'."
+        ) from error
+    if precision != "float32":
+        raise UserError(f"runtime=onnx has no precision={precision}: take precision=float32.")
+    providers = ["CPUExecutionProvider"]
+    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device.startswith("cuda") and not has_cuda:
+        raise UserError(
+            f"device={device} needs the package onnxruntime-gpu in place of onnxruntime: install "
+            "it, or take device=cpu."
+        )
+    if has_cuda and device != "cpu":
+        providers.insert(0, "CUDAExecutionProvider")
+
+    def load(path: Path) -> Run:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(path, options, providers=providers)
+
+        def run(audio: np.ndarray, face: np.ndarray) -> np.ndarray:
+            frames: np.ndarray = session.run(None, {"audio": audio, "face": face})[0]
+            return frames
+
+        return run
+
+    return load
+
+
+def _openvino(device: str, precision: Precision) -> Callable[[Path], Run]:
+    try:
+        import openvino
+    except ImportError as error:
+        raise UserError(
+            "runtime=openvino needs a package that is not installed: pip install 'w2l[openvino]'."
+        ) from error
+    if device not in {"auto", "cpu"}:
+        raise UserError(f"device={device}: runtime=openvino runs on the CPU, take device=cpu.")
+
+    def load(path: Path) -> Run:
+        core = openvino.Core()
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32" if precision == "float32" else "bf16",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        }
+        compiled = core.compile_model(core.read_model(path), "CPU", settings)
+
+        def run(audio: np.ndarray, face: np.ndarray) -> np.ndarray:
+            # A request for each call, since one serves one thread only.
+            request = compiled.create_infer_request()
+            request.infer({"audio": audio, "face": face})
+            return np.array(request.get_output_tensor(0).data)
+
+        return run
+
+    return load

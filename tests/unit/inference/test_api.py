@@ -1,0 +1,202 @@
+"""`LipSync` for other programs: files or arrays, one object for all threads."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+import w2l
+from tests.writing import save_network, write_wav
+from w2l.errors import UserError
+from w2l.inference import OutputOptions, SyncOptions, SyncResult
+from w2l.inference.inputs import opened
+from w2l.models import Generator
+from w2l.video import VideoReader
+
+ROOT = Path(__file__).resolve().parents[3]
+BOX = np.array([10, 8, 70, 78])
+WIDTH, HEIGHT = 80, 88
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    network = Generator(width=0.0625, image_size=48)
+    torch.nn.init.normal_(network.output_block[1].weight)
+    return save_network(network, "generator", tmp_path_factory.mktemp("api") / "g.ckpt")
+
+
+@pytest.fixture(scope="module")
+def lipsync(checkpoint) -> w2l.LipSync:
+    return w2l.LipSync.from_pretrained(checkpoint, device="cpu", detector=None)
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch) -> Path:
+    """Where temporary files go."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def pictures(n: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (n, HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+
+def sound(seconds: float, rate: int = 16000, seed: int = 0) -> np.ndarray:
+    n = round(seconds * rate)
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, n).astype(np.float32)
+
+
+def astronaut(size: int) -> np.ndarray:
+    """A photo with a face."""
+    return cv2.resize(skimage.data.astronaut()[:256, 96:352, ::-1], (size, size))
+
+
+def fixed(**settings) -> SyncOptions:
+    return SyncOptions(box=BOX, batch_size=4, output=OutputOptions(codec="ffv1"), **settings)
+
+
+def test_a_file_holds_the_frames_that_the_iterator_gives(lipsync, tmp_path) -> None:
+    given = pictures(6)
+    result = lipsync.sync(
+        given, sound(0.4), tmp_path / "out.mkv", options=fixed(), fps=25, sample_rate=16000
+    )
+    assert result == SyncResult(tmp_path / "out.mkv", Fraction(25), 10, ())
+    assert (result.n_synced, result.n_passed) == (10, 0)
+    frames = list(lipsync.frames(given, sound(0.4), options=fixed(), sample_rate=16000))
+    written = list(VideoReader(tmp_path / "out.mkv").read(0, 99))
+    np.testing.assert_array_equal(frames, written)
+    order = [0, 1, 2, 3, 4, 5, 4, 3, 2, 1]
+    middle = (BOX[1] + BOX[3] + 1) // 2
+    np.testing.assert_array_equal(np.array(frames)[:, :middle], given[order][:, :middle])
+    mouths = np.array(frames)[:, middle : BOX[3], BOX[0] : BOX[2]].astype(int)
+    assert np.abs(mouths - given[order][:, middle : BOX[3], BOX[0] : BOX[2]]).mean() > 5
+
+
+def test_arrays_files_and_iterators_are_the_same_face(lipsync, tmp_path, temporary) -> None:
+    given = pictures(3)
+    for i, picture in enumerate(given):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), picture)
+    write_wav(tmp_path / "speech.wav", sound(0.2))
+    heard = {"audio": tmp_path / "speech.wav", "options": fixed()}
+    film = list(lipsync.frames(given, **heard))
+    np.testing.assert_array_equal(film, list(lipsync.frames(list(given), **heard)))
+    np.testing.assert_array_equal(film, list(lipsync.frames(iter(given), **heard)))
+    photo = list(lipsync.frames(given[0], **heard))
+    np.testing.assert_array_equal(photo, list(lipsync.frames(tmp_path / "0.png", **heard)))
+    assert len(film) == len(photo) == 5
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_sound_of_any_rate_and_shape(rate, tmp_path, temporary) -> None:
+    t = np.arange(rate // 2) / rate
+    mono = (0.5 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
+    for samples in (mono, np.stack([mono, mono], axis=1), (mono * 32767).astype(np.int16)):
+        with opened(pictures(1)[0], samples, Fraction(25), rate) as (_, voice):
+            assert len(voice.waveform) == 8000
+            expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)
+            assert np.abs(voice.waveform - expected)[200:-200].max() < 0.01
+            assert voice.track.sample_rate == rate
+            assert list(temporary.iterdir())
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_sound_of_an_array_is_written_without_loss(lipsync, tmp_path) -> None:
+    samples = sound(0.2)
+    lipsync.sync(pictures(1)[0], samples, tmp_path / "o.mkv", options=fixed(), sample_rate=16000)
+    with opened(pictures(1)[0], tmp_path / "o.mkv", Fraction(25), None) as (_, voice):
+        np.testing.assert_array_equal(voice.waveform, samples)
+
+
+def test_closing_early_cleans_up(lipsync, temporary) -> None:
+    frames = lipsync.frames(iter(pictures(8)), sound(2.0), options=fixed(), sample_rate=16000)
+    assert list(temporary.iterdir()) == []  # nothing before the first picture
+    next(frames)
+    assert len(list(temporary.iterdir())) == 2
+    frames.close()
+    assert list(temporary.iterdir()) == []
+
+
+def test_four_threads_make_what_one_makes(checkpoint, tmp_path) -> None:
+    """With the embedded detector, on a photo with a face."""
+    lipsync = w2l.LipSync.from_pretrained(checkpoint, device="cpu")
+    photos = [astronaut(128) // (4 + seed) * 4 for seed in range(4)]
+    heard = {"audio": sound(0.2), "sample_rate": 16000}
+
+    def frames(seed: int) -> list[np.ndarray]:
+        if seed % 2:
+            return list(lipsync.frames(photos[seed], **heard))
+        path = tmp_path / f"{seed}.mkv"
+        options = SyncOptions(output=OutputOptions(codec="ffv1"))
+        result = lipsync.sync(photos[seed], outfile=path, options=options, **heard)
+        assert result.n_synced == 5
+        return list(VideoReader(path).read(0, 9))
+
+    serial = [frames(seed) for seed in range(4)]
+    assert len({np.array(each).tobytes() for each in serial}) == 4
+    with ThreadPoolExecutor(4) as pool:
+        for alone, together in zip(serial, pool.map(frames, range(4)), strict=True):
+            np.testing.assert_array_equal(alone, together)
+
+
+@pytest.mark.parametrize(
+    ("face", "audio", "settings", "words"),
+    [
+        (pictures(1)[0].astype(np.float32), sound(0.2), {}, "uint8"),
+        (pictures(1)[0, :, :, :1], sound(0.2), {}, "uint8"),
+        ([], sound(0.2), {}, "none"),
+        (iter([]), sound(0.2), {}, "none"),
+        ([pictures(1)[0], pictures(1)[0, 1:]], sound(0.2), {}, "one size"),
+        (iter([pictures(1)[0], pictures(1)[0, 1:]]), sound(0.2), {}, "number 1"),
+        (pictures(1)[0], sound(0.2), {"sample_rate": None}, "sample_rate="),
+        (pictures(1)[0], sound(0.2).astype(np.float64), {}, "float64"),
+        (pictures(1)[0], sound(0.02), {}, "too short"),
+        ("nobody.mp4", sound(0.2), {}, "nobody.mp4"),
+        (pictures(1)[0], "silence.wav", {}, "silence.wav"),
+        (pictures(1)[0], sound(0.2), {"options": SyncOptions()}, "no detector"),
+    ],
+)
+def test_bad_input_is_one_sentence(lipsync, face, audio, settings, words, temporary) -> None:
+    settings = {"options": fixed(), "sample_rate": 16000, **settings}
+    with pytest.raises(UserError, match=words):
+        next(lipsync.frames(face, audio, **settings))
+    assert list(temporary.iterdir()) == []
+
+
+def test_frames_that_are_passed_on_are_told_with_the_reason(checkpoint, tmp_path) -> None:
+    lipsync = w2l.LipSync.from_pretrained(checkpoint, device="cpu")
+    face = astronaut(128)
+    frames = [face] * 10 + [np.zeros_like(face)] * 15
+    result = lipsync.sync(frames, sound(1.0), tmp_path / "out.mp4", sample_rate=16000)
+    assert (result.n_frames, result.n_synced, result.n_passed) == (25, 10, 15)
+    (stretch,) = result.untouched
+    assert (stretch.start, stretch.stop, stretch.reason) == (10, 25, "no face found")
+
+
+def test_the_examples_of_the_docs_run(checkpoint, tmp_path, monkeypatch, capsys) -> None:
+    cv2.imwrite(str(tmp_path / "person.png"), astronaut(320))
+    write_wav(tmp_path / "speech.wav", sound(0.2))
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "library.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 5
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(block.replace('"wav2lip_gan"', repr(str(checkpoint))), names)
+    said = capsys.readouterr().out
+    assert "5 of 5 frames synced, at 25 frames/s" in said
+    assert "nobody.mp4" in said
+    assert (tmp_path / "out.mkv").is_file()
