@@ -4,10 +4,12 @@ from w2l.models.discriminator import QualityDiscriminator
 from w2l.models.expert import Expert
 from w2l.models.generator import Generator, masked_and_reference
 from w2l.models.lpips import Lpips
+from w2l.models.syncnet_folded import FoldedSyncNet
 from w2l.models.syncnet_v2 import SyncNetV2
 
 __all__ = [
     "Expert",
+    "FoldedSyncNet",
     "Generator",
     "Lpips",
     "QualityDiscriminator",

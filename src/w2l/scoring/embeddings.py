@@ -18,7 +18,7 @@ from torch import Tensor
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.mel import log_mel
 from w2l.audio.mfcc import mfcc
-from w2l.models import Expert, SyncNetV2
+from w2l.models import Expert, FoldedSyncNet, SyncNetV2
 from w2l.windows import FPS, WINDOW_FRAMES, last_fitting, mel_window
 
 LIP_SIZE = 224  # px, side of SyncNet's picture
@@ -43,7 +43,10 @@ def runs(frames: Iterable[T], windows: int) -> Iterator[list[T]]:
 
 
 def lip_embeddings(
-    syncnet: SyncNetV2, frames: Iterable[np.ndarray], n_samples: int, batch_size: int
+    syncnet: SyncNetV2 | FoldedSyncNet,
+    frames: Iterable[np.ndarray],
+    n_samples: int,
+    batch_size: int,
 ) -> Tensor:
     """SyncNet's embeddings of the lips.
 
@@ -74,7 +77,7 @@ def _lip_picture(frame: np.ndarray) -> np.ndarray:
 
 
 def sound_embeddings(
-    syncnet: SyncNetV2, waveform: np.ndarray, n_windows: int, batch_size: int
+    syncnet: SyncNetV2 | FoldedSyncNet, waveform: np.ndarray, n_windows: int, batch_size: int
 ) -> Tensor:
     """SyncNet's embeddings of the sound.
 

@@ -76,8 +76,9 @@ class SyncScorer:
     """Scores clips; frames are streamed, so their length does not matter.
 
     Args:
-        syncnet: SyncNet v2, for `lse`; put into evaluation mode and moved to the device.
-        expert: a lip-sync expert, for `cosine`; likewise.
+        syncnet: SyncNet v2, for `lse`; put into evaluation mode and moved to the device; its
+            weights are taken as they are now.
+        expert: a lip-sync expert, for `cosine`; put there likewise.
         device: torch device, e.g. "cpu" or "cuda".
         batch_size: windows that go through a network at once; does not change the scores.
 
@@ -101,7 +102,7 @@ class SyncScorer:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        self.syncnet = syncnet.eval().to(device) if syncnet else None
+        self.syncnet = syncnet.eval().to(device).folded() if syncnet else None
         self.expert = expert.eval().to(device) if expert else None
         self.batch_size = batch_size
 
