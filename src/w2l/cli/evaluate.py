@@ -22,6 +22,7 @@ from w2l.checkpoints import (
     read,
     resolve,
 )
+from w2l.cli.evaluate_speaker import calibration_command, speaker_search, speaker_table
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
@@ -53,6 +54,10 @@ def evaluate_command(cfg: DictConfig) -> None:
         raise UserError(f"output={output} must name a .json file.")
     check_writable(output)
     evaluator, weights = build_evaluator(settings, console)
+    if settings["calibrate"]:
+        calibration_command(evaluator, videos, output, settings, weights, console)
+        return
+    evaluator.speaker = speaker_search(settings, evaluator.scorer)
     scored = evaluate(evaluator, videos, audio)
     shown = Console(stderr=True)
     clips = list(track(scored, "scoring", total=len(videos), console=shown, transient=True))
@@ -60,7 +65,10 @@ def evaluate_command(cfg: DictConfig) -> None:
         write_plots(clips, output)
     recorded = {
         **asdict(evaluator.protocol),
-        **{key: settings[key] for key in ("audio", "detector", "box", "published")},
+        **{
+            key: settings[key]
+            for key in ("audio", "detector", "box", "published", "voices", "calibration")
+        },
     }
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
     write_json(scores, output)
@@ -205,6 +213,9 @@ def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console
     if any(clip.tracks for clip in clips):
         console.print(score_table(clips, evaluator.protocol.name))
         console.print(summary_line(clips))
+    for clip in clips:
+        if clip.speakers:
+            console.print(speaker_table(clip.speakers, Path(clip.path).name))
     for clip in clips:
         # A lone clip's error is what the command ends with.
         problems = [("failed", clip.error)] if clip.error is not None and len(clips) > 1 else []

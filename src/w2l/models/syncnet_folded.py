@@ -70,7 +70,9 @@ def _folded(layers: nn.Sequential) -> Iterator[nn.Module]:
         if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.Linear):
             pending = layer
         elif isinstance(layer, nn.MaxPool2d | nn.MaxPool3d):
-            yield nn.MaxPool2d(_plane(layer.kernel_size), _plane(layer.stride), _plane(layer.padding))
+            yield nn.MaxPool2d(
+                _plane(layer.kernel_size), _plane(layer.stride), _plane(layer.padding)
+            )
         else:
             yield nn.ReLU(inplace=True)
     if pending is not None:
@@ -99,8 +101,12 @@ def _with_norm(layer: nn.Module, norm: nn.Module) -> nn.Module:
     else:
         if isinstance(layer, nn.Conv3d):
             weight = weight.transpose(1, 2).flatten(1, 2)  # (O, T·C, H, W), frame by frame
-        stride, padding = layer.stride[-2:], layer.padding[-2:]
-        folded = nn.Conv2d(weight.shape[1], len(weight), weight.shape[2:], stride, padding)
-    folded.weight.copy_(weight)
-    folded.bias.copy_(bias)
+        folded = nn.Conv2d(
+            weight.shape[1],
+            len(weight),
+            (weight.shape[2], weight.shape[3]),
+            (layer.stride[-2], layer.stride[-1]),
+            (int(layer.padding[-2]), int(layer.padding[-1])),
+        )
+    folded.load_state_dict({"weight": weight, "bias": bias})
     return folded

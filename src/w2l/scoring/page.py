@@ -13,6 +13,7 @@ import numpy as np
 from w2l.files import atomic_path
 from w2l.html import page, picture
 from w2l.scoring.results import ClipScore, TrackScore
+from w2l.scoring.speaker import speaker_rows
 
 SHOWN = 50  # clips with their curves; the tables have all
 NAMES = {
@@ -47,6 +48,7 @@ def write_page(clips: Sequence[ClipScore], scores: dict[str, Any], output: Path)
         _offsets(scores["statistics"]["offsets"]),
         *_failures(scores["failures"]),
         f"<h2>The clips</h2>{_clips(clips)}",
+        *_speakers(clips),
         *_figures(clips, output.parent),
     ]
     target = output.with_suffix(".html")
@@ -89,6 +91,22 @@ def _clips(clips: Sequence[ClipScore]) -> str:
         for number, track in enumerate(clip.tracks, 1)
     ]  # fmt: skip
     return _table(["clip", "face", *list(NAMES.values())[:6], "offset"], rows)
+
+
+def _speakers(clips: Sequence[ClipScore]) -> Iterator[str]:
+    asked = [(clip.path, clip.speakers) for clip in clips if clip.speakers]
+    if asked:
+        yield (
+            "<h2>Who speaks</h2><p>The expert's similarity at the best offset, in brackets how far "
+            "it stands out from the median over the offsets.</p>"
+        )
+    for path, speakers in asked:
+        header = [path, *(Path(voice).name for voice in speakers.voices), "speaks"]
+        rows = [
+            [f"face {number}, from frame {speakers.starts[number - 1]}", *row]
+            for number, row in enumerate(speaker_rows(speakers), 1)
+        ]
+        yield _table(header, rows)
 
 
 def _figures(clips: Sequence[ClipScore], folder: Path) -> Iterator[str]:
