@@ -11,6 +11,7 @@ from w2l.checkpoints.load import (
     load_discriminator,
     load_expert,
     load_generator,
+    load_inception,
     load_syncnet,
     read,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "load_discriminator",
     "load_expert",
     "load_generator",
+    "load_inception",
     "load_lpips",
     "load_syncnet",
     "newest_expert",

@@ -23,7 +23,7 @@ from w2l.checkpoints.networks import (
     outline,
 )
 from w2l.errors import UserError
-from w2l.models import Expert, Generator, QualityDiscriminator, SyncNetV2
+from w2l.models import Expert, FidInception, Generator, QualityDiscriminator, SyncNetV2
 
 WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod)\.)+")  # DataParallel's and torch.compile's
 ENOUGH_SPEAKERS = 50  # an expert that heard fewer may know persons in place of sync
@@ -113,6 +113,11 @@ def load_discriminator(
 def load_syncnet(path_or_name: str | Path, device: str | torch.device = "cpu") -> SyncNetV2:
     """As `load_generator`, SyncNet v2."""
     return cast(SyncNetV2, _load(path_or_name, "syncnet_v2", device))
+
+
+def load_inception(path_or_name: str | Path, device: str | torch.device = "cpu") -> FidInception:
+    """As `load_generator`, the Inception network of FID."""
+    return cast(FidInception, _load(path_or_name, "fid_inception", device))
 
 
 def _load(path_or_name: str | Path, network: str, device: str | torch.device) -> nn.Module:

@@ -22,6 +22,7 @@ from w2l.checkpoints import (
     read,
     resolve,
 )
+from w2l.cli.evaluate_pictures import compare_pictures
 from w2l.cli.evaluate_speaker import calibration_command, speaker_search, speaker_table
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
@@ -32,6 +33,7 @@ from w2l.models import Expert, SyncNetV2
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, find_videos, to_json
 from w2l.scoring.page import write_page
 from w2l.scoring.report import plot_clip, score_table, summary_line, write_json
+from w2l.scoring.results import finite
 from w2l.scoring.tables import write_tables
 from w2l.weights import fetch, registry
 
@@ -71,6 +73,11 @@ def evaluate_command(cfg: DictConfig) -> None:
         },
     }
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
+    if settings["reference"] is not None:
+        device = str(pick_device(settings["device"]))
+        detector = evaluator.detector or choose_detector(settings, device)
+        compared = compare_pictures(settings, videos, detector, device, console)
+        scores["pictures"] = finite(compared)
     write_json(scores, output)
     write_tables(clips, output)
     if settings["report"]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from w2l.errors import UserError
 from w2l.scoring import Evaluator, Speakers, SyncScorer
 from w2l.scoring.calibration import calibrate, load_calibration, plot_calibration
-from w2l.scoring.report import write_json
+from w2l.scoring.report import voice_names, write_json
 from w2l.scoring.speaker import speaker_rows
 from w2l.scoring.voices import OWN, SpeakerSearch
 
@@ -79,12 +79,13 @@ def calibration_command(
 
 
 def speaker_table(speakers: Speakers, name: str) -> Table:
-    """A row per face, a column per voice: similarity, confidence and offset."""
+    """A row per face, a column per voice: similarity at the best offset."""
     table = Table(title=f"Who speaks in {name}", box=SIMPLE_HEAD)
     table.add_column("face")
-    for voice in speakers.voices:
-        table.add_column(Path(voice).name, justify="right")
+    names = voice_names(speakers)
+    for voice in names:
+        table.add_column(voice, justify="right", overflow="fold")
     table.add_column("speaks")
-    for number, row in enumerate(speaker_rows(speakers), 1):
+    for number, row in enumerate(speaker_rows(speakers, names), 1):
         table.add_row(f"{number}, from frame {speakers.starts[number - 1]}", *row)
     return table

@@ -164,7 +164,7 @@ def to_json(
         weights: file and hash of each network, of an expert also how many speakers it heard.
     """
     n_failed = sum(clip.error is not None for clip in clips)
-    return _finite(
+    return finite(
         {
             "protocol": protocol,
             "settings": settings,
@@ -202,10 +202,10 @@ def _rounded(values: Iterable[float]) -> list[float]:
     return [round(value, 5) for value in values]
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """`value` with None for NaN and infinity, which JSON lacks."""
     if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
+        return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return [finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -181,20 +180,17 @@ def who_speaks(
     )
 
 
-def speaker_rows(speakers: Speakers) -> list[list[str]]:
-    """Per face a cell for each voice, and the voice that it was given."""
+def speaker_rows(speakers: Speakers, names: Sequence[str]) -> list[list[str]]:
+    """Per face a cell for each voice, and which of `names` it was given."""
     rows = []
     for face, (pairs, assigned) in enumerate(zip(speakers.pairs, speakers.voice_of, strict=True)):
-        cells = []
-        for voice, found in enumerate(pairs):
-            if found.offset is None:
-                cells.append("–")
-                continue
-            belongs = speakers.belongs(face, voice)
-            mark = "" if belongs is None else " yes" if belongs else " no"
-            cells.append(
-                f"{found.similarity:.3f} (+{found.confidence:.3f}) at {found.offset:+d}{mark}"
-            )
-        name = "–" if assigned is None else Path(speakers.voices[assigned]).name
-        rows.append([*cells, name])
+        cells = [_cell(found, speakers.belongs(face, voice)) for voice, found in enumerate(pairs)]
+        rows.append([*cells, "–" if assigned is None else names[assigned]])
     return rows
+
+
+def _cell(found: Pair, belongs: bool | None) -> str:
+    if found.offset is None:
+        return "–"
+    decision = "" if belongs is None else " yes" if belongs else " no"
+    return f"{found.similarity:.3f} at {found.offset:+d}{decision}"
