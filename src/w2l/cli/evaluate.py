@@ -22,7 +22,7 @@ from w2l.checkpoints import (
     read,
     resolve,
 )
-from w2l.cli.evaluate_pictures import compare_pictures
+from w2l.cli.evaluate_pictures import compare_pictures, wanted_pairs
 from w2l.cli.evaluate_speaker import calibration_command, speaker_search, speaker_table
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
@@ -48,6 +48,7 @@ def evaluate_command(cfg: DictConfig) -> None:
     console = Console(highlight=False)
     check_values(settings)
     videos = find_videos(settings["video"])
+    pairs = wanted_pairs(settings, videos)
     audio = None if settings["audio"] is None else Path(str(settings["audio"])).expanduser()
     if audio is not None and not audio.is_file():
         raise UserError(f"audio={audio} is not a file: check the path.")
@@ -73,10 +74,10 @@ def evaluate_command(cfg: DictConfig) -> None:
         },
     }
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
-    if settings["reference"] is not None:
+    if pairs:
         device = str(pick_device(settings["device"]))
         detector = evaluator.detector or choose_detector(settings, device)
-        compared = compare_pictures(settings, videos, detector, device, console)
+        compared = compare_pictures(settings, pairs, detector, device, console)
         scores["pictures"] = finite(compared)
     write_json(scores, output)
     write_tables(clips, output)

@@ -29,8 +29,22 @@ from w2l.scoring.report import short_names
 from w2l.weights import registry
 
 
+def wanted_pairs(settings: dict[str, Any], videos: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Videos and references that are to be compared, before anything is computed.
+
+    Raises:
+        UserError: a reference is missing, or `metrics=` or `setting=` is wrong.
+    """
+    if settings["reference"] is None:
+        if settings["metrics"] is not None:
+            raise UserError("metrics= compares with a reference: give reference=FILE or FOLDER.")
+        return []
+    chosen(settings)
+    return list(references(videos, Path(str(settings["reference"])).expanduser()))
+
+
 def compare_pictures(
-    settings: dict[str, Any], videos: Sequence[Path], detector: FaceDetector, device: str,
+    settings: dict[str, Any], pairs: Sequence[tuple[Path, Path]], detector: FaceDetector, device: str,
     console: Console,
 ) -> dict[str, Any]:  # fmt: skip
     """The field `pictures` of scores.json; shows it as a table.
@@ -39,7 +53,6 @@ def compare_pictures(
         UserError: a metric, file or setting is wrong, or no pair can be scored.
     """
     metrics = chosen(settings)
-    pairs = list(references(videos, Path(str(settings["reference"])).expanduser()))
     frechet, published, inception = None, False, None
     if "fid" in metrics:
         inception = resolve(str(settings["inception"]))
@@ -131,7 +144,8 @@ def show(
         few = "" if of_set["enough_pictures"] else "; too few pictures for a stable number"
         console.print(
             f"{title}: {of_set[name]:.3f}; real against real "
-            f"{of_set[f'{name}_real_against_real']:.3f} ({of_set['n_generated']} generated, {of_set['n_real']} real{few})",
+            f"{of_set[f'{name}_real_against_real']:.3f} "
+            f"({of_set['n_generated']} generated, {of_set['n_real']} real{few})",
             soft_wrap=True,
         )
     console.print(f"Protocol: {PROTOCOL}", soft_wrap=True, markup=False)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 # Keys whose value is a path, an address, a registry name or text for people, in any command.
 PATH_KEYS = frozenset(
     {
-        "audio", "checkpoint", "clips", "data.cache_dir", "data.root", "data_root",
-        "detector_weights", "expert", "face", "home", "init_from", "judge", "label", "out",
-        "outfile", "output", "pairs", "resume", "syncnet", "video",
+        "audio", "calibration", "checkpoint", "clips", "data.cache_dir", "data.root", "data_root",
+        "detector_weights", "expert", "face", "home", "inception", "init_from", "judge", "label",
+        "out", "outfile", "output", "pairs", "reference", "resume", "syncnet", "video",
     }
 )  # fmt: skip
 

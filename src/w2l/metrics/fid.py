@@ -47,6 +47,6 @@ class FrechetDistance:
 
 def _value(metric: FrechetInceptionDistance) -> float:
     counts = (metric.real_features_num_samples, metric.fake_features_num_samples)
-    if min(int(count) for count in counts) < 2:  # type: ignore[arg-type]
+    if min(int(count) for count in counts) < 2:
         return float("nan")
     return float(metric.compute())
