@@ -38,13 +38,7 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
     cv2.setNumThreads(1)
     settings = cfg.evaluation
     with TemporaryDirectory() as folder, threadpool_limits(1):
-        videos = (
-            find_videos(settings.video)
-            if settings.video is not None
-            else write_face_videos(
-                Path(folder), clips=1, frames=settings.frames, size=SIZE, seed=cfg.seed
-            )
-        )
+        videos = made_or_named(settings, Path(folder), cfg.seed)
         syncnet = network(settings.syncnet, videos, cfg.seed)
         scorer = SyncScorer(syncnet)
         clips = {}
@@ -64,6 +58,13 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
         "largest_change_of_lse_d": max(clip["change_of_lse_d"] for clip in clips.values()),
         "clips": clips,
     }
+
+
+def made_or_named(settings: DictConfig, folder: Path, seed: int) -> list[Path]:
+    """The videos that `video=` names, or one that is made."""
+    if settings.video is not None:
+        return find_videos(settings.video)
+    return write_face_videos(folder, clips=1, frames=settings.frames, size=SIZE, seed=seed)
 
 
 def network(file: str | None, videos: list[Path], seed: int) -> SyncNetV2:

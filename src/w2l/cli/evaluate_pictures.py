@@ -44,8 +44,8 @@ def wanted_pairs(settings: dict[str, Any], videos: Sequence[Path]) -> list[tuple
 
 
 def compare_pictures(
-    settings: dict[str, Any], pairs: Sequence[tuple[Path, Path]], detector: FaceDetector, device: str,
-    console: Console,
+    settings: dict[str, Any], pairs: Sequence[tuple[Path, Path]], detector: FaceDetector,
+    device: str, console: Console,
 ) -> dict[str, Any]:  # fmt: skip
     """The field `pictures` of scores.json; shows it as a table.
 
