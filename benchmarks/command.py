@@ -20,6 +20,8 @@ BENCHMARKS = {
     "training": "benchmarks.training",
     "sizes": "benchmarks.sizes",
     "recipes": "benchmarks.recipes",
+    "evaluation": "benchmarks.evaluation",
+    "deviations": "benchmarks.deviations",
 }
 
 

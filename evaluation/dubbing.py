@@ -21,8 +21,8 @@ from w2l.inference.geometry import Geometry
 from w2l.inference.plan import FaceOptions
 from w2l.metrics import cosine_by_offset
 from w2l.models import Expert
+from w2l.scoring.crops import face_crop
 from w2l.scoring.embeddings import expert_embeddings
-from w2l.scoring.evaluator import face_crop
 from w2l.video import VideoReader
 from w2l.windows import FPS
 

@@ -18,7 +18,7 @@ from w2l.audio.waveform import load_audio
 from w2l.checkpoints import load_syncnet
 from w2l.cli.evaluate import main
 from w2l.errors import UserError
-from w2l.models import Expert, Generator
+from w2l.models import Expert, FidInception, Generator
 from w2l.scoring import SyncScorer
 from w2l.video import AudioTrack, VideoReader, VideoWriter
 
@@ -245,3 +245,66 @@ def test_bad_input_is_one_sentence(settings, message, clips, networks, evaluate,
     assert message in error
     assert "Traceback" not in error
     assert len([line for line in error.splitlines() if line.strip()]) == 1
+
+
+def test_pictures_beside_a_reference(clips, evaluate, tmp_path, capsys):
+    """A video beside itself: nothing differs; random weights give no FID."""
+    torch.manual_seed(0)
+    weights = tmp_path / "inception.pth"
+    torch.save(FidInception().state_dict(), weights)
+    good = clips / "good #1.mp4"
+    given = {"video": good, "reference": good, "report": "true", "plots": "false"}
+    got = evaluate(**given, metrics="[psnr,ssim,mouth,fid,flicker]", inception=weights)["pictures"]
+    assert got["setting"] == "reconstruction"
+    assert got["mean"]["ssim"] == pytest.approx(1)
+    assert got["mean"]["psnr"] is None  # infinite
+    assert got["mean"]["mouth"] == 0
+    assert got["mean"]["flicker"] > 0
+    assert "fid" not in got
+    assert got["frechet_distance_stand_in"] == pytest.approx(0, abs=1e-3)
+    assert (got["n_generated"], got["enough_pictures"]) == (6, False)
+    out = capsys.readouterr().out
+    assert "no FID" in out
+    assert got["protocol"] in out.replace("\n", " ")
+    assert got["protocol"].split(";")[0] in Path("outputs/evaluate/scores.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"setting": "cross", "metrics": "[psnr]"}, "no target"),
+        ({"metrics": "[fid]"}, "needs its weights"),
+        ({"metrics": "[beauty]"}, "metrics=beauty is not known"),
+        ({"setting": "odd"}, "setting=odd is not known"),
+    ],
+)
+def test_pictures_that_cannot_be_compared(clips, evaluate, capsys, settings, part):
+    good = clips / "good #1.mp4"
+    with pytest.raises(SystemExit):
+        evaluate(video=good, reference=good, plots="false", report="false", **settings)
+    assert part in capsys.readouterr().err
+
+
+def test_who_speaks(clips, evaluate, tmp_path, capsys):
+    """The one face of a clip is given the one voice; decided only where there is a threshold."""
+    good = clips / "good #1.mp4"
+    file = tmp_path / "c.json"
+    file.write_text('{"score": "similarity", "threshold": 2}')
+    got = evaluate(video=good, voices="own", calibration=file, plots="false")["clips"][0]
+    (face,) = got["speakers"]["faces"]
+    assert (face["face"], face["speaks"], face["belongs"]) == (1, "own", [False])
+    assert len(face["similarity"]) == len(got["speakers"]["voices"]) == 1
+    assert "Who speaks" in capsys.readouterr().out
+    file.write_text("[]")
+    with pytest.raises(SystemExit):
+        evaluate(video=good, voices="own", calibration=file)
+    assert "is not a calibration" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        evaluate(video=good, voices="[gone.wav]")
+    assert "voices=gone.wav is not a file" in capsys.readouterr().err
+
+
+def test_calibration(clips, evaluate, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        evaluate(video=clips, calibrate="true")
+    assert "at least two clips" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from w2l.checkpoints.load import (
     load_discriminator,
     load_expert,
     load_generator,
+    load_inception,
     load_syncnet,
     read,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "load_discriminator",
     "load_expert",
     "load_generator",
+    "load_inception",
     "load_lpips",
     "load_syncnet",
     "newest_expert",

@@ -23,7 +23,14 @@ from w2l.checkpoints.networks import (
     outline,
 )
 from w2l.errors import UserError
-from w2l.models import BiSeNet, Expert, Generator, QualityDiscriminator, SyncNetV2
+from w2l.models import (
+    BiSeNet,
+    Expert,
+    FidInception,
+    Generator,
+    QualityDiscriminator,
+    SyncNetV2,
+)
 
 WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod)\.)+")  # DataParallel's and torch.compile's
 ENOUGH_SPEAKERS = 50  # an expert that heard fewer may know persons in place of sync
@@ -118,6 +125,11 @@ def load_syncnet(path_or_name: str | Path, device: str | torch.device = "cpu") -
 def load_bisenet(path_or_name: str | Path, device: str | torch.device = "cpu") -> BiSeNet:
     """As `load_generator`, the face parser."""
     return cast(BiSeNet, _load(path_or_name, "bisenet", device))
+
+
+def load_inception(path_or_name: str | Path, device: str | torch.device = "cpu") -> FidInception:
+    """As `load_generator`, the Inception network of FID."""
+    return cast(FidInception, _load(path_or_name, "fid_inception", device))
 
 
 def _load(path_or_name: str | Path, network: str, device: str | torch.device) -> nn.Module:

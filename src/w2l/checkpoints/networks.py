@@ -8,7 +8,14 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from w2l.models import BiSeNet, Expert, Generator, QualityDiscriminator, SyncNetV2
+from w2l.models import (
+    BiSeNet,
+    Expert,
+    FidInception,
+    Generator,
+    QualityDiscriminator,
+    SyncNetV2,
+)
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -33,6 +40,7 @@ KINDS = {
     "gfpgan": _Kind("GFPGAN", "stylegan_decoder.constant_input.weight"),
     "codeformer": _Kind("CodeFormer", "position_emb"),
     "realesrgan": _Kind("Real-ESRGAN", "body.0.rdb1.conv1.weight"),
+    "fid_inception": _Kind("the Inception network of FID", "Mixed_7c.branch3x3dbl_3b.conv.weight"),
     "bisenet": _Kind("the BiSeNet face parser", "cp.resnet.conv1.weight"),
 }
 BUILDERS: dict[str, Callable[..., nn.Module]] = {
@@ -41,6 +49,7 @@ BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "discriminator": QualityDiscriminator,
     "syncnet_v2": SyncNetV2,
     "bisenet": BiSeNet,
+    "fid_inception": FidInception,
 }
 TRAINED = ("generator", "expert", "discriminator")
 """The networks that we train: built from a width and an image size, and part of our files."""

@@ -22,6 +22,8 @@ from w2l.checkpoints import (
     read,
     resolve,
 )
+from w2l.cli.evaluate_pictures import compare_pictures, wanted_pairs
+from w2l.cli.evaluate_speaker import calibration_command, speaker_search, speaker_table
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
@@ -31,6 +33,7 @@ from w2l.models import Expert, SyncNetV2
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, find_videos, to_json
 from w2l.scoring.page import write_page
 from w2l.scoring.report import plot_clip, score_table, summary_line, write_json
+from w2l.scoring.results import finite
 from w2l.scoring.tables import write_tables
 from w2l.weights import fetch, registry
 
@@ -45,6 +48,7 @@ def evaluate_command(cfg: DictConfig) -> None:
     console = Console(highlight=False)
     check_values(settings)
     videos = find_videos(settings["video"])
+    pairs = wanted_pairs(settings, videos)
     audio = None if settings["audio"] is None else Path(str(settings["audio"])).expanduser()
     if audio is not None and not audio.is_file():
         raise UserError(f"audio={audio} is not a file: check the path.")
@@ -53,6 +57,10 @@ def evaluate_command(cfg: DictConfig) -> None:
         raise UserError(f"output={output} must name a .json file.")
     check_writable(output)
     evaluator, weights = build_evaluator(settings, console)
+    if settings["calibrate"]:
+        calibration_command(evaluator, videos, output, settings, weights, console)
+        return
+    evaluator.speaker = speaker_search(settings, evaluator.scorer)
     scored = evaluate(evaluator, videos, audio)
     shown = Console(stderr=True)
     clips = list(track(scored, "scoring", total=len(videos), console=shown, transient=True))
@@ -60,9 +68,17 @@ def evaluate_command(cfg: DictConfig) -> None:
         write_plots(clips, output)
     recorded = {
         **asdict(evaluator.protocol),
-        **{key: settings[key] for key in ("audio", "detector", "box", "published")},
+        **{
+            key: settings[key]
+            for key in ("audio", "detector", "box", "published", "voices", "calibration")
+        },
     }
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
+    if pairs:
+        device = str(pick_device(settings["device"]))
+        detector = evaluator.detector or choose_detector(settings, device)
+        compared = compare_pictures(settings, pairs, detector, device, console)
+        scores["pictures"] = finite(compared)
     write_json(scores, output)
     write_tables(clips, output)
     if settings["report"]:
@@ -205,6 +221,9 @@ def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console
     if any(clip.tracks for clip in clips):
         console.print(score_table(clips, evaluator.protocol.name))
         console.print(summary_line(clips))
+    for clip in clips:
+        if clip.speakers:
+            console.print(speaker_table(clip.speakers, Path(clip.path).name))
     for clip in clips:
         # A lone clip's error is what the command ends with.
         problems = [("failed", clip.error)] if clip.error is not None and len(clips) > 1 else []

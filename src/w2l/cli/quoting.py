@@ -12,10 +12,10 @@ from collections.abc import Sequence
 # Keys whose value is a path, an address, a registry name or text for people, in any command.
 PATH_KEYS = frozenset(
     {
-        "audio", "batch", "checkpoint", "clips", "data.cache_dir", "data.root", "data_root",
-        "detector_weights", "expert", "face", "home", "init_from", "judge", "label", "out",
-        "outfile", "output", "pairs", "parser", "people", "person", "restorer", "resume", "syncnet",
-        "video", "voice",
+        "audio", "batch", "calibration", "checkpoint", "clips", "data.cache_dir", "data.root",
+        "data_root", "detector_weights", "expert", "face", "home", "inception", "init_from",
+        "judge", "label", "out", "outfile", "output", "pairs", "parser", "people", "person",
+        "reference", "restorer", "resume", "syncnet", "video", "voice",
     }
 )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Sync metrics: a functional core, and thin `torchmetrics.Metric` shells around it."""
 
-from w2l.metrics.cosine import CosineSummary, cosine_by_offset, summarize
+from w2l.metrics.cosine import BestOffset, CosineSummary, best_offset, cosine_by_offset, summarize
 from w2l.metrics.lse import (
     LSE,
     VSHIFT,
@@ -11,20 +11,25 @@ from w2l.metrics.lse import (
     pairwise_distances,
     unpadded_lse,
 )
+from w2l.metrics.roc import Roc, roc
 from w2l.metrics.stateful import CosineSimilarity, LipSyncError
 
 __all__ = [
     "LSE",
     "VSHIFT",
+    "BestOffset",
     "CosineSimilarity",
     "CosineSummary",
     "LipSyncError",
+    "Roc",
+    "best_offset",
     "confidence_over_time",
     "cosine_by_offset",
     "implausible",
     "lse",
     "offsets",
     "pairwise_distances",
+    "roc",
     "summarize",
     "unpadded_lse",
 ]

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from w2l.metrics.lse import VSHIFT
+from w2l.metrics.lse import VSHIFT, offsets
 
 
 class CosineSummary(NamedTuple):
@@ -89,3 +89,42 @@ def cosine_by_offset(lips: Tensor, audio: Tensor, vshift: int = VSHIFT) -> Tenso
     padded = F.pad(F.normalize(audio.float(), dim=1), (0, 0, vshift, vshift), value=float("nan"))
     shifts = range(2 * vshift + 1)
     return torch.stack([(lips * padded[s : s + n]).sum(dim=1).nanmean() for s in shifts])
+
+
+class BestOffset(NamedTuple):
+    """Where lips and sound fit best.
+
+    Attributes:
+        offset: in frames, positive where the sound is early.
+        similarity: mean cosine there.
+        confidence: how far it stands out: that similarity minus the median over the offsets.
+    """
+
+    offset: int
+    similarity: float
+    confidence: float
+
+
+def best_offset(by_offset: Tensor, n_windows: int) -> BestOffset:
+    """The highest entry of a `cosine_by_offset`.
+
+    Only offsets at which half of the windows or more overlap compete: a mean of three is mostly
+    luck.
+
+    Args:
+        by_offset: (2·vshift + 1,), NaN where no window overlaps.
+        n_windows: of the clip.
+
+    Raises:
+        ValueError: no offset has a similarity.
+    """
+    shifts = offsets(len(by_offset) // 2)
+    compete = by_offset.isfinite() & (shifts.abs() <= n_windows // 2)
+    if not compete.any():
+        raise ValueError("no offset has a window that both sides have")
+    best = int(by_offset.masked_fill(~compete, -torch.inf).argmax())
+    return BestOffset(
+        offset=int(shifts[best]),
+        similarity=float(by_offset[best]),
+        confidence=float(by_offset[best] - by_offset[compete].median()),
+    )

@@ -59,7 +59,12 @@ class Expert(nn.Module):
         Returns:
             Audio and face embeddings of length 1, each (B, D).
         """
-        return (
-            F.normalize(self.audio_encoder(audio).flatten(1), dim=1),
-            F.normalize(self.face_encoder(face).flatten(1), dim=1),
-        )
+        return self.embed_audio(audio), self.embed_face(face)
+
+    def embed_audio(self, audio: Tensor) -> Tensor:
+        """The sound's half of `forward`."""
+        return F.normalize(self.audio_encoder(audio).flatten(1), dim=1)
+
+    def embed_face(self, face: Tensor) -> Tensor:
+        """The face's half of `forward`."""
+        return F.normalize(self.face_encoder(face).flatten(1), dim=1)

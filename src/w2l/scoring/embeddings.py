@@ -18,7 +18,7 @@ from torch import Tensor
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.mel import log_mel
 from w2l.audio.mfcc import mfcc
-from w2l.models import Expert, SyncNetV2
+from w2l.models import Expert, FoldedSyncNet, SyncNetV2
 from w2l.windows import FPS, WINDOW_FRAMES, last_fitting, mel_window
 
 LIP_SIZE = 224  # px, side of SyncNet's picture
@@ -43,7 +43,10 @@ def runs(frames: Iterable[T], windows: int) -> Iterator[list[T]]:
 
 
 def lip_embeddings(
-    syncnet: SyncNetV2, frames: Iterable[np.ndarray], n_samples: int, batch_size: int
+    syncnet: SyncNetV2 | FoldedSyncNet,
+    frames: Iterable[np.ndarray],
+    n_samples: int,
+    batch_size: int,
 ) -> Tensor:
     """SyncNet's embeddings of the lips.
 
@@ -74,7 +77,7 @@ def _lip_picture(frame: np.ndarray) -> np.ndarray:
 
 
 def sound_embeddings(
-    syncnet: SyncNetV2, waveform: np.ndarray, n_windows: int, batch_size: int
+    syncnet: SyncNetV2 | FoldedSyncNet, waveform: np.ndarray, n_windows: int, batch_size: int
 ) -> Tensor:
     """SyncNet's embeddings of the sound.
 
@@ -128,26 +131,34 @@ def mel_embeddings(
         Faces and sound, float32 (N, D) each, on the CPU. The faces' rows are NaN for windows
         that lack a face in any of their frames.
     """
+    n_heard = last_fitting(mel.shape[1]) + 1
+    faces = face_embeddings(expert, islice(crops, n_heard + WINDOW_FRAMES - 1), batch_size)
+    return faces, voice_embeddings(expert, mel, len(faces), batch_size)
+
+
+def face_embeddings(expert: Expert, crops: Iterable[np.ndarray | None], batch_size: int) -> Tensor:
+    """The faces' half of `mel_embeddings`, of as many crops as there are."""
     device = next(expert.parameters()).device
     size = int(expert.config["image_size"])
-    n_heard = last_fitting(mel.shape[1]) + 1
-    halves = (_lower_half(crop, size) for crop in islice(crops, n_heard + WINDOW_FRAMES - 1))
-    faces, sounds, start = [], [], 0
-    for run in runs(halves, batch_size):
-        n = len(run) - WINDOW_FRAMES + 1
-        mels = np.stack([mel_window(mel, frame) for frame in range(start, start + n)])
+    faces = []
+    for run in runs((_lower_half(crop, size) for crop in crops), batch_size):
         shown = [half if half is not None else np.zeros((size // 2, size, 3), np.uint8)
                  for half in run]  # fmt: skip
-        sound, face = expert(
-            torch.from_numpy(mels)[:, None].to(device), _stack(np.stack(shown)).to(device)
-        )
+        face = expert.embed_face(_stack(np.stack(shown)).to(device))
         missing = torch.tensor([half is None for half in run]).unfold(0, WINDOW_FRAMES, 1).any(1)
         faces.append(face.float().cpu().masked_fill(missing[:, None], torch.nan))
-        sounds.append(sound.float().cpu())
-        start += n
-    if not faces:
-        return torch.zeros(0, 1), torch.zeros(0, 1)
-    return torch.cat(faces), torch.cat(sounds)
+    return torch.cat(faces) if faces else torch.zeros(0, 1)
+
+
+def voice_embeddings(expert: Expert, mel: np.ndarray, n_windows: int, batch_size: int) -> Tensor:
+    """The sound's half of `mel_embeddings`: (n_windows, D), which must fit into the sound."""
+    device = next(expert.parameters()).device
+    sounds = []
+    for start in range(0, n_windows, batch_size):
+        frames = range(start, min(start + batch_size, n_windows))
+        mels = np.stack([mel_window(mel, frame) for frame in frames])
+        sounds.append(expert.embed_audio(torch.from_numpy(mels)[:, None].to(device)).float().cpu())
+    return torch.cat(sounds) if sounds else torch.zeros(0, 1)
 
 
 def _lower_half(crop: np.ndarray | None, size: int) -> np.ndarray | None:

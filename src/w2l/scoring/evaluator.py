@@ -6,9 +6,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
-import cv2
 import numpy as np
 
 from w2l.audio.waveform import load_audio
@@ -17,9 +16,11 @@ from w2l.faces import FaceDetector, Faces
 from w2l.faces.protocol_track import ProtocolTrack, crop_track, detections_of, track_detections
 from w2l.faces.search import detect_video
 from w2l.faces.track import link, select
+from w2l.scoring.crops import Thumbnails, face_crop, track_faces
 from w2l.scoring.embeddings import SAMPLES_PER_FRAME
 from w2l.scoring.results import ClipScore, SkippedTrack, TrackScore
 from w2l.scoring.scorer import SyncScorer
+from w2l.scoring.voices import SpeakerSearch
 from w2l.video import VideoReader, jpeg_frames, jpeg_roundtrip
 from w2l.video.shots import shots_of
 from w2l.windows import FPS
@@ -28,8 +29,6 @@ logger = logging.getLogger(__name__)
 
 Stream = Callable[[], Iterable[np.ndarray]]
 Crops = Callable[[], Iterable[np.ndarray | None]]
-Picture = TypeVar("Picture", np.ndarray, np.ndarray | None)
-THUMBNAILS, THUMBNAIL_HEIGHT = 5, 96  # how many, pixels
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,7 @@ class Evaluator:
         detector: needed for "track" and for the expert.
         lse_reason: why the scorer has no SyncNet, for the record.
         cosine_reason: why it has no expert, for the record.
+        speaker: looks who speaks in each video (track); None: nobody asks.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Evaluator:
         *,
         lse_reason: str | None = None,
         cosine_reason: str | None = None,
+        speaker: SpeakerSearch | None = None,
     ) -> None:
         if detector is None and (protocol.name == "track" or scorer.expert is not None):
             raise ValueError("the track protocol and the expert need a detector")
@@ -90,6 +91,7 @@ class Evaluator:
         self.detector = detector
         self.lse_reason = lse_reason
         self.cosine_reason = cosine_reason
+        self.speaker = speaker
 
     def score(self, video: Path, audio: Path | None = None) -> ClipScore:
         """Score a video against its own sound, or against that of `audio`.
@@ -100,17 +102,17 @@ class Evaluator:
         reader = VideoReader(video, fps=FPS)
         if reader.info.is_image:
             raise UserError(f"{video} is a still picture: lip sync needs a video.")
-        if audio is not None:
-            waveform = load_audio(audio)
-        else:
-            origin: Literal["video", "audio"] = "video" if self.protocol.keep_offset else "audio"
-            waveform = load_audio(video, origin=origin)
+        waveform = self.sound_of(video) if audio is None else load_audio(audio)
         clip = ClipScore(str(video))
         if self.protocol.name == "lrs":
             clip.tracks.append(self._whole_frame(reader, waveform))
         else:
             self._score_tracks(reader, waveform, clip)
         return clip
+
+    def sound_of(self, video: Path) -> np.ndarray:
+        """A video's own sound, from where the protocol lets it begin."""
+        return load_audio(video, origin="video" if self.protocol.keep_offset else "audio")
 
     def _whole_frame(self, reader: VideoReader, waveform: np.ndarray) -> TrackScore:
         """The lrs protocol: SyncNet sees whole frames; the expert still needs the face."""
@@ -129,7 +131,7 @@ class Evaluator:
 
     def _score_tracks(self, reader: VideoReader, waveform: np.ndarray, clip: ClipScore) -> None:
         """The track protocol: SyncNet sees each followed face's crop. Adds to `clip`."""
-        tracks = self._find_tracks(reader)
+        tracks = self.find_tracks(reader)
         for track in tracks:
             start, n = int(track.frames[0]), len(track.frames)
             try:
@@ -140,8 +142,15 @@ class Evaluator:
                 clip.skipped.append(SkippedTrack(start, n, str(error)))
         if not clip.tracks:
             raise UserError(f"None of {len(tracks)} faces could be scored: {clip.skipped[0].error}")
+        if self.speaker is not None:
+            clip.speakers = self.speaker.search(reader, tracks, waveform)
 
-    def _find_tracks(self, reader: VideoReader) -> list[ProtocolTrack]:
+    def find_tracks(self, reader: VideoReader) -> list[ProtocolTrack]:
+        """The faces that the track protocol scores.
+
+        Raises:
+            UserError: there is none.
+        """
         protocol = self.protocol
         detections = detections_of(self._detect(reader), protocol.min_face_score)
         shots = shots_of(reader.info.path, reader.info.width) if protocol.shots else None
@@ -173,7 +182,7 @@ class Evaluator:
             return jpeg_roundtrip(crops, FPS) if self.protocol.jpeg else crops
 
         def faces() -> Iterator[np.ndarray | None]:
-            return map(face_crop, reader.read(start, start + n), track.boxes)
+            return track_faces(reader, track)
 
         return self._score(start, n, pictures, faces, waveform[start * SAMPLES_PER_FRAME :])
 
@@ -187,7 +196,7 @@ class Evaluator:
         """Both networks on one stretch of frames, whose sound is `waveform`."""
         sync = cosine = None
         cosine_reason = self.cosine_reason
-        seen = _Thumbnails(n)
+        seen = Thumbnails(n)
         if self.scorer.syncnet is not None:
             sync = self.scorer.lse(seen.watch(pictures()), waveform)
         if self.scorer.expert is not None:
@@ -199,39 +208,6 @@ class Evaluator:
                     raise
                 cosine_reason = str(error)
         return TrackScore(start, n, sync, self.lse_reason, cosine, cosine_reason, seen.pictures)
-
-
-class _Thumbnails:
-    """Keeps some of the pictures that are scored, evenly over `n` frames."""
-
-    def __init__(self, n: int) -> None:
-        self._wanted = set(np.linspace(0, max(0, n - 2), THUMBNAILS).astype(int).tolist())
-        self.pictures: list[np.ndarray] = []
-
-    def watch(self, stream: Iterable[Picture]) -> Iterator[Picture]:
-        for number, picture in enumerate(stream):
-            if number in self._wanted and picture is not None:
-                width = max(1, round(picture.shape[1] * THUMBNAIL_HEIGHT / picture.shape[0]))
-                size = (width, THUMBNAIL_HEIGHT)
-                self.pictures.append(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
-            yield picture
-
-
-def face_crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray | None:
-    """The face as Wav2Lip crops it with pads 0: the box truncated to pixels and clipped.
-
-    Args:
-        frame: (H, W, 3).
-        box: (4,) float left, top, right, bottom; NaN where there is no face.
-
-    Returns:
-        A view (h, w, 3), or None where nothing of the box is in the frame.
-    """
-    if not np.isfinite(box).all():
-        return None
-    height, width = frame.shape[:2]
-    left, top, right, bottom = np.clip(box, 0, [width, height, width, height]).astype(int)
-    return frame[top:bottom, left:right] if left < right and top < bottom else None
 
 
 def evaluate(

@@ -12,7 +12,9 @@ import numpy as np
 
 from w2l.files import atomic_path
 from w2l.html import page, picture
+from w2l.scoring.report import voice_names
 from w2l.scoring.results import ClipScore, TrackScore
+from w2l.scoring.speaker import speaker_rows
 
 SHOWN = 50  # clips with their curves; the tables have all
 NAMES = {
@@ -47,6 +49,8 @@ def write_page(clips: Sequence[ClipScore], scores: dict[str, Any], output: Path)
         _offsets(scores["statistics"]["offsets"]),
         *_failures(scores["failures"]),
         f"<h2>The clips</h2>{_clips(clips)}",
+        *_speakers(clips),
+        *_pictures(scores.get("pictures")),
         *_figures(clips, output.parent),
     ]
     target = output.with_suffix(".html")
@@ -89,6 +93,39 @@ def _clips(clips: Sequence[ClipScore]) -> str:
         for number, track in enumerate(clip.tracks, 1)
     ]  # fmt: skip
     return _table(["clip", "face", *list(NAMES.values())[:6], "offset"], rows)
+
+
+def _speakers(clips: Sequence[ClipScore]) -> Iterator[str]:
+    asked = [(clip.path, clip.speakers) for clip in clips if clip.speakers]
+    if asked:
+        yield (
+            "<h2>Who speaks</h2><p>The expert's similarity at the best offset, and that offset.</p>"
+        )
+    for path, speakers in asked:
+        names = voice_names(speakers)
+        header = [path, *names, "speaks"]
+        rows = [
+            [f"face {number}, from frame {speakers.starts[number - 1]}", *row]
+            for number, row in enumerate(speaker_rows(speakers, names), 1)
+        ]
+        yield _table(header, rows)
+
+
+def _pictures(compared: dict[str, Any] | None) -> Iterator[str]:
+    if not compared:
+        return
+    names = list(compared["mean"])
+    yield f"<h2>Pictures, {escape(compared['setting'])}</h2>"
+    rows = [
+        [clip["path"], *(_number(clip.get(name)) for name in names), clip.get("error", "")]
+        for clip in compared["clips"]
+    ]
+    mean = ["mean", *(_number(compared["mean"][name]) for name in names), ""]
+    yield _table(["clip", *names, ""], [*rows, mean])
+    for key, value in compared.items():
+        if key.startswith(("fid", "frechet")):
+            yield f"<p>{escape(key)}: {_number(value)}</p>"
+    yield f'<p class="small">{escape(compared["protocol"])}</p>'
 
 
 def _figures(clips: Sequence[ClipScore], folder: Path) -> Iterator[str]:

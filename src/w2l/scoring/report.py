@@ -18,6 +18,8 @@ from rich.table import Table
 from w2l.files import atomic_path
 from w2l.metrics import VSHIFT, offsets
 from w2l.scoring.results import ClipScore, TrackScore, mean_scores
+from w2l.scoring.speaker import Speakers
+from w2l.scoring.voices import OWN
 from w2l.windows import FPS
 
 _SYNCNET_COLUMNS = ("LSE-D ↓\n(at 0)", "LSE-C ↑\n(at 0)", "offset", "cosine ↑\nSyncNet")
@@ -45,7 +47,9 @@ def score_table(clips: Sequence[ClipScore], protocol: str) -> Table:
     table.add_column("clip", footer="mean", overflow="fold")
     for name, footer in zip(("windows", *columns), ("", *means), strict=True):
         table.add_column(name, justify="right", footer=footer, no_wrap=True)
-    for clip, name in zip(clips, map(escape, clip_names(clips)), strict=True):
+    for clip, name in zip(
+        clips, map(escape, short_names([clip.path for clip in clips])), strict=True
+    ):
         if clip.error is not None:
             table.add_row(name, "failed", *["–"] * len(columns))
         for number, track in enumerate(clip.tracks, start=1):
@@ -55,14 +59,19 @@ def score_table(clips: Sequence[ClipScore], protocol: str) -> Table:
     return table
 
 
-def clip_names(clips: Sequence[ClipScore]) -> list[str]:
+def short_names(files: Sequence[str]) -> list[str]:
     """File names, with the folders that tell them apart where two are the same."""
-    paths = [os.path.abspath(clip.path) for clip in clips]
+    paths = [os.path.abspath(file) for file in files]
     names = [os.path.basename(path) for path in paths]
     if len(set(names)) == len(names):
         return names
     common = os.path.commonpath([os.path.dirname(path) for path in paths])
     return [os.path.relpath(path, common) for path in paths]
+
+
+def voice_names(speakers: Speakers) -> list[str]:
+    """Short names of the voices that were compared."""
+    return list(speakers.voices) if speakers.voices == (OWN,) else short_names(speakers.voices)
 
 
 def summary_line(clips: Sequence[ClipScore]) -> str:

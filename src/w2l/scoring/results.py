@@ -15,6 +15,7 @@ import numpy as np
 
 from w2l.metrics import implausible, offsets
 from w2l.scoring.scorer import CosineResult, SyncResult
+from w2l.scoring.speaker import Speakers
 
 SCORES = ("lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0")
 UNPADDED = {"lse_d": "lse_d_unpadded", "lse_c": "lse_c_unpadded", "offset": "offset_unpadded"}
@@ -86,6 +87,7 @@ class ClipScore:
         skipped: faces that could not be scored, beside others that could.
         error: one sentence.
         plot: file name of its plot beside scores.json.
+        speakers: who speaks, where that was asked.
     """
 
     path: str
@@ -93,6 +95,7 @@ class ClipScore:
     skipped: list[SkippedTrack] = field(default_factory=list)
     error: str | None = None
     plot: str | None = None
+    speakers: Speakers | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """One entry of `clips`; a single track's fields stand at this level too."""
@@ -102,7 +105,8 @@ class ClipScore:
         own = tracks[0] if len(tracks) == 1 else {}
         skipped = [asdict(track) for track in self.skipped]
         plot = {"path": self.path, "plot": self.plot}
-        return {**plot, **own, "tracks": tracks, "skipped_tracks": skipped}
+        speakers = {"speakers": self.speakers.to_dict()} if self.speakers else {}
+        return {**plot, **own, "tracks": tracks, "skipped_tracks": skipped, **speakers}
 
 
 def statistics_of(clips: Iterable[ClipScore]) -> dict[str, Any]:
@@ -160,7 +164,7 @@ def to_json(
         weights: file and hash of each network, of an expert also how many speakers it heard.
     """
     n_failed = sum(clip.error is not None for clip in clips)
-    return _finite(
+    return finite(
         {
             "protocol": protocol,
             "settings": settings,
@@ -198,10 +202,10 @@ def _rounded(values: Iterable[float]) -> list[float]:
     return [round(value, 5) for value in values]
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """`value` with None for NaN and infinity, which JSON lacks."""
     if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
+        return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return [finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from w2l.audio.mel import log_mel
 from w2l.errors import UserError
 from w2l.metrics import (
     LSE,
     CosineSummary,
+    best_offset,
     confidence_over_time,
     cosine_by_offset,
     lse,
@@ -24,9 +27,12 @@ from w2l.models import Expert, SyncNetV2
 from w2l.scoring.embeddings import (
     SAMPLES_PER_FRAME,
     expert_embeddings,
+    face_embeddings,
     lip_embeddings,
     sound_embeddings,
+    voice_embeddings,
 )
+from w2l.windows import last_fitting
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,9 @@ class SyncScorer:
     """Scores clips; frames are streamed, so their length does not matter.
 
     Args:
-        syncnet: SyncNet v2, for `lse`; put into evaluation mode and moved to the device.
-        expert: a lip-sync expert, for `cosine`; likewise.
+        syncnet: SyncNet v2, for `lse`; put into evaluation mode and moved to the device; its
+            weights are taken as they are now.
+        expert: a lip-sync expert, for `cosine`; put there likewise.
         device: torch device, e.g. "cpu" or "cuda".
         batch_size: windows that go through a network at once; does not change the scores.
 
@@ -101,7 +108,7 @@ class SyncScorer:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        self.syncnet = syncnet.eval().to(device) if syncnet else None
+        self.syncnet = syncnet.eval().to(device).folded() if syncnet else None
         self.expert = expert.eval().to(device) if expert else None
         self.batch_size = batch_size
 
@@ -149,26 +156,40 @@ class SyncScorer:
             UserError: no window has a face in all its 5 frames, or the clip is too short.
             ValueError: the scorer has no expert.
         """
-        if self.expert is None:
-            raise ValueError("cosine needs a SyncScorer with expert=")
+        expert = self._an_expert()
         if len(waveform) < SAMPLES_PER_FRAME:
             raise _too_short(waveform)
-        faces, sound = expert_embeddings(self.expert, crops, waveform, self.batch_size)
+        faces, sound = expert_embeddings(expert, crops, waveform, self.batch_size)
         if not len(faces):
             raise _too_short(waveform)
         curve = (faces * sound).sum(dim=1)
         if curve.isnan().all():
             raise UserError("No five frames in a row show a face, so the expert has no window.")
         by_offset = cosine_by_offset(faces, sound)
-        compete = by_offset.isfinite() & (offsets().abs() <= len(faces) // 2)
-        best = int(by_offset.masked_fill(~compete, -torch.inf).argmax())
+        best = best_offset(by_offset, len(faces))
         return CosineResult(
             curve.numpy(),
             summarize(curve),
             by_offset.numpy(),
-            offset=int(offsets()[best]),
-            confidence=float(by_offset[best] - by_offset[compete].median()),
+            offset=best.offset,
+            confidence=best.confidence,
         )
+
+    @torch.inference_mode()
+    def embed_face(self, crops: Iterable[np.ndarray | None]) -> Tensor:
+        """The expert's embeddings of a face's windows, (N, D); crops as in `cosine`."""
+        return face_embeddings(self._an_expert(), crops, self.batch_size)
+
+    @torch.inference_mode()
+    def embed_voice(self, waveform: np.ndarray) -> Tensor:
+        """The expert's embeddings of all windows of a sound, (N, D); waveform as in `cosine`."""
+        expert, mel = self._an_expert(), log_mel(waveform)
+        return voice_embeddings(expert, mel, last_fitting(mel.shape[1]) + 1, self.batch_size)
+
+    def _an_expert(self) -> Expert:
+        if self.expert is None:
+            raise ValueError("this needs a SyncScorer with expert=")
+        return self.expert
 
 
 def _too_short(waveform: np.ndarray) -> UserError:

@@ -17,6 +17,9 @@ class OpenSyncNet(SyncNetV2):
         self.device = nn.Parameter(torch.zeros(0))
         self.frames_per_call: list[int] = []
 
+    def folded(self) -> OpenSyncNet:
+        return self
+
     def embed_lips(self, frames: Tensor) -> Tensor:
         assert frames.shape[:2] == (1, 3)
         assert frames.shape[3:] == (224, 224)
@@ -56,11 +59,13 @@ class OpenExpert(Expert):
         self.faces: list[Tensor] = []
         self.mels: list[Tensor] = []
 
-    def forward(self, audio: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
+    def embed_face(self, face: Tensor) -> Tensor:
         size = self.config["image_size"]
-        assert audio.shape[1:] == (1, 80, 16)
         assert face.shape[1:] == (15, size // 2, size)
         self.faces.append(face)
+        return F.normalize(F.pad(face.mean(dim=(2, 3)) + 0.1, (0, 65)))
+
+    def embed_audio(self, audio: Tensor) -> Tensor:
+        assert audio.shape[1:] == (1, 80, 16)
         self.mels.append(audio)
-        sound = audio.mean(dim=(1, 3)) + 5  # (B, 80), positive
-        return F.normalize(sound), F.normalize(F.pad(face.mean(dim=(2, 3)) + 0.1, (0, 65)))
+        return F.normalize(audio.mean(dim=(1, 3)) + 5)  # (B, 80), positive

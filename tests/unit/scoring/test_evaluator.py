@@ -18,7 +18,7 @@ from w2l.faces import Faces
 from w2l.faces.fixed import FixedBox
 from w2l.scoring import Evaluator, Protocol, SyncScorer, evaluate
 from w2l.scoring import evaluator as module
-from w2l.scoring.evaluator import face_crop
+from w2l.scoring.crops import face_crop
 from w2l.video import AudioTrack, VideoWriter
 
 BOX = (40, 80, 50, 90)  # top, bottom, left, right of a 160×120 picture

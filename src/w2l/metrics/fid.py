@@ -1,0 +1,52 @@
+"""Fréchet distance of two sets of pictures, beside the distance of real pictures from real ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+from torchmetrics.image.fid import FrechetInceptionDistance
+
+ENOUGH = 2048  # pictures of each kind: with fewer than features the covariances are degenerate
+
+
+class FrechetDistance:
+    """Collects features of real and generated pictures.
+
+    Args:
+        network: uint8 pictures (N, 3, H, W) → (N, D), with D in its attribute `num_features`.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._between = FrechetInceptionDistance(feature=network)
+        self._floor = FrechetInceptionDistance(feature=network)
+        self.device = next(network.parameters()).device
+        self._between.to(self.device)
+        self._floor.to(self.device)
+        self.n_real = self.n_generated = 0
+
+    @torch.inference_mode()
+    def update(self, pictures: np.ndarray, *, real: bool, half: int = 0) -> None:
+        """Add pictures (N, H, W, 3); `half` (0 or 1) is the side of a real one in the floor."""
+        batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).to(self.device)
+        self._between.update(batch, real=real)
+        if real:
+            self._floor.update(batch, real=half == 0)
+            self.n_real += len(batch)
+        else:
+            self.n_generated += len(batch)
+
+    def distance(self) -> float:
+        """Between real and generated pictures; NaN with fewer than two of either."""
+        return _value(self._between)
+
+    def floor(self) -> float:
+        """Between the two halves of the real ones: what a perfect generator would get at best."""
+        return _value(self._floor)
+
+
+def _value(metric: FrechetInceptionDistance) -> float:
+    counts = (metric.real_features_num_samples, metric.fake_features_num_samples)
+    if min(int(count) for count in counts) < 2:
+        return float("nan")
+    return float(metric.compute())

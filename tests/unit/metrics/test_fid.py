@@ -1,0 +1,52 @@
+"""The Fréchet distance against SciPy's matrix root, on features that are the pixels' means."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import linalg
+from torch import nn
+
+from w2l.metrics.fid import FrechetDistance
+
+
+class Means(nn.Module):
+    """The mean of each third of the rows of each channel: 9 features."""
+
+    num_features = 9
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return pictures.float().unflatten(2, (3, -1)).mean(dim=(3, 4)).flatten(1)
+
+
+def by_scipy(first: np.ndarray, second: np.ndarray) -> float:
+    covariances = [np.cov(x, rowvar=False) for x in (first, second)]
+    root = linalg.sqrtm(covariances[0] @ covariances[1]).real
+    means = ((first.mean(0) - second.mean(0)) ** 2).sum()
+    return float(means + np.trace(covariances[0] + covariances[1] - 2 * root))
+
+
+def test_equals_scipy():
+    rng = np.random.default_rng(0)
+    real = rng.integers(0, 256, (60, 6, 6, 3), np.uint8)
+    generated = rng.integers(40, 200, (50, 6, 6, 3), np.uint8)
+    metric = FrechetDistance(Means())
+    assert np.isnan(metric.distance())
+    metric.update(real[:30], real=True, half=0)
+    metric.update(real[30:], real=True, half=1)
+    metric.update(generated, real=False)
+
+    def features(pictures: np.ndarray) -> np.ndarray:
+        return Means()(torch.from_numpy(pictures).permute(0, 3, 1, 2)).double().numpy()
+
+    assert metric.distance() == pytest.approx(
+        by_scipy(features(real), features(generated)), rel=1e-3
+    )
+    want = by_scipy(features(real[:30]), features(real[30:]))
+    assert metric.floor() == pytest.approx(want, rel=1e-3)
+    assert (metric.n_real, metric.n_generated) == (60, 50)

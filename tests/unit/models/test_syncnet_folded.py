@@ -1,0 +1,28 @@
+"""SyncNet as it is run against the published layers, with norms that do something."""
+
+from __future__ import annotations
+
+import torch
+
+from tests.parity.published import filled, uniform, unit
+from w2l.models import SyncNetV2
+
+
+@torch.no_grad()
+def test_embeddings_are_those_of_the_published_layers():
+    network = filled(SyncNetV2(), "syncnet_v2")
+    folded = network.folded()
+    lips, mfcc = 255 * unit("lip", 2, 3, 6, 224, 224), 10 * uniform("mfcc", 3, 1, 13, 20)
+    for got, want in (
+        (folded.embed_lips(lips), network.embed_lips(lips)),
+        (folded.embed_audio(mfcc), network.embed_audio(mfcc)),
+    ):
+        assert got.shape == want.shape
+        assert (got - want).abs().max() < 1e-5 * want.abs().max()
+
+
+def test_the_network_itself_is_left_as_it_is():
+    network = filled(SyncNetV2(), "syncnet_v2")
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network.folded()
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
