@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from evaluation.filelists.lengths import candidates
+from evaluation.pairs.records import Record
 from evaluation.pairs.run import run_pairs
 from evaluation.pairs.settings import PADS, Job, Recipe, Weights
 from evaluation.pairs.tasks import LISTED, TaskList, listed_tasks, real_tasks
@@ -97,15 +98,26 @@ def run_and_report(
         console.print(terminal(grid))
         for note in grid.notes:
             console.print(note, markup=False, soft_wrap=True)
+    for line in first_failures(records):
+        console.print(line, markup=False, soft_wrap=True)
     for name, value in facts(results):
         console.print(f"{name}: {value}", markup=False, soft_wrap=True)
     console.print(str(path), markup=False, soft_wrap=True)
-    if records and not any(record["error"] is None for record in records):
-        first = records[0]
-        raise UserError(
-            f"None of {len(records)} pairs could be scored; the first, {first['audio']} on "
-            f"{first['video']}: {first['error']} ({first['detail']})"
-        )
+    if records and all(record["error"] is not None for record in records):
+        raise UserError(f"None of {len(records)} pairs could be scored; results.json says why.")
+
+
+def first_failures(records: Sequence[Record]) -> Iterator[str]:
+    """For each reason its first pair, with the whole sentence."""
+    seen: set[tuple[str, str]] = set()
+    for record in records:
+        kind = (record["set"], record["error"])
+        if record["error"] is not None and kind not in seen:
+            seen.add(kind)
+            yield (
+                f"failed ({record['error']}), the first: {record['set']}/{record['number']}, "
+                f"{record['audio']} on {record['video']}: {record['detail']}"
+            )
 
 
 def _lists(settings: dict[str, Any]) -> list[TaskList]:

@@ -19,7 +19,7 @@ from evaluation.pairs.failure import (
     UNREADABLE_VIDEO,
     PairError,
 )
-from evaluation.pairs.frames import MAX_SIDE, ChosenFrames, even_duplicates, published_duplicates
+from evaluation.pairs.frames import MAX_SIDE, ChosenFrames, even_duplicates
 from evaluation.pairs.settings import Recipe
 from evaluation.pairs.tasks import REAL_SETS, Task
 from w2l.audio import SAMPLE_RATE
@@ -145,8 +145,7 @@ def _choose_frames(
     except UserError as error:
         raise PairError(UNREADABLE_VIDEO, str(error)) from error
     if task.set == "tts" and n_frames < wanted:
-        duplicates = published_duplicates if recipe.published else even_duplicates
-        source.show(duplicates(n_frames, wanted))
+        source.show(even_duplicates(n_frames, wanted))
         return None
     short = SHORT_VIDEO if n_frames < windows else None
     if recipe.published:
