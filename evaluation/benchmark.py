@@ -47,7 +47,10 @@ def benchmark(settings: dict[str, Any], console: Console) -> None:
     protocol = "lrs" if name in LISTED else "track"
     recipe = build_recipe(settings, protocol, console)
     out = Path(settings["out"] or f"outputs/benchmarks/{name}").expanduser()
-    run_and_report(name, lists, recipe, build_job(settings, out), _label(settings), console)
+    job = build_job(settings, out)
+    records = run_and_report(name, lists, recipe, job, _label(settings), console)
+    if records and all(record["error"] is not None for record in records):
+        raise UserError(f"None of {len(records)} pairs could be scored; results.json says why.")
 
 
 def demo_pairs(settings: dict[str, Any], root: Path, out: Path, console: Console) -> None:
@@ -81,11 +84,14 @@ def run_and_report(
     job: Job,
     label: str,
     console: Console,
-) -> None:
+) -> list[Record]:
     """Run, write results.json, summary.json and results.md, and print the tables.
 
+    Returns:
+        The records of all pairs that are done.
+
     Raises:
-        UserError: as `run_pairs`, or no pair of all could be scored.
+        UserError: as `run_pairs`.
     """
     records = run_pairs([task for each in lists for task in each.tasks], recipe, job, console)
     results = to_results(benchmark, label, lists, recipe, records)
@@ -103,8 +109,7 @@ def run_and_report(
     for name, value in facts(results):
         console.print(f"{name}: {value}", markup=False, soft_wrap=True)
     console.print(str(path), markup=False, soft_wrap=True)
-    if records and all(record["error"] is not None for record in records):
-        raise UserError(f"None of {len(records)} pairs could be scored; results.json says why.")
+    return records
 
 
 def first_failures(records: Sequence[Record]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from evaluation.pairs import failure, worker
@@ -17,17 +19,20 @@ from evaluation.pairs.failure import PairError
 from evaluation.pairs.making import make
 from evaluation.pairs.networks import networks
 from evaluation.pairs.run import run_pairs
-from evaluation.pairs.settings import Job, Recipe
+from evaluation.pairs.settings import Job, Recipe, Weights
 from evaluation.pairs.tasks import Task, TaskList, listed_tasks
 from evaluation.report.results import to_results
+from tests.parity.published import state_dict
 from tests.unit.evaluation import pair_set
 from w2l.audio.mel import log_mel
 from w2l.audio.waveform import load_audio
-from w2l.checkpoints import load_generator
+from w2l.checkpoints import load_generator, load_syncnet
 from w2l.errors import UserError
 from w2l.faces.fixed import FixedBox
+from w2l.files import sha256
 from w2l.inference import LipSync
-from w2l.video import VideoReader
+from w2l.scoring import SyncScorer
+from w2l.video import VideoReader, jpeg_frames
 
 QUIET = Console(quiet=True)
 
@@ -102,12 +107,8 @@ def test_every_reason_is_counted(root, files, tmp_path, scored_in_a_box):
     assert all(record["detail"] for record in records[1:])
     results = to_results("lrs2", "g", [TaskList("lrs2", tmp_path, tasks)], recipe, records)
     found = results["sets"]["lrs2"]
-    assert (found["n_pairs"], found["n_scored"], found["n_failed"], found["n_pending"]) == (
-        8,
-        1,
-        7,
-        0,
-    )
+    counts = [found[key] for key in ("n_pairs", "n_scored", "n_failed", "n_pending")]
+    assert counts == [8, 1, 7, 0]
     assert found["failed"] == Counter(reason for *_, reason in names if reason)
     assert found["all"]["cosine"]["mean"] == records[0]["tracks"][0]["cosine"]
     assert [path.name for path in (tmp_path / "videos/lrs2").iterdir()] == ["0.mp4"]
@@ -123,7 +124,8 @@ def test_improved_settings_score_what_the_release_skips(root, files, tmp_path, s
     records = run(tasks, recipe, tmp_path)
     assert [r["error"] for r in records] == [None] * 3
     assert [r["release_skips"] for r in records] == [None, failure.SHORT_VIDEO, failure.NO_FACE]
-    assert records[1]["n_frames"] == 30  # 1.2 s to the last sample
+    samples = len(load_audio(root / "ben/long.mp4"))
+    assert records[1]["n_frames"] == math.ceil(samples / 640) > 30  # to the last one
     assert records[2]["n_untouched"] > 0
     results = to_results("lrs2", "g", [TaskList("lrs2", tmp_path, tasks)], recipe, records)
     found = results["sets"]["lrs2"]
@@ -263,6 +265,20 @@ def test_the_lists_say_what_is_paired(root, tmp_path):
     word.write_bytes(b"")
     (tmp_path / "lrw.txt").write_text("ABOUT_00001 ABOUT_00001\n")
     assert listed_tasks("lrw", tmp_path / "lrw.txt", tmp_path / "lrw").tasks[0].audio_file == word
+
+
+def test_the_scores_are_syncnets_on_what_was_written(root, files, tmp_path):
+    """As published: through FFmpeg's JPEG, sound and pictures both from 0."""
+    torch.save(state_dict("syncnet_v2"), path := tmp_path / "syncnet_v2.model")
+    recipe = pair_set.recipe(files, syncnet=Weights(str(path), sha256(path)), expert=None)
+    (record,) = run([pair(root, "ben/1", "ann/1")], recipe, tmp_path)
+    video = tmp_path / "videos/lrs2/0.mp4"
+    want = SyncScorer(load_syncnet(path)).lse(jpeg_frames(video), load_audio(video))
+    (got,) = record["tracks"]
+    assert got["lse_d"] == pytest.approx(want.lse.lse_d, rel=1e-5)
+    assert got["lse_c"] == pytest.approx(want.lse.lse_c, rel=1e-4)
+    assert got["offset"] == want.lse.offset
+    assert got["n_windows"] == record["n_frames"] - 5
 
 
 def test_tracks_keep_plain_values_only():
