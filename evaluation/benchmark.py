@@ -69,12 +69,9 @@ def demo_pairs(settings: dict[str, Any], root: Path, out: Path, console: Console
         "name": settings["name"] or "demo's generator",
     }
     recipe = build_recipe(chosen, "lrs", console)
-    lists = [_named("demo", listed_tasks("demo", filelist, root / "videos"))]
-    run_and_report("demo", lists, recipe, Job(out, engine="serial"), chosen["name"], console)
-
-
-def _named(name: str, found: TaskList) -> TaskList:
-    return TaskList(name, found.source, found.tasks)
+    lists = [listed_tasks("demo", filelist, root / "videos")]
+    job = Job(out, engine="serial", device=settings["device"])
+    run_and_report("demo", lists, recipe, job, chosen["name"], console)
 
 
 def run_and_report(

@@ -91,7 +91,7 @@ def to_grid(comparison: Comparison, bootstrap: Bootstrap) -> Grid:
             f"{each.b.mean():.3f}",
             _difference(each),
             str(len(each.a)),
-            labels[each.better] if each.better else "not told",
+            labels[each.better] if each.better else "undecided",
         ]
         for each in comparison.differences
     ]
@@ -153,6 +153,7 @@ def _histogram(axes: Axes, each: Difference) -> None:
     axes.axvline(each.mean, color="C0", label=f"mean {each.mean:+.3f}")
     if each.interval is not None:
         axes.axvspan(*each.interval, color="C0", alpha=0.25, label="interval of the mean")
+    axes.locator_params(axis="x", nbins=6)
     axes.set_xlabel(f"difference b − a, {metric(each.name).title}")
     axes.set_ylabel("clips")
     axes.legend(fontsize="small", frameon=False)
