@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 
 from evaluation.report.results import read_results
 from evaluation.report.tables import document
@@ -30,13 +31,14 @@ def page(folder: Path) -> str:
     files = sorted(folder.glob("*.json"))
     if not files:
         raise UserError(f"results={folder} has no result file: copy a run's summary.json into it.")
-    parts = [INTRODUCTION.format(folder=f"docs/{folder.name}", name=folder.name)]
+    shown = f"{folder.absolute().parent.name}/{folder.name}"
+    parts = [INTRODUCTION.format(folder=shown, name=folder.name)]
     for path in files:
         results = read_results(path)
         text = document(results, "##")
         if results.get("remark"):
             title, _, rest = text.partition("\n")
-            text = f"{title}\n\n{results['remark']}\n{rest}"
+            text = f"{title}\n\n{fill(results['remark'], 100)}\n{rest}"
         parts.append(text)
     return "\n".join(parts)
 
