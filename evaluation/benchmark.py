@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from evaluation.pairs.run import run_pairs
 from evaluation.pairs.settings import PADS, Job, Recipe, Weights
 from evaluation.pairs.tasks import LISTED, TaskList, listed_tasks, real_tasks
 from evaluation.report.results import to_results, write_results
-from evaluation.report.tables import document, facts, grids, other_scores, terminal
+from evaluation.report.tables import document, facts, first_failures, grids, other_scores, terminal
 from w2l.boxes import from_tblr
 from w2l.checkpoints import load_expert, load_generator, load_syncnet, resolve
 from w2l.cli.infer import integers
@@ -107,19 +107,6 @@ def run_and_report(
         console.print(f"{name}: {value}", markup=False, soft_wrap=True)
     console.print(str(path), markup=False, soft_wrap=True)
     return records
-
-
-def first_failures(records: Sequence[Record]) -> Iterator[str]:
-    """For each reason its first pair, with the whole sentence."""
-    seen: set[tuple[str, str]] = set()
-    for record in records:
-        kind = (record["set"], record["error"])
-        if record["error"] is not None and kind not in seen:
-            seen.add(kind)
-            yield (
-                f"failed ({record['error']}), the first: {record['set']}/{record['number']}, "
-                f"{record['audio']} on {record['video']}: {record['detail']}"
-            )
 
 
 def _lists(settings: dict[str, Any]) -> list[TaskList]:

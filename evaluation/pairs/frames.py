@@ -45,7 +45,12 @@ class ChosenFrames(VideoSource):
         return sum(1 for _ in super().read(0, at_most))
 
     def show(self, numbers: Sequence[int]) -> None:
-        """From now on frame i is the video's frame `numbers[i]`; they rise, and may repeat."""
+        """From now on frame i is the video's frame `numbers[i]`; they rise, and may repeat.
+
+        They are shown once: where a sync would begin the video again, there is nothing. So it ends
+        with these frames, without the final window that the release's inference script adds and
+        its benchmark scripts do not.
+        """
         self._shown = numbers
         self.n_frames_estimate = len(numbers)
 
@@ -54,7 +59,8 @@ class ChosenFrames(VideoSource):
         if self._shown is None:
             yield from map(self._fitted, super().read(start, stop))
             return
-        times = Counter(self._shown[start:stop])
+        is_again = stop < len(self._shown)  # both passes ask for all, and one more
+        times = Counter() if is_again else Counter(self._shown[start:stop])
         if times:
             first, last = min(times), max(times)
             for number, frame in enumerate(super().read(first, last + 1), first):

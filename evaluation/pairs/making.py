@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,20 +49,15 @@ class Made:
     release_skips: str | None
 
 
-class _Limit:
-    """A `Progress` that lets `n_frames` through, and remembers which stage was reached.
+class _Stage:
+    """A `Progress` that shows nothing and remembers which stage was reached."""
 
-    The release's benchmark scripts have no frame for the final window that its inference script
-    adds; `sync_video(published=True)` has.
-    """
-
-    def __init__(self, n_frames: int | None) -> None:
-        self.n_frames = n_frames
+    def __init__(self) -> None:
         self.stage = ""
 
     def __call__(self, frames: Iterable[T], stage: str, total: int) -> Iterable[T]:
         self.stage = stage
-        return islice(frames, self.n_frames) if stage == "syncing" else frames
+        return frames
 
 
 def make(
@@ -90,15 +84,15 @@ def make(
             SHORT_SOUND, f"{task.audio}: {seconds:.2f} s of sound drive {windows} frames."
         )
     skipped = _choose_frames(task, recipe, voice, source, windows)
-    limit = _Limit(windows if recipe.published else None)
+    reached = _Stage()
     try:
         report = sync_video(
-            source, voice, outfile, lipsync, detector, _options(recipe), progress=limit
+            source, voice, outfile, lipsync, detector, _options(recipe), progress=reached
         )
     except NoFaceError as error:
         raise PairError(NO_FACE, str(error)) from error
     except UserError as error:
-        if limit.stage == "finding faces":
+        if reached.stage == "finding faces":
             raise PairError(NO_FACE, str(error)) from error
         raise
     if report.n_untouched:
@@ -166,7 +160,7 @@ def _options(recipe: Recipe) -> SyncOptions:
     return SyncOptions(
         faces=faces,
         box=None if recipe.box is None else from_tblr(recipe.box),
-        extend=recipe.extend,
+        extend="loop" if recipe.published else recipe.extend,
         quality=recipe.quality,
         batch_size=recipe.batch_size,
         published=recipe.published,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from evaluation.pairs.records import Record
 from evaluation.pairs.settings import PADS
 from evaluation.report.results import Results
 from evaluation.report.statistics import metric
@@ -127,6 +128,19 @@ def arrowed(name: str) -> str:
     """A score's name with an arrow to where it is better."""
     title, lower = metric(name)
     return title if lower is None else f"{title} {'↓' if lower else '↑'}"
+
+
+def first_failures(records: Sequence[Record]) -> Iterator[str]:
+    """For each reason its first pair, with the whole sentence."""
+    seen: set[tuple[str, str]] = set()
+    for record in records:
+        kind = (record["set"], record["error"])
+        if record["error"] is not None and kind not in seen:
+            seen.add(kind)
+            yield (
+                f"failed ({record['error']}), the first: {record['set']}/{record['number']}, "
+                f"{record['audio']} on {record['video']}: {record['detail']}"
+            )
 
 
 def facts(results: Results) -> list[tuple[str, str]]:
