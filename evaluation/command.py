@@ -1,19 +1,19 @@
-"""The command: a composed config becomes objects."""
+"""The command: a composed config says which of its jobs is done."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from evaluation.demo import Trial, run_demo
-from w2l.checkpoints import load_expert, load_generator, resolve
 from w2l.cli.hydra_app import run
-from w2l.errors import UserError
-from w2l.faces import build_detector
-from w2l.inference import FaceGenerator, pick_device
+from w2l.errors import UserError, either
+
+JOBS = ("benchmark", "compare", "results")
+BENCHMARKS = ("lrs2", "lrs3", "lrw", "real", "demo")
 
 
 def main() -> None:
@@ -22,17 +22,61 @@ def main() -> None:
 
 
 def evaluation(cfg: DictConfig) -> None:
-    """Run the benchmark that the config names.
+    """Run a benchmark, compare two files of scores, or write the page of results.
 
     Raises:
-        UserError: there is no such benchmark, or a file is missing or wrong.
+        UserError: nothing or two things are asked for, or what is needed is missing or wrong.
     """
-    if cfg.benchmark != "demo":
+    settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    asked = [key for key in JOBS if settings[key] is not None]
+    if len(asked) != 1:
         raise UserError(
-            f"benchmark={cfg.benchmark} is not available in this version: use benchmark=demo."
+            f"Choose one of benchmark={either(BENCHMARKS)}, compare=[a.json,b.json] and "
+            "results=FOLDER (--cfg job says more)."
         )
-    device = str(pick_device(cfg.device))
-    files = {key: resolve(cfg[key]) for key in ("checkpoint", "expert", "judge")}
+    console = Console(highlight=False)
+    if asked == ["compare"]:
+        from evaluation.report.compare_command import compare
+
+        compare(settings, console)
+    elif asked == ["results"]:
+        from evaluation.report.page import write_page
+
+        console.print(str(write_page(Path(str(settings["results"])).expanduser())))
+    elif settings["benchmark"] not in BENCHMARKS:
+        raise UserError(
+            f"benchmark={settings['benchmark']} is unknown: choose {either(BENCHMARKS)}."
+        )
+    elif settings["benchmark"] == "demo":
+        _demo(settings, console)
+    else:
+        from evaluation.benchmark import benchmark
+
+        _need(settings, "checkpoint", "data_root")
+        benchmark(settings, console)
+
+
+def _need(settings: dict[str, Any], *keys: str) -> None:
+    missing = [key for key in keys if settings[key] is None]
+    if missing:
+        raise UserError(
+            f"benchmark={settings['benchmark']} needs {', '.join(f'{key}=…' for key in missing)}."
+        )
+
+
+def _demo(settings: dict[str, Any], console: Console) -> None:
+    """The report of the demo, then a few of its pairs as a benchmark has them."""
+    # Loads torch and Lightning, for which the other jobs need not wait.
+    from evaluation.benchmark import demo_pairs
+    from evaluation.demo import Trial, run_demo
+    from w2l.checkpoints import load_expert, load_generator, resolve
+    from w2l.faces import build_detector
+    from w2l.inference import FaceGenerator, pick_device
+
+    _need(settings, "checkpoint", "expert", "judge")
+    device = str(pick_device(settings["device"]))
+    files = {key: resolve(settings[key]) for key in ("checkpoint", "expert", "judge")}
+    started = settings["started"]
     trial = Trial(
         lipsync=FaceGenerator(load_generator(files["checkpoint"]), device),
         expert=load_expert(files["expert"]),
@@ -43,11 +87,12 @@ def evaluation(cfg: DictConfig) -> None:
             "judge": run_dir(files["judge"]),
             "generator": run_dir(files["checkpoint"]),
         },
-        data_root=Path(cfg.data_root).expanduser(),
-        out=Path(cfg.out).expanduser(),
-        started=time.time() if cfg.started is None else float(cfg.started),
+        data_root=Path(settings["data_root"] or "data/demo").expanduser(),
+        out=Path(settings["out"] or "outputs/demo").expanduser(),
+        started=time.time() if started is None else float(started),
     )
-    run_demo(trial, Console())
+    run_demo(trial, console)
+    demo_pairs(settings, trial.data_root, trial.out / "benchmark", console)
 
 
 def run_dir(checkpoint: Path) -> Path:

@@ -75,6 +75,14 @@ def test_the_report_holds_what_others_read(demo: Path) -> None:
     assert f"{metrics['expert_pair_accuracy']:.3f}" in page
     assert page.count("data:image/png") >= 2
     assert 'src="http' not in page
+    # Four pairs of the same clips as a benchmark has them; untrained, they may show no face.
+    pairs = json.loads((demo / "report" / "benchmark" / "results.json").read_text())
+    found = pairs["sets"]["demo"]
+    assert found["n_scored"] + found["n_failed"] == found["n_pairs"] == 4
+    assert set(found["failed"]) <= {"cannot be scored"}
+    assert (pairs["protocol"], pairs["weights"]["syncnet"]) == ("lrs", None)
+    assert "4 pairs: " in result.stdout
+    assert len(list((demo / "report" / "benchmark" / "videos").rglob("*.mp4"))) == 4
 
 
 def test_bad_input_is_one_sentence(demo: Path) -> None:

@@ -36,6 +36,14 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "keep_offset": False,  # sound and pictures both begin at 0
         "jpeg": True,  # every frame goes through FFmpeg's default JPEG
     },
+    "evaluation": {  # beside it `published` itself decides windows, skipping and scoring
+        "detector": "s3fd",
+        "detect_every": 1,  # frames
+        "person": "first",
+        "missing_face": "error",  # the pair is left out
+        "extend": "loop",
+        "quality": "fast",
+    },
     "preprocess": {
         "detector": "s3fd",
         "detect_every": 1,  # frames

@@ -16,7 +16,8 @@ from w2l import boxes as box_ops
 from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, Faces
-from w2l.faces.track import detect_video, link, select
+from w2l.faces.search import detect_video
+from w2l.faces.track import link, select
 from w2l.metrics import pictures as measures
 from w2l.metrics.fid import ENOUGH, FrechetDistance
 from w2l.models import Lpips

@@ -1,0 +1,243 @@
+"""`benchmark=lrs2|lrs3|lrw|real`, and the few pairs of the demo: from settings to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from evaluation.filelists.lengths import candidates
+from evaluation.pairs.records import Record
+from evaluation.pairs.run import run_pairs
+from evaluation.pairs.settings import PADS, Job, Recipe, Weights
+from evaluation.pairs.tasks import LISTED, TaskList, listed_tasks, real_tasks
+from evaluation.report.results import to_results, write_results
+from evaluation.report.tables import document, facts, first_failures, grids, other_scores, terminal
+from w2l.boxes import from_tblr
+from w2l.checkpoints import load_expert, load_generator, load_syncnet, resolve
+from w2l.cli.infer_faces import integers
+from w2l.engine import RaySettings
+from w2l.errors import UserError, either
+from w2l.filelists import cross_pairs, write_pairs
+from w2l.files import atomic_path, sha256
+from w2l.inference import pick_device
+from w2l.weights import fetch, registry
+
+NONE = "none"
+CHOICES = {
+    "detector": ("centerface", "s3fd"),
+    "missing_face": ("pass", "hold", "error"),
+    "person": ("largest", "center", "left", "right", "first"),
+    "extend": ("pingpong", "loop", "freeze"),
+    "quality": ("improved", "fast"),
+}
+DEMO_PAIRS = 4
+
+
+def benchmark(settings: dict[str, Any], console: Console) -> None:
+    """Make and score the pairs of a benchmark, write the results and show them.
+
+    Raises:
+        UserError: a list, a network or a value is missing or wrong, or nothing could be scored.
+    """
+    name = settings["benchmark"]
+    lists = _lists(settings)
+    protocol = "lrs" if name in LISTED else "track"
+    recipe = build_recipe(settings, protocol, console)
+    out = Path(settings["out"] or f"outputs/benchmarks/{name}").expanduser()
+    job = build_job(settings, out)
+    records = run_and_report(name, lists, recipe, job, _label(settings), console)
+    if records and all(record["error"] is not None for record in records):
+        raise UserError(f"None of {len(records)} pairs could be scored; results.json says why.")
+
+
+def demo_pairs(settings: dict[str, Any], root: Path, out: Path, console: Console) -> None:
+    """The same for a few pairs of the demo's test clips, scored by the judge.
+
+    SyncNet v2 is left out: it is not there without a network, and knows no rendered faces.
+    """
+    clips, _ = candidates(root, root / "test.txt", "test", "")
+    filelist = out / "pairs.txt"
+    write_pairs(filelist, cross_pairs(clips, DEMO_PAIRS, different_speakers=True))
+    chosen = settings | {
+        "expert": settings["judge"],
+        "syncnet": NONE,
+        "detector": "centerface",
+        "detector_weights": None,
+        "name": settings["name"] or "demo's generator",
+    }
+    recipe = build_recipe(chosen, "lrs", console)
+    lists = [listed_tasks("demo", filelist, root / "videos")]
+    job = Job(out, engine="serial", device=settings["device"])
+    run_and_report("demo", lists, recipe, job, chosen["name"], console)
+
+
+def run_and_report(
+    benchmark: str,
+    lists: Sequence[TaskList],
+    recipe: Recipe,
+    job: Job,
+    label: str,
+    console: Console,
+) -> list[Record]:
+    """Run, write results.json, summary.json and results.md, and print the tables.
+
+    Returns:
+        The records of all pairs that are done.
+
+    Raises:
+        UserError: as `run_pairs`.
+    """
+    records = run_pairs([task for each in lists for task in each.tasks], recipe, job, console)
+    results = to_results(benchmark, label, lists, recipe, records)
+    path = write_results(results, job.out)
+    with atomic_path(path.with_suffix(".md")) as temporary:
+        temporary.write_text(document(results), encoding="utf-8")
+    tables = list(grids(results))
+    other = other_scores(results)
+    for grid in [*tables, *([other] if other is not None else [])]:
+        console.print(terminal(grid))
+        for note in grid.notes:
+            console.print(note, markup=False, soft_wrap=True)
+    for line in first_failures(records):
+        console.print(line, markup=False, soft_wrap=True)
+    for name, value in facts(results):
+        console.print(f"{name}: {value}", markup=False, soft_wrap=True)
+    console.print(str(path), markup=False, soft_wrap=True)
+    return records
+
+
+def _lists(settings: dict[str, Any]) -> list[TaskList]:
+    """The wanted pairs of the wanted sets."""
+    root = Path(str(settings["data_root"])).expanduser()
+    limit = settings["limit"]
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        raise UserError(f"limit={limit} must be a whole number, 1 or more.")
+    if settings["benchmark"] in LISTED:
+        name = settings["benchmark"]
+        filelist = Path(str(settings["filelist"] or f"filelists/{name}.txt")).expanduser()
+        lists = [listed_tasks(name, filelist, root)]
+    else:
+        lists = real_tasks(root, settings["sets"])
+    return [TaskList(each.name, each.source, each.tasks[:limit]) for each in lists]
+
+
+def build_recipe(settings: dict[str, Any], protocol: str, console: Console) -> Recipe:
+    """What decides the numbers, its networks fetched and looked into.
+
+    Raises:
+        UserError: a value or file is wrong, or there is nothing to score with.
+    """
+    for key, choices in CHOICES.items():
+        if settings[key] not in choices:
+            raise UserError(f"{key}={settings[key]} is not available: choose {either(choices)}.")
+    for key in ("detect_every", "batch_size"):
+        if not isinstance(settings[key], int) or settings[key] < 1:
+            raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")
+    pick_device(settings["device"])
+    generator = _weights(settings["checkpoint"])
+    load_generator(generator.file)
+    syncnet, expert = _syncnet(settings, console), None
+    if settings["expert"] not in (None, NONE):
+        expert = _weights(settings["expert"])
+        load_expert(expert.file)
+    if syncnet is None and expert is None:
+        raise UserError(
+            "There is no network to score with: give syncnet=FILE for LSE, or expert=FILE for the "
+            "cosine similarity."
+        )
+    box, pads = settings["box"], settings["pads"]
+    if box is not None:
+        from_tblr(box)  # a sentence for a wrong box
+    return Recipe(
+        published=settings["published"],
+        protocol="lrs" if protocol == "lrs" else "track",
+        generator=generator,
+        syncnet=syncnet,
+        expert=expert,
+        detector=settings["detector"],
+        detector_weights=None if box is not None else _detector_weights(settings),
+        box=None if box is None else integers(box, "box"),
+        detect_every=settings["detect_every"],
+        pads=PADS[protocol] if pads is None else integers(pads, "pads"),
+        person=settings["person"],
+        missing_face=settings["missing_face"],
+        extend=settings["extend"],
+        quality=settings["quality"],
+        batch_size=settings["batch_size"],
+    )
+
+
+def _weights(path_or_name: Any) -> Weights:
+    path = resolve(str(path_or_name))
+    return Weights(str(path.absolute()), sha256(path))
+
+
+def _syncnet(settings: dict[str, Any], console: Console) -> Weights | None:
+    """SyncNet v2; where the published file cannot be fetched, the expert alone will do."""
+    wanted = settings["syncnet"]
+    if wanted in (None, NONE):
+        return None
+    try:
+        found = _weights(wanted)
+    except UserError as error:
+        is_published = str(wanted) in registry() and not Path(str(wanted)).is_file()
+        if settings["expert"] in (None, NONE) or not is_published:
+            raise
+        console.print(f"no LSE: {error}", markup=False, soft_wrap=True)
+        return None
+    load_syncnet(found.file)
+    return found
+
+
+def _detector_weights(settings: dict[str, Any]) -> Weights | None:
+    if settings["detector"] != "s3fd":
+        return None
+    try:
+        path = Path(str(settings["detector_weights"] or fetch("s3fd"))).expanduser()
+    except UserError as error:
+        raise UserError(
+            f"{error} detector=centerface needs no file; the scores then are not by the published "
+            "protocol to the letter, and the table says so."
+        ) from error
+    if not path.is_file():
+        raise UserError(f"detector_weights={path} is not a file.")
+    return Weights(str(path.absolute()), sha256(path))
+
+
+def build_job(settings: dict[str, Any], out: Path) -> Job:
+    """Where to, and by how many.
+
+    Raises:
+        UserError: a value makes no sense.
+    """
+    if settings["num_shards"] < 1:
+        raise UserError(f"num_shards={settings['num_shards']} must be at least 1.")
+    gpus = float(settings["gpus_per_worker"])
+    if settings["engine"] == "ray" and settings["device"].startswith("cuda") and not gpus:
+        raise UserError(
+            f"device={settings['device']} with engine=ray needs gpus_per_worker=1, or less."
+        )
+    return Job(
+        out=out,
+        engine=settings["engine"],
+        workers=settings["workers"],
+        device=settings["device"],
+        shard=settings["shard"],
+        num_shards=settings["num_shards"],
+        retry_failed=settings["retry_failed"],
+        keep_videos=settings["keep_videos"],
+        ray=RaySettings(settings["ray_address"], gpus, settings["ray_attempts"]),
+    )
+
+
+def _label(settings: dict[str, Any]) -> str:
+    """How the generator is called in the tables."""
+    if settings["name"] is not None:
+        return str(settings["name"])
+    path = Path(str(settings["checkpoint"]))
+    if path.parent.name == "checkpoints":  # <run>/checkpoints/last.ckpt
+        return f"{path.parent.parent.name}/{path.stem}"
+    return path.stem

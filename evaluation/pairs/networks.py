@@ -1,0 +1,80 @@
+"""What a worker loads once: the generator, the detectors, the networks that score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from evaluation.pairs.settings import Recipe
+from w2l.checkpoints import load_expert, load_generator, load_syncnet
+from w2l.cli.published import PUBLISHED
+from w2l.faces import FaceDetector, build_detector
+from w2l.inference import FaceGenerator
+from w2l.scoring import Evaluator, Protocol, SyncScorer
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Ready to work.
+
+    Attributes:
+        lipsync: the generator on trial.
+        detector: finds the faces that are synced; None: a box is given.
+        evaluator: scores what was made.
+    """
+
+    lipsync: FaceGenerator
+    detector: FaceDetector | None
+    evaluator: Evaluator
+
+
+@cache
+def networks(recipe: Recipe, device: str) -> Networks:
+    """Load them, once in a process.
+
+    Raises:
+        UserError: a file is gone or holds another network.
+    """
+    syncnet = None if recipe.syncnet is None else load_syncnet(recipe.syncnet.file)
+    expert = None if recipe.expert is None else load_expert(recipe.expert.file)
+    scorer = SyncScorer(syncnet, expert, device=device, batch_size=recipe.batch_size)
+    return Networks(
+        FaceGenerator(load_generator(recipe.generator.file), device),
+        None if recipe.box is not None else _detector(recipe, device, recipe.published),
+        Evaluator(scorer, scoring_protocol(recipe), _scoring_detector(recipe, device)),
+    )
+
+
+def scoring_protocol(recipe: Recipe) -> Protocol:
+    """How the videos are scored: as published, or as `evaluate.py` does by default."""
+    if not recipe.published:
+        return Protocol(recipe.protocol)
+    table = PUBLISHED["evaluate"]
+    names = {field.name for field in fields(Protocol)}
+    values: dict[str, Any] = {key: value for key, value in table.items() if key in names}
+    values["detect_every"] = recipe.detect_every
+    if recipe.detector != "s3fd":
+        del values["min_face_score"]  # the published one is S3FD's; others score lower
+    return Protocol(recipe.protocol, **values)
+
+
+def _detector(recipe: Recipe, device: str, published: bool) -> FaceDetector:
+    weights = None if recipe.detector_weights is None else recipe.detector_weights.file
+    return build_detector(recipe.detector, device=device, weights=weights, published=published)
+
+
+def _scoring_detector(recipe: Recipe, device: str) -> FaceDetector:
+    if recipe.box is not None:
+        return build_detector(box=recipe.box)
+    if recipe.detector == "s3fd" and recipe.published and recipe.detector_weights is not None:
+        from w2l.faces.s3fd import S3FD  # brings numba
+
+        table = PUBLISHED["evaluate"]
+        return S3FD(
+            recipe.detector_weights.file,
+            device,
+            threshold=table["min_face_score"],
+            scale=table["detect_scale"],
+        )
+    return _detector(recipe, device, published=False)

@@ -1,0 +1,125 @@
+"""Typed settings of a benchmark: what decides its numbers, and how it is run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from w2l.engine import RaySettings
+from w2l.inference.blending import Quality
+from w2l.inference.plan import MissingFace, Person
+from w2l.inference.timeline import Extend
+
+PADS = {"lrs": (0, 0, 0, 0), "track": (0, 10, 0, 0)}  # published, by protocol
+FORMAT = 1  # raise it when videos or records change meaning: pairs are then done anew
+
+
+class Weights(NamedTuple):
+    """One network's file and its SHA-256."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a pair's video and scores.
+
+    Attributes:
+        published: windows, boxes, skipping and scoring of the release's scripts.
+        protocol: "lrs" scores whole frames, "track" the followed faces.
+        generator: on trial.
+        syncnet: SyncNet v2, for LSE; None: no LSE.
+        expert: for the cosine similarity; None: none.
+        detector: centerface or s3fd.
+        detector_weights: of s3fd.
+        box: (top, bottom, left, right), the same in each frame, instead of a detector.
+        detect_every: frames from one detection to the next.
+        pads: pixels added to a box: (top, bottom, left, right).
+        person, missing_face, extend, quality: as `w2l.inference` has them.
+        batch_size: frames, or windows, that go through a network at once; decides nothing.
+    """
+
+    published: bool
+    protocol: Literal["lrs", "track"]
+    generator: Weights
+    syncnet: Weights | None
+    expert: Weights | None
+    detector: str = "s3fd"
+    detector_weights: Weights | None = None
+    box: tuple[int, int, int, int] | None = None
+    detect_every: int = 1
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    person: Person = "first"
+    missing_face: MissingFace = "error"
+    extend: Extend = "loop"
+    quality: Quality = "fast"
+    batch_size: int = 32
+
+    def settings(self) -> dict[str, Any]:
+        """All that is no network, as plain values."""
+        networks = ("generator", "syncnet", "expert", "detector_weights")
+        return {key: value for key, value in asdict(self).items() if key not in networks}
+
+    @property
+    def weights(self) -> dict[str, Weights | None]:
+        """Every network by what it is for."""
+        return {
+            "generator": self.generator,
+            "syncnet": self.syncnet,
+            "expert": self.expert,
+            "detector": self.detector_weights,
+        }
+
+    @property
+    def made(self) -> str:
+        """Names what decides a pair's video."""
+        deciding = self.settings()
+        for key in ("batch_size", "protocol"):
+            del deciding[key]
+        return _digest([FORMAT, deciding, *map(_sha, (self.generator, self.detector_weights))])
+
+    @property
+    def scored(self) -> str:
+        """Names what decides the scores of a video."""
+        networks = (self.syncnet, self.expert, self.detector_weights)
+        deciding = [self.published, self.protocol, self.detector, self.box]
+        return _digest([FORMAT, self.made, deciding, *map(_sha, networks)])
+
+
+def _sha(weights: Weights | None) -> str | None:
+    return None if weights is None else weights.sha256
+
+
+def _digest(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where to, and by how many.
+
+    Attributes:
+        out: folder of the videos, the records and the results.
+        engine: serial, process or ray.
+        workers: processes; None: one per GPU, or per core where there is none.
+        device: auto, cpu, cuda, cuda:1; auto and cuda spread the workers over all GPUs.
+        shard: which part of the pairs, from 0.
+        num_shards: of how many; each may run on another machine, into the same `out`.
+        retry_failed: try pairs again that an earlier run could not do.
+        keep_videos: leave the generated videos where they are.
+        ray: of the cluster, for engine=ray.
+    """
+
+    out: Path
+    engine: str = "process"
+    workers: int | None = None
+    device: str = "auto"
+    shard: int = 0
+    num_shards: int = 1
+    retry_failed: bool = False
+    keep_videos: bool = True
+    ray: RaySettings = field(default_factory=RaySettings)

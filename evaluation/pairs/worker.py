@@ -1,0 +1,140 @@
+"""What a worker process does with one pair: make its video, score it, write both down.
+
+torch and OpenCV are imported inside the functions, so that the parent does not wait for them.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evaluation.pairs.devices import device_of
+from evaluation.pairs.failure import NOT_SCORED, PairError
+from evaluation.pairs.records import Record, Records
+from evaluation.pairs.settings import Recipe
+from evaluation.pairs.tasks import Task
+from w2l.errors import UserError
+
+if TYPE_CHECKING:
+    from evaluation.pairs.networks import Networks
+    from w2l.scoring import ClipScore
+
+_devices: dict[str | None, str] = {}  # chosen once in a process
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The run cannot go on: the disk is full, the folder is read-only."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class PairWorker:
+    """Callable on a pair, in any process.
+
+    Attributes:
+        root: the output folder.
+        recipe: what decides the numbers.
+        device: as the user wants it.
+        slots: see `devices.device_of`.
+        n_gpus: on which workers are spread.
+        keep_videos: leave the videos where they are.
+    """
+
+    root: Path
+    recipe: Recipe
+    device: str
+    slots: str | None = None
+    n_gpus: int = 0
+    keep_videos: bool = True
+
+    def start(self) -> None:
+        """Load everything that the first pair would otherwise wait for.
+
+        Raises:
+            UserError: no such device, a network that cannot be loaded, or the output folder is not
+                on this machine.
+        """
+        if not self.root.is_dir():
+            raise UserError(
+                f"out={self.root} is not there on {platform.node()}: choose a folder that all "
+                "nodes of the cluster share."
+            )
+        self._networks()
+
+    def __call__(self, task: Task) -> Record | Stop:
+        """The pair's record, which has been written."""
+        records = Records(self.root, self.recipe)
+        try:
+            return self._done(task, records)
+        except UserError as error:  # of the output: those of the input are PairErrors
+            return Stop(str(error))
+
+    def _done(self, task: Task, records: Records) -> Record:
+        from evaluation.pairs.making import make
+
+        loaded, video = self._networks(), records.video(task)
+        record = records.begin(task)
+        try:
+            old = records.made(task)
+            if old is None:
+                made = make(task, self.recipe, loaded.lipsync, loaded.detector, video)
+                record |= {
+                    "n_frames": made.n_frames,
+                    "n_untouched": made.n_untouched,
+                    "release_skips": made.release_skips,
+                    "video_bytes": video.stat().st_size,
+                }
+            else:
+                kept = ("n_frames", "n_untouched", "release_skips", "video_bytes")
+                record |= {key: old[key] for key in kept}
+            record |= score(video, loaded)
+        except PairError as failure:
+            return records.fail(task, failure.reason, failure.detail)
+        finally:
+            if not self.keep_videos:
+                video.unlink(missing_ok=True)
+        return records.write(task, record)
+
+    def _networks(self) -> Networks:
+        from evaluation.pairs.networks import networks
+        from w2l.inference import pick_device
+
+        if self.slots not in _devices:
+            _devices[self.slots] = device_of(self.device, self.slots, self.n_gpus)
+        return networks(self.recipe, str(pick_device(_devices[self.slots])))
+
+
+def score(video: Path, loaded: Networks) -> dict[str, Any]:
+    """The scores of a video: an entry per face that was scored, and how many could not be.
+
+    Raises:
+        PairError: none could.
+    """
+    try:
+        clip = loaded.evaluator.score(video)
+    except UserError as error:
+        raise PairError(NOT_SCORED, str(error)) from error
+    return {"tracks": tracks_of(clip), "n_skipped_tracks": len(clip.skipped)}
+
+
+def tracks_of(clip: ClipScore) -> list[dict[str, Any]]:
+    """Of each track its plain values: what `scores.json` has of it, the curves left out."""
+    tracks = []
+    for track in clip.to_dict()["tracks"]:
+        cosine = track.pop("cosine")
+        plain = {
+            key: value for key, value in track.items() if not isinstance(value, list | dict | str)
+        }
+        plain["cosine"] = cosine["mean"] if cosine else None
+        tracks.append({key: _finite(value) for key, value in plain.items()})
+    return tracks
+
+
+def _finite(value: Any) -> Any:
+    """None for NaN and infinity, which JSON lacks."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

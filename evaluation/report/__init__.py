@@ -1,0 +1,1 @@
+"""Records become results, tables, comparisons and a page."""

@@ -1,0 +1,159 @@
+"""`compare=[a.json,b.json]`: a table for a paper in Markdown and LaTeX, a plot, and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from evaluation.report.compare import (
+    METHODS,
+    Bootstrap,
+    Comparison,
+    Difference,
+    compare_scores,
+    to_json,
+)
+from evaluation.report.score_files import read_scores
+from evaluation.report.statistics import metric
+from evaluation.report.tables import NONE, Grid, arrowed, markdown, terminal
+from w2l.errors import UserError, either
+from w2l.files import atomic_path
+
+PANELS = 3  # scores in the plot
+LATEX = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "–": "--", "−": "$-$", "%": r"\%", "_": r"\_",
+         "&": r"\&", "#": r"\#"}  # fmt: skip
+
+
+def compare(settings: dict[str, Any], console: Console) -> Comparison:
+    """Compare, write compare.json, .md, .tex and .png, and print the table.
+
+    Raises:
+        UserError: a file or value is wrong, or the files are not comparable.
+    """
+    files = settings["compare"]
+    if not isinstance(files, list) or len(files) != 2:
+        raise UserError(f"compare={files} must name two files: compare=[a.json,b.json].")
+    bootstrap = _bootstrap(settings)
+    a, b = (read_scores(Path(str(file)).expanduser()) for file in files)
+    comparison = compare_scores(a, b, bootstrap)
+    out = Path(settings["out"] or "outputs/compare").expanduser()
+    grid = to_grid(comparison, bootstrap)
+    texts = {
+        "compare.json": json.dumps(to_json(comparison, bootstrap), indent=1, allow_nan=False)
+        + "\n",
+        "compare.md": markdown(grid),
+        "compare.tex": latex(grid),
+    }
+    for name, text in texts.items():
+        with atomic_path(out / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    plot(comparison, out / "compare.png")
+    console.print(terminal(grid))
+    for note in grid.notes:
+        console.print(note, markup=False, soft_wrap=True)
+    console.print(f"{out}/compare.md, .tex, .png, .json", markup=False, soft_wrap=True)
+    return comparison
+
+
+def _bootstrap(settings: dict[str, Any]) -> Bootstrap:
+    if settings["interval"] not in METHODS:
+        raise UserError(
+            f"interval={settings['interval']} is unknown: choose {either(list(METHODS))}."
+        )
+    if not isinstance(settings["resamples"], int) or settings["resamples"] < 100:
+        raise UserError(f"resamples={settings['resamples']} must be a whole number, 100 or more.")
+    if not 0 < settings["confidence"] < 1:
+        raise UserError(f"confidence={settings['confidence']} must lie between 0 and 1.")
+    return Bootstrap(
+        settings["resamples"], settings["interval"], float(settings["confidence"]),
+        int(settings["seed"]),
+    )  # fmt: skip
+
+
+def to_grid(comparison: Comparison, bootstrap: Bootstrap) -> Grid:
+    """The table: a line per score."""
+    a, b = comparison.a, comparison.b
+    labels = {"a": a.label, "b": b.label}
+    if a.label == b.label:
+        labels = {"a": f"{a.label} (a)", "b": f"{b.label} (b)"}
+    percent = f"{100 * bootstrap.confidence:g} %"
+    header = ["", labels["a"], labels["b"], f"difference [{percent}]", "clips", "better"]
+    rows = [
+        [
+            arrowed(each.name),
+            f"{each.a.mean():.3f}",
+            f"{each.b.mean():.3f}",
+            _difference(each),
+            str(len(each.a)),
+            labels[each.better] if each.better else "undecided",
+        ]
+        for each in comparison.differences
+    ]
+    notes = [
+        f"Protocol {a.protocol}. {comparison.n_pairs} clips are scored in both files, "
+        f"{comparison.only_a} in {labels['a']} only, {comparison.only_b} in {labels['b']} only; "
+        f"{a.n_failed} and {b.n_failed} have no score. Differences are {labels['b']} minus "
+        f"{labels['a']}, clip by clip; their intervals are {METHODS[bootstrap.method]} bootstrap "
+        f"intervals of the mean ({bootstrap.resamples} resamples of clips, seed {bootstrap.seed}).",
+        *comparison.notes,
+    ]
+    return Grid("Paired comparison", header, rows, notes)
+
+
+def _difference(each: Difference) -> str:
+    if each.interval is None:
+        return f"{each.mean:+.3f} [{NONE}]"
+    return f"{each.mean:+.3f} [{each.interval[0]:+.3f}, {each.interval[1]:+.3f}]"
+
+
+def latex(grid: Grid) -> str:
+    """A table for a paper, with booktabs; the notes are comments."""
+    lines = [r"% \usepackage{booktabs}", *(f"% {note}" for note in grid.notes)]
+    columns = "l" + "r" * (len(grid.header) - 2) + "l"
+    lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _row(grid.header), r"\midrule"]
+    lines += [_row(row) for row in grid.rows]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return " & ".join("".join(LATEX.get(c, c) for c in cell) for cell in cells) + r" \\"
+
+
+def plot(comparison: Comparison, output: Path) -> None:
+    """For each of the first scores: the clips, one file against the other, and the differences."""
+    shown = comparison.differences[:PANELS]
+    figure = Figure(figsize=(4.2 * len(shown), 6.4), layout="constrained")
+    axes = figure.subplots(2, len(shown), squeeze=False)
+    for column, each in enumerate(shown):
+        _scatter(axes[0][column], each, comparison)
+        _histogram(axes[1][column], each)
+    with atomic_path(output) as temporary:
+        figure.savefig(temporary, dpi=130)
+
+
+def _scatter(axes: Axes, each: Difference, comparison: Comparison) -> None:
+    low, high = min(each.a.min(), each.b.min()), max(each.a.max(), each.b.max())
+    axes.plot([low, high], [low, high], color="0.6", linewidth=0.8, zorder=0)
+    axes.scatter(each.a, each.b, s=10, alpha=0.6, linewidths=0)
+    axes.set_title(arrowed(each.name), fontsize="medium")
+    axes.set_xlabel(f"{comparison.a.label} (a)", parse_math=False)
+    axes.set_ylabel(f"{comparison.b.label} (b)", parse_math=False)
+    axes.set_aspect("equal", adjustable="datalim")
+
+
+def _histogram(axes: Axes, each: Difference) -> None:
+    axes.hist(each.b - each.a, bins="auto", color="0.75")
+    axes.axvline(0, color="0.3", linewidth=0.8)
+    axes.axvline(each.mean, color="C0", label=f"mean {each.mean:+.3f}")
+    if each.interval is not None:
+        axes.axvspan(*each.interval, color="C0", alpha=0.25, label="interval of the mean")
+    axes.locator_params(axis="x", nbins=6)
+    axes.set_xlabel(f"difference b − a, {metric(each.name).title}")
+    axes.set_ylabel("clips")
+    axes.legend(fontsize="small", frameon=False)

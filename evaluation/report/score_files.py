@@ -1,0 +1,106 @@
+"""Two kinds of files with scores clip by clip, read alike: results.json and scores.json."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from evaluation.report.results import KIND, read_json, read_results
+from evaluation.report.statistics import scores_of
+from w2l.errors import UserError
+
+
+@dataclass(frozen=True)
+class ScoreFile:
+    """Scores of a set of clips.
+
+    Attributes:
+        path: the file.
+        label: what tables call it.
+        protocol: lrs or track.
+        settings: what else decided the scores.
+        weights: role → SHA-256 of the networks that scored.
+        clips: a clip's name → its scores, means over its faces.
+        n_failed: clips without a score.
+    """
+
+    path: Path
+    label: str
+    protocol: str
+    settings: Mapping[str, Any]
+    weights: Mapping[str, str | None]
+    clips: Mapping[str, Mapping[str, float]]
+    n_failed: int
+
+
+def read_scores(path: Path) -> ScoreFile:
+    """A benchmark's results.json, or the scores.json of evaluate.py.
+
+    Raises:
+        UserError: it is neither, or has no clips.
+    """
+    content = read_json(path)
+    if isinstance(content, dict) and content.get("kind") == KIND:
+        content = read_results(path)
+    try:
+        clips = content["clips"]
+        names = _names(clips)
+        scored = {
+            name: _mean(clip) for name, clip in zip(names, clips, strict=True) if _is_scored(clip)
+        }
+        return ScoreFile(
+            path=path,
+            label=str(content.get("name") or path.stem),
+            protocol=content["protocol"],
+            settings=content["settings"],
+            weights={
+                role: entry and entry["sha256"]
+                for role, entry in content["weights"].items()
+                if role != "generator"
+            },
+            clips=scored,
+            n_failed=len(clips) - len(scored),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} has no scores clip by clip: take the results.json of a benchmark (not its "
+            "summary.json) or the scores.json of evaluate.py."
+        ) from error
+
+
+def _is_scored(clip: Mapping[str, Any]) -> bool:
+    return clip.get("error") is None and bool(clip["tracks"])
+
+
+def _names(clips: list[Mapping[str, Any]]) -> Iterator[str]:
+    """A name for each clip; the second of two alike gets a number."""
+    seen: Counter[str] = Counter()
+    for clip in clips:
+        name = clip["path"] if "path" in clip else f"{clip['set']}: {clip['audio']} {clip['video']}"
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
+
+
+def _mean(clip: Mapping[str, Any]) -> dict[str, float]:
+    """Each score that all of the clip's faces have, averaged over them."""
+    tracks = []
+    for track in clip["tracks"]:
+        cosine = track.get("cosine")
+        plain = cosine["mean"] if isinstance(cosine, dict) else cosine
+        tracks.append(scores_of({**track, "cosine": plain}))
+    shared = set.intersection(*map(set, tracks))
+    return {name: fmean(track[name] for track in tracks) for name in shared}
+
+
+def below_common_folder(clips: Mapping[str, Any]) -> dict[str, str]:
+    """The part of each path below the folder that all of them share → the path."""
+    paths = {name: os.path.abspath(name) for name in clips}
+    if not paths:
+        return {}
+    common = os.path.commonpath([os.path.dirname(path) for path in paths.values()])
+    return {os.path.relpath(path, common): name for name, path in paths.items()}

@@ -1,0 +1,159 @@
+"""Paired comparison of two score files: who is paired, what is refused, how sure it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from evaluation.report.compare import Bootstrap, compare_scores, interval
+from evaluation.report.compare_command import compare
+from evaluation.report.score_files import read_scores
+from w2l.errors import UserError
+
+SETTINGS = {"resamples": 999, "interval": "bca", "confidence": 0.95, "seed": 0}
+
+
+def scores(
+    path: Path,
+    lse_d: dict[str, float],
+    *,
+    protocol: str = "lrs",
+    syncnet: str = "s",
+    **settings: Any,
+) -> Path:
+    """A scores.json of evaluate.py; clips that have no score: NaN."""
+    clips = []
+    for name, value in lse_d.items():
+        if np.isnan(value):
+            clips.append({"path": name, "error": "no face"})
+            continue
+        track = {"lse_d": value, "lse_c": 10 - value, "offset": 1, "n_windows": 7, "n_frames": 12,
+                 "implausible": False, "cosine": {"mean": value / 20, "count": 3},
+                 "distance_over_offset": [1.0], "lse_reason": None}  # fmt: skip
+        clips.append({"path": name, **track, "tracks": [track]})
+    weights = {"syncnet": {"file": "s", "sha256": syncnet}, "expert": {"file": "e", "sha256": "e"}}
+    content = {"protocol": protocol, "settings": settings, "weights": weights, "clips": clips}
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def two(tmp_path) -> tuple[Path, Path, np.ndarray, np.ndarray]:
+    """b is better by about 0.3; the folders differ, a clip is in each alone, one has no score."""
+    rng = np.random.default_rng(3)
+    a = rng.normal(8, 1, 40)
+    b = a - 0.3 + rng.normal(0, 0.4, 40)
+    in_a = {f"runs/a/x/{i}.mp4": float(v) for i, v in enumerate(a)}
+    in_b = {f"runs/b/x/{i}.mp4": float(v) for i, v in reversed(list(enumerate(b)))}
+    one = scores(tmp_path / "one.json", in_a | {"runs/a/alone.mp4": 7.0, "runs/a/f.mp4": np.nan})
+    other = scores(tmp_path / "two.json", in_b | {"runs/b/other.mp4": 7.0})
+    return one, other, a, b
+
+
+def test_clips_are_paired_by_path_whatever_the_order(two):
+    one, other, a, b = two
+    got = compare_scores(read_scores(one), read_scores(other), Bootstrap(resamples=200))
+    assert (got.n_pairs, got.only_a, got.only_b, got.a.n_failed) == (40, 1, 1, 1)
+    assert [d.name for d in got.differences] == ["lse_d", "lse_c", "cosine"]
+    lse_d, lse_c, cosine = got.differences
+    assert lse_d.mean == pytest.approx((b - a).mean())
+    assert (lse_d.better, lse_c.better, cosine.better) == ("b", "b", "a")
+    assert cosine.a.mean() == pytest.approx(a.mean() / 20)
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_intervals_are_those_of_a_bootstrap_by_hand(method):
+    d = np.random.default_rng(5).exponential(1.0, 30) - 0.4
+    low, high = interval(d, Bootstrap(resamples=20000, method=method))
+    rng = np.random.default_rng(11)
+    means = np.sort([d[rng.integers(0, len(d), len(d))].mean() for _ in range(20000)])
+    levels = [0.025, 0.975]
+    if method == "bca":  # Efron and Tibshirani, chapter 14.3
+        from scipy.stats import norm
+
+        z0 = norm.ppf((means < d.mean()).mean())
+        jack = np.array([np.delete(d, i).mean() for i in range(len(d))])
+        e = jack.mean() - jack
+        a = (e**3).sum() / (6 * (e**2).sum() ** 1.5)
+        z = norm.ppf(levels)
+        levels = norm.cdf(z0 + (z0 + z) / (1 - a * (z0 + z)))
+    want = np.quantile(means, levels)
+    spread = want[1] - want[0]
+    assert [low, high] == pytest.approx(want, abs=0.03 * spread)
+    again = interval(d, Bootstrap(resamples=20000, method=method))
+    assert again == (low, high)
+
+
+def test_few_or_equal_differences():
+    assert interval(np.array([0.5]), Bootstrap()) is None
+    assert interval(np.full(9, 0.5), Bootstrap()) == (0.5, 0.5)
+
+
+def test_no_difference_is_no_winner(tmp_path):
+    rng = np.random.default_rng(0)
+    a = dict(zip("abcdefghij", rng.normal(8, 1, 10), strict=True))
+    b = {name: value + (0.5 if name in "acegi" else -0.5) for name, value in a.items()}
+    files = [scores(tmp_path / f"{n}.json", v) for n, v in (("a", a), ("b", b))]
+    got = compare_scores(*map(read_scores, files), Bootstrap(resamples=500))
+    assert got.differences[0].better is None
+
+
+def test_what_is_not_comparable_is_refused_or_left_out(tmp_path):
+    a = scores(tmp_path / "a.json", {"1.mp4": 7.0, "2.mp4": 8.0})
+    track = scores(tmp_path / "t.json", {"1.mp4": 7.0}, protocol="track")
+    with pytest.raises(UserError, match=r"a\.json is scored by protocol=lrs and .*t\.json by"):
+        compare_scores(read_scores(a), read_scores(track), Bootstrap())
+    far = scores(tmp_path / "far.json", {"x/1.wav": 7.0})
+    with pytest.raises(UserError, match="no scored clip in common"):
+        compare_scores(read_scores(a), read_scores(far), Bootstrap())
+    other = scores(tmp_path / "o.json", {"1.mp4": 7.5, "2.mp4": 8.1}, syncnet="z", jpeg=True)
+    got = compare_scores(read_scores(a), read_scores(other), Bootstrap(resamples=200))
+    assert [d.name for d in got.differences] == ["cosine"]
+    assert "LSE is left out" in got.notes[0]
+    (tmp_path / "no.json").write_text('{"mean": 3}')
+    with pytest.raises(UserError, match="no scores clip by clip"):
+        read_scores(tmp_path / "no.json")
+    (tmp_path / "cut.json").write_text('{"mean": 3')
+    with pytest.raises(UserError, match="is not JSON"):
+        read_scores(tmp_path / "cut.json")
+
+
+def test_faces_of_one_clip_count_once(tmp_path):
+    path = scores(tmp_path / "a.json", {"1.mp4": 7.0})
+    content = json.loads(path.read_text())
+    tracks = content["clips"][0]["tracks"]
+    content["clips"][0]["tracks"] = [tracks[0], {**tracks[0], "lse_d": 9.0, "cosine": None}]
+    path.write_text(json.dumps(content))
+    assert read_scores(path).clips == {"1.mp4": {"lse_d": 8.0, "lse_c": 3.0}}
+
+
+def test_the_files_that_are_written(two, tmp_path, capsys):
+    out = tmp_path / "out"
+    one, other, a, b = two
+    settings = {"compare": [str(one), str(other)], "out": str(out), **SETTINGS}
+    compare(settings, Console(width=120))
+    shown = capsys.readouterr().out
+    assert "40 clips are scored in both files, 1 in one only, 1 in two only; 1 and 0" in shown
+    found = json.loads((out / "compare.json").read_text())
+    low, high = found["scores"]["lse_d"]["interval"]
+    difference = (b - a).mean()
+    assert low < difference < high < 0
+    cell = f"{difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+    assert (
+        f"| LSE-D ↓ | {a.mean():.3f} | {b.mean():.3f} | {cell} | 40 | two |"
+        in (out / "compare.md").read_text()
+    )
+    tex = (out / "compare.tex").read_text()
+    assert rf"LSE-D $\downarrow$ & {a.mean():.3f} & {b.mean():.3f} & {cell} & 40 & two \\" in tex
+    assert "95 \\%" in tex
+    assert (out / "compare.png").stat().st_size > 10_000
+    for key, value in (("interval", "normal"), ("resamples", 3), ("confidence", 95)):
+        with pytest.raises(UserError, match=f"{key}={value}"):
+            compare(settings | {key: value}, Console(quiet=True))
+    with pytest.raises(UserError, match="two files"):
+        compare(settings | {"compare": "a.json"}, Console(quiet=True))
