@@ -16,7 +16,7 @@ from rich.console import Console
 from w2l.metrics import confidence_over_time, lse, summarize, unpadded_lse
 from w2l.scoring import ClipScore, CosineResult, SyncResult, TrackScore, to_json
 from w2l.scoring.page import write_page
-from w2l.scoring.report import clip_names, plot_clip, score_table, summary_line, write_json
+from w2l.scoring.report import plot_clip, score_table, short_names, summary_line, write_json
 from w2l.scoring.results import SkippedTrack
 from w2l.scoring.tables import write_tables
 
@@ -153,7 +153,7 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
 
 def test_clips_of_the_same_name_are_told_apart() -> None:
     def names(*paths: str) -> list[str]:
-        return clip_names([ClipScore(path) for path in paths])
+        return short_names(paths)
 
     assert names("set/a/1.mp4", "set/b/2.mp4") == ["1.mp4", "2.mp4"]
     assert names("set/a/1.mp4", "set/b/1.mp4", "set/b/c/2.mp4") == [
