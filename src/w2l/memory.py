@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from w2l.errors import UserError
 
 R = TypeVar("R")
@@ -31,20 +33,23 @@ class Shrinking(Generic[R]):
 
     Args:
         function: takes one or more sequences of the same length, gives one result per item.
+        limit: items at once to begin with; None: all.
 
     Attributes:
-        limit: items at once; None until memory ran out.
+        limit: items at once, as far as is known.
 
     Raises:
         UserError: there is no room for a single item.
     """
 
-    def __init__(self, function: Callable[..., Sequence[R]]) -> None:
+    def __init__(
+        self, function: Callable[..., Sequence[R] | np.ndarray], limit: int | None = None
+    ) -> None:
         self._function = function
         self._lock = Lock()
-        self.limit: int | None = None
+        self.limit = limit
 
-    def __call__(self, *columns: Sequence[Any]) -> list[R]:
+    def __call__(self, *columns: Sequence[Any] | np.ndarray) -> list[R]:
         """The results for all items, in order."""
         results: list[R] = []
         count = len(columns[0])

@@ -14,6 +14,7 @@ import torch
 
 from w2l.errors import UserError
 from w2l.faces.detector import Faces
+from w2l.memory import Shrinking
 
 
 class S3FD:
@@ -52,7 +53,7 @@ class S3FD:
                 "detector=centerface, which needs none."
             )
         self.scale = scale
-        self.batch_size = batch_size
+        self._fitting = Shrinking(self._detect, batch_size)
         self.published = published
         # Imported here: the package brings numba and takes seconds. Its files hold strings that
         # newer Pythons warn of.
@@ -83,10 +84,9 @@ class S3FD:
             by_shape[frame.shape].append(i)
         faces = [Faces.none()] * len(frames)
         for indices in by_shape.values():
-            for start in range(0, len(indices), self.batch_size):
-                chunk = indices[start : start + self.batch_size]
-                for i, found in zip(chunk, self._detect([frames[i] for i in chunk]), strict=True):
-                    faces[i] = found
+            found = self._fitting([frames[i] for i in indices])
+            for i, each in zip(indices, found, strict=True):
+                faces[i] = each
         return faces
 
     def _detect(self, frames: list[np.ndarray]) -> list[Faces]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from w2l.errors import UserError
+from w2l.memory import Shrinking
 from w2l.models import FoldedGenerator, Generator, masked_and_reference
 
 Precision = Literal["float32", "bfloat16"]
@@ -94,12 +95,17 @@ class FaceGenerator:
             self.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.image_size = int(self.generator.config["image_size"])
         self.lead_frames = int(self.generator.config["lead_frames"])
+        self._fitting = self._batches()
 
     def lower_half(self) -> FaceGenerator:
         """The same, but only for what `blend` takes: rows above keep the given face's pixels."""
         other = copy.copy(self)
         other.generator = self.generator.lower_half()
+        other._fitting = other._batches()
         return other
+
+    def _batches(self) -> Shrinking[np.ndarray]:
+        return Shrinking(self._generate, AT_ONCE_CPU if self.device.type == "cpu" else None)
 
     def __call__(
         self, faces: Sequence[np.ndarray] | np.ndarray, mels: Sequence[np.ndarray] | np.ndarray
@@ -112,13 +118,13 @@ class FaceGenerator:
 
         Returns:
             uint8 (B, S, S, 3) BGR; values are truncated as published, not rounded.
+
+        Raises:
+            UserError: there is no memory for one face.
         """
         crops, windows = np.stack(list(faces)), np.stack(list(mels))
-        at_once = AT_ONCE_CPU if self.device.type == "cpu" else len(crops)
-        for start in range(0, len(crops), at_once):
-            part = slice(start, start + at_once)
-            generated = self._generate(crops[part], windows[part])
-            crops[part, -generated.shape[1] :] = generated
+        for crop, generated in zip(crops, self._fitting(crops, windows), strict=True):
+            crop[-len(generated) :] = generated
         return crops
 
     def _generate(self, faces: np.ndarray, mels: np.ndarray) -> np.ndarray:

@@ -76,3 +76,22 @@ def test_an_unknown_device_is_one_sentence(device):
 def test_bfloat16_is_refused_on_the_cpu():
     with pytest.raises(UserError, match="precision=bfloat16"):
         FaceGenerator(Recorder(0), device="cpu", precision="bfloat16")
+
+
+def test_batches_shrink_where_memory_is_short(faces, monkeypatch):
+    """As on a small GPU: one face fits, which is remembered, and the result is the same."""
+    mels = np.random.default_rng(1).normal(size=(3, 80, 16)).astype(np.float32)
+    lipsync = FaceGenerator(Generator(width=0.125), device="cpu")
+    expected, forward, sizes = lipsync(faces, mels), lipsync.generator.forward, []
+
+    def small(audio, face):
+        sizes.append(len(audio))
+        if len(audio) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(audio, face)
+
+    monkeypatch.setattr(lipsync.generator, "forward", small)
+    assert np.abs(lipsync(faces, mels).astype(int) - expected).max() <= 1
+    assert sizes == [3, 1, 1, 1]
+    lipsync(faces[:2], mels[:2])
+    assert sizes[4:] == [1, 1]
