@@ -18,6 +18,7 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from benchmarks.face_videos import write_face_videos
+from benchmarks.published_inference import read_all
 from preprocess.rejection import RejectedError
 from preprocess.settings import Recipe
 from preprocess.sources import Clip
@@ -104,14 +105,7 @@ def prepare_as_published(
         box: left, top, right, bottom of the face.
         limit: frames.
     """
-    reader = cv2.VideoCapture(str(video))
-    frames: list[np.ndarray] = []
-    while len(frames) < limit:
-        there, frame = reader.read()
-        if not there:
-            break
-        frames.append(frame)
-    reader.release()
+    frames, _ = read_all(video, limit)
     out.mkdir(parents=True, exist_ok=True)
     left, top, right, bottom = box
     for start in range(0, len(frames), BATCH):
