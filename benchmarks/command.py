@@ -15,6 +15,8 @@ from w2l.errors import UserError
 # holds `ratio` and `of`, in words what the ratio is of, and all that was measured.
 BENCHMARKS = {
     "inference": "benchmarks.inference",
+    "generator": "benchmarks.generator",
+    "detection": "benchmarks.detection",
     "loader": "benchmarks.loader",
     "preparation": "benchmarks.preparation",
     "training": "benchmarks.training",

@@ -18,7 +18,7 @@ NOTE = (
     "Sync only people who agree to it. The result says in its metadata that it is synthetic; "
     "a label says it to those who watch."
 )
-QUALITIES = ["improved", "fast"]
+QUALITIES = ["improved", "fast", "enhanced"]
 PERSONS = ["largest", "center", "left", "right"]
 MISSING = ["pass", "hold", "error"]
 REPORTS_A_SECOND = 4
