@@ -22,7 +22,10 @@ from w2l.inference import SyncReport
 
 # What a result does not depend on.
 _FREE = {"batch", "batch_size", "device"}
-_FILES = ("face", "audio", "voice", "checkpoint", "expert", "detector_weights")
+_FILES = (
+    "face", "audio", "voice", "people", "checkpoint", "expert", "detector_weights", "parser",
+    "restorer",
+)  # fmt: skip
 
 
 @dataclass

@@ -25,7 +25,8 @@ from w2l.video import is_image
 
 # Paths that are written; names of a registry are no paths where no such file is there.
 _OUTPUTS = {"outfile"}
-_MAYBE_NAMES = {"checkpoint", "expert", "detector_weights"}
+_MAYBE_NAMES = {"checkpoint", "expert", "detector_weights", "parser", "restorer"}
+_PHOTO = "photo:"
 _NOT_PER_JOB = {"batch", "hydra", "defaults"}
 
 
@@ -141,6 +142,9 @@ def _value(key: str, value: Any, folder: Path, default: Any) -> Any:
         return None
     if key == "label" or value is None:
         return value
+    if key == "person":
+        file = str(value).removeprefix(_PHOTO)
+        return value if file == value else _PHOTO + _path(key, file, folder)
     if key in PATH_KEYS:
         return _path(key, str(value), folder)
     if isinstance(value, str) and not isinstance(default, str):

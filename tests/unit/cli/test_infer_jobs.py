@@ -1,0 +1,39 @@
+"""What the columns of a list of jobs mean."""
+
+from __future__ import annotations
+
+import pytest
+from omegaconf import OmegaConf
+
+from w2l.cli.hydra_app import CONFIG_DIR
+from w2l.cli.infer_jobs import read_jobs
+
+
+def settings(batch) -> dict:
+    given = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "infer.yaml"))
+    return {**{k: v for k, v in given.items() if k not in {"defaults", "hydra"}}, "batch": batch}
+
+
+@pytest.mark.parametrize(
+    ("key", "cell", "means"),
+    [
+        ("person", "left", "left"),
+        ("person", "track:2", "track:2"),
+        ("person", "photo:me.png", "photo:{folder}/me.png"),
+        ("label", "made with AI", "made with AI"),
+        ("restorer", "gfpgan", "gfpgan"),
+        ("restorer", "there.onnx", "{folder}/there.onnx"),
+        ("people", "people.yaml", "{folder}/people.yaml"),
+        ("voice", "voice.wav", "{folder}/voice.wav"),
+        ("box", '"[1,2,3,4]"', [1, 2, 3, 4]),
+        ("quality", "fast", "fast"),
+    ],
+)
+def test_a_cell_is_its_keys_value(tmp_path, key, cell, means) -> None:
+    (tmp_path / "there.onnx").touch()
+    (tmp_path / "jobs.csv").write_text(f"face,audio,{key}\na.mp4,b.wav,{cell}\n")
+    (job,) = read_jobs(settings(tmp_path / "jobs.csv"), set())
+    assert job.problem is None
+    expected = means.format(folder=tmp_path) if isinstance(means, str) else means
+    assert job.settings[key] == expected
+    assert job.settings["face"] == str(tmp_path / "a.mp4")
