@@ -70,9 +70,11 @@ def test_one_failure_does_not_stop_the_rest(work, monkeypatch, capsys):
         "face.mp4,,f.mp4,,,\n"
     )
     loaded = []
-    load = infer_networks.load_generator
+    load = infer_networks.build_generator
     monkeypatch.setattr(
-        infer_networks, "load_generator", lambda path: loaded.append(path) or load(path)
+        infer_networks,
+        "build_generator",
+        lambda path, **how: loaded.append(path) or load(path, **how),
     )
     assert batch(work, monkeypatch) == 1
     rows = status(work / "jobs.status.csv")

@@ -18,6 +18,7 @@ from tests.unit.video.made import constant, decoded_sound, write_video
 from tests.writing import save_network, write_wav
 from w2l.audio.waveform import load_audio
 from w2l.cli import infer as command
+from w2l.cli import infer_networks
 from w2l.files import sha256
 from w2l.inference import FaceGenerator
 from w2l.models import Expert, Generator
@@ -321,10 +322,10 @@ def test_nothing_half_written_is_seen(infer, tmp_path, codec, monkeypatch) -> No
 def test_what_cannot_be_is_refused_before_anything_long(
     infer, folder, tmp_path, capsys, monkeypatch, settings, words
 ) -> None:
-    def too_late(*_: object) -> None:
+    def too_late(*_: object, **__: object) -> None:
         raise AssertionError("the checkpoint was loaded")
 
-    monkeypatch.setattr(command, "load_generator", too_late)
+    monkeypatch.setattr(infer_networks, "build_generator", too_late)
     settings = {
         key: value.replace("{folder}", str(folder)) if isinstance(value, str) else value
         for key, value in settings.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from w2l.files import atomic_path
+from w2l.media import time_base
 from w2l.video.audio_track import AudioTrack
 from w2l.video.codecs import CodecName, find_codec, find_encoder
 from w2l.video.decode import ACCURATE
@@ -27,6 +28,7 @@ from w2l.video.sink import PictureSink
 _MP4 = {".mp4", ".m4v", ".mov"}
 # Sound is handed to the muxer this far ahead of the pictures, so that it need not hold many.
 _AHEAD_S = Fraction(1, 2)
+_LONGEST_DELAY_S = 60  # from a picture's decoding to its showing: no encoder takes so long
 
 
 class VideoWriter(PictureSink):
@@ -100,11 +102,11 @@ class VideoWriter(PictureSink):
     def _append(self, frame: np.ndarray) -> None:
         picture = self._converted(frame)
         picture.pts, picture.time_base = self._written, 1 / self.fps
-        self._container.mux(self._video.encode(picture))
+        self._mux_pictures(self._video.encode(picture))
         self._mux_sound(self._written / self.fps + _AHEAD_S)
 
     def _finish(self) -> None:
-        self._container.mux(self._video.encode(None))
+        self._mux_pictures(self._video.encode(None))
         self._mux_sound(None)
         self._container.close()
 
@@ -161,6 +163,14 @@ class VideoWriter(PictureSink):
         picture.colorspace, picture.color_range = look.matrix, look.range
         picture.color_primaries, picture.color_trc = look.primaries, look.transfer
         return picture
+
+    def _mux_pictures(self, packets: Iterable[Packet]) -> None:
+        for packet in packets:
+            # Of a video of one or two pictures libx265 leaves the decoding times as memory was.
+            if packet.pts is not None and packet.dts is not None:
+                delay_s = (packet.pts - packet.dts) * time_base(packet)
+                packet.dts = packet.dts if 0 <= delay_s <= _LONGEST_DELAY_S else packet.pts
+            self._container.mux(packet)
 
     def _mux_sound(self, until: Fraction | None) -> None:
         """Write the sound up to a time; None for all of it."""
