@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 
@@ -78,6 +79,25 @@ def test_stopping_early_closes_what_is_read_in_its_own_thread():
     assert names() == []
 
 
+@pytest.mark.parametrize("stage", [ahead, lambda items, size: behind(items, str, size)])
+def test_one_that_nobody_closes_holds_up_no_collector(stage):
+    """As an error's traceback leaves it, in a ring with the frames that it names."""
+
+    def leave_and_collect():
+        items = stage((i for i in range(100)), 3)
+        next(items)
+        ring = [items]
+        ring.append(ring)
+        del items, ring
+        gc.collect()
+
+    thread = threading.Thread(target=leave_and_collect, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert names() == []
+
+
 def test_work_is_done_in_order_and_all_of_it():
     done = []
     seen = list(behind(range(50), done.append, 4))
@@ -124,4 +144,21 @@ def test_an_error_of_the_items_leaves_no_thread():
 
     with pytest.raises(ValueError, match="items"):
         list(behind(items(), lambda item: None, 2))
+    assert names() == []
+
+
+def test_closing_early_waits_for_the_work_and_begins_no_more():
+    started, done = [], []
+
+    def work(item):
+        started.append(item)
+        time.sleep(0.05)
+        done.append(item)
+
+    items = behind(range(20), work, 3)
+    next(items)
+    next(items)
+    items.close()
+    assert started == done
+    assert len(done) <= 2
     assert names() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -59,8 +60,8 @@ def restore_video(
     plan = plan_faces(source, ALL, detector, options, progress)
     report, size = SyncReport(Path(outfile), source.fps), look_ahead(source, options)
     shown = restored(ahead(source.read(0, ALL), size), plan, options, restoration, size)
-    with writer:
-        written = behind(shown, lambda picture: writer.write(layout(picture)), size)
+    written = behind(shown, lambda picture: writer.write(layout(picture)), size)
+    with writer, closing(written):  # its thread ends before the file is closed under it
         for picture in progress(written, "restoring", source.n_frames_estimate):
             report.count(plan.reasons.get(picture.number))
     return report

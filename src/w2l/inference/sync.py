@@ -10,6 +10,7 @@ face fails before hours of generating, and that memory does not grow with the le
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from w2l.ahead import ahead, behind
@@ -88,8 +89,8 @@ def perform(
     shown: Iterator[Picture] = ahead(pictures(source, n_frames, options.extend), size)
     for role in roles:
         shown = synced(shown, role, lipsync, options, size)
-    with writer:
-        written = behind(shown, lambda picture: writer.write(layout(picture)), size)
+    written = behind(shown, lambda picture: writer.write(layout(picture)), size)
+    with writer, closing(written):  # its thread ends before the file is closed under it
         for i, picture in enumerate(progress(written, "syncing", n_frames)):
             for role, report in zip(roles, reports, strict=True):
                 closed = role.windows.activity.is_closed(i)

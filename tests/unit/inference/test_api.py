@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -17,10 +19,10 @@ import torch
 import w2l
 from tests.writing import save_network, write_wav
 from w2l.errors import UserError
-from w2l.inference import OutputOptions, SyncOptions, SyncResult
+from w2l.inference import OutputOptions, SyncOptions, SyncResult, sync_video
 from w2l.inference.inputs import opened
 from w2l.models import Generator
-from w2l.video import VideoReader
+from w2l.video import VideoReader, VideoWriter
 
 ROOT = Path(__file__).resolve().parents[3]
 BOX = np.array([10, 8, 70, 78])
@@ -200,3 +202,36 @@ def test_the_examples_of_the_docs_run(checkpoint, tmp_path, monkeypatch, capsys)
     assert "5 of 5 frames synced, at 25 frames/s" in said
     assert "nobody.mp4" in said
     assert (tmp_path / "out.mkv").is_file()
+
+
+def test_a_sync_that_is_broken_off_leaves_nothing(lipsync, tmp_path, monkeypatch) -> None:
+    writing, closed_while_writing = threading.Event(), []
+    write, leave = VideoWriter.write, VideoWriter.__exit__
+
+    def slow_write(self, picture):
+        writing.set()
+        time.sleep(0.2)
+        write(self, picture)
+        writing.clear()
+
+    def watched_leave(self, *error):
+        closed_while_writing.append(writing.is_set())
+        leave(self, *error)
+
+    def broken_off(frames, stage, total):
+        yield next(iter(frames))
+        writing.wait(5)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(VideoWriter, "write", slow_write)
+    monkeypatch.setattr(VideoWriter, "__exit__", watched_leave)
+    with (
+        opened(pictures(6), sound(0.4), Fraction(25), 16000) as (source, voice),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        sync_video(
+            source, voice, tmp_path / "out.mkv", lipsync.generator, None, fixed(),
+            progress=broken_off,
+        )  # fmt: skip
+    assert closed_while_writing == [False]
+    assert list(tmp_path.iterdir()) == []
