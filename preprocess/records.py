@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 from preprocess.settings import Recipe
 from preprocess.sources import Clip
 from w2l.errors import UserError
-from w2l.files import atomic_path
+from w2l.files import atomic_path, left_behind
 
 Record = dict[str, Any]
 
@@ -103,11 +102,9 @@ class Records:
             mine.setdefault(self.root / clip.speaker, set()).add(clip.name)
         removed = 0
         for speaker, names in mine.items():
-            for path in speaker.glob(".*") if speaker.is_dir() else ():
-                match = re.fullmatch(r"\.[0-9a-f]{8}\.(.+)", path.name)
-                if match and match[1] in names:
-                    shutil.rmtree(path, ignore_errors=True)
-                    removed += 1
+            for path in left_behind(speaker, names):
+                shutil.rmtree(path, ignore_errors=True)
+                removed += 1
         return removed
 
     def _rejection(self, clip: Clip) -> Path:

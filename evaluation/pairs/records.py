@@ -7,14 +7,13 @@ Below the output folder `videos/<set>/<number>.mp4` is a pair's video and
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from evaluation.pairs.settings import Recipe
 from evaluation.pairs.tasks import Task
-from w2l.files import atomic_path
+from w2l.files import atomic_path, left_behind
 
 Record = dict[str, Any]
 
@@ -79,10 +78,8 @@ class Records:
         for task in tasks:
             mine.setdefault(self.video(task).parent, set()).add(self.video(task).name)
         for folder, names in mine.items():
-            for path in folder.glob(".*") if folder.is_dir() else ():
-                match = re.fullmatch(r"\.[0-9a-f]{8}\.(.+)", path.name)
-                if match and match[1] in names:
-                    path.unlink(missing_ok=True)
+            for path in left_behind(folder, names):
+                path.unlink(missing_ok=True)
 
     def _path(self, task: Task) -> Path:
         return self.root / "pairs" / f"{task.key}.json"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from w2l.errors import UserError
+
+LONGEST_NAME = 255  # bytes, on the file systems in use
 
 
 @contextmanager
@@ -27,7 +30,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     # Hidden, and with the same ending, because encoders choose the container by it.
-    temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}"[-200:])
+    token = f".{secrets.token_hex(4)}"
+    fits = len(os.fsencode(f"{token}.{path.name}")) <= LONGEST_NAME
+    temporary = path.with_name(f"{token}.{path.name}" if fits else f"{token}{path.suffix[:16]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path.parent, os.W_OK):
@@ -48,6 +53,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             errno.ENOTDIR,
             errno.EISDIR,
             errno.EEXIST,
+            errno.ENAMETOOLONG,
         }:
             raise UserError(
                 f"Cannot write {path} ({error.strerror}): choose another output path."
@@ -59,6 +65,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         else:
             with suppress(OSError):  # not there, or its folder is none: the first error tells
                 temporary.unlink()
+
+
+def left_behind(folder: Path, names: Collection[str]) -> Iterator[Path]:
+    """What `atomic_path` was writing in `folder` under one of `names` when its process was killed.
+
+    Of names that nearly fill what a file system allows nothing can be told.
+    """
+    for path in folder.glob(".*") if folder.is_dir() else ():
+        match = re.fullmatch(r"\.[0-9a-f]{8}\.(.+)", path.name)
+        if match and match[1] in names:
+            yield path
 
 
 def check_writable(path: str | Path, *, folder: bool = False) -> None:
@@ -76,6 +93,8 @@ def check_writable(path: str | Path, *, folder: bool = False) -> None:
     path = Path(path)
     try:
         nearest = next(parent for parent in path.absolute().parents if parent.exists())
+        with suppress(FileNotFoundError):
+            os.lstat(nearest / path.name)  # a name that is too long is told here
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
