@@ -51,11 +51,16 @@ def strengths(
 
 
 def _ramp(values: np.ndarray, limit: float | None, width: float) -> np.ndarray:
-    """0 at `limit` and beyond, 1 from `limit + width` on; 1 where nothing is known or asked."""
-    if limit is None:
+    """0 at `limit` and beyond, 1 from `limit + width` on; 1 where nothing is known or asked.
+
+    Where the face was out of sight for a while it is taken to have moved evenly.
+    """
+    known = np.flatnonzero(~np.isnan(values))
+    if limit is None or not len(known):
         return np.ones(len(values))
-    steady = _over_windows(np.abs(values), STEADY, np.median)
-    return np.nan_to_num(np.clip((steady - limit) / width, 0, 1), nan=1.0)
+    whole = np.interp(np.arange(len(values)), known, values[known])
+    steady = _over_windows(np.abs(whole), STEADY, np.median)
+    return np.clip((steady - limit) / width, 0, 1)
 
 
 def _over_windows(values: np.ndarray, window: int, take: Callable[..., np.ndarray]) -> np.ndarray:

@@ -118,13 +118,13 @@ def fixed_plan(box: np.ndarray, n_frames: int, height: int, width: int) -> FaceP
         height, width: of the picture.
 
     Raises:
-        UserError: the box is not inside the picture.
+        UserError: the box is empty, or not inside the picture.
     """
     left, top, right, bottom = (int(v) for v in box)
-    if right > width or bottom > height:
+    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
         raise UserError(
-            f"box [top,bottom,left,right] = {[top, bottom, left, right]} reaches beyond the "
-            f"picture of {width}×{height}."
+            f"box [top,bottom,left,right] = {[top, bottom, left, right]} is empty or reaches "
+            f"beyond the picture of {width}×{height}."
         )
     whole = np.array([left, top, right, bottom], np.int32)
     return FacePlan(np.broadcast_to(whole, (n_frames, 4)), {})
@@ -176,7 +176,8 @@ def settle(
     """Follow one person through what was found; arguments and errors as for `find_faces`."""
     seen = _follow(found, options, size[1], fps)
     present = box_ops.valid(seen.boxes)
-    if not present.any():
+    stopped = options.published and options.missing_face == "error"  # at the first one without
+    if not present.any() and not stopped:
         raise NoFaceError(
             f"No face was found in any frame of {path}: "
             "box=[top,bottom,left,right] says where it is."
@@ -198,7 +199,7 @@ def settle(
     if options.missing_face == "hold":
         boxes = np.concatenate([hold(boxes[a:b]) for a, b in found.spans()])
         missing = {i: reason for i, reason in missing.items() if not box_ops.valid(boxes[i])}
-    reasons = {start + i: reason for i, reason in sorted((missing | faded).items())}
+    reasons = {start + i: reason for i, reason in sorted((faded | missing).items())}
     whole = None if (shown == 1).all() else shown
     steady = _smoothed(boxes, found.spans(), options)
     landmarks = landmarks_of(found.faces, boxes, steady)

@@ -40,6 +40,14 @@ def test_a_turned_head_fades_out_and_in(sign: int) -> None:
     assert reasons == dict.fromkeys(range(24, 36), TURNED)
 
 
+def test_a_turned_head_that_is_lost_and_found_stays_left_alone() -> None:
+    turns = np.full(60, 80.0)
+    turns[25:35] = np.nan
+    shown, reasons = fade(turns=turns)
+    assert (shown == 0).all()
+    assert reasons == dict.fromkeys(range(60), TURNED)
+
+
 def test_uncertain_faces_fade() -> None:
     scores = np.where(np.arange(60) < 30, 0.9, 0.4)
     shown, reasons = fade(scores=scores)
