@@ -134,6 +134,16 @@ def test_a_damaged_entry_is_made_again(video: Path, damage: bytes | None) -> Non
     assert load(entry) is not None
 
 
+def test_no_damaged_byte_ends_the_run(video: Path) -> None:
+    find_all(Film(), N, Walker(), options(video))
+    (entry,) = (video.parent / "cache").glob("*.npz")
+    whole = entry.read_bytes()
+    for i in range(0, len(whole), 5):
+        entry.write_bytes(whole[:i] + bytes([whole[i] ^ 0xFF]) + whole[i + 1 :])
+        found = load(entry)
+        assert found is None or len(found.faces) == N
+
+
 def test_a_cache_that_cannot_be_written_does_no_harm(video: Path) -> None:
     (video.parent / "cache").write_text("a file in the way")
     assert len(find_all(Film(), N, Walker(), options(video)).faces) == N
