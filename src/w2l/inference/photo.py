@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +60,7 @@ class ByPhoto:
                 + ": choose person=track:N, which person=tracks shows."
             )
         same = [(value, i) for value, i in known if value < SAME]
-        for (value, i), (other, j) in pairwise(same):
+        for (value, i), (other, j) in combinations(same, 2):
             if other - value < CLEARLY and tracks[i].meets(tracks[j]):
                 raise UserError(
                     f"Two people in {where} look like {self._photo}, track {i + 1} ({value:.2f} "

@@ -119,6 +119,13 @@ def test_a_photo_names_the_one_who_looks_like_it(portrait, tmp_path: Path, monke
     assert len(said) == 2
     with pytest.raises(UserError, match=r"Nobody in two\.mp4 looks like .*she\.png"):
         ask(tracks_in([box]))
+    looks = iter([0.30, 0.33, 0.36])  # the second is there later, and lies between the others
+    monkeypatch.setattr(ByPhoto, "_distance", lambda self, track: next(looks))
+    first, later, third = tracks_in([box, box, there])
+    with pytest.raises(UserError, match=r"Two people .* track 1 .* track 3"):
+        ask([first, later._replace(frames=later.frames + 100), third])
+    monkeypatch.undo()
+    monkeypatch.setattr("w2l.inference.photo.LOOKS", 1)
     twins = ByPhoto(tmp_path / "she.png", Two(portrait, portrait), said.append)
     with pytest.raises(UserError, match=r"Two people .* track 1 .* track 2"):
         twins(tracks_in([box, there]))
