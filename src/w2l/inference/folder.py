@@ -44,10 +44,11 @@ class FolderSource:
                 f"{path} holds no pictures: face= takes a video, a photo or a folder of numbered "
                 f"pictures, and batch={path} a folder of videos with their sounds."
             )
-        # The first picture is the one that is shown at `start_s`.
-        first = math.floor(_seconds(start_s) * fps)
-        last = len(files) if end_s is None else math.ceil(_seconds(end_s) * fps)
-        self._files = files[first : max(first, last)] if start_s >= 0 else []
+        # The first picture is the one that is shown at `start_s`, and plays from there.
+        start = _seconds(start_s)
+        count = len(files) if end_s is None else math.ceil((_seconds(end_s) - start) * fps)
+        first = math.floor(start * fps)
+        self._files = files[first : first + max(0, count)] if start_s >= 0 else []
         if not self._files:
             raise UserError(
                 f"start={start_s} and end={end_s} leave nothing of {path}, whose {len(files)} "

@@ -35,6 +35,8 @@ def test_pictures_come_by_number_at_the_given_rate(folder):
     part = open_source(folder, Geometry(), start_s=0.25, end_s=0.7, still_fps=Fraction(10))
     assert shown(part) == [2, 3, 4, 5, 6]
     assert part.n_frames_estimate == 5
+    second = open_source(folder, Geometry(), start_s=0.05, end_s=1.05, still_fps=Fraction(10))
+    assert shown(second) == list(range(10))  # as many as of a video
     still = open_source(folder, Geometry(), static=True, start_s=0.3, still_fps=Fraction(10))
     assert [number_of(p) for p in still.read(0, 9)] == [3]
 
