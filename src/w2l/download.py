@@ -71,8 +71,12 @@ def download(url: str, path: Path) -> None:
 def _fetch(url: str, folder: Path) -> None:
     import yt_dlp
 
+    class Downloader(yt_dlp.YoutubeDL):
+        def prepare_filename(self, info_dict: dict[str, Any], *_: Any, **__: Any) -> str:
+            """As given: yt-dlp's templates would expand `%(…)s` and `$…` in the folder's name."""
+            return str(folder / f"video.{info_dict.get('ext') or 'mp4'}")
+
     options = {
-        "outtmpl": {"default": str(folder / "video.%(ext)s")},
         "noplaylist": True,
         "playlist_items": "1",  # of a page with several videos, the first
         "logger": _Silent(),
@@ -81,7 +85,7 @@ def _fetch(url: str, folder: Path) -> None:
         "cachedir": False,
     }
     try:
-        with yt_dlp.YoutubeDL(options) as downloader:
+        with Downloader(options) as downloader:
             downloader.download([url])
     except yt_dlp.utils.DownloadError as error:
         cause = _os_error(error)

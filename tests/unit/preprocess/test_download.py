@@ -45,6 +45,14 @@ def test_it_is_fetched_once(site, target):
     download(f"{site.url}/a.mp4", target)
 
 
+def test_the_folder_may_be_called_anything(site, tmp_path):
+    target = tmp_path / "takes$HOME 100%(title)s ~ %d" / "a"
+    download(f"{site.url}/a.mp4", target)
+    assert target.stat().st_size == 3_000_000
+    assert [path for path in tmp_path.iterdir() if path.name.startswith("takes")] == [target.parent]
+    assert left(target) == ["a"]
+
+
 def test_two_at_once_fetch_it_once(site, target):
     threads = [
         threading.Thread(target=download, args=(f"{site.url}/a.mp4", target)) for _ in range(2)
