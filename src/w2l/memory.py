@@ -13,6 +13,8 @@ import numpy as np
 from w2l.errors import UserError
 
 R = TypeVar("R")
+# By CUDA; by torch on the CPU; by ONNX Runtime, whose errors are plain `Exception`s.
+_SAID = ("out of memory", "can't allocate memory", "failed to allocate memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -20,9 +22,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True  # torch's own is not imported for its name
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "can't allocate memory" in text
-    )
+    return any(words in text for words in _SAID)
 
 
 class Shrinking(Generic[R]):
@@ -59,7 +59,7 @@ class Shrinking(Generic[R]):
             try:
                 results.extend(self._function(*part))
                 continue
-            except (MemoryError, RuntimeError) as error:
+            except Exception as error:
                 if not is_out_of_memory(error):
                     raise
                 if size == 1:

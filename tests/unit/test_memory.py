@@ -63,3 +63,11 @@ def test_a_real_allocation_that_fails_is_recognised():
     with pytest.raises((MemoryError, RuntimeError)) as raised:
         torch.empty(2**50, dtype=torch.uint8)
     assert is_out_of_memory(raised.value)
+
+
+def test_what_the_runtimes_say_is_recognised():
+    class AllocationError(Exception):
+        """Of ONNX Runtime, which are no RuntimeErrors."""
+
+    assert is_out_of_memory(AllocationError("BFCArena: Failed to allocate memory for buffer"))
+    assert not is_out_of_memory(AllocationError("Invalid rank for input"))

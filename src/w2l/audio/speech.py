@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from functools import lru_cache
 from importlib.util import find_spec
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from w2l.errors import UserError
 
 SHORTEST_PAUSE_S = 0.3  # shorter ones belong to the speech around them
 SPARE_S = 0.06  # lips begin before the voice does and rest after it
+_ONE_AT_A_TIME = Lock()  # the network is recurrent, and keeps its state in itself
 
 
 def check_speech_finder() -> None:
@@ -44,14 +46,15 @@ def find_speech(waveform: np.ndarray) -> np.ndarray:
     check_speech_finder()
     import torch
 
-    network, get_speech_timestamps = _network()
-    stretches = get_speech_timestamps(
-        torch.from_numpy(np.ascontiguousarray(waveform, np.float32)),
-        network,
-        sampling_rate=SAMPLE_RATE,
-        min_silence_duration_ms=round(1000 * SHORTEST_PAUSE_S),
-        speech_pad_ms=round(1000 * SPARE_S),
-    )
+    with _ONE_AT_A_TIME:
+        network, get_speech_timestamps = _network()
+        stretches = get_speech_timestamps(
+            torch.from_numpy(np.ascontiguousarray(waveform, np.float32)),
+            network,
+            sampling_rate=SAMPLE_RATE,
+            min_silence_duration_ms=round(1000 * SHORTEST_PAUSE_S),
+            speech_pad_ms=round(1000 * SPARE_S),
+        )
     spans = [(each["start"], each["end"]) for each in stretches]
     return np.array(spans, np.float64).reshape(-1, 2) / SAMPLE_RATE
 

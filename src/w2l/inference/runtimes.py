@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -118,7 +118,7 @@ def _onnxruntime(device: str, precision: Precision) -> Callable[[Path], Run]:
         ) from error
     if precision != "float32":
         raise UserError(f"runtime=onnx has no precision={precision}: take precision=float32.")
-    providers = ["CPUExecutionProvider"]
+    providers: list[Any] = ["CPUExecutionProvider"]
     has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     if device.startswith("cuda") and not has_cuda:
         raise UserError(
@@ -126,7 +126,8 @@ def _onnxruntime(device: str, precision: Precision) -> Callable[[Path], Run]:
             "it, or take device=cpu."
         )
     if has_cuda and device != "cpu":
-        providers.insert(0, "CUDAExecutionProvider")
+        index = torch.device(device).index if device.startswith("cuda") else None
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": index or 0}))
 
     def load(path: Path) -> Run:
         options = onnxruntime.SessionOptions()
