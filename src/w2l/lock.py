@@ -46,7 +46,7 @@ def only_writer(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
                 break
             except OSError as error:
                 if error.errno in UNSUPPORTED:
-                    break  # the hash still tells if two writers spoil the file
+                    break  # no locks here: the callers write whole files or verify a hash
                 if error.errno not in HELD:
                     raise
             if not waiting:

@@ -49,23 +49,24 @@ class FoldedGenerator(nn.Module):
 
     Args:
         generator: stays as it is.
-        first_row: of the picture that is wanted: those above are left out, and the others are
-            what they would be beside them.
     """
 
-    def __init__(self, generator: Generator, first_row: int = 0) -> None:
+    def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.config = dict(generator.config)
         self.face_encoder_blocks = _folded(generator.face_encoder_blocks)
         self.audio_encoder = _folded(generator.audio_encoder)
         self.face_decoder_blocks = _folded(generator.face_decoder_blocks)
         self.output_block = _folded(generator.output_block)
-        self.first_row = first_row
-        self.cuts = self._cuts(first_row)
+        self.first_row = 0
+        self.cuts = self._cuts(0)
         self.requires_grad_(False).eval()
 
     def from_row(self, first_row: int) -> FoldedGenerator:
-        """The same network, its weights shared, for the rows from `first_row` on."""
+        """The same network, its weights shared, for the rows from `first_row` on.
+
+        They are what they would be beside those above.
+        """
         other = copy.copy(self)
         other.first_row = first_row
         other.cuts = self._cuts(first_row)

@@ -58,7 +58,7 @@ def build_parser(network: BiSeNet | Path, device: str = "cpu") -> FaceParser:
         UserError: the graph cannot be read, or has not 19 classes.
     """
     if isinstance(network, BiSeNet):
-        return FaceParser(_by_torch(network, device), "BiSeNet")
+        return FaceParser(_by_torch(network, device))
     graph = OnnxGraph(network, device)
 
     def scores(pictures: np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ def build_parser(network: BiSeNet | Path, device: str = "cpu") -> FaceParser:
             )
         return found
 
-    return FaceParser(scores, network.name)
+    return FaceParser(scores)
 
 
 def _by_torch(network: BiSeNet, device: str) -> Scores:

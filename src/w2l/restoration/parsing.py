@@ -26,12 +26,10 @@ class FaceParser:
     Args:
         scores: RGB pictures with ImageNet's mean and deviation, float32 (B, 3, 512, 512), to class
             scores, (B, 19, 512, 512).
-        label: what it is, for the user to read.
     """
 
-    def __init__(self, scores: Scores, label: str) -> None:
+    def __init__(self, scores: Scores) -> None:
         self._scores = scores
-        self.label = label
 
     def __call__(
         self, frame: np.ndarray, box: np.ndarray, landmarks: np.ndarray | None
