@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import track
 
 from evaluation.filelists.fetch import fetch
-from evaluation.filelists.lengths import candidates
 from evaluation.filelists.published import PublishedList, doubts, published_lists
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
@@ -79,6 +78,8 @@ def _write_pairs(cfg: DictConfig) -> None:
     check_writable(target)
     root = Path(str(cfg.data_root)).expanduser()
     clips = None if cfg.clips is None else Path(str(cfg.clips)).expanduser()
+    from evaluation.filelists.lengths import candidates  # brings Lightning, which takes seconds
+
     found, notes = candidates(root, clips, str(cfg.split), str(cfg.pattern), _watch)
     for note in notes:
         print(f"note: {note}")
