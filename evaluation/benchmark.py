@@ -18,6 +18,7 @@ from evaluation.report.tables import document, facts, first_failures, grids, oth
 from w2l.boxes import from_tblr
 from w2l.checkpoints import load_expert, load_generator, load_syncnet, resolve
 from w2l.cli.infer_faces import integers
+from w2l.cli.published import PUBLISHED
 from w2l.engine import RaySettings
 from w2l.errors import UserError, either
 from w2l.filelists import cross_pairs, write_pairs
@@ -136,6 +137,11 @@ def build_recipe(settings: dict[str, Any], protocol: str, console: Console) -> R
     for key in ("detect_every", "batch_size"):
         if not isinstance(settings[key], int) or settings[key] < 1:
             raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")
+    if settings["published"] and settings["extend"] != PUBLISHED["evaluation"]["extend"]:
+        raise UserError(
+            f"extend={settings['extend']} needs published=false: as published a video shorter than "
+            "its sound fails."
+        )
     pick_device(settings["device"])
     generator = _weights(settings["checkpoint"])
     load_generator(generator.file)

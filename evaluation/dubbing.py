@@ -14,7 +14,7 @@ from torch import Tensor
 
 from evaluation.held_out import HeldOut
 from w2l.faces import FaceDetector
-from w2l.faces.search import detect_video
+from w2l.faces.search import all_faces, detect_video
 from w2l.faces.track import link, select
 from w2l.inference import FaceGenerator, SyncOptions, load_voice, open_source, sync_video
 from w2l.inference.geometry import Geometry
@@ -59,7 +59,7 @@ def embeddings(
 ) -> tuple[Tensor, Tensor]:
     """The judge's embeddings of the largest face, cut with pads 0, and of a sound: (N, D) each."""
     reader = VideoReader(video, fps=FPS)
-    tracks = link(list(detect_video(reader, detector)))
+    tracks = link(all_faces(detect_video(reader, detector)))
     boxes = select(tracks, "largest", reader.count(), reader.size[0])
     return expert_embeddings(judge, map(face_crop, reader, boxes), waveform, BATCH_SIZE)
 

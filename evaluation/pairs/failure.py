@@ -9,6 +9,7 @@ NAN = "sound is not numbers"  # the release: NaN in the mel spectrogram
 SHORT_SOUND = "sound too short"
 SHORT_VIDEO = "video shorter than sound"
 NO_FACE = "no face"
+BOX_OUTSIDE = "box outside the picture"
 NOT_SCORED = "cannot be scored"
 CRASHED = "worker died"
 UNEXPECTED = "unexpected error"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from evaluation.pairs.failure import (
+    BOX_OUTSIDE,
     MISSING,
     NAN,
     NO_FACE,
@@ -27,7 +28,8 @@ from w2l.errors import UserError
 from w2l.faces import FaceDetector
 from w2l.filelists.cross import MIN_FRAMES
 from w2l.inference import FaceGenerator, FaceOptions, SyncOptions, Voice, load_voice, sync_video
-from w2l.inference.plan import NoFaceError
+from w2l.inference.plan import MAX_TURN, MIN_SCORE, NoFaceError
+from w2l.inference.plan import NO_FACE as NO_FACE_IN_FRAME
 from w2l.inference.timeline import frame_count, published_starts
 from w2l.windows import FPS
 
@@ -40,8 +42,9 @@ class Made:
 
     Attributes:
         n_frames: of the video.
-        n_untouched: of them, left as they came because there is no face.
-        release_skips: why the release would have left this pair out; None: it would not have.
+        n_untouched: of them, left as they came, for whatever reason.
+        release_skips: why the release would have left this pair out; None: it would not have, or
+            held boxes (missing_face=hold) hide whether it would.
     """
 
     n_frames: int
@@ -77,6 +80,7 @@ def make(
     voice = _voice(task)
     is_real = task.set in REAL_SETS
     source = _open(task, recipe, is_real)
+    _need_box_inside(task, recipe, source)
     windows = len(published_starts(voice.mel.shape[1], float(source.fps))) - 1
     if windows < MIN_FRAMES:
         seconds = len(voice.waveform) / SAMPLE_RATE
@@ -95,7 +99,8 @@ def make(
         if reached.stage == "finding faces":
             raise PairError(NO_FACE, str(error)) from error
         raise
-    if report.n_untouched:
+    # A head that is turned away, or somebody else's, is a face to the release.
+    if any(stretch.reason == NO_FACE_IN_FRAME for stretch in report.untouched):
         skipped = skipped or NO_FACE
     return Made(report.n_frames, report.n_untouched, skipped)
 
@@ -121,6 +126,19 @@ def _open(task: Task, recipe: Recipe, is_real: bool) -> ChosenFrames:
         )
     except UserError as error:
         raise PairError(UNREADABLE_VIDEO, str(error)) from error
+
+
+def _need_box_inside(task: Task, recipe: Recipe, source: ChosenFrames) -> None:
+    """One video that is too small for the box is one pair's failure, not the end of the run."""
+    if recipe.box is None:
+        return
+    _, bottom, _, right = recipe.box
+    if bottom > source.height or right > source.width:
+        raise PairError(
+            BOX_OUTSIDE,
+            f"{task.video} is {source.width}x{source.height} as it is synced, and box="
+            f"{list(recipe.box)} reaches beyond.",
+        )
 
 
 def _need(path: Path) -> None:
@@ -155,12 +173,14 @@ def _options(recipe: Recipe) -> SyncOptions:
         missing_face=recipe.missing_face,
         person=recipe.person,
         detect_every=recipe.detect_every,
+        max_turn=None if recipe.published else MAX_TURN,
+        min_score=None if recipe.published else MIN_SCORE,
         published=recipe.published,
     )
     return SyncOptions(
         faces=faces,
         box=None if recipe.box is None else from_tblr(recipe.box),
-        extend="loop" if recipe.published else recipe.extend,
+        extend=recipe.extend,
         quality=recipe.quality,
         batch_size=recipe.batch_size,
         published=recipe.published,

@@ -14,7 +14,7 @@ from w2l.inference.plan import MissingFace, Person
 from w2l.inference.timeline import Extend
 
 PADS = {"lrs": (0, 0, 0, 0), "track": (0, 10, 0, 0)}  # published, by protocol
-FORMAT = 1  # raise it when videos or records change meaning: pairs are then done anew
+FORMAT = 2  # raise it when videos or records change meaning: pairs are then done anew
 
 
 class Weights(NamedTuple):

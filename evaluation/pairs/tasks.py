@@ -82,7 +82,7 @@ def _clip(root: Path, name: str) -> Path:
     return inside if word and "/" not in name and not path.is_file() else path
 
 
-def real_tasks(root: Path, wanted: Sequence[str] | None) -> list[TaskList]:
+def real_tasks(root: Path, wanted: str | Sequence[str] | None) -> list[TaskList]:
     """The sets of real videos below `root`.
 
     A set's pairs are the lines `video audio` of `<set>_pairs.txt` (ReSyncED's names) or
@@ -92,12 +92,13 @@ def real_tasks(root: Path, wanted: Sequence[str] | None) -> list[TaskList]:
 
     Args:
         root: the folder.
-        wanted: which sets; None: all that are there.
+        wanted: which sets, or the one; None: all that are there.
 
     Raises:
         UserError: a set is unknown or not there, or none is.
     """
     _need_folder(root)
+    wanted = [wanted] if isinstance(wanted, str) else wanted
     for name in wanted or ():
         if name not in REAL_SETS:
             raise UserError(f"sets={name} is unknown: choose of {either(REAL_SETS)}.")

@@ -142,6 +142,9 @@ def _doubts(a: ScoreFile, b: ScoreFile) -> tuple[tuple[str, ...], list[str]]:
         if ours and theirs and ours != theirs:
             barred += names
             notes.append(f"{title} is left out: the files were scored by two different networks.")
+    ours, theirs = a.weights.get("detector"), b.weights.get("detector")
+    if ours and theirs and ours != theirs:
+        notes.append("The faces of a and b were found by detectors of different weights.")
     keys = [
         key
         for key in a.settings

@@ -64,7 +64,7 @@ def _own_rows(name: str, found: Mapping[str, Any]) -> Iterator[list[str]]:
     what = "this run" + (f", {found['n_pending']} pairs to come" if found["n_pending"] else "")
     yield _own_row(name, found["all"], f"{what}: all {found['n_scored']} scored pairs")
     survivors = found["survivors"]
-    if survivors["n_scored"] != found["n_scored"]:
+    if survivors is not None and survivors["n_scored"] != found["n_scored"]:
         where = f"this run: the {survivors['n_scored']} pairs that the release would score"
         yield _own_row(name, survivors, where)
 
@@ -103,10 +103,7 @@ def _counts(found: Mapping[str, Any]) -> Iterator[str]:
             "faces."
         )
     if found["n_untouched_frames"]:
-        yield (
-            f"{found['n_untouched_frames']} of {found['n_frames']} frames have no face and are as "
-            "they came."
-        )
+        yield f"{found['n_untouched_frames']} of {found['n_frames']} frames are as they came."
 
 
 def other_scores(results: Results) -> Grid | None:

@@ -111,6 +111,11 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def identity(path: str | Path) -> dict[str, str]:
+    """A file as records of results name it: its path and its SHA-256."""
+    return {"file": str(path), "sha256": sha256(path)}
+
+
 def user_cache(name: str, variable: str) -> Path:
     """Where this user keeps what can be had again.
 

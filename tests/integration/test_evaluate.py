@@ -18,6 +18,7 @@ from w2l.audio.waveform import load_audio
 from w2l.checkpoints import load_syncnet
 from w2l.cli.evaluate import main
 from w2l.errors import UserError
+from w2l.files import sha256
 from w2l.models import Expert, FidInception, Generator
 from w2l.scoring import SyncScorer
 from w2l.video import AudioTrack, VideoReader, VideoWriter
@@ -110,6 +111,8 @@ def test_folder_with_good_and_bad_clips(clips, evaluate, capsys, tmp_path):
     assert good["n_frames"] == 30
     assert good["cosine"]["count"] == 26
     assert good["tracks"][0]["cosine"] == good["cosine"]
+    assert len(got["weights"]["detector"]["sha256"]) == 64
+    assert got["settings"]["detect_scale"] == 1
     assert good["lse_d"] is None
     assert "syncnet=none" in good["lse_reason"]
     out = capsys.readouterr().out
@@ -257,7 +260,8 @@ def test_pictures_beside_a_reference(clips, evaluate, tmp_path, capsys):
     got = evaluate(**given, metrics="[psnr,ssim,mouth,fid,flicker]", inception=weights)["pictures"]
     assert got["setting"] == "reconstruction"
     assert got["mean"]["ssim"] == pytest.approx(1)
-    assert got["mean"]["psnr"] is None  # infinite
+    assert got["mean"]["psnr"] > 90  # every frame is equal: as if by one level in one value
+    assert set(got["count"].values()) == {1}
     assert got["mean"]["mouth"] == 0
     assert got["mean"]["flicker"] > 0
     assert "fid" not in got
@@ -267,6 +271,57 @@ def test_pictures_beside_a_reference(clips, evaluate, tmp_path, capsys):
     assert "no FID" in out
     assert got["protocol"] in out.replace("\n", " ")
     assert got["protocol"].split(";")[0] in Path("outputs/evaluate/scores.html").read_text()
+
+
+def test_scores_are_written_where_no_picture_can_be_compared(clips, evaluate, capsys, tmp_path):
+    """All of it, before it ends with the reason."""
+    good, faceless = clips / "good #1.mp4", clips / "sub" / "faceless.mp4"
+    with pytest.raises(SystemExit):
+        evaluate(video=good, reference=faceless, metrics="psnr")
+    assert "No video could be compared with its reference. " in capsys.readouterr().err
+    folder = tmp_path / "outputs/evaluate"
+    got = json.loads((folder / "scores.json").read_text())
+    assert got["n_scored"] == 1
+    assert got["pictures"]["mean"] == {"psnr": None}
+    assert "must be of one size" in got["pictures"]["clips"][0]["error"]
+    assert (folder / "scores.csv").is_file()
+    assert "must be of one size" in (folder / "scores.html").read_text()
+
+
+def test_scores_are_on_the_disk_before_pictures_are_compared(
+    clips, evaluate, monkeypatch, tmp_path
+):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("w2l.cli.evaluate_pictures.compare_pairs", killed)
+    good = clips / "good #1.mp4"
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        evaluate(video=good, reference=good, metrics="[psnr]", plots="false")
+    assert json.loads((tmp_path / "outputs/evaluate/scores.json").read_text())["n_scored"] == 1
+    assert (tmp_path / "outputs/evaluate/scores.parquet").is_file()
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"metrics": "[fid]", "inception": "gone.pth"}, "gone.pth"),
+        ({"metrics": "[lpips]", "lpips": "[gone.pth,heads.pth]"}, "gone.pth"),
+        ({"lpips": "gone.pth"}, "two files"),
+        ({"protocol": "lrs", "detector": "s3fd"}, "s3fd cannot be downloaded"),
+    ],
+)
+def test_a_wrong_file_is_told_of_before_anything_is_scored(
+    clips, networks, evaluate, capsys, monkeypatch, settings, part
+):
+    def too_early(*_):
+        raise AssertionError
+
+    monkeypatch.setattr("w2l.cli.evaluate.evaluate", too_early)
+    good = clips / "good #1.mp4"
+    with pytest.raises(SystemExit):
+        evaluate(video=good, reference=good, syncnet=networks / "syncnet_v2.model", **settings)
+    assert part in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -285,16 +340,22 @@ def test_pictures_that_cannot_be_compared(clips, evaluate, capsys, settings, par
     assert part in capsys.readouterr().err
 
 
-def test_who_speaks(clips, evaluate, tmp_path, capsys):
+def test_who_speaks(clips, networks, evaluate, tmp_path, capsys):
     """The one face of a clip is given the one voice; decided only where there is a threshold."""
     good = clips / "good #1.mp4"
     file = tmp_path / "c.json"
-    file.write_text('{"score": "similarity", "threshold": 2}')
+    expert = sha256(networks / "expert.ckpt")
+    measured = {"score": "similarity", "threshold": 2, "expert": {"sha256": expert}}
+    file.write_text(json.dumps(measured))
     got = evaluate(video=good, voices="own", calibration=file, plots="false")["clips"][0]
     (face,) = got["speakers"]["faces"]
     assert (face["face"], face["speaks"], face["belongs"]) == (1, "own", [False])
     assert len(face["similarity"]) == len(got["speakers"]["voices"]) == 1
     assert "Who speaks" in capsys.readouterr().out
+    file.write_text(json.dumps(measured | {"expert": {"sha256": "another's"}}))
+    with pytest.raises(SystemExit):
+        evaluate(video=good, voices="own", calibration=file)
+    assert "c.json was measured with another expert" in capsys.readouterr().err
     file.write_text("[]")
     with pytest.raises(SystemExit):
         evaluate(video=good, voices="own", calibration=file)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,16 +22,17 @@ from w2l.checkpoints import (
     read,
     resolve,
 )
-from w2l.cli.evaluate_pictures import compare_pictures, wanted_pairs
+from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pairs
 from w2l.cli.evaluate_speaker import calibration_command, speaker_search, speaker_table
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
-from w2l.files import check_writable, sha256
+from w2l.faces.centerface import WEIGHTS as EMBEDDED
+from w2l.files import check_writable, identity
 from w2l.inference import pick_device
 from w2l.models import Expert, SyncNetV2
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, find_videos, to_json
-from w2l.scoring.page import write_page
+from w2l.scoring.page import SHOWN, for_page, write_page
 from w2l.scoring.report import plot_clip, score_table, summary_line, write_json
 from w2l.scoring.results import finite
 from w2l.scoring.tables import write_tables
@@ -39,6 +40,8 @@ from w2l.weights import fetch, registry
 
 OUTPUTS = Path("outputs")
 NONE = "none"
+# What decides the scores beside the protocol and the networks.
+RECORDED = ("audio", "detector", "detect_scale", "box", "published", "voices", "calibration")
 Network = TypeVar("Network", SyncNetV2, Expert)
 
 
@@ -56,35 +59,34 @@ def evaluate_command(cfg: DictConfig) -> None:
     if output.suffix.lower() != ".json":
         raise UserError(f"output={output} must name a .json file.")
     check_writable(output)
-    evaluator, weights = build_evaluator(settings, console)
+    evaluator, weights = build_evaluator(settings, console, with_pictures=bool(pairs))
+    comparison = None
+    if pairs:  # before anything long: a wrong file is to be told of at once
+        assert evaluator.detector is not None
+        comparison = load_comparison(settings, pairs, evaluator.detector, audio)
     if settings["calibrate"]:
         calibration_command(evaluator, videos, output, settings, weights, console)
         return
-    evaluator.speaker = speaker_search(settings, evaluator.scorer)
-    scored = evaluate(evaluator, videos, audio)
+    evaluator.speaker = speaker_search(settings, evaluator.scorer, weights)
+    n_shown = SHOWN if settings["plots"] and settings["report"] else 0
+    scored = for_page(evaluate(evaluator, videos, audio), n_shown)
     shown = Console(stderr=True)
     clips = list(track(scored, "scoring", total=len(videos), console=shown, transient=True))
     if settings["plots"]:
         write_plots(clips, output)
-    recorded = {
-        **asdict(evaluator.protocol),
-        **{
-            key: settings[key]
-            for key in ("audio", "detector", "box", "published", "voices", "calibration")
-        },
-    }
+    recorded = asdict(evaluator.protocol) | {key: settings[key] for key in RECORDED}
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
-    if pairs:
-        device = str(pick_device(settings["device"]))
-        detector = evaluator.detector or choose_detector(settings, device)
-        compared = compare_pictures(settings, pairs, detector, device, console)
-        scores["pictures"] = finite(compared)
     write_json(scores, output)
     write_tables(clips, output)
+    if comparison is not None:
+        scores["pictures"] = finite(comparison.run(console))
+        write_json(scores, output)
     if settings["report"]:
         write_page(clips, scores, output)
     show(clips, evaluator, output, console)
     raise_failures(clips, settings["strict"])
+    if comparison is not None:
+        raise_if_none(scores["pictures"])
 
 
 def check_values(settings: dict[str, Any]) -> None:
@@ -103,8 +105,15 @@ def check_values(settings: dict[str, Any]) -> None:
             raise UserError(f"{key}={settings[key]} must not be negative.")
 
 
-def build_evaluator(settings: dict[str, Any], console: Console) -> tuple[Evaluator, dict[str, Any]]:
+def build_evaluator(
+    settings: dict[str, Any], console: Console, *, with_pictures: bool = False
+) -> tuple[Evaluator, dict[str, Any]]:
     """The evaluator, and the file and hash of each of its networks.
+
+    Args:
+        settings: of evaluate.py.
+        console: for what cannot be scored.
+        with_pictures: a detector is needed in any case.
 
     Raises:
         UserError: no network at all can be had, or what was asked for by name or file cannot.
@@ -116,12 +125,13 @@ def build_evaluator(settings: dict[str, Any], console: Console) -> tuple[Evaluat
         name=settings["protocol"],
         **{f.name: settings[f.name] for f in fields(Protocol) if f.name != "name"},
     )
-    detector = None
-    if protocol.name == "track" or expert is not None:
+    detector = detector_file = None
+    needed = protocol.name == "track" or with_pictures
+    if needed or expert is not None:
         try:
-            detector = choose_detector(settings, device)
+            detector, detector_file = choose_detector(settings, device)
         except UserError as error:
-            if protocol.name == "track" or syncnet is None:
+            if needed or syncnet is None:
                 raise
             expert, expert_file, cosine_reason = None, None, str(error)
     if syncnet is None and expert is None:
@@ -133,8 +143,8 @@ def build_evaluator(settings: dict[str, Any], console: Console) -> tuple[Evaluat
     evaluator = Evaluator(
         scorer, protocol, detector, lse_reason=lse_reason, cosine_reason=cosine_reason
     )
-    files = {"syncnet": syncnet_file, "expert": expert_file}
-    weights: dict[str, Any] = {name: _identity(file) for name, file in files.items()}
+    files = {"syncnet": syncnet_file, "expert": expert_file, "detector": detector_file}
+    weights: dict[str, Any] = {name: file and identity(file) for name, file in files.items()}
     if expert_file is not None and (speakers := read(expert_file, "expert").speakers):
         weights["expert"] |= {"speakers": speakers}
         if speakers < ENOUGH_SPEAKERS:
@@ -180,38 +190,35 @@ def load_or_reason(
     return load(file, "cpu"), file, None
 
 
-def choose_detector(settings: dict[str, Any], device: str) -> FaceDetector:
-    """The face detector, with its weights."""
+def choose_detector(settings: dict[str, Any], device: str) -> tuple[FaceDetector, Path | None]:
+    """The face detector, and the file of its weights or boxes; None with a fixed box."""
     name, weights, box = settings["detector"], settings["detector_weights"], settings["box"]
     if box is not None:
         from_tblr(box)  # a sentence for a wrong box
-    elif name == "s3fd":
+        return build_detector(box=box), None
+    if name == "s3fd":
         from w2l.faces.s3fd import S3FD  # brings numba
 
-        return S3FD(
-            weights or fetch("s3fd"),
-            device,
-            threshold=settings["min_face_score"],
-            scale=settings["detect_scale"],
-        )
-    return build_detector(name, device=device, weights=weights, box=box)
-
-
-def _identity(file: Path | None) -> dict[str, Any] | None:
-    return None if file is None else {"file": str(file), "sha256": sha256(file)}
+        file = Path(weights or fetch("s3fd")).expanduser()
+        threshold, scale = settings["min_face_score"], settings["detect_scale"]
+        return S3FD(file, device, threshold=threshold, scale=scale), file
+    detector = build_detector(name, device=device, weights=weights)
+    return detector, EMBEDDED if name == "centerface" else Path(weights).expanduser()
 
 
 def write_plots(clips: Sequence[ClipScore], output: Path) -> None:
     """A plot per scored clip beside `output`, its name noted in the clip."""
-    used: Counter[str] = Counter()
+    used: set[str] = set()
     for clip in clips:
         if clip.error is not None:
             continue
         plain = re.sub(r"[^\w.-]+", "_", Path(clip.path).stem)
         stem = f"{output.stem}_{plain}"
-        used[stem] += 1
-        # Clips of the same name, as in the speakers' folders of LRS.
-        name = f"{stem}.png" if used[stem] == 1 else f"{stem}_{used[stem]}.png"
+        # Clips of the same name, as in the speakers' folders of LRS, are numbered; a number may
+        # itself be another clip's name.
+        names = (f"{stem}.png" if i == 1 else f"{stem}_{i}.png" for i in count(1))
+        name = next(name for name in names if name.lower() not in used)
+        used.add(name.lower())  # macOS and Windows do not tell cases apart
         plot_clip(clip, output.with_name(name))
         clip.plot = name
 

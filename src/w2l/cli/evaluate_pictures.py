@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,13 +16,15 @@ from rich.table import Table
 from w2l.checkpoints import load_inception, load_lpips, resolve
 from w2l.errors import UserError
 from w2l.faces import FaceDetector
-from w2l.files import sha256
+from w2l.files import identity
+from w2l.inference import pick_device
 from w2l.metrics.fid import FrechetDistance
 from w2l.scoring.pictures import (
     AGAINST_TARGET,
     METRICS,
     PROTOCOL,
     PictureScorer,
+    compare_pairs,
     fid_scores,
     references,
 )
@@ -43,47 +46,81 @@ def wanted_pairs(settings: dict[str, Any], videos: Sequence[Path]) -> list[tuple
     return list(references(videos, Path(str(settings["reference"])).expanduser()))
 
 
-def compare_pictures(
+@dataclass(frozen=True)
+class Comparison:
+    """Pairs that are to be compared, and the networks for it.
+
+    Attributes:
+        pairs: of a generated video and its reference.
+        scorer: with its networks loaded.
+        weights: file and hash of each of these: "inception", and "lpips" with two.
+    """
+
+    pairs: Sequence[tuple[Path, Path]]
+    scorer: PictureScorer
+    weights: dict[str, Any]
+
+    def run(self, console: Console) -> dict[str, Any]:
+        """The field `pictures` of scores.json; shows it as a table."""
+        rows = list(compare_pairs(self.scorer, self.pairs))
+        scored = [row for row in rows if "error" not in row]
+        names = [name for name in self.scorer.metrics if name != "fid"]
+        known = {name: [row[name] for row in scored if np.isfinite(row[name])] for name in names}
+        of_set: dict[str, Any] = {}
+        if self.scorer.frechet is not None:
+            released = registry()["fid_inception"].sha256
+            published = self.weights["inception"]["sha256"] == released
+            of_set = fid_scores(self.scorer.frechet, published)
+        compared = {
+            "protocol": PROTOCOL,
+            "setting": self.scorer.setting,
+            "clips": rows,
+            "mean": {name: fmean(known[name]) if known[name] else float("nan") for name in names},
+            "count": {name: len(known[name]) for name in names},
+            **of_set,
+            **self.weights,
+            "n_scored": len(scored),
+            "n_failed": len(rows) - len(scored),
+        }
+        show(compared, console)
+        return compared
+
+
+def load_comparison(
     settings: dict[str, Any], pairs: Sequence[tuple[Path, Path]], detector: FaceDetector,
-    device: str, console: Console,
-) -> dict[str, Any]:  # fmt: skip
-    """The field `pictures` of scores.json; shows it as a table.
+    audio: Path | None,
+) -> Comparison:  # fmt: skip
+    """Load the networks of the metrics that are asked for.
 
     Raises:
-        UserError: a metric, file or setting is wrong, or no pair can be scored.
+        UserError: a metric, file or setting is wrong.
     """
+    device = pick_device(settings["device"])
     metrics = chosen(settings)
-    frechet, published, inception = None, False, None
+    frechet = lpips = None
+    weights: dict[str, Any] = {}
     if "fid" in metrics:
         inception = resolve(str(settings["inception"]))
-        published = (digest := sha256(inception)) == registry()["fid_inception"].sha256
         frechet = FrechetDistance(load_inception(inception, device))
-        inception_identity = {"file": str(inception), "sha256": digest}
-    lpips = None
+        weights["inception"] = identity(inception)
     if "lpips" in metrics:
-        vgg, heads = settings["lpips"]
-        lpips = load_lpips(vgg, heads).to(device)
-    scorer = PictureScorer(detector, metrics, settings["setting"], lpips, frechet, len(pairs))
-    rows: list[dict[str, Any]] = []
-    for video, reference in pairs:
-        row: dict[str, Any] = {"path": str(video), "reference": str(reference)}
-        try:
-            rows.append(row | scorer.score(video, reference))
-        except UserError as error:
-            rows.append(row | {"error": str(error)})
-    scored = [row for row in rows if "error" not in row]
-    if not scored:
-        raise UserError(f"No video could be compared with its reference. {rows[0]['error']}")
-    names = [name for name in metrics if name != "fid"]
-    means = {name: _mean([row[name] for row in scored]) for name in names}
-    of_set: dict[str, Any] = {}
-    if frechet is not None:
-        of_set = {**fid_scores(frechet, published), "inception": inception_identity}
-    show(rows, names, means, of_set, settings["setting"], console)
-    return {
-        "protocol": PROTOCOL, "setting": settings["setting"], "clips": rows, "mean": means,
-        **of_set, "n_scored": len(scored), "n_failed": len(rows) - len(scored),
-    }  # fmt: skip
+        files = [Path(str(file)).expanduser() for file in settings["lpips"]]
+        lpips = load_lpips(*files).to(device)
+        weights["lpips"] = list(map(identity, files))
+    setting = settings["setting"]
+    scorer = PictureScorer(detector, metrics, setting, lpips, frechet, len(pairs), audio)
+    return Comparison(pairs, scorer, weights)
+
+
+def raise_if_none(compared: dict[str, Any]) -> None:
+    """End with an error where no pair could be compared.
+
+    Raises:
+        UserError: so.
+    """
+    if not compared["n_scored"]:
+        error = compared["clips"][0]["error"]
+        raise UserError(f"No video could be compared with its reference. {error}")
 
 
 def chosen(settings: dict[str, Any]) -> list[str]:
@@ -93,6 +130,7 @@ def chosen(settings: dict[str, Any]) -> list[str]:
         UserError: one is unknown, cannot be had in this setting, or lacks its weights.
     """
     setting, named = settings["setting"], settings["metrics"]
+    named = [named] if isinstance(named, str) else named
     if setting not in {"reconstruction", "cross"}:
         raise UserError(f"setting={setting} is not known: choose reconstruction or cross.")
     for name in named or ():
@@ -110,7 +148,8 @@ def chosen(settings: dict[str, Any]) -> list[str]:
                 "inception=fid_inception" if name == "fid" else "lpips=[vgg16-397923af.pth,vgg.pth]"
             )
             raise UserError(f"metrics={name} needs its weights: give {key}.")
-    if settings["lpips"] is not None and len(settings["lpips"]) != 2:
+    lpips = settings["lpips"]
+    if lpips is not None and not (isinstance(lpips, list) and len(lpips) == 2):
         raise UserError("lpips= takes two files: [vgg16-397923af.pth,vgg.pth].")
     if named:
         return list(named)
@@ -122,35 +161,29 @@ def chosen(settings: dict[str, Any]) -> list[str]:
     ]
 
 
-def show(
-    rows: Sequence[dict[str, Any]], names: Sequence[str], means: dict[str, float],
-    of_set: dict[str, Any], setting: str, console: Console,
-) -> None:  # fmt: skip
+def show(compared: dict[str, Any], console: Console) -> None:
     """The table, the protocol, and the set's Fréchet distance."""
-    table = Table(title=f"Pictures, {setting}", box=SIMPLE_HEAD, show_footer=True)
+    rows, means, counts = compared["clips"], compared["mean"], compared["count"]
+    table = Table(title=f"Pictures, {compared['setting']}", box=SIMPLE_HEAD, show_footer=True)
     table.add_column("clip", footer="mean", overflow="fold")
-    for name in names:
-        table.add_column(name, justify="right", footer=f"{means[name]:.3f}")
+    for name, mean in means.items():
+        few = "" if counts[name] == compared["n_scored"] else f"\nof {counts[name]} clips"
+        table.add_column(name, justify="right", footer=f"{mean:.3f}{few}")
     for label, row in zip(short_names([row["path"] for row in rows]), rows, strict=True):
         failed = "error" in row
-        table.add_row(label, *("failed" if failed else f"{row[name]:.3f}" for name in names))
+        table.add_row(label, *("failed" if failed else f"{row[name]:.3f}" for name in means))
     console.print(table)
     for row in rows:
         if "error" in row:
             console.print(f"not compared: {row['error']}", soft_wrap=True, markup=False)
-    if of_set:
-        name = "fid" if "fid" in of_set else "frechet_distance_stand_in"
+    name = "fid" if "fid" in compared else "frechet_distance_stand_in"
+    if name in compared:
         title = "FID" if name == "fid" else "Fréchet distance of stand-in features (no FID)"
-        few = "" if of_set["enough_pictures"] else "; too few pictures for a stable number"
+        few = "" if compared["enough_pictures"] else "; too few pictures for a stable number"
         console.print(
-            f"{title}: {of_set[name]:.3f}; real against real "
-            f"{of_set[f'{name}_real_against_real']:.3f} "
-            f"({of_set['n_generated']} generated, {of_set['n_real']} real{few})",
+            f"{title}: {compared[name]:.3f}; real against real "
+            f"{compared[f'{name}_real_against_real']:.3f} "
+            f"({compared['n_generated']} generated, {compared['n_real']} real{few})",
             soft_wrap=True,
         )
     console.print(f"Protocol: {PROTOCOL}", soft_wrap=True, markup=False)
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if np.isfinite(value)]
-    return fmean(known) if known else float("nan")

@@ -18,8 +18,15 @@ from w2l.scoring.speaker import speaker_rows
 from w2l.scoring.voices import OWN, SpeakerSearch
 
 
-def speaker_search(settings: dict[str, Any], scorer: SyncScorer) -> SpeakerSearch | None:
+def speaker_search(
+    settings: dict[str, Any], scorer: SyncScorer, weights: dict[str, Any]
+) -> SpeakerSearch | None:
     """What `voices=` asks for, or None.
+
+    Args:
+        settings: of evaluate.py.
+        scorer: compares faces and voices.
+        weights: file and hash of each of its networks.
 
     Raises:
         UserError: a file is missing or wrong, or there is no expert or no track to ask about.
@@ -30,7 +37,10 @@ def speaker_search(settings: dict[str, Any], scorer: SyncScorer) -> SpeakerSearc
             raise UserError("calibration= decides about voices: give voices=own or [a.wav,b.wav].")
         return None
     _check(settings, scorer, "voices")
-    calibration = load_calibration(Path(str(file)).expanduser()) if file is not None else None
+    calibration = None
+    if file is not None:
+        expert = weights["expert"]["sha256"]
+        calibration = load_calibration(Path(str(file)).expanduser(), expert)
     if voices == OWN:
         return SpeakerSearch(scorer, calibration=calibration)
     files = [Path(str(v)).expanduser() for v in (voices if isinstance(voices, list) else [voices])]

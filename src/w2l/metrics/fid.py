@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+
 import numpy as np
 import torch
 from torch import nn
@@ -35,6 +39,24 @@ class FrechetDistance:
             self.n_real += len(batch)
         else:
             self.n_generated += len(batch)
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Pictures that are added inside count only if it is left without an error.
+
+        Half of a clip that broke would weigh in the distance of clips that are not reported.
+        """
+        metrics = (self._between, self._floor)
+        before = [deepcopy(metric.metric_state) for metric in metrics]
+        counts = self.n_real, self.n_generated
+        try:
+            yield
+        except BaseException:
+            for metric, state in zip(metrics, before, strict=True):
+                for name, value in state.items():
+                    setattr(metric, name, value)
+            self.n_real, self.n_generated = counts
+            raise
 
     def distance(self) -> float:
         """Between real and generated pictures; NaN with fewer than two of either."""

@@ -20,12 +20,13 @@ LOUD = 95  # percentile of the frames' levels that counts as loud
 
 
 def psnr(generated: np.ndarray, target: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of two pictures (H, W, 3), in dB; infinite where they are equal.
+    """Peak signal-to-noise ratio of two pictures (H, W, 3), in dB.
 
-    Over all three channels, peak 255.
+    Over all three channels, peak 255. Equal pictures count as if one value were off by one level,
+    the least that 8 bits can differ: infinite, a single one would take a clip out of every mean.
     """
     error = np.mean((generated.astype(np.float64) - target) ** 2)
-    return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
+    return float(10 * np.log10(255**2 / max(error, 1 / generated.size)))
 
 
 def ssim(generated: np.ndarray, target: np.ndarray) -> float:

@@ -92,14 +92,15 @@ def calibrate(evaluator: Evaluator, videos: Iterable[Path]) -> Calibrated:
             sounds.append(waveform)
         except UserError as error:
             failures[str(error)] += 1
-    pairs = {
-        (i, j): compared
-        for i, (face, _) in enumerate(found)
-        for j, (_, voice) in enumerate(found)
-        if (compared := pair(face, voice)).offset is not None
-    }
-    own = [compared for (i, j), compared in pairs.items() if i == j]
-    others = [compared for (i, j), compared in pairs.items() if i != j]
+    own: list[Pair] = []
+    others: list[Pair] = []
+    for i, (face, _) in enumerate(found):
+        for j, (_, voice) in enumerate(found):
+            compared = pair(face, voice)
+            if compared.offset is not None:
+                (own if i == j else others).append(compared)
+            elif i == j:
+                failures["its face and its sound share no window"] += 1
     if len(own) < 2 or not others:
         reasons = " ".join(failures) or "Name a folder with several."
         raise UserError(f"A calibration needs at least two clips that can be compared. {reasons}")
@@ -110,15 +111,20 @@ def calibrate(evaluator: Evaluator, videos: Iterable[Path]) -> Calibrated:
     return Calibrated(curves, own, others, dict(failures))
 
 
-def load_calibration(path: Path) -> Calibration:
-    """What `calibrate` found, from its file.
+def load_calibration(path: Path, expert_sha256: str) -> Calibration:
+    """What `calibrate=true` of evaluate.py found, from its file.
+
+    Args:
+        path: the file.
+        expert_sha256: of the expert whose scores it is to decide about.
 
     Raises:
-        UserError: it is not there, or not such a file.
+        UserError: it is not there, not such a file, or measured with another expert.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         score, threshold = content["score"], float(content["threshold"])
+        measured_with = content["expert"]["sha256"]
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): check the path.") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -127,6 +133,11 @@ def load_calibration(path: Path) -> Calibration:
         ) from error
     if score not in SCORES:
         raise UserError(f"{path} calibrates {score}, which is not one of {', '.join(SCORES)}.")
+    if measured_with != expert_sha256:
+        raise UserError(
+            f"{path} was measured with another expert: make one with calibrate=true expert=…, or "
+            "name the expert that it was made with."
+        )
     return Calibration(score, threshold)
 
 

@@ -14,7 +14,7 @@ from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, Faces
 from w2l.faces.protocol_track import ProtocolTrack, crop_track, detections_of, track_detections
-from w2l.faces.search import detect_video
+from w2l.faces.search import all_faces, detect_video
 from w2l.faces.track import link, select
 from w2l.scoring.crops import Thumbnails, face_crop, track_faces
 from w2l.scoring.embeddings import SAMPLES_PER_FRAME
@@ -188,7 +188,7 @@ class Evaluator:
 
     def _detect(self, reader: VideoReader) -> list[Faces]:
         assert self.detector is not None
-        return list(detect_video(reader, self.detector, self.protocol.detect_every))
+        return all_faces(detect_video(reader, self.detector, self.protocol.detect_every))
 
     def _score(
         self, start: int, n: int, pictures: Stream, faces: Crops, waveform: np.ndarray

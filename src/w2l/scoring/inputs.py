@@ -23,7 +23,7 @@ def find_videos(video: str | Path) -> list[Path]:
             folder or else to the list's own. Empty lines and lines starting with `#` are skipped.
 
     Raises:
-        UserError: it does not exist, or names no video.
+        UserError: it does not exist, names no video, or is no list in UTF-8.
     """
     path = Path(video).expanduser()
     if path.is_dir():
@@ -38,7 +38,12 @@ def find_videos(video: str | Path) -> list[Path]:
         raise UserError(f"video={video}: there is no such file or folder.")
     if path.suffix.lower() != ".txt":
         return [path]
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()  # with a byte order mark or not
+    except UnicodeDecodeError as error:
+        raise UserError(f"The list {path} is not in UTF-8: save it so.") from error
+    except OSError as error:
+        raise UserError(f"Cannot read the list {path} ({error.strerror}).") from error
     names = [name for line in lines if (name := line.strip()) and not name.startswith("#")]
     if not names:
         raise UserError(f"The list {path} names no video: it takes one path per line.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,22 @@ NAMES = {
     "lse_d": "LSE-D ↓", "lse_c": "LSE-C ↑", "lse_d_at_0": "LSE-D at 0 ↓",
     "lse_c_at_0": "LSE-C at 0 ↑", "lse_d_unpadded": "LSE-D unpadded ↓",
     "lse_c_unpadded": "LSE-C unpadded ↑", "cosine": "cosine of the expert ↑",
+    "syncnet_cosine_at_0": "cosine of SyncNet at 0 ↑",
+    "syncnet_cosine_at_best": "cosine of SyncNet at the offset ↑",
 }  # fmt: skip
+
+
+def for_page(clips: Iterable[ClipScore], n_shown: int = SHOWN) -> Iterator[ClipScore]:
+    """The clips, without thumbnails after the first `n_shown` that could be scored.
+
+    Those of a large set would fill the memory, and the page shows no more.
+    """
+    kept = 0
+    for clip in clips:
+        if kept >= n_shown:
+            clip.tracks = [replace(track, thumbnails=()) for track in clip.tracks]
+        kept += clip.error is None
+        yield clip
 
 
 def write_page(clips: Sequence[ClipScore], scores: dict[str, Any], output: Path) -> Path:
@@ -121,7 +137,8 @@ def _pictures(compared: dict[str, Any] | None) -> Iterator[str]:
         for clip in compared["clips"]
     ]
     mean = ["mean", *(_number(compared["mean"][name]) for name in names), ""]
-    yield _table(["clip", *names, ""], [*rows, mean])
+    count = ["clips", *(str(compared["count"][name]) for name in names), ""]
+    yield _table(["clip", *names, ""], [*rows, mean, count])
     for key, value in compared.items():
         if key.startswith(("fid", "frechet")):
             yield f"<p>{escape(key)}: {_number(value)}</p>"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -16,7 +18,7 @@ from w2l import boxes as box_ops
 from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, Faces
-from w2l.faces.search import detect_video
+from w2l.faces.search import all_faces, detect_video
 from w2l.faces.track import link, select
 from w2l.metrics import pictures as measures
 from w2l.metrics.fid import ENOUGH, FrechetDistance
@@ -25,6 +27,8 @@ from w2l.scoring.crops import face_crop
 from w2l.video import VideoReader
 from w2l.windows import FPS
 
+logger = logging.getLogger(__name__)
+
 SIZE = 224  # px, side of the crops that networks compare
 EVERY = 5  # frames from one that the Fréchet distance counts to the next
 AGAINST_TARGET = ("psnr", "ssim", "lpips", "mouth")
@@ -32,14 +36,16 @@ METRICS = (*AGAINST_TARGET, "fid", "silence", "flicker")
 PROTOCOL = (
     "25 fps; the largest face of the reference, its box from the detector in every frame, no pads; "
     "the same box is cut from both videos, frame by frame, up to the shorter one's end. "
-    "psnr, ssim: the box at its own size, BGR, mean over frames. "
+    "psnr, ssim: the box at its own size, BGR, mean over frames; in psnr equal boxes differ by one "
+    "level in one value. "
     f"lpips, fid: the crop resized to {SIZE} px (area where it shrinks, else bilinear); fid: every "
     f"{EVERY}th frame, bilinear to 299 px in the network; real against real: every other clip "
     "against the rest, or a single clip's halves. "
     "mouth: mean distance of the mouth's two corners (the detector's five points, found in both "
     "videos) over the distance of the eyes. "
     "silence: motion of the box's lower half where no frame has a voice (over -60 dB and at most "
-    "35 dB under the clip's 95th percentile) over its motion where both have one. "
+    "35 dB under the clip's 95th percentile, in the generated video's sound or that of audio=) "
+    "over its motion where both have one. "
     "flicker: mean |a - 2b + c| of three frames in a row in the box of the middle one."
 )
 Setting = Literal["reconstruction", "cross"]
@@ -59,6 +65,7 @@ class PictureScorer:
         frechet: for "fid".
         n_pairs: how many will be scored. For the distance of real pictures from real ones every
             other clip is one half; of a single one, its first half.
+        audio: for "silence", what all videos say; None: each one's own sound.
     """
 
     detector: FaceDetector
@@ -67,13 +74,15 @@ class PictureScorer:
     lpips: Lpips | None = None
     frechet: FrechetDistance | None = None
     n_pairs: int = 1
+    audio: Path | None = None
     _clips: int = field(default=0, init=False)
 
     def score(self, generated: Path, reference: Path) -> dict[str, float | int]:
         """The metrics of one pair; NaN where a number cannot be had of this clip.
 
         Raises:
-            UserError: a video cannot be read, the sizes differ, or the reference shows no face.
+            UserError: a file cannot be read, the sizes differ, or the reference shows no face.
+                The pair then leaves nothing in `frechet`, as with any other error.
         """
         readers = [VideoReader(path, fps=FPS) for path in (generated, reference)]
         if readers[0].size != readers[1].size:
@@ -82,7 +91,8 @@ class PictureScorer:
                 f"{reference} {readers[1].size[0]}x{readers[1].size[1]}: they must be of one size."
             )
         reader = readers[1]
-        tracks = link(list(detect_video(reader, self.detector, 1)))
+        sound = self._sound(readers[0])
+        tracks = link(all_faces(detect_video(reader, self.detector, 1)))
         boxes = select(tracks, "largest", reader.count(), reader.size[0])
         if not np.isfinite(boxes).any():
             raise UserError(
@@ -91,10 +101,36 @@ class PictureScorer:
         count = min(r.count() for r in readers)
         middle = count // 2 if self.n_pairs == 1 else count * (1 - self._clips % 2)
         clip = _Clip(self, middle)
+        with nullcontext() if self.frechet is None else self.frechet.all_or_nothing():
+            for mine, theirs, box in zip(*readers, boxes, strict=False):
+                clip.add(mine, theirs, box)
         self._clips += 1
-        for mine, theirs, box in zip(*readers, boxes, strict=False):
-            clip.add(mine, theirs, box)
-        return clip.result(generated)
+        return clip.result(sound)
+
+    def _sound(self, generated: VideoReader) -> np.ndarray | None:
+        """The sound by which silence is told; None: nobody asks, or the video has none."""
+        if "silence" not in self.metrics:
+            return None
+        if self.audio is not None:
+            return load_audio(self.audio)
+        info = generated.info
+        return load_audio(info.path, origin="video") if info.has_audio else None
+
+
+def compare_pairs(
+    scorer: PictureScorer, pairs: Iterable[tuple[Path, Path]]
+) -> Iterator[dict[str, Any]]:
+    """A row for each generated video and its reference: the paths, and scores or an `error`."""
+    for video, reference in pairs:
+        row: dict[str, Any] = {"path": str(video), "reference": str(reference)}
+        try:
+            row |= scorer.score(video, reference)
+        except UserError as error:
+            row["error"] = str(error)
+        except (OSError, RuntimeError, ValueError) as error:  # one bad pair must not end a set
+            logger.exception("%s could not be compared", video)
+            row["error"] = f"{type(error).__name__}: {error}"
+        yield row
 
 
 class _Clip:
@@ -123,7 +159,8 @@ class _Clip:
         if "ssim" in values and min(first.shape[:2]) >= 11:
             values["ssim"].append(measures.ssim(first, second))
         if self.scorer.lpips is not None:
-            pair = [_network_input(crop) for crop in (first, second)]
+            device = next(self.scorer.lpips.parameters()).device
+            pair = [_network_input(crop).to(device) for crop in (first, second)]
             with torch.inference_mode():
                 values["lpips"].append(float(self.scorer.lpips(pair[0], pair[1])))
         if self.scorer.frechet is not None and self.n % EVERY == 0:
@@ -148,13 +185,13 @@ class _Clip:
             self.values["flicker"].append(value)
         self.before = [*self.before[-1:], (frame, box)]
 
-    def result(self, generated: Path) -> dict[str, float | int]:
+    def result(self, sound: np.ndarray | None) -> dict[str, float | int]:
         scores: dict[str, float | int] = {"n_frames": self.n}
         for name, values in self.values.items():
             known = [value for value in values if not np.isnan(value)]
             scores[name] = fmean(known) if known else float("nan")
-        if "silence" in self.values:
-            voice = measures.voiced(load_audio(generated, origin="video"), self.n)
+        if sound is not None:
+            voice = measures.voiced(sound, self.n)
             scores["silence"] = measures.motion_in_silence(np.array(self.motions), voice)
         scores.pop("fid", None)  # of the whole set
         return scores

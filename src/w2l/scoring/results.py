@@ -18,6 +18,7 @@ from w2l.scoring.scorer import CosineResult, SyncResult
 from w2l.scoring.speaker import Speakers
 
 SCORES = ("lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0")
+SYNCNET_COSINES = ("at_0", "at_best")
 UNPADDED = {"lse_d": "lse_d_unpadded", "lse_c": "lse_c_unpadded", "offset": "offset_unpadded"}
 _PACKAGES = ("w2l", "torch", "numpy", "scipy", "opencv-python", "av", "librosa",
              "python_speech_features")  # fmt: skip
@@ -119,6 +120,8 @@ def statistics_of(clips: Iterable[ClipScore]) -> dict[str, Any]:
     names = [name for name in (*SCORES, *UNPADDED.values()) if not name.startswith("offset")]
     values = {name: [t[name] for t in tracks if t[name] is not None] for name in names}
     values["cosine"] = [t["cosine"]["mean"] for t in tracks if t["cosine"]]
+    for key in SYNCNET_COSINES:
+        values[f"syncnet_cosine_{key}"] = _syncnet_cosines(tracks, key)
     found = Counter(t["offset"] for t in tracks if t["offset"] is not None)
     return {
         **{name: _statistics(numbers) for name, numbers in values.items()},
@@ -141,15 +144,20 @@ def mean_scores(clips: Iterable[ClipScore]) -> dict[str, Any]:
     tracks = [track.to_dict() for clip in clips for track in clip.tracks]
     with_lse = [track for track in tracks if track["lse_d"] is not None]
     with_cosine = [track for track in tracks if track["cosine"]]
-    cosines = [track["syncnet_cosine"] for track in with_lse]
     return {
         **{name: _mean([track[name] for track in with_lse]) for name in SCORES},
-        "syncnet_cosine": {key: _mean([c[key] for c in cosines]) for key in ("at_0", "at_best")}
-        if cosines
+        "syncnet_cosine": {key: _mean(_syncnet_cosines(tracks, key)) for key in SYNCNET_COSINES}
+        if with_lse
         else None,
         "cosine": _mean([track["cosine"]["mean"] for track in with_cosine]),
         "cosine_offset": _mean([track["cosine_offset"] for track in with_cosine]),
     }
+
+
+def _syncnet_cosines(tracks: Sequence[dict[str, Any]], key: str) -> list[float]:
+    """Of the tracks that have it: a short clip has no window at a far best offset."""
+    values = [track["syncnet_cosine"][key] for track in tracks if track["syncnet_cosine"]]
+    return [value for value in values if math.isfinite(value)]
 
 
 def to_json(

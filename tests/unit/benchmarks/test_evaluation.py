@@ -37,4 +37,5 @@ def test_departures_are_measured():
     assert clip["published"]["lips"] == clip["published"]["sound"] == 0
     assert 0 < clip["no JPEG"]["lips"] < clip["RGB for BGR"]["lips"]
     assert clip["MFCC of samples in [-1, 1]"]["sound"] > 0.1
+    assert "23.1 fps taken for 25" in clip  # 27 of our frames pass in 25 of it: 25 * 25 / 27
     assert clip["no padding"]["lse_d"] != clip["published"]["lse_d"]

@@ -42,6 +42,7 @@ def test_sets_of_real_videos(tmp_path):
     assert tts.tasks[0].video_file == tmp_path / "my clip.mp4"
     assert tts.tasks[0].key == "tts/0"
     assert [each.name for each in real_tasks(tmp_path, ["tts"])] == ["tts"]
+    assert [each.name for each in real_tasks(tmp_path, "tts")] == ["tts"]
     (tmp_path / "random").mkdir()
     assert real_tasks(tmp_path, ["random"])[0].tasks[0].video_file == tmp_path / "random/one.mp4"
 
@@ -98,6 +99,7 @@ def test_values_that_make_no_sense(tmp_path):
         "expert": files["expert"].file,
         "syncnet": "none",
         "device": "cpu",
+        "extend": "loop",
     }
     quiet = Console(quiet=True)
     recipe = build_recipe(settings(**good), "track", quiet)
@@ -106,6 +108,7 @@ def test_values_that_make_no_sense(tmp_path):
     for changed, sentence in (
         ({"detector": "eyes"}, "detector=eyes is not available"),
         ({"extend": "never"}, "extend=never"),
+        ({"extend": "freeze"}, "extend=freeze needs published=false"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"box": [1, 2, 3]}, "box="),
         ({"expert": None}, "no network to score with"),

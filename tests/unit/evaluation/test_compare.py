@@ -115,6 +115,13 @@ def test_what_is_not_comparable_is_refused_or_left_out(tmp_path):
     got = compare_scores(read_scores(a), read_scores(other), Bootstrap(resamples=200))
     assert [d.name for d in got.differences] == ["cosine"]
     assert "LSE is left out" in got.notes[0]
+    content = json.loads(a.read_text())
+    for name in ("a", "o"):
+        content["weights"]["detector"] = {"file": "s3fd.pth", "sha256": name}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    got = compare_scores(read_scores(a), read_scores(other), Bootstrap(resamples=200))
+    assert len(got.differences) == 3
+    assert got.notes == ["The faces of a and b were found by detectors of different weights."]
     (tmp_path / "no.json").write_text('{"mean": 3}')
     with pytest.raises(UserError, match="no scores clip by clip"):
         read_scores(tmp_path / "no.json")

@@ -30,7 +30,9 @@ from w2l.checkpoints import load_generator, load_syncnet
 from w2l.errors import UserError
 from w2l.faces.fixed import FixedBox
 from w2l.files import sha256
-from w2l.inference import FaceGenerator
+from w2l.inference import FaceGenerator, plan
+from w2l.inference.fade import TURNED
+from w2l.inference.report import Stretch, SyncReport
 from w2l.scoring import SyncScorer
 from w2l.video import VideoReader, jpeg_frames
 
@@ -136,6 +138,65 @@ def test_improved_settings_score_what_the_release_skips(root, files, tmp_path, s
     )
     assert found["survivors"]["n_scored"] == 1
     assert found["survivors"]["cosine"]["mean"] == cosines[0]
+
+
+@pytest.mark.parametrize(
+    ("reason", "skips"),
+    [
+        (plan.NO_FACE, failure.NO_FACE),
+        (plan.NOT_CHOSEN, None),
+        (TURNED, None),
+    ],
+)
+def test_the_release_skips_only_what_has_no_face(root, files, tmp_path, monkeypatch, reason, skips):
+    """A turned head is a face to it, and so is somebody else's."""
+
+    def leaves_some(source, voice, outfile, *_, **__):
+        return SyncReport(outfile, source.fps, 15, [Stretch(2, 5, reason)])
+
+    monkeypatch.setattr("evaluation.pairs.making.sync_video", leaves_some)
+    recipe = pair_set.improved(files)
+    made = make(pair(root, "ann/1", "ben/1"), recipe, None, None, tmp_path / "0.mp4")
+    assert (made.n_untouched, made.release_skips) == (3, skips)
+
+
+def test_where_boxes_are_held_nobody_knows_what_the_release_skips(
+    root, files, tmp_path, scored_in_a_box
+):
+    tasks = [pair(root, "ann/1", "ben/hidden", 0)]
+    recipe = pair_set.recipe(files, box=None, missing_face="hold")
+    records = run(tasks, recipe, tmp_path)
+    assert records[0]["n_untouched"] == 0
+    results = to_results("lrs2", "g", [TaskList("lrs2", tmp_path, tasks)], recipe, records)
+    assert results["sets"]["lrs2"]["survivors"] is None
+
+
+@pytest.mark.parametrize("person", ["first", "largest"])
+def test_as_published_no_head_fades(root, files, tmp_path, monkeypatch, person):
+    seen = []
+
+    def sync(source, voice, outfile, lipsync, detector, options, **_):
+        seen.append(options.faces)
+        return SyncReport(outfile, source.fps, 15)
+
+    monkeypatch.setattr("evaluation.pairs.making.sync_video", sync)
+    task = pair(root, "ann/1", "ben/1")
+    for recipe in (pair_set.recipe(files, person=person), pair_set.improved(files, person=person)):
+        make(task, recipe, None, None, tmp_path / "0.mp4")
+    assert [(faces.max_turn, faces.min_score) for faces in seen] == [
+        (None, None), (plan.MAX_TURN, plan.MIN_SCORE),
+    ]  # fmt: skip
+
+
+def test_a_video_smaller_than_the_box_is_one_failed_pair(root, files, tmp_path, monkeypatch):
+    tasks = [pair(root, "ann/1", "ben/1", 0), pair(root, "ben/1", "ann/1", 1)]
+    records = run(tasks, pair_set.recipe(files, box=(20, 140, 20, 161)), tmp_path)
+    assert [record["error"] for record in records] == [failure.BOX_OUTSIDE] * 2
+    assert "ben/1 is 160x160" in records[0]["detail"]
+    monkeypatch.setattr("evaluation.pairs.making.MAX_SIDE", 80)  # as a large real video is
+    small = replace(tasks[0], set="random")
+    with pytest.raises(PairError, match="ben/1 is 80x80"):
+        make(small, pair_set.recipe(files), None, None, tmp_path / "0.mp4")
 
 
 def test_a_killed_run_is_taken_up(root, files, tmp_path, monkeypatch):

@@ -50,3 +50,20 @@ def test_equals_scipy():
     want = by_scipy(features(real[:30]), features(real[30:]))
     assert metric.floor() == pytest.approx(want, rel=1e-3)
     assert (metric.n_real, metric.n_generated) == (60, 50)
+    before = metric.distance(), metric.floor()
+
+    def break_off() -> None:
+        with metric.all_or_nothing():
+            metric.update(generated[:9], real=True)
+            metric.update(real[:9], real=False)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        break_off()
+    assert (metric.n_real, metric.n_generated) == (60, 50)
+    metric.update(generated[:0], real=False)  # so that they are computed again
+    assert (metric.distance(), metric.floor()) == before
+    with metric.all_or_nothing():
+        metric.update(real[:9], real=False)
+    assert metric.n_generated == 59
+    assert metric.distance() < before[0]

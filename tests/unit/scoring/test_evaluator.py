@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+import weakref
 from fractions import Fraction
 from pathlib import Path
 
@@ -203,6 +204,24 @@ def test_evaluate_goes_on_after_failures(videos, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluator, "score", broken)
     (clip,) = evaluate(evaluator, files[:1])
     assert clip.error == "RuntimeError: out of memory"
+
+
+@pytest.mark.parametrize("protocol", ["lrs", "track"])
+def test_detections_are_not_kept_as_they_come(videos, protocol):
+    """Small arrays that outlive a frame keep its gap in the heap from being used again."""
+    found: list[weakref.ref] = []
+    alive: list[int] = []
+
+    class Watched:
+        def detect(self, frames):
+            alive.append(sum(ref() is not None for ref in found))
+            boxes = [np.array([[50, 40, 90, 80]], np.float32) for _ in frames]
+            found.extend(map(weakref.ref, boxes))
+            return [Faces(box, np.ones(1, np.float32)) for box in boxes]
+
+    score(videos["synced"], Watched(), expert=OpenExpert(), name=protocol, detect_every=1)
+    assert len(found) == N
+    assert max(alive) <= 8  # of one batch
 
 
 def test_a_detector_is_needed():

@@ -43,3 +43,12 @@ def test_nothing_to_score_is_one_sentence(tmp_path, name, message):
     (tmp_path / "l.txt").write_text("\n# nothing\n")
     with pytest.raises(UserError, match=message):
         find_videos(tmp_path / name)
+
+
+def test_a_list_may_begin_with_a_byte_order_mark_but_is_utf_8(tmp_path):
+    touch(tmp_path / "clip ä.mp4")
+    (tmp_path / "l.txt").write_text("clip ä.mp4", encoding="utf-8-sig")
+    assert find_videos(tmp_path / "l.txt") == [tmp_path / "clip ä.mp4"]
+    (tmp_path / "l.txt").write_text("clip ä.mp4", encoding="latin-1")
+    with pytest.raises(UserError, match=r"l\.txt is not in UTF-8"):
+        find_videos(tmp_path / "l.txt")

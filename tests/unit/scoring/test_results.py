@@ -13,9 +13,10 @@ import torch
 from pyarrow import parquet
 from rich.console import Console
 
+from w2l.cli.evaluate import write_plots
 from w2l.metrics import confidence_over_time, lse, summarize, unpadded_lse
 from w2l.scoring import ClipScore, CosineResult, SyncResult, TrackScore, to_json
-from w2l.scoring.page import write_page
+from w2l.scoring.page import for_page, write_page
 from w2l.scoring.report import plot_clip, score_table, short_names, summary_line, write_json
 from w2l.scoring.results import SkippedTrack
 from w2l.scoring.tables import write_tables
@@ -164,6 +165,16 @@ def test_clips_of_the_same_name_are_told_apart() -> None:
     assert names("1.mp4", "b/1.mp4") == ["1.mp4", "b/1.mp4"]
 
 
+def test_a_clip_without_a_cosine_at_its_offset_takes_it_from_no_other():
+    """Too short for its best offset, it has none there; the mean is of those that have."""
+    short = replace(sync_result(), cosine_at_best=float("nan"))
+    got = scores([*clips(), ClipScore("short.mp4", [TrackScore(0, 10, short)])])
+    assert got["clips"][-1]["syncnet_cosine"]["at_best"] is None
+    assert got["mean"]["syncnet_cosine"] == {"at_0": pytest.approx(0.1), "at_best": 0.8}
+    assert got["statistics"]["syncnet_cosine_at_0"]["count"] == 3
+    assert got["statistics"]["syncnet_cosine_at_best"]["count"] == 2
+
+
 def test_a_set_has_spread_and_a_histogram_of_offsets():
     got = scores([*clips(), ClipScore("c.mp4", [TrackScore(0, 65, sync_result(3, 6.0))])])
     statistics = got["statistics"]
@@ -211,3 +222,28 @@ def test_the_page_has_every_clip_and_needs_nothing_else(tmp_path):
         assert words in text, words
     assert text.count("<img") == 2
     assert 'src="http' not in text
+    content["pictures"] = {
+        "setting": "cross", "protocol": "p", "clips": [{"path": "a", "flicker": 1.5}],
+        "mean": {"flicker": 1.5}, "count": {"flicker": 7},
+    }  # fmt: skip
+    text = write_page(given, content, tmp_path / "scores.json").read_text()
+    assert '<tr><td>clips</td><td class="number">7</td>' in text
+
+
+def test_only_shown_clips_keep_their_thumbnails():
+    """An error takes no place on the page."""
+    small = [np.zeros((96, 80, 3), np.uint8)]
+    given = [ClipScore("bad.mp4", error="no")]
+    given += [ClipScore(name, [TrackScore(0, 9, thumbnails=small)] * 2) for name in "abc"]
+    kept = [[len(track.thumbnails) for track in clip.tracks] for clip in for_page(given, 2)]
+    assert kept == [[], [1, 1], [1, 1], [0, 0]]
+
+
+def test_no_plot_overwrites_another(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("w2l.cli.evaluate.plot_clip", lambda clip, path: drawn.append(path.name))
+    names = ["x/a.mp4", "z/a_2.mp4", "y/a.mp4", "w/A.mp4"]
+    given = [ClipScore(name, [TrackScore(0, 9)]) for name in names]
+    write_plots(given, tmp_path / "s.json")
+    assert drawn == ["s_a.png", "s_a_2.png", "s_a_3.png", "s_A_4.png"]
+    assert [clip.plot for clip in given] == drawn

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from w2l.scoring import calibration
 from w2l.scoring.speaker import Calibration, Face, assign, pair, together, who_speaks
 
 
@@ -53,3 +56,29 @@ def test_two_faces_three_voices():
     undecided = who_speaks(faces, voices)
     assert undecided.voice_of == (2, 0)
     assert undecided.belongs(0, 2) is None
+
+
+def test_a_clip_whose_own_pair_cannot_be_compared_is_counted(monkeypatch):
+    """One face comes after its own sound has ended."""
+    starts = {"a": 0, "b": 0, "late": 30}
+    sounds = {"a": voice(0), "b": voice(1), "late": voice(2)[:20]}
+
+    class Known:
+        scorer = SimpleNamespace(embed_voice=lambda waveform: sounds[str(waveform)])
+
+        def sound_of(self, video):
+            return np.array(video)
+
+        def find_tracks(self, reader):
+            return [SimpleNamespace(frames=range(50))]
+
+    monkeypatch.setattr(calibration, "VideoReader", lambda video, fps: video)
+    monkeypatch.setattr(
+        calibration,
+        "embed",
+        lambda _, video, track: Face(starts[video], voice(9 + starts[video])[:50]),
+    )
+    found = calibration.calibrate(Known(), ["a", "b", "late"])
+    assert len(found.own) == 2
+    assert len(found.others) == 6
+    assert found.failures == {"its face and its sound share no window": 1}

@@ -1,0 +1,132 @@
+"""Pairs of pictures: one bad pair spoils no other, and nothing is left out unsaid."""
+
+from __future__ import annotations
+
+import io
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from tests.unit.metrics.test_fid import Means
+from tests.unit.preprocess.clips import write_video
+from tests.writing import write_wav
+from w2l.cli.evaluate_pictures import Comparison, chosen
+from w2l.faces import Faces
+from w2l.faces.fixed import FixedBox
+from w2l.metrics.fid import FrechetDistance
+from w2l.models import Lpips
+from w2l.scoring import pictures as module
+from w2l.scoring.pictures import PictureScorer, compare_pairs
+
+BOX = FixedBox((20, 140, 20, 140))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    """20 frames without sound."""
+    path = tmp_path_factory.mktemp("clips") / "mute.mp4"
+    return write_video(path, face_frames=[True] * 20, seconds_of_sound=None)
+
+
+class Thirds(Means):
+    """Of crops, whose 224 rows are no multiple of three."""
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return super().forward(pictures[:, :, :222])
+
+
+def scorer(*metrics: str, **more: Any) -> PictureScorer:
+    return PictureScorer(BOX, metrics, "reconstruction", **more)
+
+
+def test_without_sound_only_the_silence_is_missing(clip, tmp_path):
+    got = scorer("psnr", "silence", "flicker").score(clip, clip)
+    assert np.isnan(got["silence"])
+    assert np.isfinite([got["psnr"], got["flicker"]]).all()
+    tone = 0.5 * np.sin(np.arange(16000) / 5) * (np.arange(16000) < 6400)
+    write_wav(tmp_path / "said.wav", tone)
+    said = scorer("silence", audio=tmp_path / "said.wav").score(clip, clip)
+    assert said["silence"] > 0
+
+
+def test_lpips_is_given_pictures_where_its_network_is(clip):
+    class Elsewhere(Lpips):
+        def __init__(self) -> None:
+            torch.nn.Module.__init__(self)
+            self.weight = torch.nn.Parameter(torch.zeros(1, device="meta"))
+
+        def forward(self, generated: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            assert generated.device == target.device == self.weight.device
+            return torch.tensor(0.25)
+
+    assert scorer("lpips", lpips=Elsewhere()).score(clip, clip)["lpips"] == 0.25
+
+
+def test_a_pair_that_breaks_leaves_nothing_in_the_frechet_distance(clip, tmp_path, monkeypatch):
+    good = tmp_path / "good.mp4"
+    write_video(good, face_frames=[True] * 20, seconds_of_sound=None, sway=3)
+    alone = scorer("ssim", "fid", frechet=FrechetDistance(Thirds()), n_pairs=2)
+    alone.score(good, clip)
+    ssim, calls = module.measures.ssim, []
+
+    def breaks(*crops):
+        calls.append(1)
+        if len(calls) == 15:
+            raise RuntimeError("out of memory")
+        return ssim(*crops)
+
+    monkeypatch.setattr(module.measures, "ssim", breaks)
+    both = scorer("ssim", "fid", frechet=FrechetDistance(Thirds()), n_pairs=2)
+    broken, whole = compare_pairs(both, [(clip, clip), (good, clip)])
+    assert broken["error"] == "RuntimeError: out of memory"
+    assert whole["ssim"] < 1
+    assert (both.frechet.n_generated, both.frechet.n_real) == (4, 4)
+    assert both.frechet.distance() == alone.frechet.distance() > 0
+    assert len(calls) > 15
+
+
+def test_detections_are_not_kept_as_they_come(clip):
+    """Small arrays that outlive a frame keep its gap in the heap from being used again."""
+
+    class Watched:
+        def __init__(self) -> None:
+            self.found: list[weakref.ref] = []
+            self.alive: list[int] = []
+
+        def detect(self, frames):
+            self.alive.append(sum(ref() is not None for ref in self.found))
+            boxes = [np.array([[20, 20, 140, 140]], np.float32) for _ in frames]
+            self.found += map(weakref.ref, boxes)
+            return [Faces(box, np.ones(1, np.float32), None) for box in boxes]
+
+    detector = Watched()
+    PictureScorer(detector, ["psnr"], "reconstruction").score(clip, clip)
+    assert len(detector.found) == 20
+    assert max(detector.alive) <= 8  # of one batch
+
+
+def test_a_mean_over_fewer_clips_says_so(clip, tmp_path):
+    small = tmp_path / "small.mp4"
+    write_video(small, face_frames=[True] * 20, seconds_of_sound=0.8)
+    compared = scorer("psnr", "flicker")
+    score = compared.score
+    compared.score = lambda *pair: score(*pair) | ({"psnr": np.nan} if pair[0] == clip else {})
+    console = Console(width=120, record=True, file=io.StringIO())
+    pairs = [(clip, clip), (small, clip), (clip, tmp_path / "gone.mp4")]
+    got = Comparison(pairs, compared, {}).run(console)
+    assert (got["n_scored"], got["n_failed"]) == (2, 1)
+    assert got["count"] == {"psnr": 1, "flicker": 2}
+    assert got["mean"]["psnr"] == got["clips"][1]["psnr"]
+    shown = console.export_text()
+    assert shown.count("of 1 clips") == 1
+    assert "of 2 clips" not in shown
+
+
+def test_one_metric_needs_no_brackets():
+    settings = {"setting": "reconstruction", "metrics": "psnr", "inception": None, "lpips": None}
+    assert chosen(settings) == ["psnr"]
