@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from w2l.inference.lipsync import FaceGenerator, Precision
 
 Runtime = Literal["torch", "onnx", "openvino"]
 RUNTIMES: tuple[Runtime, ...] = ("torch", "onnx", "openvino")
+T = TypeVar("T")
 Run = Callable[[np.ndarray, np.ndarray], np.ndarray]  # audio and face → frames, all float32
 
 
@@ -144,6 +146,16 @@ def _onnxruntime(device: str, precision: Precision) -> Callable[[Path], Run]:
     return load
 
 
+@cache
+def _the_only(kind: type[T]) -> T:
+    """The process's one object of this type, which is never given up.
+
+    An OpenVINO core that ends puts back the stack for signals that it found, which may be that of
+    another one that ended before: the next Ctrl-C would then crash.
+    """
+    return kind()
+
+
 def _openvino(device: str, precision: Precision) -> Callable[[Path], Run]:
     try:
         import openvino
@@ -155,7 +167,7 @@ def _openvino(device: str, precision: Precision) -> Callable[[Path], Run]:
         raise UserError(f"device={device}: runtime=openvino runs on the CPU, take device=cpu.")
 
     def load(path: Path) -> Run:
-        core = openvino.Core()
+        core = _the_only(openvino.Core)
         settings = {
             "INFERENCE_PRECISION_HINT": "f32" if precision == "float32" else "bf16",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),

@@ -51,8 +51,8 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
             ("libx264", "libopenh264", "h264"),
             (".mp4", ".m4v", ".mov", ".mkv"),
             "yuv420p",
-            # Visually lossless. Less than half the time of "fast" for files of the same size, 1.2 dB
-            # below it (60 frames of 1280×720: 47.8 and 49.1 dB; of 700×700: 48.5 and 49.8 dB).
+            # Visually lossless. Half the time of "fast" or less for files of the same size, 1.2 dB
+            # less (60 frames of 1280×720: 47.8 and 49.1 dB; of 700×700: 48.5 and 49.8 dB).
             {"crf": "16", "preset": "veryfast"},
         ),
         "hevc": Codec(

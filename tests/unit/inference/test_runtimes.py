@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.integration.command import environment
 from tests.writing import save_network
 from w2l.errors import UserError
 from w2l.inference import build_generator
@@ -131,3 +133,29 @@ def test_another_network_is_refused_at_once(tmp_path) -> None:
     path = save_network(Expert(width=0.0625), "expert", tmp_path / "e.ckpt")
     with pytest.raises(UserError, match=r"e\.ckpt is not the wanted generator"):
         build_generator(path, runtime="onnx")
+
+
+SIGNALLED = """
+import gc, os, signal, sys
+import numpy as np
+from w2l.inference import build_generator
+
+def used():
+    network = build_generator(sys.argv[1], runtime="openvino", device="cpu")
+    network(np.zeros((1, 48, 48, 3), np.uint8), np.zeros((1, 80, 16), np.float32))
+    return network
+
+first, second = used(), used()
+del first
+gc.collect()
+del second
+gc.collect()
+signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_signals_are_heard_after_networks_have_gone(checkpoint) -> None:
+    command = [sys.executable, "-X", "faulthandler", "-c", SIGNALLED, str(checkpoint)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment())
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
