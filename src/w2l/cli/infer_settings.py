@@ -22,8 +22,9 @@ from w2l.inference import (
 )
 from w2l.inference.preview import SPARE_S
 from w2l.inference.runtimes import RUNTIMES
+from w2l.inference.voice import origin_of
 from w2l.scoring import SyncScorer
-from w2l.video import CODECS, exact_rate, is_image
+from w2l.video import CODECS, exact_rate
 
 CHOICES = {
     "mode": ("sync", "restore"),
@@ -76,22 +77,18 @@ def build_source(settings: dict[str, Any], face: Path) -> Source:
 def build_voice(
     settings: dict[str, Any], face: Path, audio: Path, voice: Path | None = None
 ) -> Voice:
-    """The new sound, for a preview as much of it as that takes.
-
-    A video's own sound stays where it was: its second 0 is the first picture (release: the
-    first sample).
-    """
+    """The new sound, for a preview as much of it as that takes."""
     start, end = settings["audio_start"], settings["audio_end"]
     if settings["preview"] is not None:
         enough = start + settings["preview"] + SPARE_S
         end = enough if end is None else min(end, enough)
-    own = not settings["published"] and face.is_file() and audio.samefile(face)
     return load_voice(
         audio,
         start,
         end,
         driving=voice,
-        origin="video" if own and not is_image(face) else "audio",
+        # In the release second 0 is the first sample, whatever sound it is.
+        origin="audio" if settings["published"] else origin_of(audio, face),
         speech=settings["silence"] != "sync",
     )
 
