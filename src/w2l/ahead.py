@@ -29,8 +29,10 @@ def ahead(items: Iterable[T], size: int) -> Iterator[T]:
         finally:
             for future in coming:
                 future.cancel()
-            if isinstance(iterator, Generator):  # files are closed by the thread that read them
-                thread.submit(iterator.close).result()
+            # Files are closed by the thread that read them, for which leaving the pool waits. It
+            # must not be waited for here: where this is garbage the thread has ended by now.
+            if isinstance(iterator, Generator):
+                thread.submit(iterator.close)
 
 
 def behind(items: Iterable[T], work: Callable[[T], object], size: int) -> Iterator[T]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 
@@ -75,6 +76,24 @@ def test_stopping_early_closes_what_is_read_in_its_own_thread():
     coming.close()
     assert len(closed) == 1
     assert closed[0].startswith("ahead")
+    assert names() == []
+
+
+def test_one_that_is_found_by_the_garbage_collector_ends():
+    """In a cycle, as after an error: its pool's thread is told to end before it is closed."""
+
+    def items():
+        while True:
+            yield 0
+
+    cycle = [ahead(items(), 4)]
+    next(cycle[0])
+    cycle.append(cycle)
+    del cycle
+    collector = threading.Thread(target=gc.collect, daemon=True)
+    collector.start()
+    collector.join(5)
+    assert not collector.is_alive()
     assert names() == []
 
 
