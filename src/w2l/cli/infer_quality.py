@@ -9,9 +9,10 @@ from rich.console import Console
 
 from w2l.checkpoints import load_bisenet, resolve
 from w2l.errors import UserError, either
-from w2l.inference import FaceRestoration, MaskOptions, Source, SyncOptions
+from w2l.inference import FaceRestoration, MaskOptions, Source, SyncOptions, VideoSource
+from w2l.inference.folder import FolderSource
 from w2l.restoration import FaceParser, Sharpen, build_parser, build_restorer
-from w2l.video import AudioTrack, probe
+from w2l.video import SOUND, AudioTrack, probe, read_about
 
 REGIONS = ("mouth", "face", "parsing")
 SHARPEN = "sharpen"
@@ -80,10 +81,27 @@ def with_quality(
 
 
 def own_sound(settings: dict[str, Any], source: Source) -> AudioTrack | None:
-    """The sound of a finished video, as far as its pictures are used; None where it has none."""
-    if not probe(source.path).has_audio:
+    """The sound of a finished video, as far as its pictures are used; None where it has none.
+
+    Raises:
+        UserError: a folder's pictures are not shown at the rate at which they fit its sound.
+    """
+    start, end = settings["start"], settings["end"]
+    if isinstance(source, FolderSource):
+        return _folder_sound(source, start, end)
+    if not isinstance(source, VideoSource) or not probe(source.path).has_audio:
         return None
-    return AudioTrack(source.path, settings["start"], settings["end"], origin="video")
+    return AudioTrack(source.path, start, end, origin="video")
+
+
+def _folder_sound(source: FolderSource, start: float, end: float | None) -> AudioTrack | None:
+    sound = source.path / SOUND
+    if not sound.is_file():
+        return None
+    rate = read_about(source.path).get("fps", str(source.fps))
+    if rate != str(source.fps):
+        raise UserError(f"{source.path} has its sound at {rate} frames/s: give that as fps=.")
+    return AudioTrack(sound, start, end)
 
 
 def check_restore(settings: dict[str, Any]) -> None:
@@ -92,9 +110,13 @@ def check_restore(settings: dict[str, Any]) -> None:
     Raises:
         UserError: one of them is given.
     """
-    for key in ("audio", "preview", "expert"):
+    for key in ("audio", "voice", "people", "preview", "expert"):
         if settings[key] is not None:
             raise UserError(
                 f"{key}= has no meaning in mode=restore, which keeps the video's own sound and "
                 "generates no lips: leave it out."
             )
+    if settings["person"] in ("tracks", "speaker"):
+        raise UserError(
+            f"person={settings['person']} has no meaning in mode=restore: choose another person=."
+        )
