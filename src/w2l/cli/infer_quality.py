@@ -28,9 +28,18 @@ def build_mask(settings: dict[str, Any]) -> MaskOptions:
 
 
 def build_face_parser(settings: dict[str, Any], device: str) -> FaceParser | None:
-    """The parser that `parser=` names, if any: an ONNX graph or the published checkpoint."""
+    """The parser that `parser=` names, if any: an ONNX graph or the published checkpoint.
+
+    Raises:
+        UserError: there is none, or the whole box is replaced, whatever it holds.
+    """
     if settings["parser"] is None:
         return None
+    if settings["mode"] == "sync" and settings["quality"] == "fast":
+        raise UserError(
+            f"parser={settings['parser']} plays no part in quality=fast, which replaces the whole "
+            "box: take quality=improved or enhanced, or leave it out."
+        )
     path = resolve(settings["parser"])
     is_graph = path.suffix.lower() == ".onnx"
     return build_parser(path if is_graph else load_bisenet(path), device)
