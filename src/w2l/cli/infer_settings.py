@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from w2l.cli.infer_faces import build_box, build_face_options, integers
@@ -41,7 +41,7 @@ CHOICES = {
 
 
 def check_choices(settings: dict[str, Any]) -> None:
-    """Refuse values that are none of a key's choices.
+    """Refuse values that are none of a key's choices, or no number where one is needed.
 
     Raises:
         UserError: naming the choices.
@@ -49,12 +49,24 @@ def check_choices(settings: dict[str, Any]) -> None:
     for key, choices in CHOICES.items():
         if settings[key] not in choices:
             raise UserError(f"{key}={settings[key]} is not available: choose {either(choices)}.")
-    for key in ("fps", "batch_size", "detect_every"):
-        if settings[key] < (0.1 if key == "fps" else 1):
-            raise UserError(f"{key}={settings[key]} is too small.")
+    for key in ("batch_size", "detect_every", "resize_factor"):
+        if type(settings[key]) is not int or settings[key] < 1:
+            raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")
+    for key in ("fps", "mask_size", "mask_feather", "fidelity", "restore_strength",
+                "restore_smooth"):  # fmt: skip
+        if not is_number(settings[key]):
+            raise UserError(f"{key}={settings[key]} must be a number.")
+    if settings["fps"] < 0.1:
+        raise UserError(f"fps={settings['fps']} is too small.")
     for key in ("start", "end", "audio_start", "audio_end"):
-        if type(settings[key]) not in (int, float, NoneType):
+        may_be_null = key in ("end", "audio_end")
+        if not is_number(settings[key]) and not (may_be_null and settings[key] is None):
             raise UserError(f"{key}={settings[key]} must be seconds.")
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is one that can be counted with."""
+    return type(value) in (int, float) and isfinite(value)
 
 
 def build_source(settings: dict[str, Any], face: Path) -> Source:
