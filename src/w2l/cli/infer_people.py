@@ -22,6 +22,7 @@ from w2l.audio.speech import find_speech
 from w2l.audio.waveform import load_audio
 from w2l.boxes import from_tblr
 from w2l.cli.infer_faces import build_chooser, check_person, integers
+from w2l.cli.infer_report import show_closed
 from w2l.errors import UserError
 from w2l.inference import FaceOptions, Source, SyncReport, Voice, load_voice
 from w2l.inference.people import Part
@@ -182,3 +183,4 @@ def show_people(parts: Sequence[Part], reports: Sequence[SyncReport], console: C
         console.print(f"{part.name}: {synced} of {report.n_frames} frames synced")
         for line in report.lines():
             console.print(f"  {line}")
+        show_closed(report, console)
