@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     [
-        "ahead", "errors", "files", "lock", "memory", "windows", "media", "html", "audio", "video",
-        "boxes", "weights", "engine", "filelists", "download",
+        "ahead", "errors", "files", "lock", "memory", "windows", "media", "html", "paths", "audio",
+        "video", "boxes", "weights", "engine", "filelists", "download",
     ],
     ["models", "losses", "metrics", "faces"],
     ["data", "checkpoints", "scoring", "restoration"],
@@ -23,7 +23,7 @@ LAYERS = [
 ]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The ground of layer 0: any module of it may stand on them.
-GROUND = {"ahead", "errors", "files", "lock", "memory", "windows", "media", "html"}
+GROUND = {"ahead", "errors", "files", "lock", "memory", "windows", "media", "html", "paths"}
 APPLICATIONS = ("preprocess", "evaluation", "benchmarks")
 # package → prefixes of modules that may import it
 CONFINED = {

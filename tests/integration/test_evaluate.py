@@ -229,6 +229,7 @@ def test_published_switch(clips, networks, evaluate):
         ({"video": "{clips}", "syncnet": None, "expert": "none"}, "no network to score with"),
         ({"video": "{clips}", "detector": "eyes"}, "detector=eyes"),
         ({"video": "{clips}", "detect_every": 0}, "detect_every=0"),
+        ({"video": "{clips}", "min_face_score": "null"}, "min_face_score=None must be a number"),
         ({"video": "{clips}", "output": "scores.csv"}, "scores.csv"),
         ({"video": "{clips}", "output": "{clips}/notes.md/scores.json"}, "Cannot write"),
         ({"video": "{clips}", "stict": "true"}, "did you mean 'strict'"),

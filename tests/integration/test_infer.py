@@ -118,6 +118,23 @@ def test_a_finished_video_is_restored_and_keeps_its_sound(folder, tmp_path, monk
     assert "Restored: face by GFPGAN" in tags
 
 
+def test_a_folder_of_pictures_is_restored_as_the_video_that_it_is(
+    folder, tmp_path, monkeypatch, capsys
+):
+    given, out = tmp_path / "made", tmp_path / "out.mkv"
+    infer(folder, monkeypatch, outfile=given, codec="png", box=list(BOX), audio_end=0.2)
+    restore = {"mode": "restore", "face": given, "audio": None, "outfile": out, "codec": "ffv1"}
+    infer(folder, monkeypatch, box=list(BOX), **restore)
+    assert len(frames_of(out)) == 5
+    np.testing.assert_array_equal(load_audio(out), load_audio(given / "sound.wav"))
+    assert "the lips in this video were generated" in probe(out).tags["comment"]
+    sentence = refused(folder, monkeypatch, capsys, box=list(BOX), fps=30, **restore)
+    assert "has its sound at 25 frames/s: give that as fps=." in sentence
+    (given / "sound.wav").unlink()
+    infer(folder, monkeypatch, box=list(BOX), fps=30, **restore)
+    assert not probe(out).has_audio
+
+
 def test_enhanced_without_weights_says_that_it_sharpens(folder, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out.mp4"
     infer(folder, monkeypatch, outfile=out, box=list(BOX), quality="enhanced", audio_end=0.4)
@@ -224,16 +241,30 @@ def refused(folder, monkeypatch, capsys, **settings) -> str:
         ({"quality": "enhanced", "restore_region": "parsing"}, "parser="),
         ({"quality": "enhanced", "fidelity": 3}, "fidelity=3"),
         ({"quality": "enhanced", "restore_smooth": 1}, "restore_smooth=1"),
+        ({"quality": "fast", "parser": "p.onnx"}, "parser=p.onnx plays no part in quality=fast"),
         ({"mask_size": 0}, "mask_size=0"),
+        ({"mask_size": "null"}, "mask_size=None must be a number"),
         ({"mode": "restore"}, "audio= has no meaning in mode=restore"),
+        ({"mode": "restore", "audio": None, "voice": "v.wav"}, "voice= has no meaning"),
+        ({"mode": "restore", "audio": None, "people": "p.yaml"}, "people= has no meaning"),
+        ({"mode": "restore", "audio": None, "person": "tracks"}, "person=tracks has no meaning"),
+        ({"mode": "restore", "audio": None, "person": "speaker"}, "person=speaker has no meaning"),
         ({"codec": "av1"}, "h264, hevc, vp9, prores, ffv1 or png"),
         ({"box": "[20,900,30,100]"}, "160×120"),
         ({"box": "[20,30,100]"}, "four whole numbers"),
         ({"box": None}, "No face was found in any frame"),
         ({"crop": "[0,500,0,-1]"}, "160×120"),
         ({"start": 7}, "start"),
+        ({"start": "null"}, "start=None must be seconds"),
         ({"audio_start": 7}, "start"),
+        ({"audio_start": "nan"}, "audio_start=nan must be seconds"),
+        ({"fps": "null"}, "fps=None must be a number"),
+        ({"fps": 0}, "fps=0 is too small"),
+        ({"batch_size": 2.5}, "batch_size=2.5 must be a whole number, 1 or more"),
+        ({"detect_every": "null"}, "detect_every=None must be a whole number"),
+        ({"resize_factor": 1.5}, "resize_factor=1.5 must be a whole number"),
         ({"device": "cuda:99"}, "device=cuda:99"),
+        ({"device": "null"}, "device=None is not usable"),
         ({"bxo": "[1,2,3,4]"}, "bxo"),
         ({"smooth": "maybe"}, "smooth"),
     ],

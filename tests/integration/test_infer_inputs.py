@@ -196,6 +196,7 @@ NAMES = [
     "it's (1)",
     'a "b"',
     "-rf",
+    "~talk",
     "naïve 口 ü",
     "v1.2.final",
     "a,b=c",
@@ -205,8 +206,8 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_any_name_is_a_name(ready, tmp_path, monkeypatch, name):
-    """Relative, as typed in the folder; the result is named after both."""
+def test_any_name_is_a_name(ready, tmp_path, monkeypatch, capsys, name):
+    """Relative, as typed in the folder; the result is named after both, and so is said."""
     folder, _ = ready
     monkeypatch.chdir(tmp_path)
     film("libx264", "mp4", "yuv420p")(tmp_path).rename(tmp_path / f"{name}.mp4")
@@ -216,4 +217,5 @@ def test_any_name_is_a_name(ready, tmp_path, monkeypatch, name):
     monkeypatch.setattr(sys, "argv", ["infer.py", *(f"{k}={v}" for k, v in given.items())])
     main()
     out = Path("outputs/infer") / f"{name}_{name}.mp4"
+    assert f"{out}: 16 of 16 frames synced" in capsys.readouterr().out
     assert len(load_audio(out, sample_rate=SAMPLE_RATE)) == SAMPLES

@@ -7,6 +7,7 @@ from pathlib import Path
 from w2l import weights
 from w2l.checkpoints import archive
 from w2l.errors import UserError
+from w2l.paths import user_path
 from w2l.weights.catalog import suggestion
 
 
@@ -16,7 +17,7 @@ def resolve(path_or_name: str | Path) -> Path:
     Raises:
         UserError: neither (the sentence lists the names), or the download failed.
     """
-    path = Path(path_or_name).expanduser()
+    path = user_path(path_or_name)
     if path.is_file():
         return path
     names = weights.registry()

@@ -14,6 +14,7 @@ from w2l.checkpoints import resolve
 from w2l.cli.hydra_app import run
 from w2l.cli.page_jobs import PageJobs
 from w2l.errors import UserError
+from w2l.paths import user_path
 from w2l.scoring import find_videos
 
 EXAMPLES = 3
@@ -37,19 +38,18 @@ def app(cfg: DictConfig) -> None:
         ) from error
     resolve(settings["checkpoint"])  # a wrong one is said now, not to the first who presses Sync
     for key in ("max_seconds", "max_mb", "max_waiting", "keep_hours"):
-        if settings[key] <= 0:
-            raise UserError(f"{key}={settings[key]} must be more than 0.")
+        if type(settings[key]) not in (int, float) or settings[key] <= 0:
+            raise UserError(f"{key}={settings[key]} must be a number, more than 0.")
+    clips = None if settings["examples"] is None else user_path(settings["examples"])
     with TemporaryDirectory(prefix="w2l_") as folder:
         jobs = PageJobs(settings, Path(folder))
-        page = build_page(
-            jobs, find_examples(Path(settings["examples"])), round(settings["keep_hours"] * 3600)
-        )
+        page = build_page(jobs, find_examples(clips), round(settings["keep_hours"] * 3600))
         try:
             page.queue(max_size=settings["max_waiting"]).launch(
                 server_name=settings["host"],
                 server_port=settings["port"],
                 max_file_size=f"{settings['max_mb']:g}mb",
-                allowed_paths=[folder, settings["examples"]],
+                allowed_paths=[folder] if clips is None else [folder, str(clips)],
                 show_error=True,
                 enable_monitoring=False,
                 footer_links=[],
@@ -61,9 +61,9 @@ def app(cfg: DictConfig) -> None:
             ) from error
 
 
-def find_examples(folder: Path) -> list[list[str]]:
+def find_examples(folder: Path | None) -> list[list[str]]:
     """Pairs of clips of different speakers; none where there is no such folder."""
-    if not folder.is_dir():
+    if folder is None or not folder.is_dir():
         return []
     clips = [str(path) for path in find_videos(folder)]
     by_speaker: dict[str, str] = {}

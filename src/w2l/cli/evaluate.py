@@ -101,8 +101,8 @@ def check_values(settings: dict[str, Any]) -> None:
         if not isinstance(settings[key], int) or settings[key] < 1:
             raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")
     for key in ("min_face_score", "min_track_frames", "min_face_size"):
-        if settings[key] < 0:
-            raise UserError(f"{key}={settings[key]} must not be negative.")
+        if type(settings[key]) not in (int, float) or settings[key] < 0:
+            raise UserError(f"{key}={settings[key]} must be a number, 0 or more.")
 
 
 def build_evaluator(

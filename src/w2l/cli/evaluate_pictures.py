@@ -172,7 +172,7 @@ def show(compared: dict[str, Any], console: Console) -> None:
     for label, row in zip(short_names([row["path"] for row in rows]), rows, strict=True):
         failed = "error" in row
         table.add_row(label, *("failed" if failed else f"{row[name]:.3f}" for name in means))
-    console.print(table)
+    console.print(table, markup=False)
     for row in rows:
         if "error" in row:
             console.print(f"not compared: {row['error']}", soft_wrap=True, markup=False)

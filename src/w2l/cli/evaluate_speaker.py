@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from w2l.errors import UserError
@@ -90,12 +91,13 @@ def calibration_command(
 
 def speaker_table(speakers: Speakers, name: str) -> Table:
     """A row per face, a column per voice: similarity at the best offset."""
-    table = Table(title=f"Who speaks in {name}", box=SIMPLE_HEAD)
+    table = Table(title=f"Who speaks in {escape(name)}", box=SIMPLE_HEAD)
     table.add_column("face")
     names = voice_names(speakers)
     for voice in names:
-        table.add_column(voice, justify="right", overflow="fold")
+        table.add_column(escape(voice), justify="right", overflow="fold")
     table.add_column("speaks")
     for number, row in enumerate(speaker_rows(speakers, names), 1):
-        table.add_row(f"{number}, from frame {speakers.starts[number - 1]}", *row)
+        cells = map(escape, row)  # the last is a voice's name
+        table.add_row(f"{number}, from frame {speakers.starts[number - 1]}", *cells)
     return table

@@ -45,7 +45,7 @@ from w2l.inference.provenance import provenance
 def infer(cfg: DictConfig) -> None:
     """One job, or many."""
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)  # a name may hold [brackets]
     networks = Networks()
     if settings["batch"] is None:
         infer_one(settings, networks, console)

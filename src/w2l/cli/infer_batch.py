@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,17 +13,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from w2l.cli.infer_job_files import fingerprint, target
 from w2l.cli.infer_jobs import Job, read_jobs
 from w2l.errors import UserError
 from w2l.files import atomic_path, check_writable
 from w2l.inference import SyncReport
-
-# What a result does not depend on.
-_FREE = {"batch", "batch_size", "device"}
-_FILES = (
-    "face", "audio", "voice", "people", "checkpoint", "expert", "detector_weights", "parser",
-    "restorer",
-)  # fmt: skip
+from w2l.paths import user_path
 
 
 @dataclass
@@ -34,7 +27,8 @@ class Outcome:
 
     Attributes:
         job: its number in the list.
-        face, audio, outfile: paths or addresses.
+        face, audio: paths or addresses.
+        outfile: path of the result; none of a preview and of a list of tracks.
         status: waiting, done, or failed.
         seconds: that it took.
         frames, untouched: of the result.
@@ -74,14 +68,15 @@ def run_batch(
         UserError: the list cannot be used, or a job failed.
     """
     jobs = read_jobs(settings, given)
-    status = status_file(Path(str(settings["batch"])).expanduser())
+    status = status_file(user_path(settings["batch"]))
     check_writable(status)
     before = {each.fingerprint: each for each in read_status(status) if is_there(each)}
     outcomes = [known(job, before) for job in jobs]
-    targets: dict[str, int] = {}
+    targets: dict[Path, int] = {}
     n_skipped = 0
     for job, outcome in zip(jobs, outcomes, strict=True):
-        first = targets.setdefault(target(job.settings), job.number)
+        path = None if job.problem else target(job.settings)
+        first = job.number if path is None else targets.setdefault(path, job.number)
         name = f"[{job.number}/{len(jobs)}] {outcome.face} + {outcome.audio}"
         if outcome.status == "done" and first == job.number:
             n_skipped += 1
@@ -134,31 +129,11 @@ def do(
     outcome.seconds = round(time.monotonic() - start, 1)
 
 
-def target(settings: dict[str, Any]) -> str:
-    """What two jobs must not share: the path that each writes, or what it is made of."""
-    if settings["outfile"] is not None:
-        return str(Path(str(settings["outfile"])).expanduser().absolute())
-    return "/".join(Path(str(settings[key])).stem for key in ("face", "audio"))
-
-
-def fingerprint(settings: dict[str, Any]) -> str:
-    """Tells apart jobs with other keys, or whose files have another size or time of change."""
-    keys = {key: value for key, value in settings.items() if key not in _FREE}
-    stamps = {key: stamp(Path(str(settings[key])).expanduser()) for key in _FILES}
-    content = json.dumps([keys, stamps], sort_keys=True, default=str)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def stamp(path: Path) -> list[tuple[int, int]]:
-    """Size and time of change of a file, or of all in a folder; nothing where there is none."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [(s.st_size, s.st_mtime_ns) for s in (f.stat() for f in files if f.exists())]
-
-
 def is_there(outcome: Outcome) -> bool:
     """Whether a job is done, and its result still what it wrote."""
     path = Path(outcome.outfile)
-    return outcome.status == "done" and path.exists() and size_of(path) == outcome.size
+    is_known = outcome.status == "done" and bool(outcome.outfile)
+    return is_known and path.exists() and size_of(path) == outcome.size
 
 
 def size_of(path: Path) -> int:

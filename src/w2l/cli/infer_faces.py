@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ from w2l.inference.face_cache import FaceCache
 from w2l.inference.photo import ByPhoto
 from w2l.inference.speaker import BySpeaker
 from w2l.media import open_media
+from w2l.paths import user_path
 from w2l.scoring import SyncScorer
 from w2l.weights import fetch
 
@@ -59,13 +61,19 @@ def check_person(person: str, name: str = "person") -> None:
     Raises:
         UserError: naming the choices, or the photo that is not there.
     """
-    kind, _, value = person.partition(":")
     if person in (*PLACES, "speaker", "tracks") or re.fullmatch(r"track:\d+(\+\d+)*", person):
         return
-    if kind != "photo":
+    photo = photo_of(person)
+    if photo is None:
         raise UserError(f"{name}={person} is not available: choose {either(PERSONS)}.")
-    if not Path(value).expanduser().is_file():
-        raise UserError(f"{name}={person}: there is no file {value}, check the path.")
+    if not os.path.isfile(photo):
+        raise UserError(f"{name}={person}: there is no file {photo}, check the path.")
+
+
+def photo_of(person: str) -> Path | None:
+    """The file of `photo:FILE`; None where a person is named in another way."""
+    kind, _, value = person.partition(":")
+    return user_path(value) if kind == "photo" else None
 
 
 def build_box(settings: dict[str, Any]) -> np.ndarray | None:
@@ -121,8 +129,8 @@ def build_chooser(
     kind, _, value = person.partition(":")
     if kind == "track":
         return partial(by_number, numbers=[int(n) for n in value.split("+")], fps=source.fps)
-    if kind == "photo":
-        return ByPhoto(Path(value).expanduser(), source, say)
+    if (photo := photo_of(person)) is not None:
+        return ByPhoto(photo, source, say)
     if kind != "speaker":
         return None
     if not isinstance(source, VideoSource):

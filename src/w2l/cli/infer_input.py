@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from w2l.download import check_yt_dlp, download, is_url
 from w2l.errors import UserError
+from w2l.paths import user_path
 
 DOWNLOADS = Path("outputs/infer/downloads")
 SOUNDS = ("audio", "voice")
@@ -23,12 +25,21 @@ def check_given(settings: dict[str, Any]) -> None:
     Raises:
         UserError: naming the missing keys.
     """
-    restores = settings["mode"] == "restore"
-    silent = restores or settings["people"] or settings["person"] == "tracks"
-    needed = ["face"] if silent else ["audio", "face"]
+    needed = ["audio", "face"] if needs_sound(settings) else ["face"]
     missing = [key for key in needed if settings[key] is None]
     if missing:
         raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")
+
+
+def needs_sound(settings: dict[str, Any]) -> bool:
+    """Whether a job takes `audio=`: not to restore, to list tracks, or where people= has it."""
+    is_other = settings["mode"] == "restore" or settings["person"] == "tracks"
+    return not is_other and settings["people"] is None
+
+
+def input_path(value: object) -> Path:
+    """The file that an input's value names, or the one where an address is kept."""
+    return DOWNLOADS / name_of(str(value)) if is_url(str(value)) else user_path(value)
 
 
 def find_input(settings: dict[str, Any], key: str, console: Console) -> Path:
@@ -43,25 +54,23 @@ def find_input(settings: dict[str, Any], key: str, console: Console) -> Path:
         UserError: there is none, or it cannot be had.
     """
     value = str(settings[key])
+    path = input_path(value)
     if is_url(value):
-        return fetch_input(value, console)
-    path = Path(value).expanduser()
-    if path.is_dir() and key == "face":
-        return path
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise UserError(f"{key}={path} {what}: check the path.")
+        fetch_input(value, path, console)
+    elif os.path.isdir(path):
+        if key != "face":
+            raise UserError(f"{key}={path} is a folder, not a file: check the path.")
+    elif not os.path.isfile(path):  # nor is a name that is too long for one
+        raise UserError(f"{key}={path} does not exist: check the path.")
     return path
 
 
-def fetch_input(url: str, console: Console) -> Path:
-    """The whole of what is at an address, fetched once and kept in `DOWNLOADS`."""
-    path = DOWNLOADS / name_of(url)
+def fetch_input(url: str, path: Path, console: Console) -> None:
+    """Fetch the whole of what is at an address, unless an earlier job did."""
     if not path.exists():
         check_yt_dlp(url)
         console.print(f"fetching {url} …")
         download(url, path)
-    return path
 
 
 def name_of(url: str) -> str:

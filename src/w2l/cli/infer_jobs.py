@@ -16,11 +16,13 @@ import yaml
 from omegaconf import OmegaConf
 
 from w2l.cli.hydra_app import CONFIG_DIR, check_type
+from w2l.cli.infer_input import needs_sound
 from w2l.cli.published import PUBLISHED
 from w2l.cli.quoting import PATH_KEYS
 from w2l.download import is_url
 from w2l.errors import UserError
 from w2l.media import open_media, video_stream
+from w2l.paths import user_path
 from w2l.video import is_image
 
 # Paths that are written; names of a registry are no paths where no such file is there.
@@ -55,7 +57,7 @@ def read_jobs(settings: dict[str, Any], given: set[str]) -> list[Job]:
     Raises:
         UserError: no such list, none that can be read, unknown columns, or no jobs in it.
     """
-    path = Path(str(settings["batch"])).expanduser()
+    path = user_path(settings["batch"])
     base = {**settings, "batch": None}
     if path.is_dir():
         jobs = list(_paired(path, base))
@@ -159,12 +161,12 @@ def _value(key: str, value: Any, folder: Path, default: Any) -> Any:
 def _path(key: str, value: str, folder: Path) -> str:
     if is_url(value):
         return value
-    path = folder / Path(value).expanduser()
+    path = user_path(value, folder)
     return value if key in _MAYBE_NAMES and not path.exists() else str(path)
 
 
 def _paired(folder: Path, base: dict[str, Any]) -> Iterator[Job]:
-    """A job for each video or photo of a folder, with the sound of its name or number."""
+    """A job for each video or photo of a folder, with the sound of its name or number if any."""
     faces: list[Path] = []
     sounds: list[Path] = []
     for path in sorted(folder.iterdir()):
@@ -179,7 +181,7 @@ def _paired(folder: Path, base: dict[str, Any]) -> Iterator[Job]:
         by_number[_number(sound)].append(sound)
     for number, face in enumerate(sorted(faces, key=lambda f: (_number(f) or 0, f.name)), 1):
         settings = {**base, "face": str(face)}
-        if base["audio"] is not None:
+        if base["audio"] is not None or not needs_sound(base):
             yield Job(number, settings)
             continue
         fitting = by_stem[face.stem]

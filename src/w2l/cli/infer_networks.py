@@ -30,12 +30,12 @@ class Networks:
         def load() -> tuple[FaceGenerator, CheckpointId]:
             path = resolve(settings["checkpoint"])
             how = {key: settings[key] for key in ("runtime", "device", "precision")}
-            return build_generator(path, **how), CheckpointId.of(path)
+            lipsync = build_generator(path, **how)
+            return lipsync if is_whole else lipsync.lower_half(), CheckpointId.of(path)
 
         keys = ("checkpoint", "runtime", "device", "precision")
-        lipsync, identity = self._once("generator", tuple(settings[key] for key in keys), load)
-        # Of all qualities but fast, no more is put back.
-        return lipsync if settings["quality"] == "fast" else lipsync.lower_half(), identity
+        is_whole = settings["quality"] == "fast"  # of all others, no more is put back
+        return self._once("generator", (*(settings[key] for key in keys), is_whole), load)
 
     def detector(self, settings: dict[str, Any], device: str) -> FaceDetector | None:
         """The detector, with its weights; none where a box is given.

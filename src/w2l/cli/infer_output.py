@@ -8,6 +8,7 @@ from typing import Any
 from w2l.errors import UserError, either
 from w2l.files import check_writable
 from w2l.inference import OutputOptions
+from w2l.paths import user_path
 from w2l.video import CODECS, check_folder, find_encoder
 
 OUTPUTS = Path("outputs/infer")
@@ -43,42 +44,62 @@ def build_output(settings: dict[str, Any]) -> OutputOptions:
 def choose_outfile(settings: dict[str, Any], face: Path, *sounds: Path) -> Path:
     """Where the result goes: an ending that fits the codec, a place that can be written.
 
-    ffv1 fits no container but Matroska, so its output always ends in .mkv, and a preview in .png.
-
     Raises:
         UserError: another ending, an input's own path, or an unwritable place.
     """
-    codec, is_preview = settings["codec"], settings["preview"] is not None
-    if settings["outfile"] is None:
-        stem = f"{face.stem}_{sounds[0].stem if sounds else 'restored'}"
-        outfile = OUTPUTS / (f"{stem}_preview.png" if is_preview else f"{stem}{_ending(codec)}")
-    else:
-        outfile = Path(str(settings["outfile"])).expanduser()
-    if is_preview:
-        outfile = _with_ending(outfile, ".png")
-    elif codec == "ffv1":
-        outfile = outfile.with_suffix(".mkv")
-    elif codec == "png" and outfile.suffix.lower() in {*ENDINGS, ".png"}:
-        raise UserError(
-            f"outfile={outfile} looks like a file: codec=png writes a folder, name it without "
-            f"{outfile.suffix}."
-        )
-    elif codec != "png" and outfile.suffix.lower() not in CODECS[codec].endings:
-        raise UserError(
-            f"outfile={outfile} must end in {either(CODECS[codec].endings)} for codec={codec}."
-        )
-    if outfile.exists() and any(outfile.samefile(given) for given in (face, *sounds)):
-        raise UserError(f"outfile={outfile} is an input: choose another output path.")
+    outfile, codec = name_outfile(settings, face, *sounds), settings["codec"]
+    is_preview = settings["preview"] is not None
+    if not is_preview:
+        _check_ending(outfile, codec)
     if codec == "png" and not is_preview:
         check_folder(outfile)
         check_writable(outfile, folder=True)
     else:
         check_writable(outfile)
+    # Only now, since of a name that is too long nothing can be asked.
+    if outfile.exists() and any(outfile.samefile(given) for given in (face, *sounds)):
+        raise UserError(f"outfile={outfile} is an input: choose another output path.")
     return outfile
 
 
+def name_outfile(settings: dict[str, Any], face: Path, *sounds: Path) -> Path:
+    """The path of a job's result, whether it can be written or not.
+
+    ffv1 fits no container but Matroska, so its output always ends in .mkv, a preview in .png, and
+    a list of tracks in .tracks.png.
+
+    Raises:
+        UserError: `outfile=` has no name, like `.`.
+    """
+    codec, is_preview = settings["codec"], settings["preview"] is not None
+    outfile = None if settings["outfile"] is None else user_path(settings["outfile"])
+    if outfile is not None and not outfile.name:
+        raise UserError(f"outfile={outfile} is a folder: name a file in it.")
+    if settings["person"] == "tracks":
+        outfile = outfile or OUTPUTS / face.name
+        return outfile.with_name(f"{outfile.stem}.tracks.png")
+    if outfile is None:
+        stem = f"{face.stem}_{sounds[0].stem if sounds else 'restored'}"
+        return OUTPUTS / (f"{stem}_preview.png" if is_preview else f"{stem}{_ending(codec)}")
+    if is_preview:
+        return _with_ending(outfile, ".png")
+    return _with_ending(outfile, ".mkv") if codec == "ffv1" else outfile
+
+
+def _check_ending(outfile: Path, codec: str) -> None:
+    if codec == "png" and outfile.suffix.lower() in {*ENDINGS, ".png"}:
+        raise UserError(
+            f"outfile={outfile} looks like a file: codec=png writes a folder, name it without "
+            f"{outfile.suffix}."
+        )
+    if codec != "png" and outfile.suffix.lower() not in CODECS[codec].endings:
+        raise UserError(
+            f"outfile={outfile} must end in {either(CODECS[codec].endings)} for codec={codec}."
+        )
+
+
 def _ending(codec: str) -> str:
-    return "" if codec == "png" else CODECS[codec].endings[0]
+    return CODECS[codec].endings[0] if codec in CODECS else ""
 
 
 def _with_ending(path: Path, ending: str) -> Path:

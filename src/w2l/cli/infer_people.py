@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,10 +22,12 @@ from w2l.audio.speech import find_speech
 from w2l.audio.waveform import load_audio
 from w2l.boxes import from_tblr
 from w2l.cli.infer_faces import build_chooser, check_person, integers
+from w2l.cli.infer_report import show_closed
 from w2l.errors import UserError
 from w2l.inference import FaceOptions, Source, SyncReport, Voice, load_voice
 from w2l.inference.people import Part
 from w2l.inference.plan import Person
+from w2l.paths import user_path
 from w2l.scoring import SyncScorer
 
 MIX_RATE = 48_000  # Hz of the mix
@@ -67,10 +70,10 @@ def read_people(settings: dict[str, Any]) -> list[Entry]:
     """
     if settings["people"] is None:
         return []
-    path = Path(str(settings["people"])).expanduser()
-    if not path.is_file():
+    path = user_path(settings["people"])
+    if not os.path.isfile(path):
         raise UserError(f"people={path} does not exist: check the path.")
-    for key in ("box", "preview"):
+    for key in ("box", "preview", "voice"):
         if settings[key] is not None:
             raise UserError(f"{key}= is for one person: leave it out with people=.")
     try:
@@ -97,8 +100,8 @@ def _entry(content: Any, where: str, path: Path) -> Entry:
         check_person(person, f"{where}: person")
     if not content.get("audio"):
         raise UserError(f"{where} needs an audio: what this person says.")
-    audio = path.parent / Path(str(content["audio"])).expanduser()
-    if not audio.is_file():
+    audio = user_path(content["audio"], path.parent)
+    if not os.path.isfile(audio):
         raise UserError(f"{where}: audio {audio} does not exist, check the path.")
     seconds = {key: content.get(key) for key in ("audio_start", "audio_end", "at")}
     for key, value in seconds.items():
@@ -180,3 +183,4 @@ def show_people(parts: Sequence[Part], reports: Sequence[SyncReport], console: C
         console.print(f"{part.name}: {synced} of {report.n_frames} frames synced")
         for line in report.lines():
             console.print(f"  {line}")
+        show_closed(report, console)

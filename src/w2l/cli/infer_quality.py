@@ -9,9 +9,10 @@ from rich.console import Console
 
 from w2l.checkpoints import load_bisenet, resolve
 from w2l.errors import UserError, either
-from w2l.inference import FaceRestoration, MaskOptions, Source, SyncOptions
+from w2l.inference import FaceRestoration, MaskOptions, Source, SyncOptions, VideoSource
+from w2l.inference.folder import FolderSource
 from w2l.restoration import FaceParser, Sharpen, build_parser, build_restorer
-from w2l.video import AudioTrack, probe
+from w2l.video import SOUND, AudioTrack, probe, read_about
 
 REGIONS = ("mouth", "face", "parsing")
 SHARPEN = "sharpen"
@@ -27,9 +28,18 @@ def build_mask(settings: dict[str, Any]) -> MaskOptions:
 
 
 def build_face_parser(settings: dict[str, Any], device: str) -> FaceParser | None:
-    """The parser that `parser=` names, if any: an ONNX graph or the published checkpoint."""
+    """The parser that `parser=` names, if any: an ONNX graph or the published checkpoint.
+
+    Raises:
+        UserError: there is none, or the whole box is replaced, whatever it holds.
+    """
     if settings["parser"] is None:
         return None
+    if settings["mode"] == "sync" and settings["quality"] == "fast":
+        raise UserError(
+            f"parser={settings['parser']} plays no part in quality=fast, which replaces the whole "
+            "box: take quality=improved or enhanced, or leave it out."
+        )
     path = resolve(settings["parser"])
     is_graph = path.suffix.lower() == ".onnx"
     return build_parser(path if is_graph else load_bisenet(path), device)
@@ -80,10 +90,27 @@ def with_quality(
 
 
 def own_sound(settings: dict[str, Any], source: Source) -> AudioTrack | None:
-    """The sound of a finished video, as far as its pictures are used; None where it has none."""
-    if not probe(source.path).has_audio:
+    """The sound of a finished video, as far as its pictures are used; None where it has none.
+
+    Raises:
+        UserError: a folder's pictures are not shown at the rate at which they fit its sound.
+    """
+    start, end = settings["start"], settings["end"]
+    if isinstance(source, FolderSource):
+        return _folder_sound(source, start, end)
+    if not isinstance(source, VideoSource) or not probe(source.path).has_audio:
         return None
-    return AudioTrack(source.path, settings["start"], settings["end"], origin="video")
+    return AudioTrack(source.path, start, end, origin="video")
+
+
+def _folder_sound(source: FolderSource, start: float, end: float | None) -> AudioTrack | None:
+    sound = source.path / SOUND
+    if not sound.is_file():
+        return None
+    rate = read_about(source.path).get("fps", str(source.fps))
+    if rate != str(source.fps):
+        raise UserError(f"{source.path} has its sound at {rate} frames/s: give that as fps=.")
+    return AudioTrack(sound, start, end)
 
 
 def check_restore(settings: dict[str, Any]) -> None:
@@ -92,9 +119,13 @@ def check_restore(settings: dict[str, Any]) -> None:
     Raises:
         UserError: one of them is given.
     """
-    for key in ("audio", "preview", "expert"):
+    for key in ("audio", "voice", "people", "preview", "expert"):
         if settings[key] is not None:
             raise UserError(
                 f"{key}= has no meaning in mode=restore, which keeps the video's own sound and "
                 "generates no lips: leave it out."
             )
+    if settings["person"] in ("tracks", "speaker"):
+        raise UserError(
+            f"person={settings['person']} has no meaning in mode=restore: choose another person=."
+        )

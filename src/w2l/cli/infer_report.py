@@ -71,6 +71,11 @@ def show_report(report: SyncReport, console: Console, done: str = "synced") -> N
         console.print(f"{report.n_untouched} frames were left untouched:")
         for line in report.lines():
             console.print(f"  {line}")
+    show_closed(report, console)
+
+
+def show_closed(report: SyncReport, console: Console) -> None:
+    """Print where the mouth was generated for silence, if anywhere."""
     if report.closed:
         console.print("the mouth was closed where there is no voice:")
         for line in report.closed_lines():

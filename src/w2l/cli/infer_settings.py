@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from w2l.cli.infer_faces import build_box, build_face_options, integers
@@ -22,8 +22,9 @@ from w2l.inference import (
 )
 from w2l.inference.preview import SPARE_S
 from w2l.inference.runtimes import RUNTIMES
+from w2l.inference.voice import origin_of
 from w2l.scoring import SyncScorer
-from w2l.video import CODECS, exact_rate, is_image
+from w2l.video import CODECS, exact_rate
 
 CHOICES = {
     "mode": ("sync", "restore"),
@@ -40,7 +41,7 @@ CHOICES = {
 
 
 def check_choices(settings: dict[str, Any]) -> None:
-    """Refuse values that are none of a key's choices.
+    """Refuse values that are none of a key's choices, or no number where one is needed.
 
     Raises:
         UserError: naming the choices.
@@ -48,12 +49,24 @@ def check_choices(settings: dict[str, Any]) -> None:
     for key, choices in CHOICES.items():
         if settings[key] not in choices:
             raise UserError(f"{key}={settings[key]} is not available: choose {either(choices)}.")
-    for key in ("fps", "batch_size", "detect_every"):
-        if settings[key] < (0.1 if key == "fps" else 1):
-            raise UserError(f"{key}={settings[key]} is too small.")
+    for key in ("batch_size", "detect_every", "resize_factor"):
+        if type(settings[key]) is not int or settings[key] < 1:
+            raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")
+    for key in ("fps", "mask_size", "mask_feather", "fidelity", "restore_strength",
+                "restore_smooth"):  # fmt: skip
+        if not is_number(settings[key]):
+            raise UserError(f"{key}={settings[key]} must be a number.")
+    if settings["fps"] < 0.1:
+        raise UserError(f"fps={settings['fps']} is too small.")
     for key in ("start", "end", "audio_start", "audio_end"):
-        if type(settings[key]) not in (int, float, NoneType):
+        may_be_null = key in ("end", "audio_end")
+        if not is_number(settings[key]) and not (may_be_null and settings[key] is None):
             raise UserError(f"{key}={settings[key]} must be seconds.")
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is one that can be counted with."""
+    return type(value) in (int, float) and isfinite(value)
 
 
 def build_source(settings: dict[str, Any], face: Path) -> Source:
@@ -76,22 +89,18 @@ def build_source(settings: dict[str, Any], face: Path) -> Source:
 def build_voice(
     settings: dict[str, Any], face: Path, audio: Path, voice: Path | None = None
 ) -> Voice:
-    """The new sound, for a preview as much of it as that takes.
-
-    A video's own sound stays where it was: its second 0 is the first picture (release: the
-    first sample).
-    """
+    """The new sound, for a preview as much of it as that takes."""
     start, end = settings["audio_start"], settings["audio_end"]
     if settings["preview"] is not None:
         enough = start + settings["preview"] + SPARE_S
         end = enough if end is None else min(end, enough)
-    own = not settings["published"] and face.is_file() and audio.samefile(face)
     return load_voice(
         audio,
         start,
         end,
         driving=voice,
-        origin="video" if own and not is_image(face) else "audio",
+        # In the release second 0 is the first sample, whatever sound it is.
+        origin="audio" if settings["published"] else origin_of(audio, face),
         speech=settings["silence"] != "sync",
     )
 

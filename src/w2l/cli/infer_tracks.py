@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from w2l.cli.infer_faces import build_face_options, find_person
-from w2l.cli.infer_output import OUTPUTS
+from w2l.cli.infer_output import name_outfile
 from w2l.errors import UserError
 from w2l.faces import FaceDetector
 from w2l.faces.persons import describe
@@ -37,10 +37,7 @@ def show_tracks(
     """
     if detector is None:
         raise UserError("person=tracks looks for faces: leave out box=.")
-    path = OUTPUTS / f"{face.stem}.tracks.png"
-    if settings["outfile"] is not None:
-        outfile = Path(str(settings["outfile"])).expanduser()
-        path = outfile.with_name(f"{outfile.stem}.tracks.png")
+    path = name_outfile(settings, face)
     check_writable(path)
     faces = find_person(build_face_options(settings), settings, source, None, console.print)
     options = SyncOptions(faces=faces)

@@ -19,9 +19,8 @@ NOTE = (
     "a label says it to those who watch."
 )
 QUALITIES = ["improved", "fast", "enhanced"]
-PERSONS = ["largest", "center", "left", "right"]
+PERSONS = ["largest", "center", "left", "right", "first"]
 MISSING = ["pass", "hold", "error"]
-REPORTS_A_SECOND = 4
 
 
 class PageProgress:
@@ -69,6 +68,9 @@ def build_page(jobs: PageJobs, examples: list[list[str]], keep_s: int) -> gr.Blo
             result = jobs.sync(face, audio, choices, PageProgress(bar))
         except UserError as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from error
+        # Of these Gradio removes what is old enough. A set for each: adding to one while it is gone
+        # through would end that for good.
+        page.temp_file_sets.append({str(path) for path in result.made})
         return (
             shown(gr.Video, result.given_video),
             shown(gr.Image, result.given_picture),
@@ -77,15 +79,18 @@ def build_page(jobs: PageJobs, examples: list[list[str]], keep_s: int) -> gr.Blo
             result.text,
         )
 
+    start = jobs.defaults
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(keep_s, keep_s)) as page:
         gr.Markdown(f"# {TITLE}\n{NOTE}")
         with gr.Row():
             face = gr.File(label="Video or photo of the face", type="filepath", elem_id="face")
             audio = gr.File(label="What is to be said: any file with sound", elem_id="audio")
         with gr.Row():
-            quality = gr.Radio(QUALITIES, value=QUALITIES[0], label="Quality")
-            person = gr.Dropdown(PERSONS, value=PERSONS[0], label="Whom, of several people")
-            missing = gr.Dropdown(MISSING, value=MISSING[0], label="Frames without a face")
+            quality = gr.Radio(QUALITIES, value=start["quality"], label="Quality")
+            person = gr.Dropdown(PERSONS, value=start["person"], label="Whom, of several people")
+            missing = gr.Dropdown(
+                MISSING, value=start["missing_face"], label="Frames without a face"
+            )
             label = gr.Textbox(label="Label on every picture", placeholder="made with AI")
         inputs = [face, audio, quality, person, missing, label]
         button = gr.Button("Sync", variant="primary", elem_id="sync")

@@ -11,6 +11,7 @@ import cv2
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from w2l.audio import SAMPLE_RATE
 from w2l.audio.waveform import load_audio
 from w2l.cli.evaluate import build_evaluator
 from w2l.cli.hydra_app import CONFIG_DIR
@@ -47,6 +48,11 @@ class PageResult:
     plot: Path | None
     text: str
 
+    @property
+    def made(self) -> list[Path]:
+        """The files that are nobody else's."""
+        return [path for path in (self.video, self.given_picture, self.plot) if path is not None]
+
 
 class PageJobs:
     """Syncs one after the other, with networks that are loaded once.
@@ -54,10 +60,14 @@ class PageJobs:
     Args:
         settings: of configs/app.yaml.
         folder: where results go.
+
+    Attributes:
+        defaults: values of the keys of configs/infer.yaml that nobody chose.
     """
 
     def __init__(self, settings: dict[str, Any], folder: Path) -> None:
         self.settings, self.folder = settings, folder
+        self.defaults = defaults_of("infer", settings["published"])
         self._networks = Networks()
         self._quiet = Console(quiet=True)
         self._evaluator: Any = None
@@ -82,25 +92,25 @@ class PageJobs:
         job = self.folder / uuid.uuid4().hex[:12]
         outfile = job / f"{Path(face).stem}_synced.mp4"
         keys = {key: self.settings[key] for key in ("checkpoint", "device", "published")}
-        settings = defaults_of("infer", self.settings["published"])
-        settings |= {**keys, **choices, "face": face, "audio": audio, "outfile": str(outfile)}
-        report = infer_one(settings, self._networks, self._quiet, progress)
+        given = {**keys, **choices, "face": face, "audio": audio, "outfile": str(outfile)}
+        report = infer_one(self.defaults | given, self._networks, self._quiet, progress)
         assert report is not None
         plot, scores = self._score(outfile)
-        given = None if is_image(face) or not is_playable(Path(face)) else Path(face)
-        still = None if given else picture_of(Path(face), job)
-        return PageResult(outfile, given, still, plot, summary(report) + scores)
+        video = None if is_image(face) or not is_playable(Path(face)) else Path(face)
+        still = None if video else picture_of(Path(face), job)
+        return PageResult(outfile, video, still, plot, summary(report) + scores)
 
     def _check_length(self, audio: str) -> None:
-        seconds, limit = len(load_audio(audio)) / 16_000, self.settings["max_seconds"]
-        if seconds > limit:
+        limit = self.settings["max_seconds"]
+        # A little more than the limit, since the whole may be hours.
+        if len(load_audio(audio, end_s=limit + 1)) > limit * SAMPLE_RATE:
             raise UserError(
-                f"The sound lasts {seconds:.0f} s, and this page takes {limit:g} s at most: "
+                f"The sound lasts over {limit:g} s, which is all that this page takes: "
                 "use a shorter one, or `python infer.py`, which has no limit."
             )
 
     def _score(self, video: Path) -> tuple[Path | None, str]:
-        """The plot of a video's scores and a line with them, or why there are none."""
+        """The plot of a video's scores and a list of them, or why there are none."""
         try:
             if self._evaluator is None:
                 settings = defaults_of("evaluate", self.settings["published"])
@@ -111,14 +121,23 @@ class PageJobs:
             return None, f"\n\nNot scored: {error}"
         plot = video.with_suffix(".png")
         plot_clip(clip, plot)
-        track = clip.tracks[0].to_dict()
+        return plot, f"\n\nProtocol {self._evaluator.protocol.name}:\n" + score_lines(clip)
+
+
+def score_lines(clip: ClipScore) -> str:
+    """A line of Markdown for each face that was followed, named as in the plot's legend."""
+    lines = []
+    for number, track in enumerate(clip.tracks, 1):
+        scores = track.to_dict()
         named = {
-            "LSE-D ↓": track["lse_d"], "LSE-C ↑": track["lse_c"],
-            "offset (frames)": track["offset"],
-            "cosine of the expert ↑": (track["cosine"] or {}).get("mean"),
+            "LSE-D ↓": scores["lse_d"], "LSE-C ↑": scores["lse_c"],
+            "offset (frames)": scores["offset"],
+            "cosine of the expert ↑": (scores["cosine"] or {}).get("mean"),
         }  # fmt: skip
         known = [f"{name} **{value:.3g}**" for name, value in named.items() if value is not None]
-        return plot, f"\n\nProtocol {self._evaluator.protocol.name}: " + ", ".join(known)
+        face = f"face {number}, from frame {track.start_frame}: " if len(clip.tracks) > 1 else ""
+        lines.append(f"\n- {face}{', '.join(known)}")
+    return "".join(lines)
 
 
 def defaults_of(command: str, published: bool) -> dict[str, Any]:

@@ -144,15 +144,10 @@ class LipSync:
         Raises:
             UserError: bad input, no face, an unwritable output, …
         """
-        with opened(face, audio, exact_rate(fps), sample_rate) as (source, voice):
+        generator, detector = self._generator(options), self._detector(options)
+        with opened(face, audio, exact_rate(fps), sample_rate, options) as (source, voice):
             report = sync_video(
-                source,
-                voice,
-                outfile,
-                self._generator(options),
-                self._detector(options),
-                options,
-                checkpoint=self.checkpoint,
+                source, voice, outfile, generator, detector, options, checkpoint=self.checkpoint
             )
         return SyncResult.of(report)
 
@@ -176,9 +171,9 @@ class LipSync:
         Yields:
             uint8 (H, W, 3) BGR.
         """
-        with opened(face, audio, exact_rate(fps), sample_rate) as (source, voice):
+        generator, detector = self._generator(options), self._detector(options)
+        with opened(face, audio, exact_rate(fps), sample_rate, options) as (source, voice):
             layout = Layout((source.width, source.height), options.output)
-            generator, detector = self._generator(options), self._detector(options)
             windows = mel_windows(source, voice, options, generator.lead_frames)
             plan = plan_faces(source, len(windows), detector, options)
             size = look_ahead(source, options)
@@ -187,6 +182,11 @@ class LipSync:
                 yield layout(picture)
 
     def _generator(self, options: SyncOptions) -> FaceGenerator:
+        if options.quality == "enhanced" and options.restoration is None:
+            raise UserError(
+                "quality=enhanced restores what is generated: give options a restoration "
+                "(w2l.inference.FaceRestoration), or take quality=improved."
+            )
         return self.generator if options.quality == "fast" else self._lower_half
 
     def _detector(self, options: SyncOptions) -> FaceDetector | None:

@@ -47,8 +47,8 @@ class FaceRestoration:
     Args:
         restorer: makes faces sharper.
         strength: 0 leaves everything as it is, 1 takes the restorer's pixels.
-        region: "mouth" (what is generated), "face" (the box, feathered) or "parsing" (of that
-            what the parser calls face).
+        region: "mouth" (what is generated), "face" (the box, feathered, of which a parser keeps
+            what it calls face) or "parsing" (the same, which insists on a parser).
         smooth: share of the earlier frames' detail that is kept where nothing moves, in [0, 1).
         parser: for region "parsing", and to keep what is generated off all that is not face.
 
@@ -96,10 +96,8 @@ class FaceRestoration:
         if self.region == "mouth":
             return strength * face.mask
         mask = strength * mouth_mask(*face.mask.shape[:2])
-        if self.region == "face":
-            return mask
-        assert face.parsed is not None
-        return mask * face.parsed
+        assert face.parsed is not None or self.region == "face"
+        return mask if face.parsed is None else mask * face.parsed
 
     def __call__(self, faces: Sequence[Face | None]) -> None:
         """Restore the faces of consecutive frames; None is a frame without one."""

@@ -15,6 +15,7 @@ from scipy.io import wavfile
 
 from w2l.errors import UserError
 from w2l.inference.geometry import Geometry
+from w2l.inference.options import SyncOptions
 from w2l.inference.source import (
     NOT_PICTURES,
     ArraySource,
@@ -24,8 +25,10 @@ from w2l.inference.source import (
     is_picture,
     open_source,
 )
-from w2l.inference.voice import Voice, load_voice
+from w2l.inference.voice import Origin, Voice, load_voice, origin_of
 from w2l.video import VideoWriter
+
+MOST_CHANNELS = 64  # more are samples, and the array lies the other way round
 
 Face = str | Path | np.ndarray | Iterable[np.ndarray] | Source
 Audio = str | Path | np.ndarray | Voice
@@ -33,12 +36,13 @@ Audio = str | Path | np.ndarray | Voice
 
 @contextmanager
 def opened(
-    face: Face, audio: Audio, fps: Fraction, sample_rate: int | None
+    face: Face, audio: Audio, fps: Fraction, sample_rate: int | None, options: SyncOptions
 ) -> Iterator[tuple[Source, Voice]]:
     """What `LipSync` is given, as what `sync_video` takes.
 
     Sound from memory, and frames that can be read only once, lie in a temporary folder as long as
-    the context lasts, without loss.
+    the context lasts, without loss. Of `options` it counts what happens in silence, for which
+    speech is looked for, and whether a video's own sound stays beside its pictures.
 
     Raises:
         UserError: neither a file nor such an array, or nothing in it.
@@ -48,7 +52,14 @@ def opened(
         def folder() -> Path:
             return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="w2l-")))
 
-        yield _source(face, fps, folder), _voice(audio, sample_rate, folder)
+        source, speech = _source(face, fps, folder), options.silence != "sync"
+        if isinstance(audio, Voice):
+            yield source, audio
+        elif isinstance(audio, np.ndarray):
+            yield source, load_voice(_array_file(audio, sample_rate, folder()), speech=speech)
+        else:
+            origin = "audio" if options.published else _origin(audio, face)
+            yield source, load_voice(audio, origin=origin, speech=speech)
 
 
 def _source(face: Face, fps: Fraction, folder: Callable[[], Path]) -> Source:
@@ -63,12 +74,10 @@ def _source(face: Face, fps: Fraction, folder: Callable[[], Path]) -> Source:
     return _spooled(face, fps, folder())
 
 
-def _voice(audio: Audio, sample_rate: int | None, folder: Callable[[], Path]) -> Voice:
-    if isinstance(audio, Voice):
-        return audio
-    if isinstance(audio, np.ndarray):
-        return _array_voice(audio, sample_rate, folder())
-    return load_voice(audio)
+def _origin(audio: str | Path, face: Face) -> Origin:
+    if isinstance(face, VideoSource | StillSource):
+        face = face.path
+    return origin_of(Path(audio), Path(face)) if isinstance(face, str | Path) else "audio"
 
 
 def _photo(picture: np.ndarray, fps: Fraction) -> StillSource:
@@ -92,18 +101,18 @@ def _spooled(frames: Iterable[np.ndarray], fps: Fraction, folder: Path) -> Video
                     f"face={NOT_PICTURES}, and number {i} is {frame.shape} of {frame.dtype}."
                 )
             writer.write(frame)
-    return VideoSource(path, Geometry())
+    return VideoSource(path, Geometry(), fps=fps)
 
 
-def _array_voice(samples: np.ndarray, sample_rate: int | None, folder: Path) -> Voice:
+def _array_file(samples: np.ndarray, sample_rate: int | None, folder: Path) -> Path:
     if sample_rate is None or sample_rate <= 0:
         raise UserError("audio= is an array: sample_rate= must say how many samples a second has.")
     is_sound = samples.dtype in (np.float32, np.int16) and samples.ndim in (1, 2)
-    if not is_sound or samples.size == 0:
+    if not is_sound or samples.size == 0 or samples[:1].size > MOST_CHANNELS:
         raise UserError(
             "audio=… takes samples (n,) or (n, channels) of float32 in [-1, 1] or int16, not "
             f"{samples.shape} of {samples.dtype}."
         )
     path = folder / "audio.wav"
     wavfile.write(path, sample_rate, samples)
-    return load_voice(path)
+    return path

@@ -46,7 +46,8 @@ def pick_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+    # torch built without CUDA asserts; what is no text has the wrong type.
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         raise UserError(
             f"device={name} is not usable on this machine: take device=auto or device=cpu."
         ) from error

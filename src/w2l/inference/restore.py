@@ -14,15 +14,16 @@ from w2l.errors import UserError
 from w2l.faces import FaceDetector
 from w2l.inference.enhance import FaceRestoration
 from w2l.inference.finding import look_ahead, plan_faces
+from w2l.inference.folder import FolderSource
 from w2l.inference.layout import Layout
 from w2l.inference.lips import find_face, marked
 from w2l.inference.options import Progress, SyncOptions, silent
 from w2l.inference.plan import FacePlan
 from w2l.inference.provenance import restored_tags
 from w2l.inference.report import SyncReport
-from w2l.inference.source import Picture, Source, StillSource
+from w2l.inference.source import Picture, Source, StillSource, VideoSource
 from w2l.inference.sync import make_writer
-from w2l.video import AudioTrack, probe
+from w2l.video import AudioTrack, probe, read_about
 
 ALL = 10**9  # pictures: more than any video has
 
@@ -55,7 +56,8 @@ def restore_video(
     assert options.restoration is not None
     layout = Layout((source.width, source.height), options.output)
     restoration = options.restoration.fresh()
-    tags = restored_tags(restoration.about, restoration.restorer.generates, probe(source.path).tags)
+    about, generates = restoration.about, restoration.restorer.generates
+    tags = restored_tags(about, generates, earlier_tags(source))
     writer = make_writer(outfile, source, sound, layout.size, options, tags)
     plan = plan_faces(source, ALL, detector, options, progress)
     report, size = SyncReport(Path(outfile), source.fps), look_ahead(source, options)
@@ -65,6 +67,13 @@ def restore_video(
         for picture in progress(written, "restoring", source.n_frames_estimate):
             report.count(plan.reasons.get(picture.number))
     return report
+
+
+def earlier_tags(source: Source) -> dict[str, str]:
+    """What a finished video says of itself; nothing where it is no file and no folder of ours."""
+    if isinstance(source, FolderSource):
+        return read_about(source.path)
+    return probe(source.path).tags if isinstance(source, VideoSource) else {}
 
 
 def restored(

@@ -41,6 +41,8 @@ class VideoSource:
         constant_rate: resample to a constant grid of the video's (average) rate, so that a
             variable rate does not drift from the sound. False takes every picture as it came,
             as published.
+        fps: of that grid, where it is known better than the container says it, whose timestamps
+            may be rounded; None: the container's.
 
     Attributes:
         fps: rate of the pictures.
@@ -60,10 +62,11 @@ class VideoSource:
         end_s: float | None = None,
         *,
         constant_rate: bool = True,
+        fps: Fraction | None = None,
     ) -> None:
         reader = VideoReader(path, start_s=start_s, end_s=end_s)
         if constant_rate:
-            reader = VideoReader(path, fps=reader.info.fps, start_s=start_s, end_s=end_s)
+            reader = VideoReader(path, fps=fps or reader.info.fps, start_s=start_s, end_s=end_s)
         self.path = Path(path)
         self.fps: Fraction = reader.fps
         seconds = reader.info.n_frames_estimate / reader.info.fps

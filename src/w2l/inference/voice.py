@@ -17,10 +17,12 @@ from w2l.errors import UserError
 from w2l.inference.silence import find_activity
 from w2l.inference.source import Source, StillSource, count
 from w2l.inference.timeline import Duration, MelWindows, frame_count
-from w2l.video import AudioTrack
+from w2l.video import AudioTrack, is_image
 
 if TYPE_CHECKING:
     from w2l.inference.options import SyncOptions
+
+Origin = Literal["audio", "video"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def load_voice(
     end_s: float | None = None,
     *,
     driving: str | Path | None = None,
-    origin: Literal["audio", "video"] = "audio",
+    origin: Origin = "audio",
     speech: bool = False,
 ) -> Voice:
     """Decode the sound of any media file, from `start_s` to `end_s` seconds.
@@ -94,6 +96,15 @@ def load_voice(
     )
 
 
+def origin_of(audio: Path, face: Path) -> Origin:
+    """The `origin` of a sound for a face.
+
+    A video's own sound stays where it was, so its second 0 is the first picture.
+    """
+    own = face.is_file() and audio.is_file() and audio.samefile(face)
+    return "video" if own and not is_image(face) else "audio"
+
+
 def count_frames(source: Source, voice: Voice, duration: Duration) -> int:
     """Frames of the result: as the sound, the video, or the shorter of them lasts.
 
@@ -128,7 +139,13 @@ def fitted_track(voice: Voice, n_frames: int, source: Source, duration: Duration
 def mel_windows(
     source: Source, voice: Voice, options: SyncOptions, lead_frames: int = 0
 ) -> MelWindows:
-    """One mel window per output frame, `lead_frames` early where the generator learned that."""
+    """One mel window per output frame, `lead_frames` early where the generator learned that.
+
+    Raises:
+        UserError: nobody looked for speech in the voice, or the video has no length to last.
+    """
+    if options.silence != "sync" and voice.speech is None:
+        raise UserError(f"silence={options.silence} needs load_voice(…, speech=True).")
     n_frames = None
     if not options.published:
         n_frames = count_frames(source, voice, options.duration)

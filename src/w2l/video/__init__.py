@@ -5,7 +5,7 @@ from w2l.video.codecs import CODECS, CodecName, find_encoder
 from w2l.video.image import is_image, read_image
 from w2l.video.jpeg import jpeg_frames, jpeg_roundtrip
 from w2l.video.look import Look
-from w2l.video.png import PngWriter, check_folder, write_png
+from w2l.video.png import SOUND, PngWriter, check_folder, read_about, write_png
 from w2l.video.probe import VideoInfo, probe
 from w2l.video.rate import exact_rate
 from w2l.video.reader import VideoReader
@@ -13,6 +13,7 @@ from w2l.video.writer import VideoWriter
 
 __all__ = [
     "CODECS",
+    "SOUND",
     "AudioTrack",
     "CodecName",
     "Look",
@@ -27,6 +28,7 @@ __all__ = [
     "jpeg_frames",
     "jpeg_roundtrip",
     "probe",
+    "read_about",
     "read_image",
     "write_png",
 ]

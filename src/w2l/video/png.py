@@ -52,6 +52,15 @@ def check_folder(path: str | Path) -> None:
                 )
 
 
+def read_about(folder: str | Path) -> dict[str, str]:
+    """Of a folder that `PngWriter` wrote its "fps", "frames" and tags; of another nothing."""
+    try:
+        content = json.loads((Path(folder) / ABOUT).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {k: str(v) for k, v in content.items()} if isinstance(content, dict) else {}
+
+
 class PngWriter(PictureSink):
     """A folder of `000000.png`, `000001.png`, …, `sound.wav` and `about.json` (rate, tags).
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from omegaconf import OmegaConf
 
+from tests.unit.video.made import constant, numbered, write_video
 from w2l.cli.hydra_app import CONFIG_DIR
 from w2l.cli.infer_jobs import read_jobs
 
@@ -37,3 +38,14 @@ def test_a_cell_is_its_keys_value(tmp_path, key, cell, means) -> None:
     expected = means.format(folder=tmp_path) if isinstance(means, str) else means
     assert job.settings[key] == expected
     assert job.settings["face"] == str(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize(
+    "silent", [{"mode": "restore"}, {"person": "tracks"}, {"people": "people.yaml"}], ids=str
+)
+def test_a_folder_needs_no_sounds_for_jobs_that_take_none(tmp_path, silent) -> None:
+    write_video(tmp_path / "a.mp4", [numbered(0)] * 2, constant(2, 25))
+    (job,) = read_jobs(settings(tmp_path) | silent, set())
+    assert (job.problem, job.settings["audio"]) == (None, None)
+    (job,) = read_jobs(settings(tmp_path), set())
+    assert "needs one sound of its name" in str(job.problem)

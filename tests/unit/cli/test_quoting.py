@@ -29,6 +29,7 @@ def test_other_keys_and_literals_stay() -> None:
     arguments = ["fps=25", "box=[1,2,3,4]", "audio=null", "face='done'", "--cfg", "job", "a=b,c"]
     assert quote_paths(arguments) == arguments
     assert quote_paths(["+data.root=a b", "data.root=x"]) == ["+data.root='a b'", "data.root='x'"]
+    assert quote_paths(["examples=a b", "examples=null"]) == ["examples='a b'", "examples=null"]
 
 
 def test_a_sweep_goes_over_files() -> None:

@@ -17,9 +17,19 @@ import skimage.data
 import torch
 
 import w2l
+from tests.unit.video.made import constant, numbered, write_video
 from tests.writing import save_network, write_wav
 from w2l.errors import UserError
-from w2l.inference import OutputOptions, SyncOptions, SyncResult, sync_video
+from w2l.inference import (
+    Geometry,
+    OutputOptions,
+    SyncOptions,
+    SyncResult,
+    VideoSource,
+    load_voice,
+    sync_video,
+)
+from w2l.inference import voice as voices
 from w2l.inference.inputs import opened
 from w2l.models import Generator
 from w2l.video import VideoReader, VideoWriter
@@ -107,7 +117,7 @@ def test_sound_of_any_rate_and_shape(rate, tmp_path, temporary) -> None:
     t = np.arange(rate // 2) / rate
     mono = (0.5 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
     for samples in (mono, np.stack([mono, mono], axis=1), (mono * 32767).astype(np.int16)):
-        with opened(pictures(1)[0], samples, Fraction(25), rate) as (_, voice):
+        with opened(pictures(1)[0], samples, Fraction(25), rate, fixed()) as (_, voice):
             assert len(voice.waveform) == 8000
             expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)
             assert np.abs(voice.waveform - expected)[200:-200].max() < 0.01
@@ -119,8 +129,51 @@ def test_sound_of_any_rate_and_shape(rate, tmp_path, temporary) -> None:
 def test_the_sound_of_an_array_is_written_without_loss(lipsync, tmp_path) -> None:
     samples = sound(0.2)
     lipsync.sync(pictures(1)[0], samples, tmp_path / "o.mkv", options=fixed(), sample_rate=16000)
-    with opened(pictures(1)[0], tmp_path / "o.mkv", Fraction(25), None) as (_, voice):
+    with opened(pictures(1)[0], tmp_path / "o.mkv", Fraction(25), None, fixed()) as (_, voice):
         np.testing.assert_array_equal(voice.waveform, samples)
+
+
+@pytest.mark.parametrize("fps", [Fraction(30), Fraction(24000, 1001), Fraction(60)])
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_frames_that_come_once_keep_their_rate(fps, n, temporary) -> None:
+    """However few they are: the file's timestamps are whole milliseconds."""
+    given = pictures(n)
+    with opened(iter(given), sound(0.2), fps, 16000, fixed()) as (source, _):
+        assert source.fps == fps
+        np.testing.assert_array_equal(list(source.read(0, 99)), given)
+
+
+@pytest.mark.parametrize("as_source", [False, True])
+def test_a_videos_own_sound_stays_beside_its_pictures(tmp_path, as_source) -> None:
+    """Sound that begins 0.1 s after the first picture; in the release it comes early."""
+    path = write_video(
+        tmp_path / "v.mkv", [numbered(i) for i in range(10)], constant(10, 25),
+        tick=Fraction(1, 1000), sound=sound(0.3), sound_start=Fraction(1, 10),
+        sound_codec="pcm_s16le",
+    )  # fmt: skip
+    for options, late in ((fixed(), 1600), (fixed(published=True), 0)):
+        face = VideoSource(path, Geometry()) if as_source else path
+        with opened(face, path, Fraction(25), None, options) as (_, voice):
+            assert len(voice.waveform) == late + 4800
+            assert not voice.waveform[:late].any()
+            assert voice.waveform[late:].any()
+
+
+@pytest.mark.parametrize("silence", ["close", "pass"])
+def test_where_nobody_speaks(lipsync, monkeypatch, tmp_path, silence) -> None:
+    """No voice after 0.18 s, in samples, a file, or a loaded voice."""
+    monkeypatch.setattr(voices, "find_speech", lambda waveform: np.array([[0, 0.18]]))
+    write_wav(tmp_path / "speech.wav", sound(1.0))
+    options, photo = fixed(silence=silence), pictures(1)[0]
+    loaded = load_voice(tmp_path / "speech.wav", speech=True)
+    for i, audio in enumerate((sound(1.0), tmp_path / "speech.wav", loaded)):
+        result = lipsync.sync(
+            photo, audio, tmp_path / f"{i}.mkv", options=options, sample_rate=16000
+        )
+        assert result.n_frames == 25
+        assert result.n_passed == (16 if silence == "pass" else 0)  # from 0.34 s on
+    with pytest.raises(UserError, match=f"silence={silence} needs load_voice"):
+        next(lipsync.frames(photo, load_voice(tmp_path / "speech.wav"), options=options))
 
 
 def test_closing_early_cleans_up(lipsync, temporary) -> None:
@@ -165,10 +218,14 @@ def test_four_threads_make_what_one_makes(checkpoint, tmp_path) -> None:
         (iter([pictures(1)[0], pictures(1)[0, 1:]]), sound(0.2), {}, "number 1"),
         (pictures(1)[0], sound(0.2), {"sample_rate": None}, "sample_rate="),
         (pictures(1)[0], sound(0.2).astype(np.float64), {}, "float64"),
+        (pictures(1)[0], sound(0.2)[None], {}, r"not \(1, 3200\)"),  # as torchaudio has it
+        (pictures(1)[0], sound(0.2), {"fps": 0}, "fps=0 is no frame rate"),
+        (pictures(1)[0], sound(0.2), {"fps": float("nan")}, "fps=nan is no frame rate"),
         (pictures(1)[0], sound(0.02), {}, "too short"),
         ("nobody.mp4", sound(0.2), {}, "nobody.mp4"),
         (pictures(1)[0], "silence.wav", {}, "silence.wav"),
         (pictures(1)[0], sound(0.2), {"options": SyncOptions()}, "no detector"),
+        ("nobody.mp4", sound(0.2), {"options": fixed(quality="enhanced")}, "FaceRestoration"),
     ],
 )
 def test_bad_input_is_one_sentence(lipsync, face, audio, settings, words, temporary) -> None:
@@ -226,7 +283,7 @@ def test_a_sync_that_is_broken_off_leaves_nothing(lipsync, tmp_path, monkeypatch
     monkeypatch.setattr(VideoWriter, "write", slow_write)
     monkeypatch.setattr(VideoWriter, "__exit__", watched_leave)
     with (
-        opened(pictures(6), sound(0.4), Fraction(25), 16000) as (source, voice),
+        opened(pictures(6), sound(0.4), Fraction(25), 16000, fixed()) as (source, voice),
         pytest.raises(KeyboardInterrupt),
     ):
         sync_video(

@@ -143,12 +143,13 @@ def test_a_parser_keeps_lips_off_what_is_no_face(tmp_path):
     assert changed[75:100, 40:55].mean() > 0.9
 
 
-def test_the_parsed_face_is_what_is_restored(inverse, tmp_path):
+@pytest.mark.parametrize("region", ["face", "parsing"])
+def test_the_parsed_face_is_what_is_restored(inverse, tmp_path, region):
     parser = build_parser(graphs.parser(tmp_path / "p.onnx"))
     frame = np.zeros((120, 160, 3), np.uint8)
     frame[:, :60, 2] = frame[:, 60:, 0] = 200
     before = frame.copy()
-    restoration = FaceRestoration(inverse, region="parsing", parser=parser)
+    restoration = FaceRestoration(inverse, region=region, parser=parser)
     parsed = parser(frame, BOX, None)
     restoration([Face(frame, BOX, None, coverage(89, 71, "improved"), parsed=parsed)])
     changed = (frame != before).any(axis=2)

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from tests.writing import write_wav
 from w2l.audio.mel import log_mel
 from w2l.audio.mix import mix, placed
 from w2l.audio.waveform import load_audio
-from w2l.cli.infer_people import read_people, voices_of
+from w2l.cli.infer_people import read_people, show_people, voices_of
 from w2l.errors import UserError
 from w2l.faces import Faces
-from w2l.inference import FaceOptions, OutputOptions, SyncOptions, Voice
+from w2l.inference import FaceOptions, OutputOptions, SyncOptions, SyncReport, Voice
 from w2l.inference.people import Part, sync_people
 from w2l.video import AudioTrack, Look, VideoReader
 
@@ -136,9 +137,29 @@ def test_sounds_are_added_at_their_own_level_and_never_clipped() -> None:
     np.testing.assert_array_equal(placed(a, 9, 3), np.zeros(3))
 
 
+def test_what_became_of_each_person_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports = [SyncReport(tmp_path / "o.mkv", Fraction(25)) for _ in range(2)]
+    for i in range(10):
+        reports[0].count("no face found" if i < 2 else None)
+        reports[1].count(None, closed=i >= 5)
+    faces = options().faces
+    parts = [Part(name, voice(tmp_path, 1), faces) for name in ("left", "right")]
+    show_people(parts, reports, Console(soft_wrap=True, markup=False, highlight=False))
+    assert capsys.readouterr().out.splitlines() == [
+        f"{tmp_path / 'o.mkv'}: 10 frames, 0.40 s",
+        "left: 8 of 10 frames synced",
+        "  0:00.00 to 0:00.08 (frames 0 to 1): no face found",
+        "right: 10 of 10 frames synced",
+        "the mouth was closed where there is no voice:",
+        "  0:00.20 to 0:00.40 (frames 5 to 9): no voice",
+    ]
+
+
 def people(folder: Path, text: str) -> dict:
     (folder / "people.yaml").write_text(text)
-    return {"people": str(folder / "people.yaml"), "box": None, "preview": None}
+    return {"people": str(folder / "people.yaml"), "box": None, "preview": None, "voice": None}
 
 
 def test_voices_begin_where_they_are_placed_and_the_mix_is_as_long_as_they_are(tmp_path: Path):
@@ -192,7 +213,7 @@ def test_a_wrong_file_is_one_sentence(tmp_path: Path, text: str, word: str) -> N
 def test_keys_for_one_person_are_refused(tmp_path: Path) -> None:
     voice(tmp_path, 1)
     settings = people(tmp_path, "- {person: left, audio: 1.wav}")
-    for key, value in (("box", [1, 2, 3, 4]), ("preview", 1.0)):
+    for key, value in (("box", [1, 2, 3, 4]), ("preview", 1.0), ("voice", "alone.wav")):
         with pytest.raises(UserError, match=f"{key}= is for one person"):
             read_people({**settings, key: value})
     assert read_people({**settings, "people": None}) == []

@@ -140,6 +140,13 @@ def test_published_stops_at_the_first_missing_face():
     assert len(detector.asked) < 50
 
 
+def test_published_names_the_first_frame_though_it_looked_at_no_other():
+    options = FaceOptions(published=True, person="first", missing_face="error", detect_every=1)
+    frames = (np.zeros((*SIZE, 3), np.uint8) for _ in range(9))
+    with pytest.raises(UserError, match=r"frame 0\): no face found; missing_face=pass"):
+        find_faces(frames, Script([[]] * 9), options, SIZE, Path("talk.mp4"), Fraction(25))
+
+
 def test_a_fixed_box_needs_no_frames():
     box = box_ops.from_tblr([10, 60, 20, 90])
     found = fixed_plan(box, 1_000_000, *SIZE)
@@ -150,6 +157,9 @@ def test_a_fixed_box_needs_no_frames():
 def test_a_fixed_box_beyond_the_picture_is_refused():
     with pytest.raises(UserError, match=r"\[10, 201, 20, 90\].*300×200"):
         fixed_plan(box_ops.from_tblr([10, 201, 20, 90]), 5, *SIZE)
+    for box in ([-5, 0, 40, 40], [40, 0, 10, 40]):
+        with pytest.raises(UserError, match="is empty or reaches"):
+            fixed_plan(np.array(box), 5, *SIZE)
 
 
 def test_landmarks_follow_the_chosen_face() -> None:
