@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -12,13 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from w2l.errors import UserError
+from w2l.inference.cores import Cores
 from w2l.memory import Shrinking
 from w2l.models import FoldedGenerator, Generator, masked_and_reference
 
 Precision = Literal["float32", "bfloat16"]
-# Windows that go through the network at once on a CPU: more are slower (11.1 frames/s of CPU time
-# at 16, 12.0 at 4), since what is larger than 32 MB is fetched from the system each time.
-AT_ONCE_CPU = 4
+# Windows that a core takes at once. Fewer read the deep layers' weights more often, more are slower
+# again: what is larger than 32 MB is fetched from the system each time (docs/performance.md).
+AT_ONCE_CPU = 8
+MOST_CORES = 4  # with more of them a part of a batch is too small to be worth a core
 
 
 class Network(Protocol):
@@ -83,6 +86,7 @@ class FaceGenerator:
         )
         self.device = torch.device("cpu")
         self.precision: Precision = "float32"
+        n_cores = 1
         if isinstance(self.generator, nn.Module):
             self.device = pick_device(device)
             self.precision = precision
@@ -91,11 +95,14 @@ class FaceGenerator:
                     "precision=bfloat16 needs a CUDA device or runtime=openvino: "
                     "take precision=float32."
                 )
+            if self.device.type == "cpu" and torch.get_num_threads() <= MOST_CORES:
+                n_cores = torch.get_num_threads()
             # channels_last is a fifth faster on the CPU and equal to 1e-4 of the range.
             self.generator.eval().to(self.device)
             self.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.image_size = int(self.generator.config["image_size"])
         self.lead_frames = int(self.generator.config["lead_frames"])
+        self._cores = Cores(n_cores)
         self._fitting = self._batches()
 
     def lower_half(self) -> FaceGenerator:
@@ -106,7 +113,8 @@ class FaceGenerator:
         return other
 
     def _batches(self) -> Shrinking[np.ndarray]:
-        return Shrinking(self._generate, AT_ONCE_CPU if self.device.type == "cpu" else None)
+        limit = AT_ONCE_CPU * self._cores.n if self.device.type == "cpu" else None
+        return Shrinking(partial(self._cores, self._generate), limit)
 
     def __call__(
         self, faces: Sequence[np.ndarray] | np.ndarray, mels: Sequence[np.ndarray] | np.ndarray

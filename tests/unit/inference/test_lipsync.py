@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,15 @@ from torch import Tensor, nn
 from w2l.errors import UserError
 from w2l.inference import FaceGenerator
 from w2l.models import Generator
+
+
+@pytest.fixture(autouse=True)
+def one_core() -> Iterator[None]:
+    """A batch stays whole; tests/unit/inference/test_cores.py has more cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class Recorder(nn.Module):

@@ -1,0 +1,59 @@
+"""One thread for each core, in place of torch's threads within each layer.
+
+Those wait for one another after every layer. Where decoding and encoding want the cores as well,
+that wait is long; threads that each have a part of the batch meet only at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from threading import Barrier
+
+import numpy as np
+import torch
+
+
+class Cores:
+    """Runs a function on parts of a batch at the same time; usable from several threads.
+
+    Args:
+        n: threads, each of which computes on one core.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        if n == 1:
+            return
+        self._pool = ThreadPoolExecutor(n, "core", _on_one_core)
+        started = Barrier(n + 1)
+        for _ in range(n):
+            self._pool.submit(started.wait)
+        started.wait()
+        torch.set_num_threads(n)  # was changed for threads to come, too, by each of these
+
+    def __call__(
+        self, function: Callable[..., np.ndarray], *columns: Sequence[np.ndarray] | np.ndarray
+    ) -> np.ndarray:
+        """What `function` gives for the columns' rows, in order.
+
+        Args:
+            function: takes some rows of each column, gives an array of as many.
+            columns: of equal length.
+        """
+        rows = len(columns[0])
+        n = min(self.n, rows)
+        if n <= 1:
+            return function(*columns)
+        bounds = [rows * i // n for i in range(n + 1)]
+        parts = [
+            self._pool.submit(function, *(column[a:b] for column in columns))
+            for a, b in pairwise(bounds)
+        ]
+        return np.concatenate([part.result() for part in parts])
+
+
+def _on_one_core() -> None:
+    torch.get_num_threads()  # else the first layer overwrites what is set here with the default
+    torch.set_num_threads(1)
