@@ -18,9 +18,9 @@ from w2l.memory import Shrinking
 from w2l.models import FoldedGenerator, Generator, masked_and_reference
 
 Precision = Literal["float32", "bfloat16"]
-# Windows that a core takes at once. Fewer read the deep layers' weights more often, more are slower
-# again: what is larger than 32 MB is fetched from the system each time (docs/performance.md).
-AT_ONCE_CPU = 8
+# Windows that a core takes at once. Fewer read the deep layers' weights more often; more take more
+# memory, and where that is over 32 MB it is fetched from the system each time.
+AT_ONCE_CPU = 4
 MOST_CORES = 4  # with more of them a part of a batch is too small to be worth a core
 
 
