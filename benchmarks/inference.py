@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +18,7 @@ from rich.console import Console
 from benchmarks.face_videos import write_face_videos
 from benchmarks.preparation import published_detector
 from benchmarks.published_inference import read_all, search, sync_as_published
+from benchmarks.resident import peak_resident
 from w2l.faces import build_detector
 from w2l.inference import FaceGenerator, Geometry, SyncOptions, load_voice, open_source, sync_video
 from w2l.inference.finding import plan_faces
@@ -102,7 +102,7 @@ def sync(
         SyncOptions(box=box),
     )
     seconds = time.perf_counter() - start
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return seconds, peak_resident() / 1e9
 
 
 def published_seconds(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +17,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from benchmarks.resident import peak_resident
 from w2l.checkpoints import load_expert
 from w2l.cli.hydra_app import CONFIG_DIR
 from w2l.cli.speed import compile_networks, picked_precision
@@ -187,4 +187,4 @@ def peak_memory() -> int:
     """Bytes: of the GPU since it was last reset, or of this process so far."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak_resident()
