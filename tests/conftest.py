@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -40,6 +42,19 @@ def own_face_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("W2L_FACES_DIR", str(tmp_path_factory.mktemp("faces")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def absl_leaves_captured_streams_open() -> None:
+    """Hydra closes all logging handlers, and absl's then closes its stream with it.
+
+    Unless that is the present `sys.stderr`, which under pytest is another one in some tests. (Some
+    extras import absl.)
+    """
+    with suppress(ImportError):
+        from absl import logging
+
+        logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 def write_clip(folder: Path, *, frames: int, seed: int, size: int = 96) -> None:
