@@ -16,9 +16,12 @@ from tests.writing import write_wav
 ROOT = Path(__file__).resolve().parents[1]
 
 
+LONG = ("test_readme", "test_an_often_stopped_run", "test_training.py", "test_sweeps.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long one first: it would keep a worker busy after the others have ended."""
-    items.sort(key=lambda item: "test_readme" not in item.nodeid)
+    """The long ones first: they would keep a worker busy after the others have ended."""
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
 
 
 @pytest.fixture(scope="session")
