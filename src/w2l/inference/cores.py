@@ -7,7 +7,7 @@ that wait is long; threads that each have a part of the batch meet only at its e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from threading import Barrier
 
@@ -51,6 +51,7 @@ class Cores:
             self._pool.submit(function, *(column[a:b] for column in columns))
             for a, b in pairwise(bounds)
         ]
+        wait(parts)  # all: after an error the next try must not run beside what is left of this one
         return np.concatenate([part.result() for part in parts])
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
 import torch
 
+from w2l.inference import FaceGenerator
 from w2l.inference.cores import Cores
+from w2l.models import Generator
 
 
 @pytest.fixture
@@ -52,9 +55,33 @@ def test_each_computes_with_one_thread_while_others_keep_theirs(threads):
     assert later == [2]
 
 
-def test_an_error_comes_up(threads):
+def test_an_error_comes_up_when_all_parts_have_ended(threads):
+    ended = []
+
     def fail(rows):
-        raise MemoryError
+        if rows[0] == 0:
+            raise MemoryError
+        time.sleep(0.1)
+        ended.append(len(rows))
+        return rows
 
     with pytest.raises(MemoryError):
-        Cores(2)(fail, np.zeros(4))
+        Cores(2)(fail, np.arange(4))
+    assert ended == [2]
+
+
+def test_two_cores_make_the_faces_of_one(threads):
+    torch.manual_seed(0)
+    network = Generator(width=0.125).eval()
+    torch.nn.init.normal_(network.output_block[1].weight)
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, 256, (5, 96, 96, 3), dtype=np.uint8)
+    mels = rng.normal(size=(5, 80, 16)).astype(np.float32)
+    made = []
+    for n in (1, 2):
+        torch.set_num_threads(n)
+        made.append(FaceGenerator(network, "cpu").lower_half()(faces, mels))
+    levels = np.abs(made[0].astype(int) - made[1])
+    assert made[0].std() > 5
+    assert levels.max() <= 1
+    assert (levels > 0).mean() < 1e-3
