@@ -21,7 +21,7 @@ Precision = Literal["float32", "bfloat16"]
 # Windows that a core takes at once. Fewer read the deep layers' weights more often; more take more
 # memory, and where that is over 32 MB it is fetched from the system each time.
 AT_ONCE_CPU = 4
-MOST_CORES = 4  # with more of them a part of a batch is too small to be worth a core
+MOST_CORES = 4  # measured on two; with many a part of a batch would be a face or two
 
 
 class Network(Protocol):
