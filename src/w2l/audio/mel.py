@@ -1,11 +1,15 @@
-"""The log-mel spectrogram that generator and expert hear."""
+"""The log-mel spectrogram that generator and expert hear.
+
+The same numbers as librosa's, which the tests ask; importing that, with numba and the rest, takes
+seconds and 160 MB.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-import librosa
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from w2l.audio.constants import SAMPLE_RATE
 
@@ -22,9 +26,39 @@ SILENCE = -MAX_VALUE
 BLOCK_COLUMNS = 60 * MEL_FPS  # columns computed at once
 
 
+# Slaney's scale: even steps of frequency up to 1000 Hz, of its logarithm above.
+_STEP_HZ = 200 / 3
+_BREAK_HZ = 1000.0
+_BREAK_MEL = _BREAK_HZ / _STEP_HZ
+_LOG_STEP = np.log(6.4) / 27
+
+
 @lru_cache(maxsize=1)
 def _filter_bank() -> np.ndarray:
-    return librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS, fmin=F_MIN, fmax=F_MAX)
+    """Triangles of area 1 on Slaney's scale, float32 (80, 401)."""
+    ends = np.linspace(_to_mel(F_MIN), _to_mel(F_MAX), N_MELS + 2)
+    corners = _STEP_HZ * ends
+    above = ends >= _BREAK_MEL
+    corners[above] = _BREAK_HZ * np.exp(_LOG_STEP * (ends[above] - _BREAK_MEL))
+    widths = np.diff(corners)
+    distances = corners[:, None] - np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)
+    rising = -distances[:-2] / widths[:-1, None]
+    falling = distances[2:] / widths[1:, None]
+    triangles = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    triangles *= (2 / (corners[2:] - corners[:-2]))[:, None]
+    return triangles
+
+
+def _to_mel(hertz: float) -> float:
+    if hertz < _BREAK_HZ:
+        return hertz / _STEP_HZ
+    return float(_BREAK_MEL + np.log(hertz / _BREAK_HZ) / _LOG_STEP)
+
+
+@lru_cache(maxsize=1)
+def _window() -> np.ndarray:
+    """Hann's, periodic."""
+    return np.hanning(N_FFT + 1)[:-1]
 
 
 def log_mel(waveform: np.ndarray) -> np.ndarray:
@@ -52,8 +86,9 @@ def log_mel(waveform: np.ndarray) -> np.ndarray:
     for start in range(0, mel.shape[1], BLOCK_COLUMNS):
         stop = min(start + BLOCK_COLUMNS, mel.shape[1])
         piece = padded[start * HOP_LENGTH : (stop - 1) * HOP_LENGTH + N_FFT]
-        spectrum = librosa.stft(piece, n_fft=N_FFT, hop_length=HOP_LENGTH, center=False)
-        amplitude = _filter_bank() @ np.abs(spectrum)
+        frames = sliding_window_view(piece, N_FFT)[::HOP_LENGTH]
+        spectrum = np.fft.rfft(frames * _window()).astype(np.complex64)
+        amplitude = _filter_bank() @ np.abs(spectrum).T
         decibel = 20 * np.log10(np.maximum(1e-5, amplitude)) - REFERENCE_DB
         scaled = 2 * MAX_VALUE * (decibel - MIN_DB) / -MIN_DB - MAX_VALUE
         mel[:, start:stop] = np.clip(scaled, -MAX_VALUE, MAX_VALUE)

@@ -96,13 +96,19 @@ def read(path: str | Path, network: str | None = None) -> Checkpoint:
     )
 
 
-def load_generator(path_or_name: str | Path, device: str | torch.device = "cpu") -> Generator:
+def load_generator(
+    path_or_name: str | Path, device: str | torch.device = "cpu", *, mapped: bool = False
+) -> Generator:
     """A generator in evaluation mode, from a file or a registry name, strictly.
+
+    Args:
+        path_or_name, device: what, and where to.
+        mapped: parameters may stay in the file until they are read: for who makes others of them.
 
     Raises:
         UserError: no such file or name, or it holds something else.
     """
-    return cast(Generator, _load(path_or_name, "generator", device))
+    return cast(Generator, _load(path_or_name, "generator", device, mapped=mapped))
 
 
 def load_expert(path_or_name: str | Path, device: str | torch.device = "cpu") -> Expert:
@@ -132,7 +138,9 @@ def load_inception(path_or_name: str | Path, device: str | torch.device = "cpu")
     return cast(FidInception, _load(path_or_name, "fid_inception", device))
 
 
-def _load(path_or_name: str | Path, network: str, device: str | torch.device) -> nn.Module:
+def _load(
+    path_or_name: str | Path, network: str, device: str | torch.device, *, mapped: bool = False
+) -> nn.Module:
     path = resolve(path_or_name)
     checkpoint = read(path, network)
     config = checkpoint.config if checkpoint.network == network else {}
@@ -151,8 +159,14 @@ def _load(path_or_name: str | Path, network: str, device: str | torch.device) ->
             else f"it holds {label(checkpoint.network)}"
         )
         raise UserError(f"{path} is not the wanted {_bare(network)}: {seems}; {differences}.")
-    module = BUILDERS[network](**config)
-    module.load_state_dict(state)
+    with torch.device("meta"):  # no memory, and no random numbers, for what is replaced at once
+        module = BUILDERS[network](**config)
+    plain = torch.contiguous_format
+    entries = {
+        name: state[name].to(entry.dtype, copy=not mapped, memory_format=plain)
+        for name, entry in module.state_dict().items()
+    }
+    module.load_state_dict(entries, assign=True)
     return module.to(device).eval()
 
 

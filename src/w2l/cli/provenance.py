@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from w2l import __version__
 from w2l.files import atomic_path
 
-PACKAGES = ("torch", "pytorch-lightning", "numpy", "opencv-python", "librosa", "av")
+PACKAGES = ("torch", "pytorch-lightning", "numpy", "opencv-python", "av")
 SOURCE = Path(__file__).resolve().parent
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,7 +15,11 @@ from w2l.data.clips import AnyClip
 from w2l.data.rejections import BadClipError
 from w2l.errors import UserError
 
-_LOADERS = {"generator": load_generator, "expert": load_expert, "discriminator": load_discriminator}
+_LOADERS: dict[str, Callable[[Path], Any]] = {
+    "generator": load_generator,
+    "expert": load_expert,
+    "discriminator": load_discriminator,
+}
 
 
 def initialise(system: pl.LightningModule, source: str) -> list[str]:

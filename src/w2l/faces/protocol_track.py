@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy.signal import medfilt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from w2l import boxes as box_ops
 from w2l.faces.detector import Faces
@@ -165,14 +165,12 @@ def _squares(boxes: np.ndarray) -> np.ndarray:
     """Half the longer side, x and y of the centre (n, 3) of boxes (n, 4), median-filtered."""
     half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 2
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-    beyond = MEDIAN_WINDOW // 2
-    series = []
-    for values in (half, centre[:, 0], centre[:, 1]):
-        # Zeros added by hand: for fewer entries than the window medfilt would warn of them.
-        zeros = np.zeros(beyond)
-        filtered = medfilt(np.concatenate([zeros, values, zeros]), MEDIAN_WINDOW)
-        series.append(filtered[beyond : beyond + len(values)])
-    return np.stack(series, axis=1)
+    series = np.column_stack([half, centre])
+    # Zeros beyond both ends, as SciPy's medfilt has them.
+    beyond = [(MEDIAN_WINDOW // 2, MEDIAN_WINDOW // 2), (0, 0)]
+    windows = sliding_window_view(np.pad(series, beyond), MEDIAN_WINDOW, axis=0)
+    filtered: np.ndarray = np.median(windows, axis=-1)
+    return filtered
 
 
 def _crop(frame: np.ndarray, half: float, x: float, y: float) -> np.ndarray:

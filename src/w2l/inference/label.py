@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
 from w2l.errors import UserError
@@ -67,6 +65,8 @@ def _letters(text: str, pixels: int) -> np.ndarray:
 def _check(text: str) -> None:
     if not text.strip() or not text.isprintable():
         raise UserError(f"label={text!r} must be one line of text: label=null writes none.")
+    from matplotlib.ft2font import FT2Font  # many megabytes, for those who want a label
+
     letters = FT2Font(str(_font())).get_charmap()
     if unknown := sorted({letter for letter in text if ord(letter) not in letters}):
         raise UserError(
@@ -78,4 +78,6 @@ def _check(text: str) -> None:
 @cache
 def _font() -> Path:
     """DejaVu Sans, which comes with matplotlib: no machine's own fonts are needed."""
+    import matplotlib
+
     return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"

@@ -54,7 +54,7 @@ def build_generator(
     if runtime == "torch":
         if is_onnx:
             raise UserError(f"{path} is an ONNX file: take runtime=onnx or runtime=openvino.")
-        return FaceGenerator(load_generator(path), device, precision)
+        return FaceGenerator(load_generator(path, mapped=True), device, precision)
     return FaceGenerator(ExportedGenerator(path, runtime, device, precision))
 
 

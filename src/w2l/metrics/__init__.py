@@ -1,5 +1,9 @@
 """Sync metrics: a functional core, and thin `torchmetrics.Metric` shells around it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from w2l.metrics.cosine import BestOffset, CosineSummary, best_offset, cosine_by_offset, summarize
 from w2l.metrics.lse import (
     LSE,
@@ -12,7 +16,9 @@ from w2l.metrics.lse import (
     unpadded_lse,
 )
 from w2l.metrics.roc import Roc, roc
-from w2l.metrics.stateful import CosineSimilarity, LipSyncError
+
+if TYPE_CHECKING:
+    from w2l.metrics.stateful import CosineSimilarity, LipSyncError
 
 __all__ = [
     "LSE",
@@ -33,3 +39,12 @@ __all__ = [
     "summarize",
     "unpadded_lse",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The shells when they are asked for: torchmetrics takes a second and 60 MB to import."""
+    if name in {"CosineSimilarity", "LipSyncError"}:
+        from w2l.metrics import stateful
+
+        return getattr(stateful, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import fuse_conv_bn_eval
+from torch.nn.utils import fuse_conv_bn_weights
 
 from w2l.models.blocks import ConvBlock, TransposedBlock
 from w2l.models.generator import Generator, map_sizes
@@ -16,7 +16,7 @@ MARGIN = 2  # rows above the middle that bicubic scaling of the lower half reads
 
 
 _Pair = tuple[nn.Conv2d | nn.ConvTranspose2d, nn.BatchNorm2d]
-_Module = TypeVar("_Module", bound=nn.Module)
+_Blocks = TypeVar("_Blocks", nn.Sequential, nn.ModuleList)
 
 
 class FoldedBlock(nn.Module):
@@ -27,9 +27,18 @@ class FoldedBlock(nn.Module):
 
     def __init__(self, block: ConvBlock | TransposedBlock) -> None:
         super().__init__()
-        conv, norm = cast(_Pair, copy.deepcopy(block.conv_block).eval().double())
+        conv, norm = cast(_Pair, block.conv_block)
+        entries = (conv.weight, conv.bias, norm.running_mean, norm.running_var)
+        weight, bias, mean, variance, scale, shift = (
+            cast(Tensor, entry).detach().double() for entry in (*entries, norm.weight, norm.bias)
+        )
         transposed = isinstance(conv, nn.ConvTranspose2d)
-        self.conv = fuse_conv_bn_eval(conv, norm, transpose=transposed).float()
+        weight, bias = fuse_conv_bn_weights(
+            weight, bias, mean, variance, norm.eps, scale, shift, transposed
+        )
+        self.conv = copy.deepcopy(conv)
+        self.conv.weight = nn.Parameter(weight.float())
+        self.conv.bias = nn.Parameter(bias.float())
         self.residual = isinstance(block, ConvBlock) and block.residual
         self.relu = isinstance(block.activation, nn.ReLU)
 
@@ -114,12 +123,16 @@ class FoldedGenerator(nn.Module):
         return cuts[::-1]
 
 
-def _folded(module: _Module) -> _Module:
-    """A copy in which each block is a `FoldedBlock`."""
-    copied = copy.deepcopy(module)
-    for name, child in copied.named_children():
+def _folded(module: _Blocks) -> _Blocks:
+    """A copy in which each block is a `FoldedBlock`; no parameter is held more often than that."""
+    children: list[nn.Module] = []
+    for child in module:
         if isinstance(child, ConvBlock | TransposedBlock):
-            setattr(copied, name, FoldedBlock(child))
+            children.append(FoldedBlock(child))
+        elif isinstance(child, nn.Sequential | nn.ModuleList):
+            children.append(_folded(child))  # type: ignore[type-var]  # a union is not one of both
         else:
-            setattr(copied, name, _folded(child))
-    return copied
+            children.append(copy.deepcopy(child))
+    if isinstance(module, nn.Sequential):
+        return nn.Sequential(*children)
+    return nn.ModuleList(children)

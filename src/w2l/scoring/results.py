@@ -20,8 +20,7 @@ from w2l.scoring.speaker import Speakers
 SCORES = ("lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0")
 SYNCNET_COSINES = ("at_0", "at_best")
 UNPADDED = {"lse_d": "lse_d_unpadded", "lse_c": "lse_c_unpadded", "offset": "offset_unpadded"}
-_PACKAGES = ("w2l", "torch", "numpy", "scipy", "opencv-python", "av", "librosa",
-             "python_speech_features")  # fmt: skip
+_PACKAGES = ("w2l", "torch", "numpy", "scipy", "opencv-python", "av", "python_speech_features")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from w2l.metrics import best_offset, cosine_by_offset
@@ -132,6 +131,8 @@ def assign(scores: np.ndarray, spans: Sequence[tuple[int, int]]) -> list[int | N
         scores: (faces, voices), NaN where the two cannot be compared.
         spans: first frame and frame after the last of each face.
     """
+    from scipy.optimize import linear_sum_assignment  # 70 MB, which syncing does without
+
     found: list[int | None] = [None] * len(scores)
     for group in together(spans):
         # What cannot be compared is worse than any assignment of what can.
