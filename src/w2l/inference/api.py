@@ -12,7 +12,7 @@ import numpy as np
 from w2l.checkpoints import resolve
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
-from w2l.inference.finding import look_ahead, plan_faces
+from w2l.inference.finding import batch_size, plan_faces
 from w2l.inference.inputs import Audio, Face, opened
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role, synced
@@ -162,9 +162,9 @@ class LipSync:
     ) -> Iterator[np.ndarray]:
         """The pictures that `sync` would write, one after another, as soon as they are there.
 
-        `options.batch_size` of them are made and held at once. The faces of the whole video are
-        looked for before the first one, unless a fixed box is given. Nothing is opened before the
-        first picture is asked for; closing the iterator, or dropping it, cleans up.
+        `options.batch_size` of them at most are made and held at once. The faces of the whole video
+        are looked for before the first one, unless a fixed box is given. Nothing is opened before
+        the first picture is asked for; closing the iterator, or dropping it, cleans up.
 
         Args, Raises: as for `sync`.
 
@@ -176,7 +176,7 @@ class LipSync:
             layout = Layout((source.width, source.height), options.output)
             windows = mel_windows(source, voice, options, generator.lead_frames)
             plan = plan_faces(source, len(windows), detector, options)
-            size = look_ahead(source, options)
+            size = batch_size(source, options, generator)
             shown = pictures(source, len(windows), options.extend)
             for picture in synced(shown, Role(plan, windows), generator, options, size):
                 yield layout(picture)

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+
 from w2l.ahead import ahead
 from w2l.faces import FaceDetector
 from w2l.faces.detections import Detections
 from w2l.faces.detector import FacesByIndex
+from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.options import Progress, SyncOptions, silent
 from w2l.inference.plan import FacePlan, fixed_plan, settle
 from w2l.inference.search import detect, key_frames
 from w2l.inference.source import Source
 
-AHEAD_BYTES = 64 * 2**20  # of pictures that each thread holds at once
+AHEAD_BYTES = 32 * 2**20  # of pictures that wait for a thread
+BATCH_BYTES = 64 * 2**20  # of pictures whose faces are generated together
 
 
 def look_ahead(source: Source, options: SyncOptions) -> int:
-    """How many pictures each thread may be ahead: a batch, or what `AHEAD_BYTES` hold."""
-    room = AHEAD_BYTES // (source.height * source.width * 3)
-    return max(1, min(options.batch_size, room))
+    """How many pictures a thread may be ahead of the next one."""
+    return _within(AHEAD_BYTES, source, options.batch_size)
+
+
+def batch_size(source: Source, options: SyncOptions, lipsync: FaceGenerator) -> int:
+    """How many pictures' faces are generated together: no more than go through at once."""
+    return _within(BATCH_BYTES, source, min(options.batch_size, lipsync.at_once or sys.maxsize))
+
+
+def _within(room: int, source: Source, most: int) -> int:
+    return max(1, min(most, room // (source.height * source.width * 3)))
 
 
 def plan_faces(

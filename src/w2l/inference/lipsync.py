@@ -112,6 +112,11 @@ class FaceGenerator:
         other._fitting = other._batches()
         return other
 
+    @property
+    def at_once(self) -> int | None:
+        """Faces that go through at once, where more would not; None: as many as are given."""
+        return self._fitting.limit
+
     def _batches(self) -> Shrinking[np.ndarray]:
         limit = AT_ONCE_CPU * self._cores.n if self.device.type == "cpu" else None
         return Shrinking(partial(self._cores, self._generate), limit)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from w2l.ahead import ahead, behind
 from w2l.faces import FaceDetector
-from w2l.inference.finding import look_ahead, plan_faces
+from w2l.inference.finding import batch_size, look_ahead, plan_faces
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role, synced
 from w2l.inference.lipsync import FaceGenerator
@@ -87,8 +87,9 @@ def perform(
     """
     n_frames, size = len(roles[0].windows), look_ahead(source, options)
     shown: Iterator[Picture] = ahead(pictures(source, n_frames, options.extend), size)
+    batch = batch_size(source, options, lipsync)
     for role in roles:
-        shown = synced(shown, role, lipsync, options, size)
+        shown = synced(shown, role, lipsync, options, batch)
     written = behind(shown, lambda picture: writer.write(layout(picture)), size)
     with writer, closing(written):  # its thread ends before the file is closed under it
         for i, picture in enumerate(progress(written, "syncing", n_frames)):

@@ -55,7 +55,7 @@ class Mouth:
     """Stands in for LipSync: grey levels that only the window decides (an untrained generator
     hears next to nothing)."""
 
-    image_size, lead_frames = 96, 0
+    image_size, lead_frames, at_once = 96, 0, None
 
     def __call__(self, faces, mels):
         levels = [int(128 + 30 * mel[40, :8].mean()) for mel in mels]

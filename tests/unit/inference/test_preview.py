@@ -62,7 +62,7 @@ class Walker:
 class Mouth:
     """Stands in for a generator: a pattern that only face and window decide, whatever the batch."""
 
-    image_size, lead_frames = 96, 0
+    image_size, lead_frames, at_once = 96, 0, None
 
     def __call__(self, faces, mels):
         stripes = np.tile(np.arange(96, dtype=np.uint8)[:, None, None], (1, 96, 3))
