@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import wave
 from fractions import Fraction
@@ -287,6 +288,29 @@ def test_scores_are_written_where_no_picture_can_be_compared(clips, evaluate, ca
     assert "must be of one size" in got["pictures"]["clips"][0]["error"]
     assert (folder / "scores.csv").is_file()
     assert "must be of one size" in (folder / "scores.html").read_text()
+
+
+def test_strict_fails_where_a_pair_is_not_compared(clips, evaluate, capsys, tmp_path):
+    """The videos can be scored, and one of two references is of another size."""
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(clips / "good #1.mp4", tmp_path / name)
+    references = tmp_path / "references"
+    references.mkdir()
+    shutil.copy(tmp_path / "a.mp4", references / "a.mp4")
+    shutil.copy(clips / "sub" / "faceless.mp4", references / "b.mp4")
+    listed = tmp_path / "both.txt"
+    listed.write_text("a.mp4\nb.mp4\n")
+    given = {"video": listed, "reference": references, "metrics": "psnr", "plots": "false"}
+    assert evaluate(**given)["pictures"]["n_failed"] == 1
+    assert "1 pairs compared, 1 not." in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        evaluate(**given, strict="true")
+    assert stopped.value.code == 1
+    assert "0 of 2 videos failed, 0 faces were skipped and 1 of 2 pairs were not compared" in (
+        capsys.readouterr().err
+    )
+    (references / "b.mp4").write_bytes((references / "a.mp4").read_bytes())
+    assert evaluate(**given, strict="true")["pictures"]["n_failed"] == 0
 
 
 def test_scores_are_on_the_disk_before_pictures_are_compared(

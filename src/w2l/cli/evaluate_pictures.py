@@ -173,6 +173,7 @@ def show(compared: dict[str, Any], console: Console) -> None:
         failed = "error" in row
         table.add_row(label, *("failed" if failed else f"{row[name]:.3f}" for name in means))
     console.print(table, markup=False)
+    console.print(f"{compared['n_scored']} pairs compared, {compared['n_failed']} not.")
     for row in rows:
         if "error" in row:
             console.print(f"not compared: {row['error']}", soft_wrap=True, markup=False)
