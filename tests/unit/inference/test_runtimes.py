@@ -157,7 +157,5 @@ os.kill(os.getpid(), signal.SIGTERM)
 
 def test_signals_are_heard_after_networks_have_gone(checkpoint, tmp_path) -> None:
     command = [sys.executable, "-X", "faulthandler", "-c", SIGNALLED, str(checkpoint)]
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, env=environment()
-    )
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment())
     assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
