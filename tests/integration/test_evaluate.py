@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from tests.parity.published import state_dict
+from tests.unit.scoring import test_identity, test_landmarks
 from w2l.audio.waveform import load_audio
 from w2l.checkpoints import load_syncnet
 from w2l.cli.evaluate import main
@@ -275,6 +276,21 @@ def test_pictures_beside_a_reference(clips, evaluate, tmp_path, capsys):
     assert got["protocol"].split(";")[0] in Path("outputs/evaluate/scores.html").read_text()
 
 
+def test_identity_and_landmarks_come_from_files(clips, evaluate, tmp_path, capsys):
+    """A video beside itself again; stand-in networks, whose hashes are written down."""
+    face, _ = test_identity.network(tmp_path / "my face.onnx")
+    fan = test_landmarks.saved(test_landmarks.Blobs(), tmp_path / "fan.zip")
+    good = clips / "good #1.mp4"
+    given = {"video": good, "reference": good, "plots": "false", "identity": face, "landmarks": fan}
+    got = evaluate(**given, metrics="[identity,lmd]")["pictures"]
+    assert got["mean"] == {"identity": pytest.approx(1), "lmd": pytest.approx(0)}
+    assert got["identity"]["sha256"] == sha256(face)
+    assert got["landmarks"]["sha256"] == sha256(fan)
+    assert "every 5th frame where the detector finds five" in capsys.readouterr().out
+    other = evaluate(**given, setting="cross")["pictures"]
+    assert list(other["mean"]) == ["identity", "silence", "flicker"]
+
+
 def test_scores_are_written_where_no_picture_can_be_compared(clips, evaluate, capsys, tmp_path):
     """All of it, before it ends with the reason."""
     good, faceless = clips / "good #1.mp4", clips / "sub" / "faceless.mp4"
@@ -333,6 +349,8 @@ def test_scores_are_on_the_disk_before_pictures_are_compared(
         ({"metrics": "[fid]", "inception": "gone.pth"}, "gone.pth"),
         ({"metrics": "[lpips]", "lpips": "[gone.pth,heads.pth]"}, "gone.pth"),
         ({"lpips": "gone.pth"}, "two files"),
+        ({"metrics": "[identity]", "identity": "gone.onnx"}, "gone.onnx"),
+        ({"metrics": "[lmd]", "landmarks": "gone.zip"}, "gone.zip"),
         ({"protocol": "lrs", "detector": "s3fd"}, "s3fd cannot be downloaded"),
     ],
 )
