@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from w2l.errors import UserError
-from w2l.metrics.fid import ENOUGH, FrechetDistance
+from w2l.metrics.fid import ENOUGH, FeatureDistance
 from w2l.scoring.pictures import PictureScorer
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def references(videos: Sequence[Path], reference: Path) -> Iterator[tuple[Path, 
         yield videos[0], reference
 
 
-def fid_scores(frechet: FrechetDistance, published: bool) -> dict[str, Any]:
+def fid_scores(frechet: FeatureDistance, published: bool) -> dict[str, Any]:
     """The set's Fréchet distance under the name that it may have.
 
     Args:

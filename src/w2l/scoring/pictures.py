@@ -31,14 +31,18 @@ SIZE = 224  # px, side of the crops that networks compare
 EVERY = 5  # frames from one that fid and identity count to the next
 AGAINST_TARGET = ("psnr", "ssim", "lpips", "mouth", "lmd")
 METRICS = (*AGAINST_TARGET, "fid", "identity", "silence", "flicker")
-PROTOCOL = (
+CUT = (
     "25 fps; the largest face of the reference, its box from the detector in every frame, no pads; "
     "the same box is cut from both videos, frame by frame, up to the shorter one's end. "
-    "psnr, ssim: the box at its own size, BGR, mean over frames; in psnr equal boxes differ by one "
-    "level in one value. "
-    f"lpips, fid: the crop resized to {SIZE} px (area where it shrinks, else bilinear); fid: every "
-    f"{EVERY}th frame, bilinear to 299 px in the network; real against real: every other clip "
-    "against the rest, or a single clip's halves. "
+)
+FID = (
+    f"fid: the crop of every {EVERY}th frame resized to {SIZE} px (area where it shrinks, else "
+    "bilinear), bilinear to 299 px in the network; real against real: every other clip against the "
+    "rest, or a single clip's halves. "
+)
+PROTOCOL = (
+    f"{CUT}psnr, ssim: the box at its own size, BGR, mean over frames; in psnr equal boxes differ "
+    f"by one level in one value. lpips: the crop resized to {SIZE} px, as fid's. {FID}"
     "mouth: mean distance of the mouth's two corners (the detector's five points, found in both "
     "videos) over the distance of the eyes. "
     "lmd: mean distance of the 20 mouth points (48 to 67 of a FAN's 68, in both videos within the "
@@ -122,7 +126,7 @@ class PictureScorer:
             )
         sound = self._sound(readers[0])
         try:
-            return self.compare(readers[0], readers[1], min(r.count() for r in readers), sound)
+            return self.compare(readers[0], readers[1], readers[0].count(), sound)
         except NoFaceError as error:
             raise UserError(
                 f"{reference} shows no face to compare: choose another detector or box=."
@@ -135,7 +139,7 @@ class PictureScorer:
 
         Args:
             generated, reference: of one size, at 25 fps.
-            count: frames that both have.
+            count: frames of the generated one.
             sound: by which silence is told.
 
         Raises:
@@ -146,6 +150,7 @@ class PictureScorer:
         boxes = select(link(faces), "largest", len(faces), width)
         if not np.isfinite(boxes).any():
             raise NoFaceError
+        count = min(count, len(boxes))
         middle = count // 2 if self.n_pairs == 1 else count * (1 - self._clips % 2)
         clip = _Clip(self, middle)
         with nullcontext() if self.frechet is None else self.frechet.all_or_nothing():
