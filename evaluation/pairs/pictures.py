@@ -13,7 +13,7 @@ from evaluation.pairs.frames import AtFps
 from w2l.faces import FaceDetector
 from w2l.files import atomic_path
 from w2l.memory import Shrinking
-from w2l.scoring.pictures import PictureScorer
+from w2l.scoring.pictures import NoFaceError, PictureScorer
 from w2l.video import VideoReader
 from w2l.windows import FPS
 
@@ -77,7 +77,7 @@ def pair_features(
         batch_size: pictures in the network at once.
 
     Raises:
-        NoFaceError: there is none in any frame.
+        NoFaceError: there is none in any frame, or in none that counts.
         UserError: the video cannot be read.
         ValueError: features are beyond the range in which they are kept.
     """
@@ -87,6 +87,8 @@ def pair_features(
     with np.errstate(over="ignore"):  # told of below
         scorer.compare(generated, made_from, ceil(count * FPS / made_from.fps))
         found = kept.features()
+    if not len(found.generated):
+        raise NoFaceError
     if not (np.isfinite(found.generated).all() and np.isfinite(found.real).all()):
         raise ValueError(
             "The network of inception= gives features that are no numbers below 65504."

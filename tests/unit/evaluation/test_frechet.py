@@ -168,6 +168,25 @@ def test_pairs_without_pictures_are_counted_and_keep_their_scores(
     assert [error is not None for error in clips] == [True, False, False, False]
 
 
+def test_a_face_between_the_frames_that_count_is_no_picture(root, files, tmp_path, monkeypatch):
+    """Of one pair; the others, and their number, stay."""
+    wanted, recipe = pairs(root), pair_set.recipe(files, inception=FAKE)
+    add = PictureScorer.compare
+    calls = []
+
+    def compare(self, generated, reference, *rest):
+        calls.append(1)
+        if len(calls) == 2:
+            self.frechet = None  # as if no frame that counts had a box
+        return add(self, generated, reference, *rest)
+
+    monkeypatch.setattr(PictureScorer, "compare", compare)
+    found = run(wanted, recipe, tmp_path)["pictures"]
+    assert (found["n_pairs"], found["n_failed"]) == (2, 1)
+    assert found["first_error"] == "ann/1 shows no face to compare."
+    assert found["frechet_distance_stand_in"] > 0
+
+
 def test_real_videos_are_compared_with_the_frames_that_were_synced(
     root, files, tmp_path, monkeypatch
 ):
