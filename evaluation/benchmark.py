@@ -9,14 +9,15 @@ from typing import Any
 from rich.console import Console
 
 from evaluation.filelists.lengths import candidates
-from evaluation.pairs.records import Record
+from evaluation.pairs.records import Record, Records
 from evaluation.pairs.run import run_pairs
 from evaluation.pairs.settings import PADS, Job, Recipe, Weights
 from evaluation.pairs.tasks import LISTED, TaskList, listed_tasks, real_tasks
+from evaluation.report.frechet import frechet_of
 from evaluation.report.results import to_results, write_results
 from evaluation.report.tables import document, facts, first_failures, grids, other_scores, terminal
 from w2l.boxes import from_tblr
-from w2l.checkpoints import load_expert, load_generator, load_syncnet, resolve
+from w2l.checkpoints import load_expert, load_generator, load_inception, load_syncnet, resolve
 from w2l.cli.infer_faces import integers
 from w2l.cli.published import PUBLISHED
 from w2l.engine import RaySettings
@@ -92,7 +93,9 @@ def run_and_report(
         UserError: as `run_pairs`.
     """
     records = run_pairs([task for each in lists for task in each.tasks], recipe, job, console)
-    results = to_results(benchmark, label, lists, recipe, records)
+    files, device = Records(job.out, recipe), str(pick_device(job.device))
+    pictures = {each.name: frechet_of(each, records, files, device) for each in lists}
+    results = to_results(benchmark, label, lists, recipe, records, pictures)
     path = write_results(results, job.out)
     with atomic_path(path.with_suffix(".md")) as temporary:
         temporary.write_text(document(results), encoding="utf-8")
@@ -154,6 +157,10 @@ def build_recipe(settings: dict[str, Any], protocol: str, console: Console) -> R
             "There is no network to score with: give syncnet=FILE for LSE, or expert=FILE for the "
             "cosine similarity."
         )
+    inception = None
+    if settings["inception"] not in (None, NONE):
+        inception = _weights(settings["inception"])
+        load_inception(inception.file)
     box, pads = settings["box"], settings["pads"]
     if box is not None:
         from_tblr(box)  # a sentence for a wrong box
@@ -163,6 +170,7 @@ def build_recipe(settings: dict[str, Any], protocol: str, console: Console) -> R
         generator=generator,
         syncnet=syncnet,
         expert=expert,
+        inception=inception,
         detector=settings["detector"],
         detector_weights=None if box is not None else _detector_weights(settings),
         box=None if box is None else integers(box, "box"),

@@ -38,7 +38,7 @@ CONFINED = {
     "ray": ("w2l.engine",),
     "scenedetect": ("w2l.video",),
     "onnx": ("w2l.checkpoints.onnx",),
-    "onnxruntime": ("w2l.inference.runtimes", "w2l.restoration"),
+    "onnxruntime": ("w2l.inference.runtimes", "w2l.models.onnx_graph"),
     "openvino": ("w2l.inference.runtimes",),
     "av": ("w2l.media", "w2l.video", "w2l.audio"),
     "yt_dlp": ("w2l.download",),

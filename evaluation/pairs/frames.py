@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from w2l.inference import Geometry, VideoSource
+from w2l.windows import FPS
 
 MAX_SIDE = 720  # px, shorter side of a real video as the release takes it
 
@@ -74,6 +77,27 @@ class ChosenFrames(VideoSource):
             return frame
         scale = min(height, width) / float(self._max_side)
         return cv2.resize(frame, (int(width / scale), int(height / scale)))
+
+
+@dataclass(frozen=True)
+class AtFps:
+    """Frames of another rate at 25 a second, as `VideoReader` resamples a constant rate.
+
+    Attributes:
+        read: begins anew with each call.
+        fps: of what it gives.
+    """
+
+    read: Callable[[], Iterator[np.ndarray]]
+    fps: Fraction
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Each frame as often as it is the one that is shown at a 25th of a second."""
+        tick = 0
+        for number, frame in enumerate(self.read()):
+            while floor(tick * self.fps / FPS) == number:
+                yield frame
+                tick += 1
 
 
 def even_duplicates(n_frames: int, wanted: int) -> list[int]:

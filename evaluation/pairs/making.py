@@ -19,7 +19,7 @@ from evaluation.pairs.failure import (
     UNREADABLE_VIDEO,
     PairError,
 )
-from evaluation.pairs.frames import MAX_SIDE, ChosenFrames, even_duplicates
+from evaluation.pairs.frames import MAX_SIDE, AtFps, ChosenFrames, even_duplicates
 from evaluation.pairs.settings import Recipe
 from evaluation.pairs.tasks import REAL_SETS, Task
 from w2l.audio import SAMPLE_RATE
@@ -81,7 +81,7 @@ def make(
     is_real = task.set in REAL_SETS
     source = _open(task, recipe, is_real)
     _need_box_inside(task, recipe, source)
-    windows = len(published_starts(voice.mel.shape[1], float(source.fps))) - 1
+    windows = _windows(voice, source)
     if windows < MIN_FRAMES:
         seconds = len(voice.waveform) / SAMPLE_RATE
         raise PairError(
@@ -103,6 +103,22 @@ def make(
     if any(stretch.reason == NO_FACE_IN_FRAME for stretch in report.untouched):
         skipped = skipped or NO_FACE
     return Made(report.n_frames, report.n_untouched, skipped)
+
+
+def frames_before(task: Task, recipe: Recipe, n_frames: int) -> AtFps:
+    """The frames that `make` syncs, `n_frames` at most, before anything is changed in them.
+
+    Raises:
+        PairError: the pair's files have gone or changed since it was made.
+    """
+    source = _open(task, recipe, task.set in REAL_SETS)
+    voice = _voice(task)
+    _choose_frames(task, recipe, voice, source, _windows(voice, source))
+    return AtFps(lambda: source.read(0, n_frames), source.fps)
+
+
+def _windows(voice: Voice, source: ChosenFrames) -> int:
+    return len(published_starts(voice.mel.shape[1], float(source.fps))) - 1
 
 
 def _voice(task: Task) -> Voice:

@@ -6,11 +6,15 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from evaluation.pairs.settings import Recipe
-from w2l.checkpoints import load_expert, load_generator, load_syncnet
+from w2l.checkpoints import load_expert, load_generator, load_inception, load_syncnet
 from w2l.cli.published import PUBLISHED
 from w2l.faces import FaceDetector, build_detector
 from w2l.inference import FaceGenerator
+from w2l.memory import Shrinking
+from w2l.metrics.fid import features_of
 from w2l.scoring import Evaluator, Protocol, SyncScorer
 
 
@@ -22,11 +26,13 @@ class Networks:
         lipsync: the generator on trial.
         detector: finds the faces that are synced; None: a box is given.
         evaluator: scores what was made.
+        inception: uint8 pictures (N, H, W, 3) to features (N, D); None: no Fréchet distance.
     """
 
     lipsync: FaceGenerator
     detector: FaceDetector | None
     evaluator: Evaluator
+    inception: Shrinking[np.ndarray] | None
 
 
 @cache
@@ -43,7 +49,17 @@ def networks(recipe: Recipe, device: str) -> Networks:
         FaceGenerator(load_generator(recipe.generator.file), device),
         None if recipe.box is not None else _detector(recipe, device, recipe.published),
         Evaluator(scorer, scoring_protocol(recipe), _scoring_detector(recipe, device)),
+        None if recipe.inception is None else _inception(recipe.inception.file, device),
     )
+
+
+def _inception(file: str, device: str) -> Shrinking[np.ndarray]:
+    network = load_inception(file, device)
+
+    def features(pictures: np.ndarray) -> np.ndarray:
+        return features_of(network, pictures).cpu().numpy()
+
+    return Shrinking(features)
 
 
 def scoring_protocol(recipe: Recipe) -> Protocol:

@@ -1,7 +1,8 @@
 """What is written down about each pair, so that a second run knows what is left to do.
 
-Below the output folder `videos/<set>/<number>.mp4` is a pair's video and
-`pairs/<set>/<number>.json` its record; the record comes last, and both appear whole.
+Below the output folder `videos/<set>/<number>.mp4` is a pair's video, `features/<set>/<number>.npz`
+what a Fréchet distance needs of it, and `pairs/<set>/<number>.json` its record; the record comes
+last, and all appear whole.
 """
 
 from __future__ import annotations
@@ -34,19 +35,24 @@ class Records:
         """Where the pair's video lies."""
         return self.root / "videos" / f"{task.key}.mp4"
 
+    def features(self, task: Task) -> Path:
+        """Where the features of the pair's pictures lie."""
+        return self.root / "features" / f"{task.key}.npz"
+
     def finished(self, task: Task) -> Record | None:
-        """The pair's record, None unless it is of these files and this recipe."""
+        """The pair's record, None unless it is of these files and this recipe, features and all."""
         record = self._read(task)
         if record is None or record["scored"] != self.recipe.scored:
             return None
-        return record
+        size = record.get("features_bytes")
+        return record if size is None or _size(self.features(task)) == size else None
 
     def made(self, task: Task) -> Record | None:
         """The record of a pair whose video need not be made again, only scored."""
         record = self._read(task)
-        if record is None or record["error"] is not None or not self.video(task).is_file():
+        if record is None or record["error"] is not None:
             return None
-        return record if record["video_bytes"] == self.video(task).stat().st_size else None
+        return record if record["video_bytes"] == _size(self.video(task)) else None
 
     def begin(self, task: Task) -> Record:
         """A new record without an answer: which pair, which files, which recipe."""
@@ -73,10 +79,11 @@ class Records:
         return record
 
     def clean(self, tasks: Iterable[Task]) -> None:
-        """Remove the half-written videos of `tasks` that a killed run left."""
+        """Remove the half-written videos and features of `tasks` that a killed run left."""
         mine: dict[Path, set[str]] = {}
         for task in tasks:
-            mine.setdefault(self.video(task).parent, set()).add(self.video(task).name)
+            for path in (self.video(task), self.features(task)):
+                mine.setdefault(path.parent, set()).add(path.name)
         for folder, names in mine.items():
             for path in left_behind(folder, names):
                 path.unlink(missing_ok=True)
@@ -96,6 +103,10 @@ class Records:
             record.get(key) == value for key, value in expected.items()
         )
         return record if same else None
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
 
 
 def _origin(task: Task) -> Record:

@@ -34,6 +34,7 @@ class Recipe:
         generator: on trial.
         syncnet: SyncNet v2, for LSE; None: no LSE.
         expert: for the cosine similarity; None: none.
+        inception: for the Fréchet distance of a set; None: none.
         detector: centerface or s3fd.
         detector_weights: of s3fd.
         box: (top, bottom, left, right), the same in each frame, instead of a detector.
@@ -48,6 +49,7 @@ class Recipe:
     generator: Weights
     syncnet: Weights | None
     expert: Weights | None
+    inception: Weights | None = None
     detector: str = "s3fd"
     detector_weights: Weights | None = None
     box: tuple[int, int, int, int] | None = None
@@ -61,7 +63,7 @@ class Recipe:
 
     def settings(self) -> dict[str, Any]:
         """All that is no network, as plain values."""
-        networks = ("generator", "syncnet", "expert", "detector_weights")
+        networks = ("generator", "syncnet", "expert", "inception", "detector_weights")
         return {key: value for key, value in asdict(self).items() if key not in networks}
 
     @property
@@ -71,6 +73,7 @@ class Recipe:
             "generator": self.generator,
             "syncnet": self.syncnet,
             "expert": self.expert,
+            "inception": self.inception,
             "detector": self.detector_weights,
         }
 
@@ -85,7 +88,9 @@ class Recipe:
     @property
     def scored(self) -> str:
         """Names what decides the scores of a video."""
-        networks = (self.syncnet, self.expert, self.detector_weights)
+        networks = [self.syncnet, self.expert, self.detector_weights]
+        if self.inception is not None:  # without it names are those of runs before there was FID
+            networks.append(self.inception)
         deciding = [self.published, self.protocol, self.detector, self.box]
         return _digest([FORMAT, self.made, deciding, *map(_sha, networks)])
 

@@ -93,12 +93,47 @@ class PairWorker:
                 kept = ("n_frames", "n_untouched", "release_skips", "video_bytes")
                 record |= {key: old[key] for key in kept}
             record |= score(video, loaded)
+            if loaded.inception is not None:
+                record |= self._pictures(task, record["n_frames"], loaded, records)
         except PairError as failure:
             return records.fail(task, failure.reason, failure.detail)
         finally:
             if not self.keep_videos:
                 video.unlink(missing_ok=True)
         return records.write(task, record)
+
+    def _pictures(
+        self, task: Task, n_frames: int, loaded: Networks, records: Records
+    ) -> dict[str, Any]:
+        """Write the features of the pair's pictures, or say why there are none.
+
+        The pair keeps its other scores in any case.
+
+        Raises:
+            UserError: nothing can be written.
+        """
+        from evaluation.pairs.making import frames_before
+        from evaluation.pairs.pictures import pair_features, write_features
+        from w2l.faces import build_detector
+        from w2l.scoring.pictures import NoFaceError
+
+        assert loaded.inception is not None
+        try:
+            found = pair_features(
+                records.video(task),
+                frames_before(task, self.recipe, n_frames),
+                n_frames,
+                loaded.detector or build_detector(box=self.recipe.box),
+                loaded.inception,
+                self.recipe.batch_size,
+            )
+        except NoFaceError:
+            return {"pictures_error": f"{task.video} shows no face to compare."}
+        except PairError as failure:
+            return {"pictures_error": failure.detail}
+        except (UserError, ValueError) as error:
+            return {"pictures_error": str(error)}
+        return {"features_bytes": write_features(found, records.features(task))}
 
     def _networks(self) -> Networks:
         from evaluation.pairs.networks import networks

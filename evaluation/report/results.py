@@ -22,13 +22,18 @@ KIND = "w2l-benchmark"
 FORMAT = 1  # of the file; raise it when a field changes meaning
 CLIP_FIELDS = (
     "set", "number", "audio", "video", "error", "detail", "n_frames", "n_untouched",
-    "release_skips", "tracks",
+    "release_skips", "tracks", "pictures_error",
 )  # fmt: skip
 Results = dict[str, Any]
 
 
 def to_results(
-    benchmark: str, name: str, lists: Sequence[TaskList], recipe: Recipe, records: Sequence[Record]
+    benchmark: str,
+    name: str,
+    lists: Sequence[TaskList],
+    recipe: Recipe,
+    records: Sequence[Record],
+    pictures: Mapping[str, Any] | None = None,
 ) -> Results:
     """The content of results.json.
 
@@ -38,6 +43,7 @@ def to_results(
         lists: the sets, with the pairs that were wanted of each.
         recipe: what decided the numbers.
         records: of the pairs that are done, in any order.
+        pictures: of each set, from `frechet_of`.
     """
     weights = recipe.weights.items()
     return {
@@ -51,7 +57,11 @@ def to_results(
             key: {"file": Path(entry.file).name, "sha256": entry.sha256} if entry else None
             for key, entry in weights
         },
-        "sets": {each.name: _of_set(each, records, recipe) for each in lists},
+        "sets": {
+            each.name: _of_set(each, records, recipe)
+            | {"pictures": (pictures or {}).get(each.name)}
+            for each in lists
+        },
         "made_with": _made_with(),
         "clips": [{key: record.get(key) for key in CLIP_FIELDS} for record in records],
     }

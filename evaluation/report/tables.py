@@ -56,13 +56,15 @@ def grids(results: Results) -> Iterator[Grid]:
             f"{name}, protocol {results['protocol']}",
             [header[i] for i in kept],
             [[row[i] for i in kept] for row in rows],
-            [*_counts(found), *notes],
+            [*_counts(found), *_pictures(found.get("pictures")), *notes],
         )
 
 
 def _own_rows(name: str, found: Mapping[str, Any]) -> Iterator[list[str]]:
     what = "this run" + (f", {found['n_pending']} pairs to come" if found["n_pending"] else "")
-    yield _own_row(name, found["all"], f"{what}: all {found['n_scored']} scored pairs")
+    fid = (found.get("pictures") or {}).get("fid")
+    scores = found["all"] | ({} if fid is None else {"fid": {"mean": fid, "standard_error": None}})
+    yield _own_row(name, scores, f"{what}: all {found['n_scored']} scored pairs")
     survivors = found["survivors"]
     if survivors is not None and survivors["n_scored"] != found["n_scored"]:
         where = f"this run: the {survivors['n_scored']} pairs that the release would score"
@@ -104,6 +106,30 @@ def _counts(found: Mapping[str, Any]) -> Iterator[str]:
         )
     if found["n_untouched_frames"]:
         yield f"{found['n_untouched_frames']} of {found['n_frames']} frames are as they came."
+
+
+def _pictures(found: Mapping[str, Any] | None) -> Iterator[str]:
+    """The set's Fréchet distance, its floor and how it was had."""
+    if found is None:
+        return
+    key = "fid" if "fid" in found else "frechet_distance_stand_in"
+    title = "FID" if key == "fid" else "Fréchet distance of stand-in features (no FID)"
+    value, floor = (
+        NONE if number is None else f"{number:.3f}"
+        for number in (found[key], found[f"{key}_real_against_real"])
+    )
+    few = "" if found["enough_pictures"] else "; too few pictures for a stable number"
+    yield (
+        f"{title}: {value} over all {found['n_pairs']} pairs whose pictures could be compared, "
+        f"{found['n_failed']} could not; real against real {floor} ({found['n_generated']} "
+        f"generated pictures, {found['n_real']} real{few})."
+    )
+    if found["first_error"] is not None:
+        yield f"Pictures that could not be compared, the first: {found['first_error']}"
+    yield (
+        "The paper does not say what it cut out and how many pictures it counted: its FID is not "
+        f"to be compared with this run's. Protocol of this run: {found['protocol']}"
+    )
 
 
 def other_scores(results: Results) -> Grid | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import wave
 from fractions import Fraction
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from tests.parity.published import state_dict
+from tests.unit.scoring import test_identity, test_landmarks
 from w2l.audio.waveform import load_audio
 from w2l.checkpoints import load_syncnet
 from w2l.cli.evaluate import main
@@ -274,6 +276,21 @@ def test_pictures_beside_a_reference(clips, evaluate, tmp_path, capsys):
     assert got["protocol"].split(";")[0] in Path("outputs/evaluate/scores.html").read_text()
 
 
+def test_identity_and_landmarks_come_from_files(clips, evaluate, tmp_path, capsys):
+    """A video beside itself again; stand-in networks, whose hashes are written down."""
+    face, _ = test_identity.network(tmp_path / "my face.onnx")
+    fan = test_landmarks.saved(test_landmarks.Blobs(), tmp_path / "fan.zip")
+    good = clips / "good #1.mp4"
+    given = {"video": good, "reference": good, "plots": "false", "identity": face, "landmarks": fan}
+    got = evaluate(**given, metrics="[identity,lmd]")["pictures"]
+    assert got["mean"] == {"identity": pytest.approx(1), "lmd": pytest.approx(0)}
+    assert got["identity"]["sha256"] == sha256(face)
+    assert got["landmarks"]["sha256"] == sha256(fan)
+    assert "every 5th frame where the detector finds five" in capsys.readouterr().out
+    other = evaluate(**given, setting="cross")["pictures"]
+    assert list(other["mean"]) == ["identity", "silence", "flicker"]
+
+
 def test_scores_are_written_where_no_picture_can_be_compared(clips, evaluate, capsys, tmp_path):
     """All of it, before it ends with the reason."""
     good, faceless = clips / "good #1.mp4", clips / "sub" / "faceless.mp4"
@@ -287,6 +304,29 @@ def test_scores_are_written_where_no_picture_can_be_compared(clips, evaluate, ca
     assert "must be of one size" in got["pictures"]["clips"][0]["error"]
     assert (folder / "scores.csv").is_file()
     assert "must be of one size" in (folder / "scores.html").read_text()
+
+
+def test_strict_fails_where_a_pair_is_not_compared(clips, evaluate, capsys, tmp_path):
+    """The videos can be scored, and one of two references is of another size."""
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(clips / "good #1.mp4", tmp_path / name)
+    references = tmp_path / "references"
+    references.mkdir()
+    shutil.copy(tmp_path / "a.mp4", references / "a.mp4")
+    shutil.copy(clips / "sub" / "faceless.mp4", references / "b.mp4")
+    listed = tmp_path / "both.txt"
+    listed.write_text("a.mp4\nb.mp4\n")
+    given = {"video": listed, "reference": references, "metrics": "psnr", "plots": "false"}
+    assert evaluate(**given)["pictures"]["n_failed"] == 1
+    assert "1 pairs compared, 1 not." in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        evaluate(**given, strict="true")
+    assert stopped.value.code == 1
+    assert "0 of 2 videos failed, 0 faces were skipped and 1 of 2 pairs were not compared" in (
+        capsys.readouterr().err
+    )
+    (references / "b.mp4").write_bytes((references / "a.mp4").read_bytes())
+    assert evaluate(**given, strict="true")["pictures"]["n_failed"] == 0
 
 
 def test_scores_are_on_the_disk_before_pictures_are_compared(
@@ -309,6 +349,8 @@ def test_scores_are_on_the_disk_before_pictures_are_compared(
         ({"metrics": "[fid]", "inception": "gone.pth"}, "gone.pth"),
         ({"metrics": "[lpips]", "lpips": "[gone.pth,heads.pth]"}, "gone.pth"),
         ({"lpips": "gone.pth"}, "two files"),
+        ({"metrics": "[identity]", "identity": "gone.onnx"}, "gone.onnx"),
+        ({"metrics": "[lmd]", "landmarks": "gone.zip"}, "gone.zip"),
         ({"protocol": "lrs", "detector": "s3fd"}, "s3fd cannot be downloaded"),
     ],
 )

@@ -84,9 +84,10 @@ def evaluate_command(cfg: DictConfig) -> None:
     if settings["report"]:
         write_page(clips, scores, output)
     show(clips, evaluator, output, console)
-    raise_failures(clips, settings["strict"])
-    if comparison is not None:
-        raise_if_none(scores["pictures"])
+    compared = scores.get("pictures")
+    raise_failures(clips, compared, settings["strict"])
+    if compared is not None:
+        raise_if_none(compared)
 
 
 def check_values(settings: dict[str, Any]) -> None:
@@ -248,8 +249,15 @@ def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console
     console.print(str(output), soft_wrap=True, markup=False)
 
 
-def raise_failures(clips: Sequence[ClipScore], strict: bool) -> None:
+def raise_failures(
+    clips: Sequence[ClipScore], compared: dict[str, Any] | None, strict: bool
+) -> None:
     """End with an error where nothing was scored, or anything failed and `strict`.
+
+    Args:
+        clips: as scored.
+        compared: the field `pictures` of scores.json; None: there was no reference.
+        strict: one clip, face or pair that failed is enough.
 
     Raises:
         UserError: so.
@@ -259,11 +267,13 @@ def raise_failures(clips: Sequence[ClipScore], strict: bool) -> None:
     if len(errors) == len(clips):
         number = "" if len(clips) == 1 else f"None of {len(clips)} videos could be scored. "
         raise UserError(number + errors[0])
-    if (errors or skipped) and strict:
-        raise UserError(
-            f"{len(errors)} of {len(clips)} videos failed and {skipped} faces were skipped "
-            "(strict=true): see above."
-        )
+    not_compared = 0 if compared is None else compared["n_failed"]
+    if (errors or skipped or not_compared) and strict:
+        failed = [f"{len(errors)} of {len(clips)} videos failed", f"{skipped} faces were skipped"]
+        if compared is not None:
+            failed.append(f"{not_compared} of {len(clips)} pairs were not compared")
+        told = " and ".join([", ".join(failed[:-1]), failed[-1]])
+        raise UserError(f"{told} (strict=true): see above.")
 
 
 def main() -> None:

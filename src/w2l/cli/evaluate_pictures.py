@@ -19,17 +19,20 @@ from w2l.faces import FaceDetector
 from w2l.files import identity
 from w2l.inference import pick_device
 from w2l.metrics.fid import FrechetDistance
-from w2l.scoring.pictures import (
-    AGAINST_TARGET,
-    METRICS,
-    PROTOCOL,
-    PictureScorer,
-    compare_pairs,
-    fid_scores,
-    references,
-)
+from w2l.scoring.identity import FaceIdentity
+from w2l.scoring.landmarks import Landmarks
+from w2l.scoring.picture_set import compare_pairs, fid_scores, references
+from w2l.scoring.pictures import AGAINST_TARGET, METRICS, PROTOCOL, PictureScorer
 from w2l.scoring.report import short_names
 from w2l.weights import registry
+
+# The key that gives a metric its network, and how to give it.
+NEEDS = {
+    "lpips": ("lpips", "lpips=[vgg16-397923af.pth,vgg.pth]"),
+    "lmd": ("landmarks", "landmarks=fan_2d4, or a file"),
+    "fid": ("inception", "inception=fid_inception"),
+    "identity": ("identity", "identity=FILE.onnx"),
+}
 
 
 def wanted_pairs(settings: dict[str, Any], videos: Sequence[Path]) -> list[tuple[Path, Path]]:
@@ -53,12 +56,15 @@ class Comparison:
     Attributes:
         pairs: of a generated video and its reference.
         scorer: with its networks loaded.
-        weights: file and hash of each of these: "inception", and "lpips" with two.
+        weights: file and hash of each of these: "inception", "landmarks", "identity", and "lpips"
+            with two.
+        frechet: what the scorer adds to, for "fid".
     """
 
     pairs: Sequence[tuple[Path, Path]]
     scorer: PictureScorer
     weights: dict[str, Any]
+    frechet: FrechetDistance | None = None
 
     def run(self, console: Console) -> dict[str, Any]:
         """The field `pictures` of scores.json; shows it as a table."""
@@ -67,10 +73,10 @@ class Comparison:
         names = [name for name in self.scorer.metrics if name != "fid"]
         known = {name: [row[name] for row in scored if np.isfinite(row[name])] for name in names}
         of_set: dict[str, Any] = {}
-        if self.scorer.frechet is not None:
+        if self.frechet is not None:
             released = registry()["fid_inception"].sha256
             published = self.weights["inception"]["sha256"] == released
-            of_set = fid_scores(self.scorer.frechet, published)
+            of_set = fid_scores(self.frechet, published)
         compared = {
             "protocol": PROTOCOL,
             "setting": self.scorer.setting,
@@ -107,9 +113,20 @@ def load_comparison(
         files = [Path(str(file)).expanduser() for file in settings["lpips"]]
         lpips = load_lpips(*files).to(device)
         weights["lpips"] = list(map(identity, files))
-    setting = settings["setting"]
-    scorer = PictureScorer(detector, metrics, setting, lpips, frechet, len(pairs), audio)
-    return Comparison(pairs, scorer, weights)
+    landmarks = embedder = None
+    if "lmd" in metrics:
+        file = resolve(str(settings["landmarks"]))
+        landmarks = Landmarks(file, device)
+        weights["landmarks"] = identity(file)
+    if "identity" in metrics:
+        file = resolve(str(settings["identity"]))
+        embedder = FaceIdentity(file, str(device))
+        weights["identity"] = identity(file)
+    scorer = PictureScorer(
+        detector, metrics, settings["setting"], lpips, frechet, landmarks, embedder, len(pairs),
+        audio,
+    )  # fmt: skip
+    return Comparison(pairs, scorer, weights, frechet)
 
 
 def raise_if_none(compared: dict[str, Any]) -> None:
@@ -141,23 +158,18 @@ def chosen(settings: dict[str, Any]) -> list[str]:
                 f"metrics={name} compares with the wanted picture, which setting=cross does not "
                 "have: a video that says something else has no target."
             )
-        if (name == "fid" and not settings["inception"]) or (
-            name == "lpips" and not settings["lpips"]
-        ):
-            key = (
-                "inception=fid_inception" if name == "fid" else "lpips=[vgg16-397923af.pth,vgg.pth]"
-            )
-            raise UserError(f"metrics={name} needs its weights: give {key}.")
+        if name in NEEDS and not settings[NEEDS[name][0]]:
+            raise UserError(f"metrics={name} needs its weights: give {NEEDS[name][1]}.")
     lpips = settings["lpips"]
     if lpips is not None and not (isinstance(lpips, list) and len(lpips) == 2):
         raise UserError("lpips= takes two files: [vgg16-397923af.pth,vgg.pth].")
     if named:
         return list(named)
-    unavailable = {"fid": not settings["inception"], "lpips": not settings["lpips"]}
     return [
         name
         for name in METRICS
-        if not unavailable.get(name) and not (setting == "cross" and name in AGAINST_TARGET)
+        if (name not in NEEDS or settings[NEEDS[name][0]])
+        and not (setting == "cross" and name in AGAINST_TARGET)
     ]
 
 
@@ -173,6 +185,7 @@ def show(compared: dict[str, Any], console: Console) -> None:
         failed = "error" in row
         table.add_row(label, *("failed" if failed else f"{row[name]:.3f}" for name in means))
     console.print(table, markup=False)
+    console.print(f"{compared['n_scored']} pairs compared, {compared['n_failed']} not.")
     for row in rows:
         if "error" in row:
             console.print(f"not compared: {row['error']}", soft_wrap=True, markup=False)

@@ -94,10 +94,10 @@ def speaker_table(speakers: Speakers, name: str) -> Table:
     table = Table(title=f"Who speaks in {escape(name)}", box=SIMPLE_HEAD)
     table.add_column("face")
     names = voice_names(speakers)
+    table.add_column("speaks", overflow="fold")
     for voice in names:
         table.add_column(escape(voice), justify="right", overflow="fold")
-    table.add_column("speaks")
     for number, row in enumerate(speaker_rows(speakers, names), 1):
-        cells = map(escape, row)  # the last is a voice's name
+        cells = map(escape, row)  # the first is a voice's name
         table.add_row(f"{number}, from frame {speakers.starts[number - 1]}", *cells)
     return table

@@ -8,37 +8,36 @@ from copy import deepcopy
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 ENOUGH = 2048  # pictures of each kind: with fewer than features the covariances are degenerate
 
 
-class FrechetDistance:
+class FeatureDistance:
     """Collects features of real and generated pictures.
 
     Args:
-        network: uint8 pictures (N, 3, H, W) → (N, D), with D in its attribute `num_features`.
+        n_features: of each picture.
+        device: on which they are added up, in float64.
     """
 
-    def __init__(self, network: nn.Module) -> None:
-        self._between = FrechetInceptionDistance(feature=network)
-        self._floor = FrechetInceptionDistance(feature=network)
-        self.device = next(network.parameters()).device
-        self._between.to(self.device)
-        self._floor.to(self.device)
+    def __init__(self, n_features: int, device: str | torch.device = "cpu") -> None:
+        self._between = FrechetInceptionDistance(feature=_Given(n_features)).to(device)
+        self._floor = FrechetInceptionDistance(feature=_Given(n_features)).to(device)
+        self.device = torch.device(device)
         self.n_real = self.n_generated = 0
 
     @torch.inference_mode()
-    def update(self, pictures: np.ndarray, *, real: bool, half: int = 0) -> None:
-        """Add pictures (N, H, W, 3); `half` (0 or 1) is the side of a real one in the floor."""
-        batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).to(self.device)
-        self._between.update(batch, real=real)
+    def add(self, features: Tensor, *, real: bool, half: int = 0) -> None:
+        """Add features (N, D); `half` (0 or 1) is the side of a real picture in the floor."""
+        features = features.to(self.device)
+        self._between.update(features, real=real)
         if real:
-            self._floor.update(batch, real=half == 0)
-            self.n_real += len(batch)
+            self._floor.update(features, real=half == 0)
+            self.n_real += len(features)
         else:
-            self.n_generated += len(batch)
+            self.n_generated += len(features)
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
@@ -65,6 +64,41 @@ class FrechetDistance:
     def floor(self) -> float:
         """Between the two halves of the real ones: what a perfect generator would get at best."""
         return _value(self._floor)
+
+
+class FrechetDistance(FeatureDistance):
+    """The same from pictures.
+
+    Args:
+        network: uint8 pictures (N, 3, H, W) → (N, D), with D in its attribute `num_features`.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(int(network.num_features), next(network.parameters()).device)  # type: ignore[arg-type]
+        self._network = network.eval()
+
+    def update(self, pictures: np.ndarray, *, real: bool, half: int = 0) -> None:
+        """Add pictures (N, H, W, 3); `half` (0 or 1) is the side of a real one in the floor."""
+        self.add(features_of(self._network, pictures), real=real, half=half)
+
+
+@torch.inference_mode()
+def features_of(network: nn.Module, pictures: np.ndarray) -> Tensor:
+    """Features (N, D), on the network's device, of pictures (N, H, W, 3) uint8."""
+    batch = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    features: Tensor = network(batch.to(next(network.parameters()).device))
+    return features
+
+
+class _Given(nn.Module):
+    """In place of a network: the features are there already."""
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.num_features = n_features
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
 
 
 def _value(metric: FrechetInceptionDistance) -> float:

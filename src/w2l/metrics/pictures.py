@@ -17,6 +17,8 @@ SAMPLES_PER_FRAME = 640
 VOICE_DB = 35.0  # a frame with a voice is at most this far under the clip's loud ones,
 FLOOR_DB = -60.0  # and over this level of full scale
 LOUD = 95  # percentile of the frames' levels that counts as loud
+MOUTH = slice(48, 68)  # of 68 landmarks
+EYES = (36, 45)  # their outer corners
 
 
 def psnr(generated: np.ndarray, target: np.ndarray) -> float:
@@ -103,3 +105,14 @@ def mouth_corner_distance(generated: Floats, target: Floats) -> float:
     """
     eyes = np.linalg.norm(target[1] - target[0])
     return float(np.linalg.norm(generated[3:] - target[3:], axis=1).mean() / eyes)
+
+
+def mouth_distance(generated: Floats, target: Floats) -> float:
+    """How far 20 points of the mouth are from where they should be, in distances of the eyes.
+
+    Args:
+        generated, target: (68, 2) landmarks in pixels of the same frame, in the order of 300-W. The
+            distance of the eyes is that of their outer corners in the target.
+    """
+    eyes = np.linalg.norm(target[EYES[1]] - target[EYES[0]])
+    return float(np.linalg.norm(generated[MOUTH] - target[MOUTH], axis=1).mean() / eyes)

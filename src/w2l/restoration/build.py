@@ -10,7 +10,7 @@ import torch
 from w2l.errors import UserError
 from w2l.models import BiSeNet
 from w2l.models.bisenet import CLASSES
-from w2l.restoration.onnx_graph import OnnxGraph
+from w2l.models.onnx_graph import OnnxGraph
 from w2l.restoration.onnx_restorer import OnnxRestorer
 from w2l.restoration.parsing import FaceParser, Scores
 from w2l.restoration.restorer import KINDS, Restorer

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from w2l.errors import UserError
-from w2l.restoration.onnx_graph import OnnxGraph
+from w2l.models.onnx_graph import OnnxGraph
 from w2l.restoration.restorer import (
     FACE_SIZE,
     KINDS,

@@ -15,7 +15,7 @@ from w2l.files import atomic_path
 from w2l.html import page, picture
 from w2l.scoring.report import voice_names
 from w2l.scoring.results import ClipScore, TrackScore
-from w2l.scoring.speaker import speaker_rows
+from w2l.scoring.speaker import Speakers, speaker_rows
 
 SHOWN = 50  # clips with their curves; the tables have all
 NAMES = {
@@ -25,6 +25,7 @@ NAMES = {
     "syncnet_cosine_at_0": "cosine of SyncNet at 0 ↑",
     "syncnet_cosine_at_best": "cosine of SyncNet at the offset ↑",
 }  # fmt: skip
+IN_ROWS = list(NAMES)[:7]  # of a face; the others stand in the statistics
 
 
 def for_page(clips: Iterable[ClipScore], n_shown: int = SHOWN) -> Iterator[ClipScore]:
@@ -102,29 +103,65 @@ def _failures(failures: dict[str, int]) -> Iterator[str]:
 
 
 def _clips(clips: Sequence[ClipScore]) -> str:
+    """A row per face; the columns are what some face has."""
+    tracks = [(clip.path, n, track) for clip in clips for n, track in enumerate(clip.tracks, 1)]
+    scores = [_scores(track) for *_, track in tracks]
+    keys = [key for key in IN_ROWS if any(row[key] is not None for row in scores)]
     rows = [
-        [clip.path, str(number), *(_number(track.to_dict()[key]) for key in list(NAMES)[:6]),
-         "" if track.sync is None else f"{track.sync.lse.offset:+d}"]
-        for clip in clips
-        for number, track in enumerate(clip.tracks, 1)
-    ]  # fmt: skip
-    return _table(["clip", "face", *list(NAMES.values())[:6], "offset"], rows)
+        [path, str(number), *(_number(row[key]) for key in keys), _offset(track)]
+        for (path, number, track), row in zip(tracks, scores, strict=True)
+    ]
+    return _table(["clip", "face", *(NAMES[key] for key in keys), "offset"], rows)
+
+
+def _scores(track: TrackScore) -> dict[str, float | None]:
+    found = track.to_dict()
+    cosine = found["cosine"]
+    return found | {"cosine": cosine and cosine["mean"]}
+
+
+def _offset(track: TrackScore) -> str:
+    """SyncNet's, or else the expert's."""
+    if track.sync is not None:
+        return f"{track.sync.lse.offset:+d}"
+    known = track.cosine is not None and track.cosine.offset is not None
+    return f"{track.cosine.offset:+d} (expert)" if known and track.cosine else ""
 
 
 def _speakers(clips: Sequence[ClipScore]) -> Iterator[str]:
-    asked = [(clip.path, clip.speakers) for clip in clips if clip.speakers]
+    asked = [(clip, clip.speakers) for clip in clips if clip.speakers]
     if asked:
         yield (
-            "<h2>Who speaks</h2><p>The expert's similarity at the best offset, and that offset.</p>"
+            "<h2>Who speaks</h2><p>The expert's similarity at the best offset, and that offset; "
+            "bold: the voice that a face was given.</p>"
         )
-    for path, speakers in asked:
+    for clip, speakers in asked:
         names = voice_names(speakers)
-        header = [path, *names, "speaks"]
-        rows = [
-            [f"face {number}, from frame {speakers.starts[number - 1]}", *row]
-            for number, row in enumerate(speaker_rows(speakers, names), 1)
-        ]
-        yield _table(header, rows)
+        head = "".join(f"<th>{escape(cell)}</th>" for cell in ["face", "speaks", *names])
+        body = "".join(
+            f"<tr>{''.join(_speaker_cells(clip, speakers, face, row))}</tr>"
+            for face, row in enumerate(speaker_rows(speakers, names))
+        )
+        # Voices are files, of any number and length of name.
+        yield (
+            f"<p>{escape(clip.path)}</p>"
+            f'<div style="overflow-x: auto"><table><tr>{head}</tr>{body}</table></div>'
+        )
+
+
+def _speaker_cells(
+    clip: ClipScore, speakers: Speakers, face: int, row: Sequence[str]
+) -> Iterator[str]:
+    # Where a face could not be scored, tracks are fewer than faces and none is sure to be this one.
+    shown = clip.tracks[face].thumbnails if not clip.skipped else ()
+    label = f"{face + 1}, from frame {speakers.starts[face]}"
+    seen = picture(_jpeg(shown[len(shown) // 2]), label, "image/jpeg") if len(shown) else label
+    yield f'<td style="min-width: 7rem">{seen}</td>'
+    yield f'<td style="min-width: 6rem"><b>{escape(row[0])}</b></td>'
+    for voice, cell in enumerate(row[1:]):
+        is_given = voice == speakers.voice_of[face] and speakers.belongs(face, voice) is not False
+        mark = "b" if is_given else "span"
+        yield f'<td class="number" style="min-width: 6rem"><{mark}>{escape(cell)}</{mark}></td>'
 
 
 def _pictures(compared: dict[str, Any] | None) -> Iterator[str]:
@@ -159,7 +196,11 @@ def _figures(clips: Sequence[ClipScore], folder: Path) -> Iterator[str]:
 
 
 def _strip(track: TrackScore) -> bytes:
-    return cv2.imencode(".jpg", np.hstack(list(track.thumbnails)))[1].tobytes()
+    return _jpeg(np.hstack(list(track.thumbnails)))
+
+
+def _jpeg(shown: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", shown)[1].tobytes()
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
@@ -21,34 +20,65 @@ from w2l.faces import FaceDetector, Faces
 from w2l.faces.search import all_faces, detect_video
 from w2l.faces.track import link, select
 from w2l.metrics import pictures as measures
-from w2l.metrics.fid import ENOUGH, FrechetDistance
 from w2l.models import Lpips
 from w2l.scoring.crops import face_crop
+from w2l.scoring.identity import FaceIdentity
+from w2l.scoring.landmarks import Landmarks
 from w2l.video import VideoReader
 from w2l.windows import FPS
 
-logger = logging.getLogger(__name__)
-
 SIZE = 224  # px, side of the crops that networks compare
-EVERY = 5  # frames from one that the Fréchet distance counts to the next
-AGAINST_TARGET = ("psnr", "ssim", "lpips", "mouth")
-METRICS = (*AGAINST_TARGET, "fid", "silence", "flicker")
-PROTOCOL = (
+EVERY = 5  # frames from one that fid and identity count to the next
+AGAINST_TARGET = ("psnr", "ssim", "lpips", "mouth", "lmd")
+METRICS = (*AGAINST_TARGET, "fid", "identity", "silence", "flicker")
+CUT = (
     "25 fps; the largest face of the reference, its box from the detector in every frame, no pads; "
     "the same box is cut from both videos, frame by frame, up to the shorter one's end. "
-    "psnr, ssim: the box at its own size, BGR, mean over frames; in psnr equal boxes differ by one "
-    "level in one value. "
-    f"lpips, fid: the crop resized to {SIZE} px (area where it shrinks, else bilinear); fid: every "
-    f"{EVERY}th frame, bilinear to 299 px in the network; real against real: every other clip "
-    "against the rest, or a single clip's halves. "
+)
+FID = (
+    f"fid: the crop of every {EVERY}th frame resized to {SIZE} px (area where it shrinks, else "
+    "bilinear), bilinear to 299 px in the network; real against real: every other clip against the "
+    "rest, or a single clip's halves. "
+)
+PROTOCOL = (
+    f"{CUT}psnr, ssim: the box at its own size, BGR, mean over frames; in psnr equal boxes differ "
+    f"by one level in one value. lpips: the crop resized to {SIZE} px, as fid's. {FID}"
     "mouth: mean distance of the mouth's two corners (the detector's five points, found in both "
     "videos) over the distance of the eyes. "
+    "lmd: mean distance of the 20 mouth points (48 to 67 of a FAN's 68, in both videos within the "
+    "same box) over that of the outer eye corners, every frame. "
+    f"identity: cosine of both faces' embeddings, every {EVERY}th frame where the detector finds "
+    "five points in both, which lay the faces onto ArcFace's template of 112 px. "
     "silence: motion of the box's lower half where no frame has a voice (over -60 dB and at most "
     "35 dB under the clip's 95th percentile, in the generated video's sound or that of audio=) "
     "over its motion where both have one. "
     "flicker: mean |a - 2b + c| of three frames in a row in the box of the middle one."
 )
 Setting = Literal["reconstruction", "cross"]
+
+
+class TakesPictures(Protocol):
+    """What becomes of the crops that "fid" compares: `FrechetDistance`, or what keeps features."""
+
+    def update(self, pictures: np.ndarray, *, real: bool, half: int = 0) -> None:
+        """Pictures (N, SIZE, SIZE, 3) uint8 BGR; `half` is the side of a real one in the floor."""
+        ...
+
+    def all_or_nothing(self) -> AbstractContextManager[None]:
+        """Within it an error takes back what was added."""
+        ...
+
+
+class Frames(Protocol):
+    """Pictures (H, W, 3) uint8 BGR that can be gone through more than once."""
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """From the first one on."""
+        ...
+
+
+class NoFaceError(Exception):
+    """The reference shows no face in any frame."""
 
 
 @dataclass
@@ -60,9 +90,11 @@ class PictureScorer:
         metrics: some of `METRICS`.
         setting: "reconstruction": the generated video says what its reference says, so frame i is
             to look like frame i; "cross": it says something else, and only what needs no target
-            can be measured.
+            can be measured. "identity" is one of these: frame i shows the same person.
         lpips: for "lpips".
         frechet: for "fid".
+        landmarks: for "lmd".
+        identity: for "identity".
         n_pairs: how many will be scored. For the distance of real pictures from real ones every
             other clip is one half; of a single one, its first half.
         audio: for "silence", what all videos say; None: each one's own sound.
@@ -72,7 +104,9 @@ class PictureScorer:
     metrics: Sequence[str]
     setting: Setting
     lpips: Lpips | None = None
-    frechet: FrechetDistance | None = None
+    frechet: TakesPictures | None = None
+    landmarks: Landmarks | None = None
+    identity: FaceIdentity | None = None
     n_pairs: int = 1
     audio: Path | None = None
     _clips: int = field(default=0, init=False)
@@ -90,19 +124,37 @@ class PictureScorer:
                 f"{generated} is {readers[0].size[0]}x{readers[0].size[1]} and its reference "
                 f"{reference} {readers[1].size[0]}x{readers[1].size[1]}: they must be of one size."
             )
-        reader = readers[1]
         sound = self._sound(readers[0])
-        tracks = link(all_faces(detect_video(reader, self.detector, 1)))
-        boxes = select(tracks, "largest", reader.count(), reader.size[0])
-        if not np.isfinite(boxes).any():
+        try:
+            return self.compare(readers[0], readers[1], readers[0].count(), sound)
+        except NoFaceError as error:
             raise UserError(
                 f"{reference} shows no face to compare: choose another detector or box=."
-            )
-        count = min(r.count() for r in readers)
+            ) from error
+
+    def compare(
+        self, generated: Frames, reference: Frames, count: int, sound: np.ndarray | None = None
+    ) -> dict[str, float | int]:
+        """As `score`, of pictures.
+
+        Args:
+            generated, reference: of one size, at 25 fps.
+            count: frames of the generated one.
+            sound: by which silence is told.
+
+        Raises:
+            NoFaceError: the reference shows none.
+        """
+        faces = all_faces(detect_video(reference, self.detector, 1))
+        width = next(iter(reference)).shape[1]
+        boxes = select(link(faces), "largest", len(faces), width)
+        if not np.isfinite(boxes).any():
+            raise NoFaceError
+        count = min(count, len(boxes))
         middle = count // 2 if self.n_pairs == 1 else count * (1 - self._clips % 2)
         clip = _Clip(self, middle)
         with nullcontext() if self.frechet is None else self.frechet.all_or_nothing():
-            for mine, theirs, box in zip(*readers, boxes, strict=False):
+            for mine, theirs, box in zip(generated, reference, boxes, strict=False):
                 clip.add(mine, theirs, box)
         self._clips += 1
         return clip.result(sound)
@@ -115,22 +167,6 @@ class PictureScorer:
             return load_audio(self.audio)
         info = generated.info
         return load_audio(info.path, origin="video") if info.has_audio else None
-
-
-def compare_pairs(
-    scorer: PictureScorer, pairs: Iterable[tuple[Path, Path]]
-) -> Iterator[dict[str, Any]]:
-    """A row for each generated video and its reference: the paths, and scores or an `error`."""
-    for video, reference in pairs:
-        row: dict[str, Any] = {"path": str(video), "reference": str(reference)}
-        try:
-            row |= scorer.score(video, reference)
-        except UserError as error:
-            row["error"] = str(error)
-        except (OSError, RuntimeError, ValueError) as error:  # one bad pair must not end a set
-            logger.exception("%s could not be compared", video)
-            row["error"] = f"{type(error).__name__}: {error}"
-        yield row
 
 
 class _Clip:
@@ -147,8 +183,7 @@ class _Clip:
         first, second = face_crop(mine, box), face_crop(theirs, box)
         if first is not None and second is not None:
             self._compare(first, second)
-        if "mouth" in self.values:
-            self.values["mouth"].append(self._mouth(mine, theirs, box))
+        self._find_points(mine, theirs, box)
         self._move(mine, box)
         self.n += 1
 
@@ -168,15 +203,26 @@ class _Clip:
             half = int(self.n >= self.middle)
             self.scorer.frechet.update(resized(second)[None], real=True, half=half)
 
-    def _mouth(self, mine: np.ndarray, theirs: np.ndarray, box: np.ndarray) -> float:
-        points = [_landmarks(faces, box) for faces in self.scorer.detector.detect([mine, theirs])]
-        if points[0] is None or points[1] is None:
-            return float("nan")
-        return measures.mouth_corner_distance(points[0], points[1])
+    def _find_points(self, mine: np.ndarray, theirs: np.ndarray, box: np.ndarray) -> None:
+        """What is measured between points of both faces, or on faces that they align."""
+        values, scorer, frames = self.values, self.scorer, [mine, theirs]
+        if scorer.landmarks is not None and np.isfinite(box).all():
+            values["lmd"].append(measures.mouth_distance(*scorer.landmarks(frames, box)))
+        due = scorer.identity is not None and self.n % EVERY == 0
+        if not due and "mouth" not in values:
+            return
+        found = [_landmarks(faces, box) for faces in scorer.detector.detect(frames)]
+        points = [each for each in found if each is not None]
+        if len(points) < 2:
+            return
+        if "mouth" in values:
+            values["mouth"].append(measures.mouth_corner_distance(*points))
+        if due and scorer.identity is not None:
+            values["identity"].append(scorer.identity.cosine(frames, points))
 
     def _move(self, frame: np.ndarray, box: np.ndarray) -> None:
         """Motion and flicker, in the box of the earlier and of the middle frame."""
-        if self.before:
+        if "silence" in self.values and self.before:
             last, last_box = self.before[-1]
             self.motions.append(_within(last_box, _mouth_motion, last, frame))
         if "flicker" in self.values and len(self.before) == 2:
@@ -224,41 +270,3 @@ def resized(crop: np.ndarray) -> np.ndarray:
 
 def _network_input(crop: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(resized(crop)).permute(2, 0, 1)[None].float() / 255
-
-
-def references(videos: Sequence[Path], reference: Path) -> Iterator[tuple[Path, Path]]:
-    """Each video with its reference: the file, or the file of its name in the folder.
-
-    Raises:
-        UserError: there is none.
-    """
-    if reference.is_dir():
-        for video in videos:
-            beside = reference / video.name
-            if not beside.is_file():
-                raise UserError(f"reference={reference} has no {video.name}: name files alike.")
-            yield video, beside
-    elif not reference.is_file():
-        raise UserError(f"reference={reference} is neither a file nor a folder: check the path.")
-    elif len(videos) > 1:
-        raise UserError(f"reference={reference} is one file and there are {len(videos)} videos: "
-                        "name a folder.")  # fmt: skip
-    else:
-        yield videos[0], reference
-
-
-def fid_scores(frechet: FrechetDistance, published: bool) -> dict[str, Any]:
-    """The set's Fréchet distance under the name that it may have.
-
-    Args:
-        frechet: of all pairs.
-        published: its network has the published weights; otherwise the number is no FID.
-    """
-    name = "fid" if published else "frechet_distance_stand_in"
-    return {
-        name: frechet.distance(),
-        f"{name}_real_against_real": frechet.floor(),
-        "n_generated": frechet.n_generated,
-        "n_real": frechet.n_real,
-        "enough_pictures": min(frechet.n_generated, frechet.n_real) >= ENOUGH,
-    }

@@ -182,11 +182,16 @@ def who_speaks(
 
 
 def speaker_rows(speakers: Speakers, names: Sequence[str]) -> list[list[str]]:
-    """Per face a cell for each voice, and which of `names` it was given."""
+    """Per face which of `names` it was given, then a cell for each voice.
+
+    A face whose voice does not belong to it, by the calibration, speaks with none of these.
+    """
     rows = []
     for face, (pairs, assigned) in enumerate(zip(speakers.pairs, speakers.voice_of, strict=True)):
         cells = [_cell(found, speakers.belongs(face, voice)) for voice, found in enumerate(pairs)]
-        rows.append([*cells, "–" if assigned is None else names[assigned]])
+        refused = assigned is not None and speakers.belongs(face, assigned) is False
+        given = "–" if assigned is None else "none of these" if refused else names[assigned]
+        rows.append([given, *cells])
     return rows
 
 

@@ -114,6 +114,8 @@ def test_values_that_make_no_sense(tmp_path):
         ({"expert": None}, "no network to score with"),
         ({"checkpoint": "nobody.ckpt"}, "nobody.ckpt"),
         ({"checkpoint": files["expert"].file}, "generator"),
+        ({"inception": "nobody.pth"}, "nobody.pth"),
+        ({"inception": files["expert"].file}, "is not the wanted Inception network"),
     ):
         with pytest.raises(UserError, match=sentence):
             build_recipe(settings(**good | changed), "lrs", quiet)

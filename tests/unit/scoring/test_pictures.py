@@ -16,12 +16,15 @@ from tests.unit.metrics.test_fid import Means
 from tests.unit.preprocess.clips import write_video
 from tests.writing import write_wav
 from w2l.cli.evaluate_pictures import Comparison, chosen
+from w2l.errors import UserError
 from w2l.faces import Faces
 from w2l.faces.fixed import FixedBox
 from w2l.metrics.fid import FrechetDistance
 from w2l.models import Lpips
 from w2l.scoring import pictures as module
-from w2l.scoring.pictures import PictureScorer, compare_pairs
+from w2l.scoring.picture_set import compare_pairs
+from w2l.scoring.pictures import PictureScorer
+from w2l.video import VideoReader
 
 BOX = FixedBox((20, 140, 20, 140))
 
@@ -128,5 +131,76 @@ def test_a_mean_over_fewer_clips_says_so(clip, tmp_path):
 
 
 def test_one_metric_needs_no_brackets():
-    settings = {"setting": "reconstruction", "metrics": "psnr", "inception": None, "lpips": None}
+    settings = {"setting": "reconstruction", "metrics": "psnr", "lpips": None}
     assert chosen(settings) == ["psnr"]
+
+
+class Watched:
+    """Of a network that compares faces: what it was given."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[np.ndarray, np.ndarray]] = []
+        self.where: list[Any] = []
+
+    def cosine(self, frames: list[np.ndarray], points: list[np.ndarray]) -> float:
+        self.frames.append((frames[0], frames[1]))
+        self.where.append(points)
+        return len(self.frames) / 10
+
+    def __call__(self, frames: list[np.ndarray], box: np.ndarray) -> np.ndarray:
+        self.frames.append((frames[0], frames[1]))
+        self.where.append(box)
+        points = np.zeros((2, 68, 2))
+        points[:, 45] = 10
+        points[0, 48:] = len(self.frames)
+        return points
+
+
+class Points:
+    """A detector of one face; in some frames it has no points."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def detect(self, frames: list[np.ndarray]) -> list[Faces]:
+        self.calls += len(frames)
+        box, score = np.array([[20, 20, 140, 140]], np.float32), np.ones(1, np.float32)
+        found = [Faces(box, score, np.full((1, 5, 2), i, np.float32)) for i, _ in enumerate(frames)]
+        # Of the pairs that are asked for after the boxes, the second has no face in its reference.
+        return [found[0], Faces.none()] if len(frames) == 2 and self.calls == 24 else found
+
+
+@pytest.mark.parametrize("setting", ["reconstruction", "cross"])
+def test_identity_is_the_mean_over_every_fifth_frame_that_has_points(clip, setting):
+    watched, detector = Watched(), Points()
+    compared = PictureScorer(detector, ["identity"], setting, identity=watched)
+    got = compared.score(clip, clip)
+    assert detector.calls == 20 + 2 * 4  # boxes, then frames 0, 5, 10, 15 of both
+    assert len(watched.frames) == 3
+    assert got["identity"] == pytest.approx((0.1 + 0.2 + 0.3) / 3)
+    frames = list(VideoReader(clip, fps=25))
+    for (mine, theirs), number in zip(watched.frames, (0, 10, 15), strict=True):
+        assert np.array_equal(mine, frames[number])
+        assert np.array_equal(theirs, frames[number])
+    assert [float(each[0, 0]) for each in watched.where[0]] == [0, 1]  # mine, then theirs
+
+
+def test_lmd_is_the_mean_over_all_frames_in_the_references_box(clip):
+    watched = Watched()
+    got = PictureScorer(BOX, ["lmd"], "reconstruction", landmarks=watched).score(clip, clip)
+    assert len(watched.frames) == 20
+    assert {tuple(box) for box in watched.where} == {(20, 20, 140, 140)}
+    assert got["lmd"] == pytest.approx(np.mean(np.arange(1, 21) * 2**0.5 / (10 * 2**0.5)))
+
+
+def test_networks_that_are_given_are_used(tmp_path):
+    settings = {
+        "setting": "cross", "metrics": None, "lpips": None, "landmarks": "fan.zip",
+        "inception": None, "identity": "face.onnx",
+    }  # fmt: skip
+    assert chosen(settings) == ["identity", "silence", "flicker"]
+    assert "lmd" in chosen(settings | {"setting": "reconstruction"})
+    with pytest.raises(UserError, match="metrics=lmd compares with the wanted picture"):
+        chosen(settings | {"metrics": ["lmd"]})
+    with pytest.raises(UserError, match=r"metrics=identity needs its weights.*identity=FILE\.onnx"):
+        chosen(settings | {"metrics": ["identity"], "identity": None})

@@ -19,6 +19,7 @@ from w2l.scoring import ClipScore, CosineResult, SyncResult, TrackScore, to_json
 from w2l.scoring.page import for_page, write_page
 from w2l.scoring.report import plot_clip, score_table, short_names, summary_line, write_json
 from w2l.scoring.results import SkippedTrack
+from w2l.scoring.speaker import Calibration, Pair, Speakers
 from w2l.scoring.tables import write_tables
 
 SCORES = {"lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0", "n_windows", "start_frame",
@@ -228,6 +229,35 @@ def test_the_page_has_every_clip_and_needs_nothing_else(tmp_path):
     }  # fmt: skip
     text = write_page(given, content, tmp_path / "scores.json").read_text()
     assert '<tr><td>clips</td><td class="number">7</td>' in text
+
+
+def test_who_speaks_is_seen_at_once_on_the_page(tmp_path):
+    """Beside each face its picture and its voice, before voices of any number and length."""
+    small = [np.full((96, 80, 3), level, np.uint8) for level in (10, 20, 30)]
+    voices = (f"/sounds/{'long' * 30}.wav", "/sounds/b.wav")
+    pairs = ((Pair(0.8, 0.3, 1), Pair(0.1, 0.0, -2)), (Pair(0.2, 0.1, 0), Pair(0.3, 0.1, 3)))
+    speakers = Speakers(voices, (0, 7), pairs, (0, 1), Calibration("similarity", 0.5))
+    given = [ClipScore("two.mp4", [TrackScore(0, 9, thumbnails=small), TrackScore(7, 9)])]
+    given[0].speakers = speakers
+    content = to_json(given, "track", {}, {})
+    text = write_page(given, content, tmp_path / "scores.json").read_text()
+    table = text[text.index("Who speaks") :]
+    header = [cell.split("</th>")[0] for cell in table.split("<th>")[1:]]
+    assert header == ["face", "speaks", f"{'long' * 30}.wav", "b.wav"]
+    first, second = (row.split("</tr>")[0] for row in table.split("<tr>")[2:4])
+    assert "<img" in first
+    assert "1, from frame 0" in first
+    assert f"<b>{'long' * 30}.wav</b>" in first
+    assert "<b>0.800 at +1 yes</b>" in first
+    assert "<span>0.100 at -2 no</span>" in first
+    assert "2, from frame 7" in second
+    assert "<b>none of these</b>" in second  # the best that was left is refused
+    assert "<span>0.300 at +3 no</span>" in second
+    assert "overflow-x: auto" in table
+    assert "LSE-D" not in text  # nobody has one
+    given[0].skipped.append(SkippedTrack(3, 9, "the sound is over"))
+    text = write_page(given, content, tmp_path / "scores.json").read_text()
+    assert "<img" not in text[text.index("Who speaks") :]
 
 
 def test_only_shown_clips_keep_their_thumbnails():

@@ -17,7 +17,7 @@ def test_registry_is_complete_and_well_formed() -> None:
     assert {
         *("syncnet_v2", "s3fd", "sfd_face", "wav2lip", "wav2lip_gan", "wav2lip_sd_gan"),
         *("lipsync_expert", "visual_quality_disc", "gfpgan", "codeformer", "realesrgan_x2"),
-        *("realesrgan_x4", "parsing_bisenet", "fid_inception", "alexnet"),
+        *("realesrgan_x4", "parsing_bisenet", "fid_inception", "alexnet", "fan_2d4"),
     } <= set(files)
     for name, entry in files.items():
         assert entry.name == name
@@ -35,7 +35,7 @@ def test_registry_is_complete_and_well_formed() -> None:
     named = {
         e: m[1] for e in files.values() if (m := re.search(r"-([0-9a-f]{8,10})\.", e.file_name))
     }
-    assert len(named) == 3
+    assert len(named) == 4
     assert all(entry.sha256.startswith(digits) for entry, digits in named.items())
 
 

@@ -19,7 +19,7 @@ _FLOATS = {
 
 
 class OnnxGraph:
-    """A graph with one picture (B, 3, H, W) as input, maybe numbers beside it.
+    """A graph with one picture as input, (B, 3, H, W) or (B, H, W, 3), maybe numbers beside it.
 
     Args:
         path: the file.
@@ -40,9 +40,11 @@ class OnnxGraph:
         if len(pictures) != 1 or pictures[0].type not in _FLOATS:
             raise self._wrong("it takes no picture of (batch, 3, height, width)")
         (picture,) = pictures
-        batch, channels, height, width = (
-            side if isinstance(side, int) and side > 0 else None for side in picture.shape
-        )
+        sides = [side if isinstance(side, int) and side > 0 else None for side in picture.shape]
+        self._is_channels_last = sides[1] != 3 and sides[3] == 3
+        if self._is_channels_last:
+            sides = [sides[0], sides[3], sides[1], sides[2]]
+        batch, channels, height, width = sides
         if channels not in (3, None):
             raise self._wrong(f"its picture has {channels} channels in place of 3")
         self.batch, self.height, self.width = batch, height, width
@@ -52,12 +54,17 @@ class OnnxGraph:
         if any(x.type not in _FLOATS for x in self._others):
             raise self._wrong(f"its inputs {', '.join(self.numbers)} are no plain numbers")
 
-    def __call__(self, pictures: np.ndarray, number: float = 0.0) -> np.ndarray:
-        """The graph's first output that has four axes, float32.
+    def __call__(self, pictures: np.ndarray, number: float = 0.0, axes: int = 4) -> np.ndarray:
+        """The graph's first output that has so many axes, float32.
 
         Args:
-            pictures: float32 (B, 3, H, W); run in parts where the graph fixes the batch.
+            pictures: float32 (B, 3, H, W), however the graph's own layout is; run in parts where
+                the graph fixes the batch.
             number: value of every further input.
+            axes: 4: pictures or maps, (B, C, h, w); 2: a row of numbers for each picture.
+
+        Raises:
+            UserError: it does not run, or has no such output.
         """
         size = self.batch or len(pictures)
         parts = []
@@ -66,10 +73,12 @@ class OnnxGraph:
             missing = size - len(part)
             if missing:
                 part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
-            parts.append(self._run(part, number)[: size - missing])
+            parts.append(self._run(part, number, axes)[: size - missing])
         return np.concatenate(parts)
 
-    def _run(self, pictures: np.ndarray, number: float) -> np.ndarray:
+    def _run(self, pictures: np.ndarray, number: float, axes: int) -> np.ndarray:
+        if self._is_channels_last:
+            pictures = pictures.transpose(0, 2, 3, 1)
         feed = {self._picture.name: pictures.astype(_FLOATS[self._picture.type])}
         for other in self._others:
             shape = [side if isinstance(side, int) and side > 0 else 1 for side in other.shape]
@@ -79,9 +88,10 @@ class OnnxGraph:
         except Exception as error:  # onnxruntime's own exceptions have no common base but this
             raise self._wrong(f"it does not run ({_first_line(error)})") from error
         for output in outputs:
-            if isinstance(output, np.ndarray) and output.ndim == 4:
+            if isinstance(output, np.ndarray) and output.ndim == axes:
                 return output.astype(np.float32)
-        raise self._wrong("it gives no picture of (batch, channels, height, width)")
+        wanted = {2: "row of (batch, numbers)", 4: "picture of (batch, channels, height, width)"}
+        raise self._wrong(f"it gives no {wanted[axes]}")
 
     def _wrong(self, reason: str) -> UserError:
         return UserError(f"{self.path} is not a graph that can be used here: {reason}.")

@@ -1,0 +1,105 @@
+"""68 landmarks of a face by a FAN, as the `face-alignment` package finds them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from w2l.errors import UserError
+from w2l.models.onnx_graph import OnnxGraph
+
+SIDE, MAP = 256, 64  # px: of the crop that the network sees, and of its heat maps
+POINTS = 68
+# Of the package: a box whose sides sum up to this gives a crop of SPAN px; the centre is moved up.
+REFERENCE, SPAN, RAISED = 195.0, 200.0, 0.12
+
+
+class Landmarks:
+    """Finds 68 landmarks of the face in a box.
+
+    Crop and heat maps are treated as `face_alignment` does it, without its second, mirrored pass;
+    the points stay fractions, where it cuts them to whole pixels.
+
+    Args:
+        path: TorchScript file (of face_alignment 1.3 and 1.4: `2DFAN4-cd938726ad.zip`), whose code
+            is run, or ONNX file: RGB in [0, 1], (B, 3, 256, 256), to heat maps (B, 68, 64, 64).
+        device: for the network.
+
+    Raises:
+        UserError: the file cannot be read, or holds another network.
+    """
+
+    def __init__(self, path: str | Path, device: str | torch.device = "cpu") -> None:
+        self.path = Path(path)
+        is_onnx = self.path.suffix.lower() == ".onnx"
+        self._maps = _onnx(self.path, str(device)) if is_onnx else _script(self.path, device)
+        # Once now, so that another network is told of before anything is scored.
+        self._heat_maps(np.zeros((1, 3, SIDE, SIDE), np.float32))
+
+    def __call__(self, frames: list[np.ndarray], box: np.ndarray) -> np.ndarray:
+        """Landmarks (N, 68, 2), x and y in pixels of the frame, of the same box in N frames.
+
+        Args:
+            frames: (H, W, 3) uint8 BGR.
+            box: (4,) left, top, right, bottom.
+        """
+        # Imported here: the package brings numba and takes seconds, and its strings warn.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from face_alignment.utils import crop, get_preds_fromhm
+        left, top, right, bottom = box.astype(np.float64)
+        centre = np.array([(left + right) / 2, (top + bottom) / 2 - RAISED * (bottom - top)])
+        scale = (right - left + bottom - top) / REFERENCE
+        crops = np.stack([crop(frame[..., ::-1], centre, scale) for frame in frames])
+        pictures = crops.transpose(0, 3, 1, 2).astype(np.float32) / 255
+        points = get_preds_fromhm(self._heat_maps(pictures))[0].astype(np.float64)
+        return (points - MAP / 2) * (SPAN * scale / MAP) + centre
+
+    def _heat_maps(self, pictures: np.ndarray) -> np.ndarray:
+        found = self._maps(pictures)
+        if found.shape[1:] != (POINTS, MAP, MAP):
+            raise UserError(
+                f"landmarks={self.path} gives {tuple(found.shape[1:])} where a FAN's heat maps of "
+                f"{(POINTS, MAP, MAP)} are wanted: give 2DFAN4 of face_alignment."
+            )
+        return found
+
+
+def _onnx(path: Path, device: str) -> Callable[[np.ndarray], np.ndarray]:
+    graph = OnnxGraph(path, device)
+    if any(side not in (SIDE, None) for side in (graph.height, graph.width)):
+        raise UserError(
+            f"landmarks={path} takes pictures of {graph.width}x{graph.height}, where a FAN takes "
+            f"{SIDE}x{SIDE}: give 2DFAN4 of face_alignment."
+        )
+    return graph
+
+
+def _script(path: Path, device: str | torch.device) -> Callable[[np.ndarray], np.ndarray]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch means to drop TorchScript some day
+            network = torch.jit.load(str(path), map_location=device).eval()
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"landmarks={path} cannot be read as TorchScript: give 2DFAN4-cd938726ad.zip of "
+            "face_alignment 1.3, or an .onnx file of it."
+        ) from error
+
+    @torch.inference_mode()
+    def maps(pictures: np.ndarray) -> np.ndarray:
+        try:
+            found = network(torch.from_numpy(pictures).to(device))
+        except RuntimeError as error:
+            raise UserError(
+                f"landmarks={path} does not take RGB of (batch, 3, {SIDE}, {SIDE}): give 2DFAN4 of "
+                "face_alignment."
+            ) from error
+        found = found[-1] if isinstance(found, list | tuple) else found  # of several stages
+        return np.ascontiguousarray(found.float().cpu().numpy())
+
+    return maps
