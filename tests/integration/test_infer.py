@@ -186,11 +186,18 @@ def test_published_frame_count(folder, tmp_path, monkeypatch):
 def test_expert_gives_the_cosine_of_the_given_video(folder, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out.mp4"
     infer(folder, monkeypatch, outfile=out, box=list(BOX), expert=folder / "expert.ckpt")
-    saved = json.loads((tmp_path / "out.cosine.json").read_text())
+    saved = json.loads((tmp_path / "out.mp4.cosine.json").read_text())
     assert saved["count"] == len(saved["windows"]) == 21
     assert saved["mean"] == pytest.approx(np.mean(saved["windows"]), abs=1e-5)
     assert {"min", "max", "variance", "skewness", "kurtosis", "by_offset"} <= set(saved)
     assert "cosine similarity of the given video and the audio" in capsys.readouterr().out
+    other = tmp_path / "out.mkv"  # of the same stem: what was measured for the first one stays
+    infer(
+        folder, monkeypatch, outfile=other, box=list(BOX), expert=folder / "expert.ckpt",
+        codec="ffv1", audio_end=0.6,
+    )  # fmt: skip
+    assert json.loads((tmp_path / "out.mp4.cosine.json").read_text()) == saved
+    assert json.loads((tmp_path / "out.mkv.cosine.json").read_text())["count"] < saved["count"]
 
 
 def test_frames_without_a_face_are_reported(folder, tmp_path, monkeypatch, capsys):
