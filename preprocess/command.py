@@ -15,6 +15,7 @@ from w2l.cli.hydra_app import run
 from w2l.engine import RaySettings
 from w2l.errors import UserError
 from w2l.files import sha256
+from w2l.paths import user_path
 from w2l.weights import fetch
 from w2l.windows import FPS
 
@@ -81,7 +82,7 @@ def _job(cfg: DictConfig) -> Job:
     return Job(
         source=str(cfg.source),
         data_root=_path(cfg.data_root),
-        out=Path(cfg.out).expanduser(),
+        out=user_path(cfg.out),
         filelists=_path(cfg.filelists),
         pretrain=bool(cfg.pretrain),
         engine=str(cfg.engine),
@@ -193,7 +194,7 @@ def _sync(cfg: DictConfig, report: Report) -> tuple[Path | None, float]:
 
 
 def _path(value: str | None) -> Path | None:
-    return None if value is None else Path(value).expanduser()
+    return None if value is None else user_path(value)
 
 
 def _weights(cfg: DictConfig) -> str | None:

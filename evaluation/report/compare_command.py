@@ -24,6 +24,7 @@ from evaluation.report.statistics import metric
 from evaluation.report.tables import NONE, Grid, arrowed, markdown, terminal
 from w2l.errors import UserError, either
 from w2l.files import atomic_path
+from w2l.paths import user_path
 
 PANELS = 3  # scores in the plot
 LATEX = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "–": "--", "−": "$-$", "%": r"\%", "_": r"\_",
@@ -40,9 +41,9 @@ def compare(settings: dict[str, Any], console: Console) -> Comparison:
     if not isinstance(files, list) or len(files) != 2:
         raise UserError(f"compare={files} must name two files: compare=[a.json,b.json].")
     bootstrap = _bootstrap(settings)
-    a, b = (read_scores(Path(str(file)).expanduser()) for file in files)
+    a, b = (read_scores(user_path(file)) for file in files)
     comparison = compare_scores(a, b, bootstrap)
-    out = Path(settings["out"] or "outputs/compare").expanduser()
+    out = user_path(settings["out"] or "outputs/compare")
     grid = to_grid(comparison, bootstrap)
     texts = {
         "compare.json": json.dumps(to_json(comparison, bootstrap), indent=1, allow_nan=False)
