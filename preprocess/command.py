@@ -202,6 +202,11 @@ def _weights(cfg: DictConfig) -> str | None:
     path = _path(cfg.detector_weights)
     if path is None:
         return str(fetch(cfg.detector)) if cfg.detector == "s3fd" else None
+    if cfg.detector != "s3fd":
+        raise UserError(
+            f"detector_weights={path} plays no part in detector={cfg.detector}: leave it out, or "
+            "choose detector=s3fd."
+        )
     if not path.is_file():
         raise UserError(f"detector_weights={path} is not a file.")
     return str(path)

@@ -203,8 +203,8 @@ def choose_detector(settings: dict[str, Any], device: str) -> tuple[FaceDetector
         file = user_path(weights or fetch("s3fd"))
         threshold, scale = settings["min_face_score"], settings["detect_scale"]
         return S3FD(file, device, threshold=threshold, scale=scale), file
-    detector = build_detector(name, device=device, weights=weights)
-    return detector, EMBEDDED if name == "centerface" else user_path(weights)
+    given = None if weights is None else user_path(weights)
+    return build_detector(name, device=device, weights=given), given or EMBEDDED
 
 
 def write_plots(clips: Sequence[ClipScore], output: Path) -> None:
