@@ -67,14 +67,15 @@ def _bootstrap(settings: dict[str, Any]) -> Bootstrap:
         raise UserError(
             f"interval={settings['interval']} is unknown: choose {either(list(METHODS))}."
         )
-    if not isinstance(settings["resamples"], int) or settings["resamples"] < 100:
-        raise UserError(f"resamples={settings['resamples']} must be a whole number, 100 or more.")
-    if not 0 < settings["confidence"] < 1:
-        raise UserError(f"confidence={settings['confidence']} must lie between 0 and 1.")
+    for key, least in (("resamples", 100), ("seed", 0)):
+        if type(settings[key]) is not int or settings[key] < least:
+            raise UserError(f"{key}={settings[key]} must be a whole number, {least} or more.")
+    confidence = settings["confidence"]
+    if confidence is None or not 0 < confidence < 1:
+        raise UserError(f"confidence={confidence} must lie between 0 and 1.")
     return Bootstrap(
-        settings["resamples"], settings["interval"], float(settings["confidence"]),
-        int(settings["seed"]),
-    )  # fmt: skip
+        settings["resamples"], settings["interval"], float(confidence), settings["seed"]
+    )
 
 
 def to_grid(comparison: Comparison, bootstrap: Bootstrap) -> Grid:
