@@ -24,6 +24,11 @@ UNCUT = ("folder", "csv")  # sources of videos as people have them
 SHORTEST = 16  # frames; training takes clips of more than 15 (published)
 DUPLICATES = ("none", "exact", "near")
 MIN_CONFIDENCE = {"syncnet_v2": 3.0, "expert": 0.1}  # published; this project's
+NUMBERS = (  # which null is not, unlike fps, min_frames, min_confidence and workers
+    "batch_size", "detect_every", "gpus_per_worker", "image_size", "jpeg_quality",
+    "max_brightness", "max_seconds", "max_turn", "min_brightness", "min_face", "min_sharpness",
+    "num_shards", "ray_attempts", "shard", "shard_bytes",
+)  # fmt: skip
 DETECTORS = ("centerface", "s3fd")  # those that look at pictures; boxes from a file fit one video
 
 
@@ -38,6 +43,9 @@ def preprocess(cfg: DictConfig) -> None:
     Raises:
         UserError: a value makes no sense, or there is nothing to prepare.
     """
+    for key in NUMBERS:
+        if cfg[key] is None:
+            raise UserError(f"{key}=null must be a number.")
     job, packing, report = _job(cfg), _packing(cfg), Report(Console())
     if job.source == "prepared":
         if job.data_root is None:
