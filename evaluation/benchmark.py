@@ -220,8 +220,11 @@ def build_job(settings: dict[str, Any], out: Path) -> Job:
     Raises:
         UserError: a value makes no sense.
     """
-    if settings["num_shards"] < 1:
-        raise UserError(f"num_shards={settings['num_shards']} must be at least 1.")
+    for key, least in (("num_shards", 1), ("shard", 0), ("ray_attempts", 1)):
+        if type(settings[key]) is not int or settings[key] < least:
+            raise UserError(f"{key}={settings[key]} must be a whole number, {least} or more.")
+    if settings["gpus_per_worker"] is None:
+        raise UserError("gpus_per_worker=null must be a number: 0 for none.")
     gpus = float(settings["gpus_per_worker"])
     if settings["engine"] == "ray" and settings["device"].startswith("cuda") and not gpus:
         raise UserError(

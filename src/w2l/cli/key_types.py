@@ -22,7 +22,7 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
             "audio_end", "count", "end", "height", "limit", "max_turn", "min_confidence",
             "min_frames", "min_score", "preview", "started", "workers",
         ),
-        (LIST,): ("box", "compare", "lpips", "metrics", "pads", "sets"),
+        (LIST,): ("box", "compare", "pads"),
         (TEXT,): (
             "audio", "batch", "benchmark", "calibration", "checkpoint", "clips", "data_root",
             "detector_weights", "duplicates", "expert", "face", "fetch", "filelist", "filelists",
@@ -30,7 +30,7 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
             "people", "ray_address", "reference", "restore_region", "restorer", "restorer_kind",
             "results", "sync", "voice",
         ),
-        (TEXT, LIST): ("voices",),
+        (TEXT, LIST): ("lpips", "metrics", "sets", "voices"),  # one alone needs no brackets
     }.items()
     for key in keys
 }  # fmt: skip

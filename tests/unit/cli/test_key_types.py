@@ -28,7 +28,7 @@ def test_every_key_has_a_type(command: str) -> None:
         ("end", None, "late", "end must be a number, not 'late'"),
         ("end", None, True, "end must be a number"),
         ("box", None, 3, "box must be a list"),
-        ("metrics", None, {"a": 1}, "metrics must be a list"),
+        ("metrics", None, {"a": 1}, "metrics must be text or a list"),
         ("voices", None, True, "voices must be text or a list"),
         ("cut", None, "yes", "cut must be true or false"),
         ("start", 0.0, float("nan"), "start=nan must be a number from -1e"),
@@ -49,6 +49,8 @@ def test_another_type_is_one_sentence(key: str, default: Any, value: Any, words:
         ("face", None, 2024),  # a file may be called that
         ("name", None, float("nan")),
         ("voices", None, "own"),
+        ("metrics", None, "psnr"),
+        ("sets", None, ["tts"]),
         ("voices", None, ["a.wav"]),
         ("end", None, None),
         ("end", 3.0, None),
