@@ -195,7 +195,7 @@ def test_a_preview_has_the_label_and_needs_no_other_keys_than_the_whole(
     shown = read_image(tmp_path / "p.png")
     np.testing.assert_array_equal(shown[:25], result[5][:25])  # the letters, and the source
     assert np.abs(shown.astype(int) - result[5]).max() <= 1
-    assert "expert= is not asked for a preview" in capsys.readouterr().out
+    assert "no cosine similarity: it takes the whole video" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.png", "result.mkv"]
 
 

@@ -119,7 +119,7 @@ def infer_one(
         tags = provenance(options.quality, identity, restored)
         write_preview(shown, source, outfile, tags, console)
         if settings["expert"] is not None:
-            console.print("expert= is not asked for a preview: the cosine takes the whole video")
+            console.print("no cosine similarity: it takes the whole video, not a preview")
         return None
     report = sync_video(source, voice, outfile, lipsync, detector, options, scorer=scorer, **common)
     if report.cosine is not None:

@@ -31,6 +31,7 @@ from w2l.paths import user_path
 from w2l.scoring import SyncScorer
 
 MIX_RATE = 48_000  # Hz of the mix
+DAY_S = 86_400  # seconds: voices lie in memory as long as they last
 KEYS = {"person", "box", "audio", "audio_start", "audio_end", "at"}
 
 
@@ -105,8 +106,8 @@ def _entry(content: Any, where: str, path: Path) -> Entry:
         raise UserError(f"{where}: audio {audio} does not exist, check the path.")
     seconds = {key: content.get(key) for key in ("audio_start", "audio_end", "at")}
     for key, value in seconds.items():
-        if value is not None and (type(value) not in (int, float) or value < 0):
-            raise UserError(f"{where}: {key}: {value} must be seconds, 0 or more.")
+        if value is not None and (type(value) not in (int, float) or not 0 <= value <= DAY_S):
+            raise UserError(f"{where}: {key}: {value} must be seconds, from 0 to {DAY_S}.")
     return Entry(
         person,
         None if box is None else from_tblr(integers(box, f"{where}: box")),

@@ -11,7 +11,7 @@ from w2l.errors import UserError
 
 SWITCH, NUMBER, TEXT = "true or false", "a number", "text"
 LIST, GROUP = "a list like [a,b]", "a group of keys"
-LARGEST = 1e15  # beyond it neither samples nor bytes can be counted
+LARGEST = 1e15  # more than anything that is counted here, and exact as a float
 
 # Keys of all commands but train.py whose default is null; a name means one thing everywhere.
 OF_NULL: Mapping[str, tuple[str, ...]] = {

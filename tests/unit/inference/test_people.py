@@ -227,6 +227,9 @@ def test_a_stereo_voice_makes_the_mix_stereo_and_keeps_every_level(tmp_path: Pat
         ("- {person: left, audio: 1.wav, volume: 3}", "volume is not known"),
         ("- {person: left, audio: 1.wav, at: soon}", "at: soon must be seconds"),
         ("- {person: left, audio: 1.wav, at: -1}", "at: -1 must be seconds"),
+        ("- {person: left, audio: 1.wav, at: .nan}", "at: nan must be seconds"),
+        ("- {person: left, audio: 1.wav, at: 1.0e+30}", "at: 1e+30 must be seconds"),
+        ("- {person: left, audio: 1.wav, audio_end: .inf}", "audio_end: inf must be seconds"),
         ("- {box: [1, 2, 3], audio: 1.wav}", "four whole numbers"),
     ],
 )
