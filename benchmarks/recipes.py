@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,6 +25,7 @@ from w2l.data.storage import Storage
 from w2l.errors import UserError
 from w2l.files import atomic_path
 from w2l.metrics.separation import expert_quality
+from w2l.paths import user_path
 
 PUBLISHED = "published"
 THRESHOLD_CLIPS = 4  # every so many-th training clip serves to fit the threshold
@@ -76,7 +76,7 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
         if arm != PUBLISHED and arm not in settings.changes:
             known = ", ".join([*settings.changes, PUBLISHED])
             raise UserError(f"recipes.arms: there is no {arm}; there are {known}.")
-    out = Path(settings.out).expanduser()
+    out = user_path(settings.out)
     curves: dict[str, list[list[dict[str, Any]]]] = {}
     for seed in settings.seeds:
         for arm in arms:

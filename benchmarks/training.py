@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +21,7 @@ from w2l.checkpoints import load_expert
 from w2l.cli.hydra_app import CONFIG_DIR
 from w2l.cli.speed import compile_networks, picked_precision
 from w2l.models import Expert
+from w2l.paths import user_path
 
 KEYS = {
     "image_size": "model.image_size",
@@ -113,7 +113,7 @@ def training_config(settings: DictConfig, folder: str) -> DictConfig:
 def composed(overrides: Iterable[str], data_root: str, folder: str) -> DictConfig:
     """What `train.py` makes of the overrides, without outputs and without an epoch's end."""
     overrides = [
-        f"data.root={Path(data_root).expanduser().absolute()}",
+        f"data.root={user_path(data_root).absolute()}",
         f"run_dir={folder}",
         "logger=none",
         "data.repeats=10000",

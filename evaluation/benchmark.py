@@ -25,6 +25,7 @@ from w2l.errors import UserError, either
 from w2l.filelists import cross_pairs, write_pairs
 from w2l.files import atomic_path, sha256
 from w2l.inference import pick_device
+from w2l.paths import user_path
 from w2l.weights import fetch, registry
 
 NONE = "none"
@@ -48,7 +49,7 @@ def benchmark(settings: dict[str, Any], console: Console) -> None:
     lists = _lists(settings)
     protocol = "lrs" if name in LISTED else "track"
     recipe = build_recipe(settings, protocol, console)
-    out = Path(settings["out"] or f"outputs/benchmarks/{name}").expanduser()
+    out = user_path(settings["out"] or f"outputs/benchmarks/{name}")
     job = build_job(settings, out)
     records = run_and_report(name, lists, recipe, job, _label(settings), console)
     if records and all(record["error"] is not None for record in records):
@@ -115,13 +116,13 @@ def run_and_report(
 
 def _lists(settings: dict[str, Any]) -> list[TaskList]:
     """The wanted pairs of the wanted sets."""
-    root = Path(str(settings["data_root"])).expanduser()
+    root = user_path(settings["data_root"])
     limit = settings["limit"]
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise UserError(f"limit={limit} must be a whole number, 1 or more.")
     if settings["benchmark"] in LISTED:
         name = settings["benchmark"]
-        filelist = Path(str(settings["filelist"] or f"filelists/{name}.txt")).expanduser()
+        filelist = user_path(settings["filelist"] or f"filelists/{name}.txt")
         lists = [listed_tasks(name, filelist, root)]
     else:
         lists = real_tasks(root, settings["sets"])
@@ -210,7 +211,7 @@ def _detector_weights(settings: dict[str, Any]) -> Weights | None:
     if settings["detector"] != "s3fd":
         return None
     try:
-        path = Path(str(settings["detector_weights"] or fetch("s3fd"))).expanduser()
+        path = user_path(settings["detector_weights"] or fetch("s3fd"))
     except UserError as error:
         raise UserError(
             f"{error} detector=centerface needs no file; the scores then are not by the published "
@@ -227,8 +228,11 @@ def build_job(settings: dict[str, Any], out: Path) -> Job:
     Raises:
         UserError: a value makes no sense.
     """
-    if settings["num_shards"] < 1:
-        raise UserError(f"num_shards={settings['num_shards']} must be at least 1.")
+    for key, least in (("num_shards", 1), ("shard", 0), ("ray_attempts", 1)):
+        if type(settings[key]) is not int or settings[key] < least:
+            raise UserError(f"{key}={settings[key]} must be a whole number, {least} or more.")
+    if settings["gpus_per_worker"] is None:
+        raise UserError("gpus_per_worker=null must be a number: 0 for none.")
     gpus = float(settings["gpus_per_worker"])
     if settings["engine"] == "ray" and settings["device"].startswith("cuda") and not gpus:
         raise UserError(

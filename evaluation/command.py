@@ -11,6 +11,7 @@ from rich.console import Console
 
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError, either
+from w2l.paths import user_path
 
 JOBS = ("benchmark", "compare", "results")
 BENCHMARKS = ("lrs2", "lrs3", "lrw", "real", "demo")
@@ -42,7 +43,7 @@ def evaluation(cfg: DictConfig) -> None:
     elif asked == ["results"]:
         from evaluation.report.page import write_page
 
-        console.print(str(write_page(Path(str(settings["results"])).expanduser())))
+        console.print(str(write_page(user_path(settings["results"]))))
     elif settings["benchmark"] not in BENCHMARKS:
         raise UserError(
             f"benchmark={settings['benchmark']} is unknown: choose {either(BENCHMARKS)}."
@@ -87,8 +88,8 @@ def _demo(settings: dict[str, Any], console: Console) -> None:
             "judge": run_dir(files["judge"]),
             "generator": run_dir(files["checkpoint"]),
         },
-        data_root=Path(settings["data_root"] or "data/demo").expanduser(),
-        out=Path(settings["out"] or "outputs/demo").expanduser(),
+        data_root=user_path(settings["data_root"] or "data/demo"),
+        out=user_path(settings["out"] or "outputs/demo"),
         started=time.time() if started is None else float(started),
     )
     run_demo(trial, console)

@@ -15,6 +15,7 @@ from w2l.cli.hydra_app import run
 from w2l.engine import RaySettings
 from w2l.errors import UserError
 from w2l.files import sha256
+from w2l.paths import user_path
 from w2l.weights import fetch
 from w2l.windows import FPS
 
@@ -23,6 +24,11 @@ UNCUT = ("folder", "csv")  # sources of videos as people have them
 SHORTEST = 16  # frames; training takes clips of more than 15 (published)
 DUPLICATES = ("none", "exact", "near")
 MIN_CONFIDENCE = {"syncnet_v2": 3.0, "expert": 0.1}  # published; this project's
+NUMBERS = (  # which null is not, unlike fps, min_frames, min_confidence and workers
+    "batch_size", "detect_every", "gpus_per_worker", "image_size", "jpeg_quality",
+    "max_brightness", "max_seconds", "max_turn", "min_brightness", "min_face", "min_sharpness",
+    "num_shards", "ray_attempts", "shard", "shard_bytes",
+)  # fmt: skip
 DETECTORS = ("centerface", "s3fd")  # those that look at pictures; boxes from a file fit one video
 
 
@@ -37,6 +43,9 @@ def preprocess(cfg: DictConfig) -> None:
     Raises:
         UserError: a value makes no sense, or there is nothing to prepare.
     """
+    for key in NUMBERS:
+        if cfg[key] is None:
+            raise UserError(f"{key}=null must be a number.")
     job, packing, report = _job(cfg), _packing(cfg), Report(Console())
     if job.source == "prepared":
         if job.data_root is None:
@@ -81,7 +90,7 @@ def _job(cfg: DictConfig) -> Job:
     return Job(
         source=str(cfg.source),
         data_root=_path(cfg.data_root),
-        out=Path(cfg.out).expanduser(),
+        out=user_path(cfg.out),
         filelists=_path(cfg.filelists),
         pretrain=bool(cfg.pretrain),
         engine=str(cfg.engine),
@@ -193,7 +202,7 @@ def _sync(cfg: DictConfig, report: Report) -> tuple[Path | None, float]:
 
 
 def _path(value: str | None) -> Path | None:
-    return None if value is None else Path(value).expanduser()
+    return None if value is None else user_path(value)
 
 
 def _weights(cfg: DictConfig) -> str | None:
@@ -201,6 +210,11 @@ def _weights(cfg: DictConfig) -> str | None:
     path = _path(cfg.detector_weights)
     if path is None:
         return str(fetch(cfg.detector)) if cfg.detector == "s3fd" else None
+    if cfg.detector != "s3fd":
+        raise UserError(
+            f"detector_weights={path} plays no part in detector={cfg.detector}: leave it out, or "
+            "choose detector=s3fd."
+        )
     if not path.is_file():
         raise UserError(f"detector_weights={path} is not a file.")
     return str(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -16,6 +15,7 @@ from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.filelists import cross_pairs, write_pairs
 from w2l.files import check_writable, sha256
+from w2l.paths import user_path
 from w2l.weights.catalog import suggestion
 
 ALL = "all"
@@ -44,7 +44,7 @@ def filelists(cfg: DictConfig) -> None:
 
 
 def _fetch(cfg: DictConfig) -> None:
-    out = Path(cfg.out).expanduser()
+    out = user_path(cfg.out)
     told = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     for entry in _wanted(str(cfg.fetch), cfg.home):
         got = fetch(entry, out, told)
@@ -74,10 +74,10 @@ def _write_pairs(cfg: DictConfig) -> None:
             raise UserError(f"pairs={cfg.pairs} needs {key}=… as well (--cfg job says what it is).")
     if type(cfg.count) is not int or type(cfg.seed) is not int:
         raise UserError(f"count={cfg.count} and seed={cfg.seed} must be whole numbers.")
-    target = Path(str(cfg.pairs)).expanduser()
+    target = user_path(cfg.pairs)
     check_writable(target)
-    root = Path(str(cfg.data_root)).expanduser()
-    clips = None if cfg.clips is None else Path(str(cfg.clips)).expanduser()
+    root = user_path(cfg.data_root)
+    clips = None if cfg.clips is None else user_path(cfg.clips)
     from evaluation.filelists.lengths import candidates  # brings Lightning, which takes seconds
 
     found, notes = candidates(root, clips, str(cfg.split), str(cfg.pattern), _watch)

@@ -24,6 +24,7 @@ from evaluation.report.statistics import metric
 from evaluation.report.tables import NONE, Grid, arrowed, markdown, terminal
 from w2l.errors import UserError, either
 from w2l.files import atomic_path
+from w2l.paths import user_path
 
 PANELS = 3  # scores in the plot
 LATEX = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "–": "--", "−": "$-$", "%": r"\%", "_": r"\_",
@@ -40,9 +41,9 @@ def compare(settings: dict[str, Any], console: Console) -> Comparison:
     if not isinstance(files, list) or len(files) != 2:
         raise UserError(f"compare={files} must name two files: compare=[a.json,b.json].")
     bootstrap = _bootstrap(settings)
-    a, b = (read_scores(Path(str(file)).expanduser()) for file in files)
+    a, b = (read_scores(user_path(file)) for file in files)
     comparison = compare_scores(a, b, bootstrap)
-    out = Path(settings["out"] or "outputs/compare").expanduser()
+    out = user_path(settings["out"] or "outputs/compare")
     grid = to_grid(comparison, bootstrap)
     texts = {
         "compare.json": json.dumps(to_json(comparison, bootstrap), indent=1, allow_nan=False)
@@ -66,14 +67,15 @@ def _bootstrap(settings: dict[str, Any]) -> Bootstrap:
         raise UserError(
             f"interval={settings['interval']} is unknown: choose {either(list(METHODS))}."
         )
-    if not isinstance(settings["resamples"], int) or settings["resamples"] < 100:
-        raise UserError(f"resamples={settings['resamples']} must be a whole number, 100 or more.")
-    if not 0 < settings["confidence"] < 1:
-        raise UserError(f"confidence={settings['confidence']} must lie between 0 and 1.")
+    for key, least in (("resamples", 100), ("seed", 0)):
+        if type(settings[key]) is not int or settings[key] < least:
+            raise UserError(f"{key}={settings[key]} must be a whole number, {least} or more.")
+    confidence = settings["confidence"]
+    if confidence is None or not 0 < confidence < 1:
+        raise UserError(f"confidence={confidence} must lie between 0 and 1.")
     return Bootstrap(
-        settings["resamples"], settings["interval"], float(settings["confidence"]),
-        int(settings["seed"]),
-    )  # fmt: skip
+        settings["resamples"], settings["interval"], float(confidence), settings["seed"]
+    )
 
 
 def to_grid(comparison: Comparison, bootstrap: Bootstrap) -> Grid:

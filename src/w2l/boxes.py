@@ -20,9 +20,12 @@ def from_tblr(box: Sequence[float]) -> np.ndarray:
     Raises:
         UserError: not four numbers, or nothing inside.
     """
-    values = np.asarray(box, dtype=np.float32)
+    try:
+        values = np.asarray(box, dtype=np.float32)
+    except (OverflowError, TypeError, ValueError):
+        values = np.zeros(0, np.float32)
     if values.shape != (4,) or not np.isfinite(values).all():
-        raise UserError(f"box={list(box)} must be four numbers: [top, bottom, left, right].")
+        raise UserError(f"box={box} must be four numbers: [top, bottom, left, right].")
     top, bottom, left, right = values
     if min(top, left) < 0 or bottom <= top or right <= left:
         raise UserError(

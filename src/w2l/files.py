@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from w2l.errors import UserError
+from w2l.paths import user_path
 
 LONGEST_NAME = 255  # bytes, on the file systems in use
 
@@ -124,7 +125,7 @@ def user_cache(name: str, variable: str) -> Path:
         variable: of the environment; the folder that it names comes first.
     """
     if folder := os.environ.get(variable):
-        return Path(folder).expanduser()
+        return user_path(folder)
     # The XDG rules say to ignore a relative path there.
-    base = Path(os.environ.get("XDG_CACHE_HOME", "")).expanduser()
+    base = user_path(os.environ.get("XDG_CACHE_HOME", ""))
     return (base if base.is_absolute() else Path.home() / ".cache") / "w2l" / name

@@ -233,6 +233,8 @@ def test_published_switch(clips, networks, evaluate):
         ({"video": "{clips}", "detect_every": 0}, "detect_every=0"),
         ({"video": "{clips}", "min_face_score": "null"}, "min_face_score=None must be a number"),
         ({"video": "{clips}", "output": "scores.csv"}, "scores.csv"),
+        ({"video": "{clips}", "box": "[a,b]"}, "box=['a', 'b'] must be four numbers"),
+        ({"video": "{clips}", "box": "word"}, "box must be a list"),
         ({"video": "{clips}", "output": "{clips}/notes.md/scores.json"}, "Cannot write"),
         ({"video": "{clips}", "stict": "true"}, "did you mean 'strict'"),
         ({}, "video=…"),

@@ -186,11 +186,18 @@ def test_published_frame_count(folder, tmp_path, monkeypatch):
 def test_expert_gives_the_cosine_of_the_given_video(folder, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out.mp4"
     infer(folder, monkeypatch, outfile=out, box=list(BOX), expert=folder / "expert.ckpt")
-    saved = json.loads((tmp_path / "out.cosine.json").read_text())
+    saved = json.loads((tmp_path / "out.mp4.cosine.json").read_text())
     assert saved["count"] == len(saved["windows"]) == 21
     assert saved["mean"] == pytest.approx(np.mean(saved["windows"]), abs=1e-5)
     assert {"min", "max", "variance", "skewness", "kurtosis", "by_offset"} <= set(saved)
     assert "cosine similarity of the given video and the audio" in capsys.readouterr().out
+    other = tmp_path / "out.mkv"  # of the same stem: what was measured for the first one stays
+    infer(
+        folder, monkeypatch, outfile=other, box=list(BOX), expert=folder / "expert.ckpt",
+        codec="ffv1", audio_end=0.6,
+    )  # fmt: skip
+    assert json.loads((tmp_path / "out.mp4.cosine.json").read_text()) == saved
+    assert json.loads((tmp_path / "out.mkv.cosine.json").read_text())["count"] < saved["count"]
 
 
 def test_frames_without_a_face_are_reported(folder, tmp_path, monkeypatch, capsys):
@@ -257,7 +264,14 @@ def refused(folder, monkeypatch, capsys, **settings) -> str:
         ({"start": 7}, "start"),
         ({"start": "null"}, "start=None must be seconds"),
         ({"audio_start": 7}, "start"),
-        ({"audio_start": "nan"}, "audio_start=nan must be seconds"),
+        ({"audio_start": "nan"}, "audio_start=nan must be a number"),
+        ({"start": "1e30"}, "start=1e+30 must be a number"),
+        ({"end": "inf"}, "end=inf must be a number"),
+        ({"audio_end": "late"}, "audio_end must be a number, not 'late'"),
+        ({"restorer_kind": "[a]"}, "restorer_kind must be text"),
+        ({"box": "{a:1}"}, "box must be a list"),
+        ({"box": None, "detector_weights": "f"}, "detector_weights=f plays no part in detector=c"),
+        ({"box": None, "pads": f"[{10**22},1,2,3]"}, "four whole numbers"),
         ({"fps": "null"}, "fps=None must be a number"),
         ({"fps": 0}, "fps=0 is too small"),
         ({"batch_size": 2.5}, "batch_size=2.5 must be a whole number, 1 or more"),

@@ -14,8 +14,8 @@ import torch
 from tests.writing import save_network, write_wav
 from w2l.audio.waveform import load_audio
 from w2l.cli.infer import main
-from w2l.models import Generator
-from w2l.video import VideoReader, VideoWriter
+from w2l.models import Expert, Generator
+from w2l.video import AudioTrack, VideoReader, VideoWriter
 
 FACELESS = [*range(6), *range(30, 50)]
 
@@ -96,6 +96,26 @@ def test_tracks_are_listed_and_one_of_them_is_synced(
     with pytest.raises(SystemExit):
         infer(folder, monkeypatch, person="track:3", outfile=tmp_path / "a.mkv")
     assert "names a track that is not there" in capsys.readouterr().err
+
+
+def test_a_preview_shows_who_speaks(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As the whole result does; only the second track is long enough to tell."""
+    face = tmp_path / "heard.mkv"
+    sound = AudioTrack(folder / "voice.wav")
+    with VideoWriter(face, 25, (160, 160), sound, codec="ffv1") as writer:
+        for frame in VideoReader(folder / "face.mkv"):
+            writer.write(frame)
+    torch.manual_seed(0)
+    expert = save_network(Expert(width=0.125), "expert", folder / "expert.ckpt")
+    for moment, state in ((0.6, "left untouched: the chosen person"), (2.4, ", synced")):
+        infer(folder, monkeypatch, face=face, person="speaker", expert=expert, preview=moment,
+              codec="h264", outfile=tmp_path / "p.png")  # fmt: skip
+        assert state in capsys.readouterr().out
 
 
 def test_people_need_no_audio(

@@ -186,6 +186,19 @@ def test_a_preview_is_the_frame_of_the_result(infer, tmp_path, capsys) -> None:
     assert not (tmp_path / "later.mp4").exists()
 
 
+def test_a_preview_has_the_label_and_needs_no_other_keys_than_the_whole(
+    infer, folder, tmp_path, capsys
+) -> None:
+    label = {"label": "made with AI"}
+    result = lossless(infer, tmp_path, "result.mkv", **label)
+    infer(preview=0.2, outfile=tmp_path / "p.png", expert=folder / "expert.ckpt", **label)
+    shown = read_image(tmp_path / "p.png")
+    np.testing.assert_array_equal(shown[:25], result[5][:25])  # the letters, and the source
+    assert np.abs(shown.astype(int) - result[5]).max() <= 1
+    assert "no cosine similarity: it takes the whole video" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.png", "result.mkv"]
+
+
 def test_a_preview_of_a_real_clip_finds_the_face_as_the_whole_does(
     infer, tmp_path, shared_media, monkeypatch
 ) -> None:
@@ -304,17 +317,15 @@ def test_nothing_half_written_is_seen(infer, tmp_path, codec, monkeypatch) -> No
         ({"height": 2}, "16 to 16384"),
         ({"height": -360}, "16 to 16384"),
         ({"height": 1e9}, "whole number"),
-        ({"height": "tall"}, "whole number"),
+        ({"height": "tall"}, "height must be a number"),
         ({"height": 14_000, "view": "side_by_side"}, "pixels wide"),
         ({"view": "both"}, "result, side_by_side or mask"),
         ({"label": "a line that is far too long for a picture of this width"}, "too long"),
         ({"label": "合成"}, "letters that the font lacks"),
         ({"label": ""}, "one line of text"),
-        ({"label": "AI", "preview": 0}, "leave it out with preview="),
-        ({"expert": "{folder}/expert.ckpt", "preview": 0}, "leave it out with preview="),
         ({"preview": -1}, "preview=-1 must be seconds"),
-        ({"preview": "soon"}, "preview=soon must be seconds"),
-        ({"preview": "true"}, "must be seconds"),
+        ({"preview": "soon"}, "preview must be a number"),
+        ({"preview": "true"}, "preview must be a number"),
         ({"preview": 0, "outfile": "/proc/nowhere/out.png"}, "Cannot write"),
     ],
     ids=str,

@@ -146,6 +146,9 @@ def test_crop_refuses_boxes_outside(box: list[int]) -> None:
 
 def test_from_tblr() -> None:
     assert box_ops.from_tblr([60, 230, 100, 260]).tolist() == [100, 60, 260, 230]
-    for bad in ([1, 2, 3], [10, 10, 0, 5], [5, 9, 8, 3], [-1, 5, 0, 5], [0, float("nan"), 0, 5]):
+    for bad in (
+        [1, 2, 3], [10, 10, 0, 5], [5, 9, 8, 3], [-1, 5, 0, 5], [0, float("nan"), 0, 5],
+        ["a"] * 4, [[1], 2, 3, 4], {"a": 1}, "word", 5, [10**400, 2, 3, 4],
+    ):  # fmt: skip
         with pytest.raises(UserError, match="box="):
-            box_ops.from_tblr(bad)
+            box_ops.from_tblr(bad)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Sound of any file as 16 kHz mono, timed exactly."""
+"""Sound of any file as samples, 16 kHz mono for the networks, timed exactly."""
 
 from __future__ import annotations
 
@@ -42,8 +42,9 @@ def load_audio(
     start_s: float = 0.0,
     end_s: float | None = None,
     origin: Literal["audio", "video"] = "audio",
+    channels: Literal[1, 2] = 1,
 ) -> np.ndarray:
-    """Load the first sound stream of any media file as a mono waveform.
+    """Load the first sound stream of any media file as a waveform, mono or stereo.
 
     Channels are mixed and rates converted by FFmpeg's own resampler, as the published scripts
     do; a mono file at `sample_rate` comes through untouched (16-bit samples are divided by
@@ -58,9 +59,10 @@ def load_audio(
         origin: What second 0 is: the first sample of the sound, or the first picture of the
             same file's video. With "video", sound that starts later is preceded by silence and
             sound from before the first picture is dropped, so both stay together.
+        channels: 1: all are mixed to mono. 2: left and right; what is mono is as loud in both.
 
     Returns:
-        (n,) float32, in [-1, 1] unless a float source exceeds it.
+        (n,) float32, with two channels (n, 2), in [-1, 1] unless a float source exceeds it.
 
     Raises:
         UserError: no such file, no media, no sound stream or video stream, no sound between
@@ -73,7 +75,7 @@ def load_audio(
             "give seconds with 0 ≤ start < end."
         )
     until = None if end_s is None or origin == "video" else Fraction(end_s) + _SPARE_S
-    first, waveform = _decode_mono(path, sample_rate, until)
+    first, waveform = _decode(path, sample_rate, until, channels)
     if waveform.size == 0:
         raise UserError(f"{path} holds no sound that can be decoded: check that it plays.")
     late = 0
@@ -81,13 +83,16 @@ def load_audio(
         late = round((first - _first_picture(path)) * sample_rate)
     # Positions on the waveform, where 0 is its own first sample.
     start = round(start_s * sample_rate) - late
-    stop = waveform.size if end_s is None else round(end_s * sample_rate) - late
-    if start >= waveform.size or stop <= 0:
+    stop = len(waveform) if end_s is None else round(end_s * sample_rate) - late
+    if start >= len(waveform) or stop <= 0:
         raise UserError(
             f"{path} has no sound from {start_s:g} s on (it lasts "
-            f"{(waveform.size + late) / sample_rate:.2f} s): choose an earlier start."
+            f"{(len(waveform) + late) / sample_rate:.2f} s): choose an earlier start."
         )
-    waveform = np.pad(waveform[max(0, start) : stop], (max(0, -start), 0))
+    silence = ((max(0, -start), 0), (0, 0))
+    waveform = np.pad(waveform[max(0, start) : stop], silence)
+    if channels == 1:
+        waveform = waveform[:, 0]
     if not np.isfinite(waveform).all():
         raise UserError(
             f"{path} has samples that are not numbers (NaN or infinite): export the sound again."
@@ -95,10 +100,20 @@ def load_audio(
     return waveform
 
 
-def _decode_mono(
-    path: Path, sample_rate: int, until: Fraction | None
+def count_channels(path: str | Path) -> int:
+    """How many channels the first sound stream of a file has.
+
+    Raises:
+        UserError: no such file, no media, no sound stream.
+    """
+    with open_sound(path) as (_, stream):
+        return stream.codec_context.layout.nb_channels
+
+
+def _decode(
+    path: Path, sample_rate: int, until: Fraction | None, channels: int
 ) -> tuple[Fraction, np.ndarray]:
-    """Time of the first sample on the file's own clock, and samples: (n,) float32.
+    """Time of the first sample on the file's own clock, and samples: (n, channels) float32.
 
     They reach to `until` seconds after the first at least; None: to the end.
     """
@@ -114,19 +129,20 @@ def _decode_mono(
             if layout != (layout := (frame.format.name, frame.layout.name, frame.sample_rate)):
                 # At the start, and where a broadcast switches between mono and stereo.
                 blocks += _pull(graph, None)
-                graph = _to_mono(frame, stated_length(stream, first), sample_rate)
+                graph = _converted(frame, stated_length(stream, first), sample_rate, channels)
             blocks += _pull(graph, frame)
         blocks += _pull(graph, None)
         first = first or Fraction(0)
         waveform = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    return first, waveform
+    return first, waveform.reshape(-1, channels)
 
 
-def _to_mono(frame: AudioFrame, length: int | None, sample_rate: int) -> Graph:
+def _converted(frame: AudioFrame, length: int | None, sample_rate: int, channels: int) -> Graph:
     # 16-bit sound stays so inside, as where FFmpeg's command writes it to a wav file: then the
     # samples are the same as the published scripts', to the bit.
     inside = ":internal_sample_fmt=s16p" if frame.format.bytes == 2 else ""
-    shape = f"sample_fmts=flt:channel_layouts=mono:sample_rates={sample_rate}"
+    layout = "mono" if channels == 1 or frame.layout.nb_channels == 1 else "stereo"
+    shape = f"sample_fmts=flt:channel_layouts={layout}:sample_rates={sample_rate}"
     return sound_graph(
         frame,
         # async: silence for gaps of over 0.1 s in the timestamps.
@@ -136,11 +152,13 @@ def _to_mono(frame: AudioFrame, length: int | None, sample_rate: int) -> Graph:
         # the resampler would otherwise add them with weights 0.71.
         ("aresample", f"{sample_rate}:rematrix_maxval=1{inside}"),
         ("aformat", shape),
+        # FFmpeg's own way from one to two channels lowers the level.
+        *([("pan", "stereo|c0=c0|c1=c0")] if layout == "mono" and channels == 2 else []),
     )
 
 
 def _pull(graph: Graph | None, frame: AudioFrame | None) -> list[np.ndarray]:
-    """What a graph gives for one block (None: the end), each (n,) float32."""
+    """What a graph gives for one block (None: the end), each float32, interleaved."""
     return [] if graph is None else [out.to_ndarray().reshape(-1) for out in pull(graph, frame)]
 
 

@@ -9,6 +9,7 @@ import torch
 from w2l.checkpoints import archive
 from w2l.errors import UserError
 from w2l.models import Lpips
+from w2l.paths import user_path
 
 
 def load_lpips(vgg16: str | Path, heads: str | Path | None = None) -> Lpips:
@@ -22,14 +23,14 @@ def load_lpips(vgg16: str | Path, heads: str | Path | None = None) -> Lpips:
         UserError: a file is missing, damaged, or holds something else.
     """
     network = Lpips()
-    content = archive.load(Path(vgg16).expanduser())
+    content = archive.load(user_path(vgg16))
     state = {k: v for k, v in content.items() if k.startswith("features.")}
     own = {k: v.shape for k, v in network.state_dict().items() if k.startswith("features.")}
     if {k: v.shape for k, v in state.items()} != own:
         raise UserError(f"{vgg16} does not hold the features of VGG-16 as torchvision names them.")
     network.load_state_dict(state, strict=False)
     if heads is not None:
-        found = archive.load(Path(heads).expanduser())
+        found = archive.load(user_path(heads))
         for i, head in enumerate(network.heads):
             value = found.get(f"lin{i}.model.1.weight")
             if not isinstance(value, torch.Tensor) or value.shape != head.shape:

@@ -31,6 +31,7 @@ from w2l.faces.centerface import WEIGHTS as EMBEDDED
 from w2l.files import check_writable, identity
 from w2l.inference import pick_device
 from w2l.models import Expert, SyncNetV2
+from w2l.paths import user_path
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, find_videos, to_json
 from w2l.scoring.page import SHOWN, for_page, write_page
 from w2l.scoring.report import plot_clip, score_table, summary_line, write_json
@@ -52,10 +53,10 @@ def evaluate_command(cfg: DictConfig) -> None:
     check_values(settings)
     videos = find_videos(settings["video"])
     pairs = wanted_pairs(settings, videos)
-    audio = None if settings["audio"] is None else Path(str(settings["audio"])).expanduser()
+    audio = None if settings["audio"] is None else user_path(settings["audio"])
     if audio is not None and not audio.is_file():
         raise UserError(f"audio={audio} is not a file: check the path.")
-    output = Path(str(settings["output"])).expanduser()
+    output = user_path(settings["output"])
     if output.suffix.lower() != ".json":
         raise UserError(f"output={output} must name a .json file.")
     check_writable(output)
@@ -200,11 +201,11 @@ def choose_detector(settings: dict[str, Any], device: str) -> tuple[FaceDetector
     if name == "s3fd":
         from w2l.faces.s3fd import S3FD  # brings numba
 
-        file = Path(weights or fetch("s3fd")).expanduser()
+        file = user_path(weights or fetch("s3fd"))
         threshold, scale = settings["min_face_score"], settings["detect_scale"]
         return S3FD(file, device, threshold=threshold, scale=scale), file
-    detector = build_detector(name, device=device, weights=weights)
-    return detector, EMBEDDED if name == "centerface" else Path(weights).expanduser()
+    given = None if weights is None else user_path(weights)
+    return build_detector(name, device=device, weights=given), given or EMBEDDED
 
 
 def write_plots(clips: Sequence[ClipScore], output: Path) -> None:

@@ -19,6 +19,7 @@ from w2l.faces import FaceDetector
 from w2l.files import identity
 from w2l.inference import pick_device
 from w2l.metrics.fid import FrechetDistance
+from w2l.paths import user_path
 from w2l.scoring.identity import FaceIdentity
 from w2l.scoring.landmarks import Landmarks
 from w2l.scoring.picture_set import compare_pairs, fid_scores, references
@@ -46,7 +47,7 @@ def wanted_pairs(settings: dict[str, Any], videos: Sequence[Path]) -> list[tuple
             raise UserError("metrics= compares with a reference: give reference=FILE or FOLDER.")
         return []
     chosen(settings)
-    return list(references(videos, Path(str(settings["reference"])).expanduser()))
+    return list(references(videos, user_path(settings["reference"])))
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def load_comparison(
         frechet = FrechetDistance(load_inception(inception, device))
         weights["inception"] = identity(inception)
     if "lpips" in metrics:
-        files = [Path(str(file)).expanduser() for file in settings["lpips"]]
+        files = [user_path(file) for file in settings["lpips"]]
         lpips = load_lpips(*files).to(device)
         weights["lpips"] = list(map(identity, files))
     landmarks = embedder = None

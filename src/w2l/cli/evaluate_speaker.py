@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from w2l.errors import UserError
+from w2l.paths import user_path
 from w2l.scoring import Evaluator, Speakers, SyncScorer
 from w2l.scoring.calibration import calibrate, load_calibration, plot_calibration
 from w2l.scoring.report import voice_names, write_json
@@ -41,10 +42,10 @@ def speaker_search(
     calibration = None
     if file is not None:
         expert = weights["expert"]["sha256"]
-        calibration = load_calibration(Path(str(file)).expanduser(), expert)
+        calibration = load_calibration(user_path(file), expert)
     if voices == OWN:
         return SpeakerSearch(scorer, calibration=calibration)
-    files = [Path(str(v)).expanduser() for v in (voices if isinstance(voices, list) else [voices])]
+    files = [user_path(v) for v in (voices if isinstance(voices, list) else [voices])]
     for path in files:
         if not path.is_file():
             raise UserError(f"voices={path} is not a file: name sound files, or voices=own.")

@@ -18,6 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from w2l.cli.key_types import check_type
 from w2l.cli.published import apply_published
 from w2l.cli.quoting import quote_paths
 from w2l.errors import UserError
@@ -167,27 +168,3 @@ def check_types(cfg: DictConfig, config_name: str, overrides: Sequence[str]) -> 
         value = OmegaConf.select(cfg, key, throw_on_missing=False)
         if override not in groups:
             check_type(key, default, value)
-
-
-def check_type(key: str, default: Any, value: Any) -> None:
-    """A key's value has the type of its default, where neither is null.
-
-    Raises:
-        UserError: it has not.
-    """
-    if default is None or value is None:
-        return
-    wanted, given = _type_name(default), _type_name(value)
-    # A file may be called 2024: a number where text is expected is text.
-    if wanted != given and not (wanted == "text" and given == "a number"):
-        raise UserError(f"{key} must be {wanted}, not {str(value)!r}.")
-
-
-def _type_name(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, (int, float)):
-        return "a number"
-    if OmegaConf.is_list(value) or isinstance(value, list):
-        return "a list like [a,b]"
-    return "a group of keys" if OmegaConf.is_dict(value) or isinstance(value, dict) else "text"

@@ -112,10 +112,14 @@ def infer_one(
         return reports[0]
     assert voice is not None
     if settings["preview"] is not None:
-        shown = make_preview(source, voice, settings["preview"], lipsync, detector, options)
+        shown = make_preview(
+            source, voice, settings["preview"], lipsync, detector, options, progress=progress
+        )
         restored = None if options.restoration is None else options.restoration.about
         tags = provenance(options.quality, identity, restored)
         write_preview(shown, source, outfile, tags, console)
+        if settings["expert"] is not None:
+            console.print("no cosine similarity: it takes the whole video, not a preview")
         return None
     report = sync_video(source, voice, outfile, lipsync, detector, options, scorer=scorer, **common)
     if report.cosine is not None:

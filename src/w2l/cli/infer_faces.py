@@ -30,6 +30,8 @@ from w2l.weights import fetch
 PLACES = ("largest", "center", "left", "right", "first")
 PERSONS = (*PLACES, "track:N", "photo:FILE", "speaker", "tracks")
 
+MOST_PIXELS = 10**6  # more than any picture has on a side
+
 Say = Callable[[str], None]
 
 
@@ -83,22 +85,23 @@ def build_box(settings: dict[str, Any]) -> np.ndarray | None:
 
 
 def integers(values: Any, key: str) -> tuple[int, int, int, int]:
-    """Four whole numbers.
+    """Four whole numbers, of pixels.
 
     Raises:
         UserError: anything else.
     """
-    if not (isinstance(values, list) and [type(v) for v in values] == [int] * 4):
+    whole = isinstance(values, list) and [type(v) for v in values] == [int] * 4
+    if not whole or max(map(abs, values)) > MOST_PIXELS:
         raise UserError(f"{key}={values} must be four whole numbers: [top,bottom,left,right].")
     top, bottom, left, right = values
     return top, bottom, left, right
 
 
-def _weights(settings: dict[str, Any]) -> str | Path | None:
-    if settings["detector"] == "s3fd" and settings["detector_weights"] is None:
-        return fetch("s3fd")
-    weights: str | None = settings["detector_weights"]
-    return weights
+def _weights(settings: dict[str, Any]) -> Path:
+    """The file that a detector's finds depend on."""
+    if settings["detector_weights"] is not None:
+        return user_path(settings["detector_weights"])
+    return fetch("s3fd") if settings["detector"] == "s3fd" else WEIGHTS
 
 
 def find_person(
@@ -157,7 +160,6 @@ def build_cache(settings: dict[str, Any], source: Source, say: Say) -> FaceCache
     wanted = settings["cache"] and not settings["published"] and settings["box"] is None
     if not wanted or not isinstance(source, VideoSource) or settings["detector"] == "boxes":
         return None
-    weights = _weights(settings) or WEIGHTS
     keys = ("start", "end", "resize_factor", "rotate", "crop", "detector", "detect_every")
-    facts = {key: settings[key] for key in keys} | {"weights": sha256(weights)}
+    facts = {key: settings[key] for key in keys} | {"weights": sha256(_weights(settings))}
     return FaceCache(source.path, facts, say=say)

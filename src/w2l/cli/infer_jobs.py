@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from w2l.cli.hydra_app import CONFIG_DIR, check_type
+from w2l.cli.hydra_app import CONFIG_DIR
 from w2l.cli.infer_input import needs_sound
+from w2l.cli.key_types import check_type
 from w2l.cli.published import PUBLISHED
 from w2l.cli.quoting import PATH_KEYS
 from w2l.download import is_url

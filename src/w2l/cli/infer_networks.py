@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from w2l.checkpoints import load_expert, resolve
 from w2l.faces import FaceDetector, build_detector
 from w2l.inference import CheckpointId, FaceGenerator, build_generator
+from w2l.paths import user_path
 from w2l.scoring import SyncScorer
 from w2l.weights import fetch
 
@@ -49,7 +50,9 @@ class Networks:
         published = settings["published"]
 
         def load() -> FaceDetector:
-            wanted = fetch("s3fd") if name == "s3fd" and weights is None else weights
+            wanted = None if weights is None else user_path(weights)
+            if name == "s3fd" and wanted is None:
+                wanted = fetch("s3fd")
             return build_detector(name, device=device, weights=wanted, published=published)
 
         if name == "boxes":  # belongs to one video, and counts its frames

@@ -24,13 +24,9 @@ def build_output(settings: dict[str, Any]) -> OutputOptions:
     height, label, preview = (settings[key] for key in ("height", "label", "preview"))
     if height is not None and type(height) is not int:
         raise UserError(f"height={height} must be a whole number of pixels.")
-    if preview is not None:
-        if type(preview) not in (int, float) or not 0 <= preview < float("inf"):
-            raise UserError(f"preview={preview} must be seconds of the result, 0 or more.")
-        if label is not None:
-            raise UserError("label= is for what others will watch: leave it out with preview=.")
-        if settings["expert"] is not None:
-            raise UserError("expert= takes the whole video: leave it out with preview=.")
+    is_moment = type(preview) in (int, float) and 0 <= preview < float("inf")
+    if preview is not None and not is_moment:
+        raise UserError(f"preview={preview} must be seconds of the result, 0 or more.")
     if settings["codec"] != "png":
         find_encoder(settings["codec"])
     return OutputOptions(

@@ -19,7 +19,7 @@ from w2l.audio import SAMPLE_RATE
 from w2l.audio.mel import log_mel
 from w2l.audio.mix import mix, placed, write_wav
 from w2l.audio.speech import find_speech
-from w2l.audio.waveform import load_audio
+from w2l.audio.waveform import count_channels, load_audio
 from w2l.boxes import from_tblr
 from w2l.cli.infer_faces import build_chooser, check_person, integers
 from w2l.cli.infer_report import show_closed
@@ -31,6 +31,7 @@ from w2l.paths import user_path
 from w2l.scoring import SyncScorer
 
 MIX_RATE = 48_000  # Hz of the mix
+DAY_S = 86_400  # seconds: voices lie in memory as long as they last
 KEYS = {"person", "box", "audio", "audio_start", "audio_end", "at"}
 
 
@@ -105,8 +106,8 @@ def _entry(content: Any, where: str, path: Path) -> Entry:
         raise UserError(f"{where}: audio {audio} does not exist, check the path.")
     seconds = {key: content.get(key) for key in ("audio_start", "audio_end", "at")}
     for key, value in seconds.items():
-        if value is not None and (type(value) not in (int, float) or value < 0):
-            raise UserError(f"{where}: {key}: {value} must be seconds, 0 or more.")
+        if value is not None and (type(value) not in (int, float) or not 0 <= value <= DAY_S):
+            raise UserError(f"{where}: {key}: {value} must be seconds, from 0 to {DAY_S}.")
     return Entry(
         person,
         None if box is None else from_tblr(integers(box, f"{where}: box")),
@@ -140,15 +141,21 @@ def voices_of(
 
 
 def _mixed(entries: Sequence[Entry], path: Path) -> Voice:
-    parts = [(round(entry.at * MIX_RATE), _load(entry, MIX_RATE)) for entry in entries]
+    # One voice in stereo makes the mix stereo; mono ones are then in its middle.
+    channels = min(2, max(count_channels(entry.audio) for entry in entries))
+    parts = [(round(entry.at * MIX_RATE), _load(entry, MIX_RATE, channels)) for entry in entries]
     length = max(start + len(waveform) for start, waveform in parts)
     write_wav(path, mix([placed(each, start, length) for start, each in parts]), MIX_RATE)
     return load_voice(path)
 
 
-def _load(entry: Entry, rate: int) -> np.ndarray:
+def _load(entry: Entry, rate: int, channels: int = 1) -> np.ndarray:
     return load_audio(
-        entry.audio, sample_rate=rate, start_s=entry.audio_start, end_s=entry.audio_end
+        entry.audio,
+        sample_rate=rate,
+        start_s=entry.audio_start,
+        end_s=entry.audio_end,
+        channels=2 if channels == 2 else 1,
     )
 
 

@@ -21,7 +21,7 @@ from w2l.video import write_png
 def show_cosine(
     cosine: CosineResult, settings: dict[str, Any], outfile: Path, console: Console
 ) -> None:
-    """Print the summary and save it, with each window, as `<outfile stem>.cosine.json`."""
+    """Print the summary and save it, with each window, as `<outfile>.cosine.json`."""
 
     def known(value: float) -> float | None:
         return None if math.isnan(value) else round(float(value), 6)
@@ -39,7 +39,7 @@ def show_cosine(
         },
         "windows": [known(value) for value in cosine.curve],  # one every 1/25 s; null: no face
     }
-    path = outfile.with_name(f"{outfile.stem}.cosine.json")
+    path = outfile.with_name(f"{outfile.name}.cosine.json")
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
     console.print(

@@ -126,6 +126,8 @@ def build_scorer(
 ) -> SyncScorer | None:
     """The expert that compares the given video with the new sound, if one is asked for.
 
+    A preview, which takes no whole video, has it only where it tells who speaks.
+
     Raises:
         UserError: the face is a still, whose lips do not move.
     """
@@ -135,4 +137,6 @@ def build_scorer(
         raise UserError(
             "expert= compares moving lips with the audio: give a video, or leave it out."
         )
+    if settings["preview"] is not None and settings["person"] != "speaker":
+        return None
     return networks.scorer(settings["expert"], device)

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 PATH_KEYS = frozenset(
     {
         "audio", "batch", "calibration", "checkpoint", "clips", "data.cache_dir", "data.root",
-        "data_root", "detector_weights", "examples", "expert", "face", "home", "identity",
-        "inception", "init_from", "judge", "label", "landmarks", "out", "outfile", "output",
-        "pairs", "parser", "people",
-        "person", "reference", "restorer", "resume", "syncnet", "video", "voice",
+        "data_root", "detector_weights", "examples", "expert", "face", "filelist", "filelists",
+        "home", "identity", "inception", "init_from", "judge", "label", "landmarks", "out",
+        "outfile", "output", "pairs", "parser", "people", "person", "reference", "restorer",
+        "results", "resume", "sync", "syncnet", "video", "voice",
     }
 )  # fmt: skip
 

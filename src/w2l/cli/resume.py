@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 from w2l.checkpoints import archive
 from w2l.checkpoints.states import check_whole, newest_state
 from w2l.errors import UserError
+from w2l.paths import user_path
 
 
 def find_state(resume: str | None, run_dir: Path, warn: Callable[[str], None]) -> Path | None:
@@ -29,7 +30,7 @@ def find_state(resume: str | None, run_dir: Path, warn: Callable[[str], None]) -
         return None
     if resume == "auto":
         return newest_state(run_dir, warn)
-    path = Path(resume).expanduser()
+    path = user_path(resume)
     if path.is_dir():
         found = newest_state(path, warn)
         if found is None:

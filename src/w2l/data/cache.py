@@ -15,6 +15,7 @@ from w2l.data.rejections import UNREACHABLE, BadClipError
 from w2l.errors import UserError
 from w2l.files import atomic_path, sha256
 from w2l.lock import only_writer
+from w2l.paths import user_path
 
 TRIES = 3
 PAUSE_S = 1.0  # before the second try; twice as long before each further one
@@ -22,7 +23,7 @@ PAUSE_S = 1.0  # before the second try; twice as long before each further one
 
 def default_cache() -> Path:
     """`w2l/shards` under `XDG_CACHE_HOME` or `~/.cache`."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", "")).expanduser()
+    base = user_path(os.environ.get("XDG_CACHE_HOME", ""))
     return (base if base.is_absolute() else Path.home() / ".cache") / "w2l" / "shards"
 
 

@@ -21,6 +21,7 @@ from w2l.audio.waveform import load_audio
 from w2l.data.rejections import BAD_FRAME, MISSING, NO_SOUND, BadClipError
 from w2l.errors import UserError
 from w2l.filelists import read_split
+from w2l.paths import user_path
 from w2l.windows import start_frames
 
 __all__ = ["AnyClip", "BadClipError", "BoundClip", "Clip", "decode", "list_clips", "lower",
@@ -248,7 +249,7 @@ def list_clips(root: str | Path, split: str, *, image_size: int = 96, keep: bool
     Raises:
         UserError: no such folder or list, or it is empty, or none of its clips is there.
     """
-    root = Path(root).expanduser()
+    root = user_path(root)
     names = read_names(root, split)
     clips = [Clip(root / name, image_size, keep) for name in names if (root / name).is_dir()]
     if not clips:

@@ -23,6 +23,7 @@ from w2l.data.prefetch import AHEAD
 from w2l.data.sharded import ShardedClips
 from w2l.data.shards import COMPRESSED, JPEG
 from w2l.errors import UserError
+from w2l.paths import user_path
 
 AUTO, FOLDER = "auto", "folder"
 MAX_OPEN = 16  # shards that a process keeps mapped while streaming
@@ -90,7 +91,7 @@ class Storage:
         )
 
     def _folder(self, kind: str) -> str:
-        root = self.root if is_url(self.root) else str(Path(self.root).expanduser())
+        root = self.root if is_url(self.root) else str(user_path(self.root))
         return f"{root.rstrip('/')}/{shard_folder(kind, self.image_size)}"
 
     def _index(self) -> Index | None:
@@ -136,7 +137,7 @@ class Storage:
         """Why shards must not stand for the set's folders, where it has them beside the shards."""
         if is_url(self.root):
             return None
-        root = Path(self.root).expanduser()
+        root = user_path(self.root)
         for split, digest in index.lists.items():
             if (root / f"{split}.txt").is_file() and list_digest(read_names(root, split)) != digest:
                 return (
@@ -158,12 +159,12 @@ class Storage:
         found = f" (there are {', '.join(others)})" if others else ""
         return (
             f"{self._folder(kind)} holds no shards{found}: make them with "
-            f"{packing_command(Path(self.root).expanduser(), kind, self.image_size)}."
+            f"{packing_command(user_path(self.root), kind, self.image_size)}."
         )
 
     def _others(self, pattern: str) -> list[str]:
         """Folders of the shards that are there."""
-        found = Path(self.root).expanduser().glob(f"shards/{pattern}/{INDEX}")
+        found = user_path(self.root).glob(f"shards/{pattern}/{INDEX}")
         return sorted(path.parent.name for path in found)
 
     def _cache(self, index: Index, entries: Sequence[ShardEntry]) -> ShardCache:
@@ -174,5 +175,5 @@ class Storage:
                 f"data.cache_bytes={self.cache_bytes} holds fewer shards than are in use at a "
                 f"time: set it to {needed} at least."
             )
-        folder = default_cache() if self.cache_dir is None else Path(self.cache_dir).expanduser()
+        folder = default_cache() if self.cache_dir is None else user_path(self.cache_dir)
         return ShardCache(self._folder(index.storage), folder, self.cache_bytes)

@@ -70,7 +70,7 @@ def build_detector(
         published: show S3FD the frames as the published inference does (see `S3FD`).
 
     Raises:
-        UserError: an unknown name, or what it needs is missing.
+        UserError: an unknown name, what it needs is missing, or weights that it does not take.
     """
     # Imported here, so that nobody waits for the libraries of a detector that is not used.
     if box is not None:
@@ -78,6 +78,11 @@ def build_detector(
 
         return FixedBox(box)
     if name == "centerface":
+        if weights is not None:
+            raise UserError(
+                f"detector_weights={weights} plays no part in detector=centerface, which brings "
+                "its own: choose detector=s3fd or detector=boxes, or leave it out."
+            )
         from w2l.faces.centerface import CenterFace
 
         return CenterFace(device)

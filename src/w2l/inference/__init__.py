@@ -6,7 +6,7 @@ from w2l.inference.enhance import FaceRestoration
 from w2l.inference.geometry import Geometry
 from w2l.inference.layout import Layout, OutputOptions
 from w2l.inference.lipsync import FaceGenerator, pick_device
-from w2l.inference.options import SyncOptions
+from w2l.inference.options import ProgressCallback, SyncOptions
 from w2l.inference.plan import FaceOptions
 from w2l.inference.preview import Preview, make_preview
 from w2l.inference.provenance import CheckpointId
@@ -29,6 +29,7 @@ __all__ = [
     "MaskOptions",
     "OutputOptions",
     "Preview",
+    "ProgressCallback",
     "Source",
     "StillSource",
     "SyncOptions",

@@ -17,7 +17,7 @@ from w2l.inference.inputs import Audio, Face, opened
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role, synced
 from w2l.inference.lipsync import FaceGenerator, Precision, pick_device
-from w2l.inference.options import SyncOptions
+from w2l.inference.options import ProgressCallback, SyncOptions, calling
 from w2l.inference.provenance import CheckpointId
 from w2l.inference.report import Stretch, SyncReport
 from w2l.inference.runtimes import Runtime, build_generator
@@ -128,6 +128,7 @@ class LipSync:
         options: SyncOptions = DEFAULTS,
         fps: float | Fraction = 25,
         sample_rate: int | None = None,
+        progress: ProgressCallback | None = None,
     ) -> SyncResult:
         """Write `face` saying `audio` to `outfile`, which appears whole or not at all.
 
@@ -140,6 +141,10 @@ class LipSync:
             options: how.
             fps: frames a second of photos and arrays; files of videos have their own.
             sample_rate: of an array of samples, Hz.
+            progress: is called with a stage ("finding faces", where there is no fixed box, then
+                "syncing"), how many of its frames are done, and how many are expected: an estimate
+                until the stage's last call. It is called in the thread that called `sync`, frame
+                by frame, so it should be quick; what it raises ends the call, and no file appears.
 
         Raises:
             UserError: bad input, no face, an unwritable output, …
@@ -147,8 +152,9 @@ class LipSync:
         generator, detector = self._generator(options), self._detector(options)
         with opened(face, audio, exact_rate(fps), sample_rate, options) as (source, voice):
             report = sync_video(
-                source, voice, outfile, generator, detector, options, checkpoint=self.checkpoint
-            )
+                source, voice, outfile, generator, detector, options,
+                checkpoint=self.checkpoint, progress=calling(progress),
+            )  # fmt: skip
         return SyncResult.of(report)
 
     def frames(
@@ -159,6 +165,7 @@ class LipSync:
         options: SyncOptions = DEFAULTS,
         fps: float | Fraction = 25,
         sample_rate: int | None = None,
+        progress: ProgressCallback | None = None,
     ) -> Iterator[np.ndarray]:
         """The pictures that `sync` would write, one after another, as soon as they are there.
 
@@ -166,7 +173,8 @@ class LipSync:
         are looked for before the first one, unless a fixed box is given. Nothing is opened before
         the first picture is asked for; closing the iterator, or dropping it, cleans up.
 
-        Args, Raises: as for `sync`.
+        Args, Raises: as for `sync`. `progress` is called in the thread that asks for the picture,
+            and of a picture before it is given.
 
         Yields:
             uint8 (H, W, 3) BGR.
@@ -175,10 +183,12 @@ class LipSync:
         with opened(face, audio, exact_rate(fps), sample_rate, options) as (source, voice):
             layout = Layout((source.width, source.height), options.output)
             windows = mel_windows(source, voice, options, generator.lead_frames)
-            plan = plan_faces(source, len(windows), detector, options)
+            tell = calling(progress)
+            plan = plan_faces(source, len(windows), detector, options, tell)
             size = batch_size(source, options, generator)
             shown = pictures(source, len(windows), options.extend)
-            for picture in synced(shown, Role(plan, windows), generator, options, size):
+            made = synced(shown, Role(plan, windows), generator, options, size)
+            for picture in tell(made, "syncing", len(windows)):
                 yield layout(picture)
 
     def _generator(self, options: SyncOptions) -> FaceGenerator:

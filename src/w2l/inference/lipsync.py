@@ -118,7 +118,8 @@ class FaceGenerator:
         return self._fitting.limit
 
     def _batches(self) -> Shrinking[np.ndarray]:
-        limit = AT_ONCE_CPU * self._cores.n if self.device.type == "cpu" else None
+        on_gpu = self.device.type != "cpu" or getattr(self.generator, "on_gpu", False)
+        limit = None if on_gpu else AT_ONCE_CPU * self._cores.n
         return Shrinking(partial(self._cores, self._generate), limit)
 
     def __call__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -18,6 +18,9 @@ from w2l.inference.timeline import Duration, Extend
 from w2l.restoration import FaceParser
 
 T = TypeVar("T")
+
+# Is told the stage ("finding faces", "syncing", …), frames done, and frames expected.
+ProgressCallback = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -74,3 +77,25 @@ class Progress(Protocol):
 def silent(frames: Iterable[T], stage: str, total: int) -> Iterable[T]:
     """No progress shown."""
     return frames
+
+
+def calling(callback: ProgressCallback | None) -> Progress:
+    """A plain function as a `Progress`.
+
+    It is called for each frame as soon as that is there, and never in another thread than the one
+    that takes the frames. What is expected is an estimate where a container is wrong about its
+    length, but never less than what is done, and in a stage's last call the same.
+    """
+    if callback is None:
+        return silent
+
+    def told(frames: Iterable[T], stage: str, total: int) -> Iterator[T]:
+        done, is_last = 0, False
+        for done, frame in enumerate(frames, 1):
+            callback(stage, done, max(done, total))
+            is_last = done >= total
+            yield frame
+        if done and not is_last:
+            callback(stage, done, done)
+
+    return told

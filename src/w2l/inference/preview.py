@@ -16,7 +16,7 @@ from w2l.inference.finding import plan_faces
 from w2l.inference.layout import Layout
 from w2l.inference.lips import hear, put_lips
 from w2l.inference.lipsync import FaceGenerator
-from w2l.inference.options import SyncOptions
+from w2l.inference.options import Progress, SyncOptions, silent
 from w2l.inference.plan import MAX_GAP, NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
 from w2l.inference.report import clock
 from w2l.inference.source import TAIL, Picture, Source, count
@@ -52,6 +52,8 @@ def make_preview(
     lipsync: FaceGenerator,
     detector: FaceDetector | None,
     options: SyncOptions,
+    *,
+    progress: Progress = silent,
 ) -> Preview:
     """The picture that the result shows `at_s` seconds after its start.
 
@@ -63,6 +65,7 @@ def make_preview(
         voice: the new sound, its first `at_s + SPARE_S` seconds at least, or all of it.
         at_s: seconds, 0 or more.
         lipsync, detector, options: as for `sync_video`.
+        progress: shows how far the search is, where the choice of person takes the whole video.
 
     Raises:
         UserError: the result is over before, or what `sync_video` would raise at this picture.
@@ -78,7 +81,7 @@ def make_preview(
         )
     picture = shown_at(index, source, options.extend)
     number = picture.number
-    plan = plan_near(number, source, detector, options)
+    plan = plan_near(number, source, detector, options, progress)
     restoration = None if options.restoration is None else options.restoration.fresh()
     heard = [hear(index, picture, windows)]
     (picture,) = put_lips(heard, plan, lipsync, options, restoration)
@@ -97,7 +100,11 @@ def shown_at(index: int, source: Source, extend: Extend) -> Picture:
 
 
 def plan_near(
-    number: int, source: Source, detector: FaceDetector | None, options: SyncOptions
+    number: int,
+    source: Source,
+    detector: FaceDetector | None,
+    options: SyncOptions,
+    progress: Progress = silent,
 ) -> FacePlan:
     """Where the face is in picture `number`, by those around it.
 
@@ -109,7 +116,7 @@ def plan_near(
     if detector is None:
         raise ValueError("plan_near needs a detector or options.box")
     if options.faces.chooser is not None:  # who is who, only the whole video tells
-        return plan_faces(source, sys.maxsize, detector, options)
+        return plan_faces(source, sys.maxsize, detector, options, progress)
     every = options.faces.detect_every
     start = max(0, number - NEAR) // every * every
     stop = -(-(number + NEAR) // every) * every + 1

@@ -65,6 +65,9 @@ class ExportedGenerator:
         path: the ONNX file, or the checkpoint to export.
         runtime, device, precision: as for `build_generator`.
         lower_half: give only what `FoldedGenerator.lower_half` does.
+
+    Attributes:
+        on_gpu: whether it computes there; what it takes and gives lies on the CPU.
     """
 
     def __init__(
@@ -77,9 +80,13 @@ class ExportedGenerator:
         lower_half: bool = False,
     ) -> None:
         onnx_package()
-        self._open = (
-            _onnxruntime(device, precision) if runtime == "onnx" else _openvino(device, precision)
-        )
+        self.on_gpu = False
+        if runtime == "onnx":
+            providers = _providers(device)
+            self.on_gpu = len(providers) > 1
+            self._open = _onnxruntime(providers, precision)
+        else:
+            self._open = _openvino(device, precision)
         self._arguments = (path, runtime, device, precision)
         self._is_onnx = path.suffix.lower() == ".onnx"
         self._lower_half = lower_half
@@ -111,15 +118,18 @@ def exported(checkpoint: Path, lower_half: bool) -> Path:
     return path
 
 
-def _onnxruntime(device: str, precision: Precision) -> Callable[[Path], Run]:
+def _providers(device: str) -> list[Any]:
+    """What ONNX Runtime is to compute on, best first; the CPU is always the last.
+
+    Raises:
+        UserError: it is not installed, or has no such device.
+    """
     try:
         import onnxruntime
     except ImportError as error:
         raise UserError(
             "runtime=onnx needs a package that is not installed: pip install 'w2l[onnx]'."
         ) from error
-    if precision != "float32":
-        raise UserError(f"runtime=onnx has no precision={precision}: take precision=float32.")
     providers: list[Any] = ["CPUExecutionProvider"]
     has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     if device.startswith("cuda") and not has_cuda:
@@ -130,6 +140,14 @@ def _onnxruntime(device: str, precision: Precision) -> Callable[[Path], Run]:
     if has_cuda and device != "cpu":
         index = torch.device(device).index if device.startswith("cuda") else None
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": index or 0}))
+    return providers
+
+
+def _onnxruntime(providers: list[Any], precision: Precision) -> Callable[[Path], Run]:
+    import onnxruntime
+
+    if precision != "float32":
+        raise UserError(f"runtime=onnx has no precision={precision}: take precision=float32.")
 
     def load(path: Path) -> Run:
         options = onnxruntime.SessionOptions()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from w2l.errors import UserError
+from w2l.paths import user_path
 
 VIDEO_ENDINGS = frozenset(
     {
@@ -25,7 +26,7 @@ def find_videos(video: str | Path) -> list[Path]:
     Raises:
         UserError: it does not exist, names no video, or is no list in UTF-8.
     """
-    path = Path(video).expanduser()
+    path = user_path(video)
     if path.is_dir():
         found = sorted(_below(path))
         if not found:
@@ -47,7 +48,7 @@ def find_videos(video: str | Path) -> list[Path]:
     names = [name for line in lines if (name := line.strip()) and not name.startswith("#")]
     if not names:
         raise UserError(f"The list {path} names no video: it takes one path per line.")
-    return [_listed(Path(name).expanduser(), path.parent) for name in names]
+    return [_listed(name, path.parent) for name in names]
 
 
 def _below(folder: Path) -> list[Path]:
@@ -60,7 +61,7 @@ def _below(folder: Path) -> list[Path]:
     ]
 
 
-def _listed(name: Path, folder: Path) -> Path:
+def _listed(name: str, folder: Path) -> Path:
     """A path of a list; one that does not exist stays as it is, and fails as a clip."""
-    beside = folder / name
-    return beside if not name.exists() and beside.exists() else name
+    here, beside = user_path(name), folder / name
+    return beside if not here.exists() and beside.exists() else here

@@ -33,6 +33,7 @@ _AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 6400
 _OPUS_RATES = {8000, 12000, 16000, 24000, 48000}
 # A second; the encoder lowers it where the rate allows less.
 _BITS_PER_CHANNEL = {"aac": 128_000, "libopus": 96_000}
+_MOST_SAMPLES = 2**62  # FFmpeg counts them in 64 bits
 _PCM = {
     "u8": "pcm_u8",
     "s16": "pcm_s16le",
@@ -94,7 +95,9 @@ class AudioTrack:
         self._zero = begin - late
         # Positions on the decoded samples, where 0 is the first one.
         self._start = round((Fraction(start_s) - late) * self.sample_rate)
-        end = None if end_s is None else round((Fraction(end_s) - late) * self.sample_rate)
+        end = None
+        if end_s is not None:
+            end = min(round((Fraction(end_s) - late) * self.sample_rate), _MOST_SAMPLES)
         self._stop = min((each for each in (end, stated) if each is not None), default=None)
         self._end = None if stated is None else begin + Fraction(stated, self.sample_rate)
         self._untrimmed = start_s == 0 and end_s is None

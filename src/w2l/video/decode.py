@@ -78,7 +78,7 @@ def _from_key_frame(
     assert stream.time_base is not None
     try:
         container.seek(int(target / stream.time_base), stream=stream, backward=True)
-    except av.error.FFmpegError:
+    except (av.error.FFmpegError, OverflowError):  # beyond all that a file can hold
         return None
     timed = _timed(_frames(container, stream), stream, rate)
     for first in timed:

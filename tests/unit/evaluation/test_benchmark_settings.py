@@ -119,8 +119,12 @@ def test_values_that_make_no_sense(tmp_path):
     ):
         with pytest.raises(UserError, match=sentence):
             build_recipe(settings(**good | changed), "lrs", quiet)
-    with pytest.raises(UserError, match="num_shards=0"):
-        build_job(settings(num_shards=0), tmp_path)
+    for key, value in (
+        ("num_shards", 0), ("num_shards", 1.5), ("shard", None), ("shard", -1),
+        ("ray_attempts", None), ("gpus_per_worker", None),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=f"{key}="):
+            build_job(settings(**{key: value}), tmp_path)
     with pytest.raises(UserError, match="gpus_per_worker"):
         build_job(settings(engine="ray", device="cuda"), tmp_path)
 

@@ -159,7 +159,10 @@ def test_the_files_that_are_written(two, tmp_path, capsys):
     assert rf"LSE-D $\downarrow$ & {a.mean():.3f} & {b.mean():.3f} & {cell} & 40 & two \\" in tex
     assert "95 \\%" in tex
     assert (out / "compare.png").stat().st_size > 10_000
-    for key, value in (("interval", "normal"), ("resamples", 3), ("confidence", 95)):
+    for key, value in (
+        ("interval", "normal"), ("resamples", 3), ("resamples", None), ("confidence", 95),
+        ("confidence", None), ("seed", None), ("seed", -1), ("seed", 1.5),
+    ):  # fmt: skip
         with pytest.raises(UserError, match=f"{key}={value}"):
             compare(settings | {key: value}, Console(quiet=True))
     with pytest.raises(UserError, match="two files"):

@@ -31,6 +31,7 @@ from w2l.inference import (
 )
 from w2l.inference import voice as voices
 from w2l.inference.inputs import opened
+from w2l.inference.options import calling
 from w2l.models import Generator
 from w2l.video import VideoReader, VideoWriter
 
@@ -95,6 +96,85 @@ def test_a_file_holds_the_frames_that_the_iterator_gives(lipsync, tmp_path) -> N
     np.testing.assert_array_equal(np.array(frames)[:, :middle], given[order][:, :middle])
     mouths = np.array(frames)[:, middle : BOX[3], BOX[0] : BOX[2]].astype(int)
     assert np.abs(mouths - given[order][:, middle : BOX[3], BOX[0] : BOX[2]]).mean() > 5
+
+
+class Told:
+    """A callback that keeps what it is told, by stage."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, list[tuple[int, int]]] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        self.stages.setdefault(stage, []).append((done, total))
+
+
+def test_a_callback_is_told_of_every_frame(lipsync, tmp_path) -> None:
+    heard = {"audio": sound(0.4), "sample_rate": 16000, "options": fixed()}
+    told, seen = Told(), Told()
+    lipsync.sync(pictures(6), outfile=tmp_path / "out.mkv", progress=told, **heard)
+    assert told.stages == {"syncing": [(n, 10) for n in range(1, 11)]}
+    frames = lipsync.frames(pictures(6), progress=seen, **heard)
+    for n, _ in enumerate(frames, 1):
+        assert seen.stages["syncing"][-1] == (n, 10)
+    assert seen.stages == told.stages
+
+
+def test_a_callback_is_told_how_far_the_search_is(checkpoint, tmp_path) -> None:
+    finder = w2l.LipSync.from_pretrained(checkpoint, device="cpu")
+    told, seen = Told(), Told()
+    film = [astronaut(160)] * 12
+    heard = {"audio": sound(0.4), "sample_rate": 16000}
+    finder.sync(film, outfile=tmp_path / "out.mp4", progress=told, **heard)
+    assert list(told.stages) == ["finding faces", "syncing"]
+    assert told.stages["syncing"][-1] == (10, 10)
+    n_searched, total = told.stages["finding faces"][-1]
+    assert n_searched == total == len(told.stages["finding faces"])
+    next(finder.frames(film, progress=seen, **heard))
+    assert seen.stages["finding faces"] == told.stages["finding faces"]
+
+
+def test_a_callback_that_raises_ends_the_call_and_leaves_nothing(lipsync, tmp_path) -> None:
+    def cancel(stage: str, done: int, total: int) -> None:
+        if done == 3:
+            raise InterruptedError("no more")
+
+    with pytest.raises(InterruptedError):
+        lipsync.sync(
+            pictures(6), sound(0.4), tmp_path / "out.mkv", options=fixed(), sample_rate=16000,
+            progress=cancel,
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_thread_has_its_own_progress(lipsync, tmp_path) -> None:
+    """One generator, several calls at once: each callback hears of its own call, in its thread."""
+
+    def job(n: int) -> tuple[dict[str, list[tuple[int, int]]], set[int]]:
+        told, threads = Told(), set()
+
+        def tell(stage: str, done: int, total: int) -> None:
+            threads.add(threading.get_ident())
+            told(stage, done, total)
+
+        lipsync.sync(
+            pictures(4), sound(n / 25), tmp_path / f"{n}.mkv", options=fixed(), sample_rate=16000,
+            progress=tell,
+        )  # fmt: skip
+        return told.stages, threads == {threading.get_ident()}
+
+    with ThreadPoolExecutor(4) as pool:
+        for n, (stages, is_mine) in zip(range(3, 11), pool.map(job, range(3, 11)), strict=True):
+            assert stages == {"syncing": [(i, n) for i in range(1, n + 1)]}
+            assert is_mine
+
+
+def test_an_estimate_that_was_wrong_is_set_right_by_the_end() -> None:
+    for expected in (0, 2, 3, 5):
+        told = Told()
+        assert list(calling(told)("abc", "reading", expected)) == ["a", "b", "c"]
+        assert told.stages["reading"][0] == (1, max(1, expected))
+        assert told.stages["reading"][-1] == (3, 3)
+        assert all(done <= total for done, total in told.stages["reading"])
 
 
 def test_arrays_files_and_iterators_are_the_same_face(lipsync, tmp_path, temporary) -> None:
@@ -251,12 +331,13 @@ def test_the_examples_of_the_docs_run(checkpoint, tmp_path, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs" / "library.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     names: dict[str, object] = {}
     for block in blocks:
         exec(block.replace('"wav2lip_gan"', repr(str(checkpoint))), names)
     said = capsys.readouterr().out
     assert "5 of 5 frames synced, at 25 frames/s" in said
+    assert "syncing: 5 of 5" in said
     assert "nobody.mp4" in said
     assert (tmp_path / "out.mkv").is_file()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy.io import wavfile
 
 from tests.writing import write_wav
 from w2l.audio.mel import log_mel
@@ -183,6 +184,33 @@ def test_voices_begin_where_they_are_placed_and_the_mix_is_as_long_as_they_are(t
         assert [len(v.waveform) for v in voices] == [N * 640] * 2
 
 
+def test_a_stereo_voice_makes_the_mix_stereo_and_keeps_every_level(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    left, right = (0.2 * rng.uniform(-1, 1, (2, 48000))).astype(np.float32)
+    wavfile.write(tmp_path / "wide.wav", 48000, np.stack([left, right], axis=1))
+    wavfile.write(tmp_path / "mono.wav", 48000, np.full(24000, 0.25, np.float32))
+    surround = np.zeros((24000, 6), np.float32)  # left, right, centre, bass, two behind
+    surround[:, 0] = 0.5
+    wavfile.write(tmp_path / "film.wav", 48000, surround)
+
+    def mixed(text: str) -> tuple[np.ndarray, list[Voice]]:
+        with voices_of(read_people(people(tmp_path, text)), None) as (voices, sound):
+            return wavfile.read(sound.track.path)[1] / 32768, voices
+
+    stored, voices = mixed(
+        "- {person: left, audio: wide.wav}\n- {person: right, audio: mono.wav, at: 0.25}\n"
+    )
+    wanted = np.stack([left, right], axis=1)
+    wanted[12000:36000] += 0.25
+    np.testing.assert_allclose(stored, wanted, atol=1e-4)
+    assert [each.waveform.shape for each in voices] == [(16000,)] * 2  # the lips hear mono
+    stored, _ = mixed("- {person: left, audio: mono.wav}\n- {person: right, audio: mono.wav}\n")
+    assert stored.shape == (24000,)
+    stored, _ = mixed("- {person: left, audio: film.wav}\n- {person: right, audio: mono.wav}\n")
+    assert stored.shape == (24000, 2)
+    assert stored[100:-100, 0].min() > stored[100:-100, 1].max()
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
@@ -199,6 +227,9 @@ def test_voices_begin_where_they_are_placed_and_the_mix_is_as_long_as_they_are(t
         ("- {person: left, audio: 1.wav, volume: 3}", "volume is not known"),
         ("- {person: left, audio: 1.wav, at: soon}", "at: soon must be seconds"),
         ("- {person: left, audio: 1.wav, at: -1}", "at: -1 must be seconds"),
+        ("- {person: left, audio: 1.wav, at: .nan}", "at: nan must be seconds"),
+        ("- {person: left, audio: 1.wav, at: 1.0e+30}", "at: 1e+30 must be seconds"),
+        ("- {person: left, audio: 1.wav, audio_end: .inf}", "audio_end: inf must be seconds"),
         ("- {box: [1, 2, 3], audio: 1.wav}", "four whole numbers"),
     ],
 )

@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -15,7 +16,7 @@ from tests.integration.command import environment
 from tests.writing import save_network
 from w2l.errors import UserError
 from w2l.inference import build_generator
-from w2l.inference.runtimes import exported
+from w2l.inference.runtimes import ExportedGenerator, exported
 from w2l.models import Expert, Generator
 
 SIZE = 48
@@ -80,6 +81,34 @@ def test_threads_share_a_generator(checkpoint, runtime) -> None:
     with ThreadPoolExecutor(4) as pool:
         for a, b in zip(serial, pool.map(lambda each: fresh(*each), batches), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("device", "providers", "sizes"),
+    [
+        ("auto", ["CUDAExecutionProvider", "CPUExecutionProvider"], [16]),
+        ("cuda:1", ["CUDAExecutionProvider", "CPUExecutionProvider"], [16]),
+        ("cpu", ["CUDAExecutionProvider", "CPUExecutionProvider"], [4] * 4),
+        ("auto", ["CPUExecutionProvider"], [4] * 4),
+    ],
+)
+def test_onnx_on_a_gpu_takes_the_whole_batch(
+    checkpoint, monkeypatch, device, providers, sizes
+) -> None:
+    """On the CPU four at once (AT_ONCE_CPU): a GPU would be idle most of the time."""
+    seen = []
+
+    def forward(network, audio, face):
+        seen.append(len(face))
+        return torch.zeros(len(face), 3, SIZE, SIZE)
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    monkeypatch.setattr(ExportedGenerator, "__call__", forward)
+    generator = build_generator(checkpoint, runtime="onnx", device=device)
+    for each in (generator, generator.lower_half()):
+        each(*batch(16))
+        assert seen == sizes
+        seen.clear()
 
 
 def test_an_onnx_file_is_a_checkpoint(checkpoint, tmp_path, cached) -> None:

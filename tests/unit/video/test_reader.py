@@ -140,6 +140,8 @@ def test_trimming_is_relative_to_the_first_picture(tmp_path: Path) -> None:
         assert [number_of(p) for p in reader.read(5, 7)] == [15, 16]
     with pytest.raises(UserError, match="choose an earlier start"):
         list(VideoReader(path, fps=25, start_s=60))
+    with pytest.raises(UserError, match="over before start"):  # beyond 64 bits of its clock
+        list(VideoReader(path, fps=25, start_s=1e30))
     with pytest.raises(UserError, match="0 ≤ start < end"):
         VideoReader(path, start_s=2, end_s=1)
 

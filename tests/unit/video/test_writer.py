@@ -151,6 +151,7 @@ def test_trimmed_sound_is_exact(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="choose an earlier start"):
         write(tmp_path / "p.mp4", audio=AudioTrack(sound, start_s=5))
+    assert AudioTrack(sound, end_s=1e30).seconds() == AudioTrack(sound).seconds()
 
 
 def test_aac_from_mp4_is_copied_to_the_bit(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Types of values: that of a key's default, or what is said here where that is null."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from w2l.errors import UserError
+
+SWITCH, NUMBER, TEXT = "true or false", "a number", "text"
+LIST, GROUP = "a list like [a,b]", "a group of keys"
+LARGEST = 1e15  # more than anything that is counted here, and exact as a float
+
+# Keys of all commands but train.py whose default is null; a name means one thing everywhere.
+OF_NULL: Mapping[str, tuple[str, ...]] = {
+    key: kinds
+    for kinds, keys in {
+        (SWITCH,): ("cut", "quality"),
+        (NUMBER,): (
+            "audio_end", "count", "end", "height", "limit", "max_turn", "min_confidence",
+            "min_frames", "min_score", "preview", "started", "workers",
+        ),
+        (LIST,): ("box", "compare", "pads"),
+        (TEXT,): (
+            "audio", "batch", "benchmark", "calibration", "checkpoint", "clips", "data_root",
+            "detector_weights", "duplicates", "expert", "face", "fetch", "filelist", "filelists",
+            "home", "identity", "inception", "judge", "label", "landmarks", "name", "out",
+            "outfile", "pairs", "parser", "people", "ray_address", "reference", "restore_region",
+            "restorer", "restorer_kind", "results", "sync", "voice",
+        ),
+        (TEXT, LIST): ("lpips", "metrics", "sets", "voices"),  # one alone needs no brackets
+    }.items()
+    for key in keys
+}  # fmt: skip
+
+
+def check_type(key: str, default: Any, value: Any) -> None:
+    """See that a value is of its key's type, and a number one that can be counted with.
+
+    Args:
+        key: its name, with those of its groups and dots between.
+        default: of the key in the config file.
+        value: what was given; null is of every type.
+
+    Raises:
+        UserError: it is not, e.g. `smooth=maybe`, `restorer_kind=[a]`, `start=nan`.
+    """
+    wanted = OF_NULL.get(key, ()) if default is None else (type_name(default),)
+    if value is None or not wanted:
+        return
+    given = type_name(value)
+    # A file may be called 2024: a number where text is expected is text.
+    if given not in wanted and not (TEXT in wanted and given == NUMBER):
+        raise UserError(f"{key} must be {' or '.join(wanted)}, not {str(value)!r}.")
+    if wanted == (NUMBER,) and not abs(value) <= LARGEST:  # nor is NaN
+        raise UserError(f"{key}={value} must be a number from -{LARGEST:g} to {LARGEST:g}.")
+
+
+def type_name(value: Any) -> str:
+    """The type of a value, as its sentence names it."""
+    if isinstance(value, bool):
+        return SWITCH
+    if isinstance(value, int | float):
+        return NUMBER
+    if OmegaConf.is_list(value) or isinstance(value, list):
+        return LIST
+    return GROUP if OmegaConf.is_dict(value) or isinstance(value, dict) else TEXT
