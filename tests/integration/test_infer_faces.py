@@ -84,8 +84,8 @@ def test_tracks_are_listed_and_one_of_them_is_synced(
     printed = capsys.readouterr().out
     assert "track 1: 0.24 to 1.20 s, 24 frames" in printed
     assert "track 2: 2.00 to 3.00 s, 25 frames" in printed
-    assert [p.name for p in tmp_path.iterdir()] == ["a.tracks.png"]
-    assert cv2.imread(str(tmp_path / "a.tracks.png")).shape == (188, 320, 3)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mkv.tracks.png"]
+    assert cv2.imread(str(tmp_path / "a.mkv.tracks.png")).shape == (188, 320, 3)
 
     infer(folder, monkeypatch, person="track:2", outfile=tmp_path / "a.mkv")
     source, written = list(VideoReader(folder / "face.mkv")), list(VideoReader(tmp_path / "a.mkv"))

@@ -73,7 +73,7 @@ def name_outfile(settings: dict[str, Any], face: Path, *sounds: Path) -> Path:
         raise UserError(f"outfile={outfile} is a folder: name a file in it.")
     if settings["person"] == "tracks":
         outfile = outfile or OUTPUTS / face.name
-        return outfile.with_name(f"{outfile.stem}.tracks.png")
+        return outfile.with_name(f"{outfile.name}.tracks.png")  # x.mp4 and x.mkv are two videos
     if outfile is None:
         stem = f"{face.stem}_{sounds[0].stem if sounds else 'restored'}"
         return OUTPUTS / (f"{stem}_preview.png" if is_preview else f"{stem}{_ending(codec)}")
