@@ -100,3 +100,32 @@ def test_params_ema_wrapper(tmp) -> None:
     checkpoint = checkpoints.read(tmp / "gfpgan.pth")
     assert checkpoint.network == "gfpgan"
     assert_same(checkpoint.state_dict, ema)
+
+
+def test_a_file_of_half_precision_becomes_float32(tmp) -> None:
+    module = narrow("generator")
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in module.state_dict().items()}
+    torch.save({"state_dict": halves}, tmp / "half.pth")
+    loaded = checkpoints.load_generator(tmp / "half.pth").state_dict()
+    assert_same(
+        loaded, {k: v.float() if v.dtype == torch.float16 else v for k, v in halves.items()}
+    )
+
+
+def test_loading_draws_no_random_numbers_and_leaves_what_can_learn(tmp) -> None:
+    torch.save({"state_dict": narrow("expert").state_dict()}, tmp / "e.pth")
+    before = torch.get_rng_state()
+    module = checkpoints.load_expert(tmp / "e.pth")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(parameter.requires_grad for parameter in module.parameters())
+
+
+def test_what_was_loaded_needs_the_file_no_more(tmp) -> None:
+    """Runs write their checkpoint anew; a map of the old one would show that, or crash."""
+    path = tmp / "g.pth"
+    state = narrow("generator").state_dict()
+    torch.save({"state_dict": state}, path)
+    module = checkpoints.load_generator(path)
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    assert_same(module.state_dict(), state)

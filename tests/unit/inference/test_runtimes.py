@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -188,3 +189,14 @@ def test_signals_are_heard_after_networks_have_gone(checkpoint, tmp_path) -> Non
     command = [sys.executable, "-X", "faulthandler", "-c", SIGNALLED, str(checkpoint)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment())
     assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
+
+
+def test_a_generator_needs_its_file_no_more(checkpoint, tmp_path) -> None:
+    """It is folded from the mapped file, which a training run may write anew meanwhile."""
+    path = Path(shutil.copy(checkpoint, tmp_path / "g.ckpt"))
+    face = np.random.default_rng(0).integers(0, 256, (1, SIZE, SIZE, 3), np.uint8)
+    mel = np.zeros((1, 80, 16), np.float32)
+    generator, untouched = build_generator(path), build_generator(checkpoint)
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    np.testing.assert_array_equal(generator(face, mel), untouched(face, mel))
