@@ -125,14 +125,15 @@ def plot_clip(clip: ClipScore, output: Path) -> None:
     with_sync = [track for track in clip.tracks if track.sync]
     with_cosine = [track for track in clip.tracks if track.cosine]
     panels = [draw for tracks, draw in ((with_sync, _distances), (with_cosine, _cosines)) if tracks]
-    heights = [3.6, *[2.6] * len(with_sync)]
+    heights = [3.9 + 0.2 * len(clip.tracks), *[2.6] * len(with_sync)]
     figure = Figure(figsize=(5 * len(panels), sum(heights)), layout="constrained")
     rows = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, draw in zip(rows[0].subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         draw(axes, clip.tracks)
         axes.axvline(0, color="0.6", linewidth=0.8, zorder=0)
         axes.set_xlabel("offset in frames (positive: the sound is early)")
-        axes.legend(fontsize="small", frameon=False)
+        # Under the axis: wherever it stands within, some curve runs through it.
+        axes.legend(fontsize="small", frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     for row, track in zip(rows[1:], with_sync, strict=True):
         above, below = row.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
         _heat_map(above, track)
