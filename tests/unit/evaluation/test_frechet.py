@@ -40,16 +40,6 @@ class Thirds(Means):
         return super().forward(pictures[:, :, :222]) / 64
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory) -> Path:
-    return pair_set.clips(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    return pair_set.networks(tmp_path_factory.mktemp("networks"))
-
-
 @pytest.fixture(autouse=True)
 def small_network(monkeypatch):
     monkeypatch.setattr(loaded_networks, "load_inception", lambda *_: Thirds())

@@ -39,16 +39,6 @@ from w2l.video import VideoReader, jpeg_frames
 QUIET = Console(quiet=True)
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory) -> Path:
-    return pair_set.clips(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    return pair_set.networks(tmp_path_factory.mktemp("networks"))
-
-
 @pytest.fixture
 def scored_in_a_box(monkeypatch):
     """What an untrained generator paints is no face to a detector; the given faces still are."""
