@@ -22,6 +22,7 @@ from benchmarks.resident import peak_resident
 from w2l.faces import build_detector
 from w2l.inference import FaceGenerator, Geometry, SyncOptions, load_voice, open_source, sync_video
 from w2l.inference.finding import plan_faces
+from w2l.memory import share_heap
 from w2l.models import Generator
 from w2l.windows import FPS
 
@@ -91,6 +92,7 @@ def sync(
     video: Path, outfile: Path, box: np.ndarray | None, network: dict[str, Any]
 ) -> tuple[float, float]:
     """Sync with the defaults of `infer.py`; seconds, and the process's peak memory in GB."""
+    share_heap()  # as `infer.py` does
     lipsync = FaceGenerator(random_generator(network), "cpu").lower_half()
     start = time.perf_counter()
     sync_video(

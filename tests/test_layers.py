@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     [
-        "ahead", "errors", "files", "lock", "memory", "windows", "media", "html", "paths", "audio",
-        "video", "boxes", "weights", "engine", "filelists", "download",
+        "ahead", "cores", "errors", "files", "lock", "memory", "windows", "media", "html", "paths",
+        "audio", "video", "boxes", "weights", "engine", "filelists", "download",
     ],
     ["models", "losses", "metrics", "faces"],
     ["data", "checkpoints", "scoring", "restoration"],
@@ -23,7 +23,9 @@ LAYERS = [
 ]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The ground of layer 0: any module of it may stand on them, and they on errors and paths.
-GROUND = {"ahead", "errors", "files", "lock", "memory", "windows", "media", "html", "paths"}
+GROUND = {
+    "ahead", "cores", "errors", "files", "lock", "memory", "windows", "media", "html", "paths",
+}  # fmt: skip
 BASE = {"errors", "paths"}
 APPLICATIONS = ("preprocess", "evaluation", "benchmarks")
 # package → prefixes of modules that may import it

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -71,3 +75,33 @@ def test_what_the_runtimes_say_is_recognised():
 
     assert is_out_of_memory(AllocationError("BFCArena: Failed to allocate memory for buffer"))
     assert not is_out_of_memory(AllocationError("Invalid rank for input"))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep no heaps")
+def test_what_was_freed_goes_back_to_the_system():
+    """200 MB in pieces that the heap keeps, by threads that have one heap in common."""
+    code = """
+import re, threading
+from w2l.memory import give_back, share_heap
+
+def resident():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1024
+
+share_heap()
+def fill(keep):
+    pieces = [bytearray(100_000) for _ in range(500)]
+    keep.append(pieces.pop())
+
+kept = []
+for _ in range(4):
+    thread = threading.Thread(target=fill, args=(kept,))
+    thread.start()
+    thread.join()
+print(resident())
+give_back()
+print(resident())
+""".replace("\\\\", "\\")
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = map(int, run.stdout.split())
+    assert before - after > 30, (before, after)
+    assert before < 150  # one heap: each thread takes what the one before has freed

@@ -14,6 +14,7 @@ from w2l.checkpoints import resolve
 from w2l.cli.hydra_app import run
 from w2l.cli.page_jobs import PageJobs
 from w2l.errors import UserError
+from w2l.memory import share_heap
 from w2l.paths import user_path
 from w2l.scoring import find_videos
 
@@ -75,6 +76,7 @@ def find_examples(folder: Path | None) -> list[list[str]]:
 
 def main() -> None:
     """Entry point of `w2l-app`."""
+    share_heap()
     run(app, "app")
 
 

@@ -40,6 +40,7 @@ from w2l.inference import (
 from w2l.inference.options import Progress
 from w2l.inference.people import sync_people
 from w2l.inference.provenance import provenance
+from w2l.memory import share_heap
 
 
 def infer(cfg: DictConfig) -> None:
@@ -153,6 +154,7 @@ def restore_one(
 
 def main() -> None:
     """Entry point of `w2l-infer`."""
+    share_heap()
     run(infer, "infer")
 
 

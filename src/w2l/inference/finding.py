@@ -15,7 +15,7 @@ from w2l.inference.search import detect, key_frames
 from w2l.inference.source import Source
 
 AHEAD_BYTES = 32 * 2**20  # of pictures that wait for a thread
-BATCH_BYTES = 64 * 2**20  # of pictures whose faces are generated together
+BATCH_BYTES = 48 * 2**20  # of pictures whose faces are generated together
 
 
 def look_ahead(source: Source, options: SyncOptions) -> int:

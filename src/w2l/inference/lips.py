@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from w2l.ahead import ahead
 from w2l.boxes import crop
 from w2l.inference.blending import blend, coverage, paste
 from w2l.inference.enhance import Face, FaceRestoration
@@ -49,16 +51,34 @@ def synced(
     shown: Iterable[Picture], role: Role, lipsync: FaceGenerator, options: SyncOptions, size: int
 ) -> Iterator[Picture]:
     """The output's pictures in order, one person of them saying its voice, `size` at a time."""
-    numbered = enumerate(shown)
     # It remembers the frame before, of one face.
     restoration = None if options.restoration is None else options.restoration.fresh()
+    generated = ahead(generate_all(shown, role, lipsync, options, size), 1)
+    with closing(generated):
+        for batch in generated:
+            lips = deque(put_back(batch, options, restoration))
+            batch.clear()
+            while lips:  # popped, so that each is freed when it has been written
+                yield lips.popleft()
+
+
+class Said(NamedTuple):
+    """A picture with a face in it, and the same face saying what it hears."""
+
+    picture: Picture  # changed in place
+    face: Face | None  # None: it stays as it is
+    lips: np.ndarray | None  # generated, uint8 (S, S, 3) BGR
+
+
+def generate_all(
+    shown: Iterable[Picture], role: Role, lipsync: FaceGenerator, options: SyncOptions, size: int
+) -> Iterator[list[Said]]:
+    """What is generated for the pictures, `size` at a time."""
+    numbered = enumerate(shown)
     while batch := list(islice(numbered, size)):
         heard = [hear(i, picture, role.windows) for i, picture in batch]
         batch.clear()
-        lips = deque(put_lips(heard, role.plan, lipsync, options, restoration))
-        heard.clear()
-        while lips:  # popped, so that each is freed when it has been written
-            yield lips.popleft()
+        yield generate(heard, role.plan, lipsync, options)
 
 
 def put_lips(
@@ -75,25 +95,43 @@ def put_lips(
         plan, lipsync, options: as for `sync_video`.
         restoration: of what was generated, for quality "enhanced".
     """
-    if options.quality == "enhanced" and restoration is None:
-        raise ValueError('quality "enhanced" needs a restoration')
-    shown = [heard.picture for heard in batch]
-    if options.output.view == "side_by_side":
-        shown = [p if p.given is not None else p._replace(given=p.frame.copy()) for p in shown]
-    faces = [
-        find_face(picture, plan, options, heard.strength)
-        for picture, heard in zip(shown, batch, strict=True)
-    ]
+    return put_back(generate(batch, plan, lipsync, options), options, restoration)
+
+
+def generate(
+    batch: Sequence[Heard], plan: FacePlan, lipsync: FaceGenerator, options: SyncOptions
+) -> list[Said]:
+    """The faces of pictures, saying what they hear; the pictures stay as they are."""
+    faces = [find_face(heard.picture, plan, options, heard.strength) for heard in batch]
     found = [(face, h.mel) for face, h in zip(faces, batch, strict=True) if face is not None]
+    generated: Iterator[np.ndarray] = iter(())
     if found:
         size = (lipsync.image_size, lipsync.image_size)
         crops = [cv2.resize(crop(face.frame, face.box), size) for face, _ in found]
-        generated = lipsync(crops, [mel for _, mel in found])
-        for (face, _), lips in zip(found, generated, strict=True):
-            if options.quality == "fast":
-                paste(face.frame, face.box, lips, face.strength)
-            else:
-                blend(face.frame, face.box, lips, face.mask, face.strength)
+        generated = iter(lipsync(crops, [mel for _, mel in found]))
+    return [
+        Said(heard.picture, face, None if face is None else next(generated))
+        for heard, face in zip(batch, faces, strict=True)
+    ]
+
+
+def put_back(
+    batch: Sequence[Said], options: SyncOptions, restoration: FaceRestoration | None = None
+) -> list[Picture]:
+    """The pictures with what was generated for them, restored where that is wanted."""
+    if options.quality == "enhanced" and restoration is None:
+        raise ValueError('quality "enhanced" needs a restoration')
+    shown = [said.picture for said in batch]
+    if options.output.view == "side_by_side":
+        shown = [p if p.given is not None else p._replace(given=p.frame.copy()) for p in shown]
+    for _, face, lips in batch:
+        if face is None or lips is None:
+            continue
+        if options.quality == "fast":
+            paste(face.frame, face.box, lips, face.strength)
+        else:
+            blend(face.frame, face.box, lips, face.mask, face.strength)
+    faces = [said.face for said in batch]
     if restoration is not None:
         restoration(faces)
     return [

@@ -26,6 +26,7 @@ from w2l.inference.report import SyncReport
 from w2l.inference.similarity import faces_at_25_fps
 from w2l.inference.source import Picture, Source, pictures
 from w2l.inference.voice import Voice, fitted_track, mel_windows
+from w2l.memory import give_back
 from w2l.scoring import CosineResult, SyncScorer
 from w2l.video import AudioTrack, PngWriter, VideoWriter
 
@@ -85,6 +86,7 @@ def perform(
 
     Reading, syncing and encoding each have a thread of their own.
     """
+    give_back()  # the first pass's pictures
     n_frames, size = len(roles[0].windows), look_ahead(source, options)
     shown: Iterator[Picture] = ahead(pictures(source, n_frames, options.extend), size)
     batch = batch_size(source, options, lipsync)

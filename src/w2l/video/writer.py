@@ -82,7 +82,9 @@ class VideoWriter(PictureSink):
         self.size = size
         self._audio, self._look = audio, look
         given = {"crf": crf, "preset": preset}
-        self._options = {k: str(v) for k, v in given.items() if v is not None}
+        refined = self._codec.refined if preset is None else {}
+        chosen = {k: str(v) for k, v in given.items() if v is not None}
+        self._options = {**self._codec.options, **refined, **chosen}
         self._metadata = dict(metadata or {})
         self._reformatter = VideoReformatter()
 
@@ -121,8 +123,9 @@ class VideoWriter(PictureSink):
         return container
 
     def _add_video(self) -> VideoStream:
-        options = {**self._codec.options, **self._options}
-        stream = cast(VideoStream, self._container.add_stream(self._encoder, self.fps, options))
+        stream = cast(
+            VideoStream, self._container.add_stream(self._encoder, self.fps, self._options)
+        )
         stream.pix_fmt = self._codec.pix_fmt
         odd = 0 if self._codec.is_rgb else 1
         stream.width, stream.height = (side + (side & odd) for side in self.size)
@@ -144,12 +147,12 @@ class VideoWriter(PictureSink):
 
     def _converted(self, frame: np.ndarray) -> VideoFrame:
         if self._codec.is_rgb:
-            picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
+            picture = VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame), format="bgr24")
             return self._reformatter.reformat(picture, format=self._codec.pix_fmt)
         odd = (self.size[1] % 2, self.size[0] % 2)
         if any(odd):
             frame = np.pad(frame, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
-        picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
+        picture = VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame), format="bgr24")
         look = self._look or Look()
         picture = self._reformatter.reformat(
             picture,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from w2l.errors import UserError
 from w2l.faces import Faces
@@ -116,6 +118,58 @@ def test_an_odd_frame_between_equal_key_frames_is_searched() -> None:
     faces = list(detect_video(video(16, odd=(7, 8)), detector, every=5))
     assert boxes(faces) == [script(i) for i in range(16)]
     assert sorted(detector.searched) == [0, 5, 6, 7, 8, 9, 10, 15]
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_key_frames_are_searched_side_by_side() -> None:
+    both = threading.Barrier(2, timeout=10)  # passes only if two are searched at the same time
+
+    def script(n: int) -> list[Box]:
+        if n in (5, 10):
+            both.wait()
+        return moving(n)
+
+    detector = Scripted(script)
+    assert boxes(list(detect_video(video(31), detector, every=5))) == [moving(i) for i in range(31)]
+    assert sorted(detector.searched) == [*range(0, 31, 5)]
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_cut_counts_only_between_its_key_frames() -> None:
+    """Though the frames after it were drawn when those before it are looked at."""
+    starts = [0]
+
+    def watched() -> Iterator[np.ndarray]:
+        for number, frame in enumerate(video(31)):
+            if number == 17:
+                starts.append(17)
+            yield frame
+
+    detector = Scripted(moving)
+    assert boxes(list(detect_video(watched(), detector, every=5, shots=starts))) == [
+        moving(i) for i in range(31)
+    ]
+    assert sorted(detector.searched) == sorted({*range(0, 31, 5), 16, 17, 18, 19})
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_error_of_the_detector_ends_the_search() -> None:
+    def script(n: int) -> list[Box]:
+        if n == 15:
+            raise UserError("no memory")
+        return moving(n)
+
+    found = detect_video(video(61), Scripted(script), every=5)
+    with pytest.raises(UserError, match="no memory"):
+        list(found)
 
 
 def test_every_1_searches_all_in_batches() -> None:

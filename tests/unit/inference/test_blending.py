@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from w2l.inference.blending import blend, mouth_mask, paste
+from w2l.inference.blending import blend, colour_shift, mouth_mask, paste
 
 
 @pytest.fixture
@@ -60,6 +60,21 @@ def test_the_mask_has_no_edge():
     assert np.abs(np.diff(mask, axis=0)).max() < 0.2
     assert np.abs(np.diff(mask, axis=1)).max() < 0.15
     assert (mask > 0.99).mean() > 0.25  # the mouth itself is all generated
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_colour_shift_is_the_median_in_the_rim(seed):
+    rng = np.random.default_rng(seed)
+    source, generated = rng.integers(0, 256, (2, 31, 44, 3), dtype=np.uint8)
+    source[:, :, 2] = 0 if seed == 3 else source[:, :, 2]
+    alpha = rng.random((31, 44, 1), dtype=np.float32) ** 3
+    rim = (alpha[..., 0] > 0.05) & (alpha[..., 0] < 0.95)
+    expected = np.median(source[rim].astype(int) - generated[rim], axis=0)
+    assert colour_shift(source, generated, alpha) == tuple(expected)
+
+
+def test_nothing_is_shifted_where_nothing_fades(frame):
+    assert colour_shift(frame, frame[::-1], np.ones((120, 160, 1), np.float32)) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("box", [(0, 0, 1, 1), (5, 5, 6, 9), (5, 5, 60, 6), (0, 0, 160, 120)])

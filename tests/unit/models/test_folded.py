@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from tests.parity.published import GOLDEN, filled, uniform, unit
 from w2l.models import FoldedGenerator, Generator
+from w2l.models.products import ConvolutionProduct, TransposedProduct, product
 
 
 def trained(image_size: int) -> Generator:
@@ -81,6 +84,55 @@ def test_one_face_serves_every_window() -> None:
     together = folded(audio, face[:1])
     each = folded(audio, face[:1].expand(3, -1, -1, -1))
     torch.testing.assert_close(together, each, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [48, 64, 96, 192, 288])
+@torch.inference_mode()
+def test_products_equal_the_convolutions(size: int) -> None:
+    generator = trained(size)
+    for batch in (1, 3):
+        audio, face = inputs(batch, size)
+        folded = FoldedGenerator(generator)
+        expected, lower = folded(audio, face), folded.lower_half()(audio, face)
+        quick = FoldedGenerator(generator).for_cpu()
+        torch.testing.assert_close(quick(audio, face), expected, rtol=0, atol=1e-5)
+        torch.testing.assert_close(quick.lower_half()(audio, face), lower, rtol=0, atol=1e-5)
+
+
+def test_products_stand_where_maps_are_small() -> None:
+    folded = FoldedGenerator(trained(96)).for_cpu()
+    kinds = [type(module) for module in folded.modules()]
+    # Encoder: 3 of 6×6, 2 of 3×3, 2 of 1×1. Sound: 2 of 3×3, 2 of 1×1. Decoder: 1, 1 of 3×3, 2 of
+    # 6×6; transposed from 1×1, 3×3 and 6×6.
+    assert kinds.count(ConvolutionProduct) == 15
+    assert kinds.count(TransposedProduct) == 3
+    weights = sum(value.numel() for value in folded.parameters())
+    assert weights == sum(v.numel() for v in FoldedGenerator(trained(96)).parameters())
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize(
+    "conv",
+    [
+        torch.nn.Conv2d(8, 8, 3, 1, 1),
+        torch.nn.Conv2d(8, 5, (3, 2), (2, 1), (0, 1)),
+        torch.nn.Conv2d(8, 7, 1),
+        torch.nn.ConvTranspose2d(8, 5, 3, 2, 1, 1),
+        torch.nn.ConvTranspose2d(8, 5, (3, 4), 1),
+        torch.nn.ConvTranspose2d(8, 5, 3, 3),
+    ],
+    ids=str,
+)
+@torch.inference_mode()
+def test_a_product_is_its_convolution(conv: torch.nn.Conv2d, residual: bool) -> None:
+    residual = residual and conv.padding == (1, 1) and conv.stride == (1, 1)
+    x = torch.randn(3, 8, 4, 5)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        given = x.contiguous(memory_format=layout)
+        made = product(SimpleNamespace(conv=conv, residual=residual, relu=True))(given)
+        expected = (conv(x) + x if residual else conv(x)).relu()
+        torch.testing.assert_close(made, expected)
+        assert torch.equal(given, x)
 
 
 def test_the_generator_stays_as_it_was() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -126,6 +127,20 @@ def test_a_look_is_read_from_a_source_and_turned_with_it(tmp_path: Path) -> None
     rgb = made_video(tmp_path / "rgb.mkv", [numbered(0)] * 2, constant(2, 25), codec="ffv1",
                      pix_fmt="bgr0")  # fmt: skip
     assert (probe(rgb).look.matrix, probe(rgb).look.is_full) == (6, False)  # as YUV is written
+
+
+def test_h264_refines_its_own_preset_and_no_other(tmp_path: Path) -> None:
+    """By what x264 notes in the file of its settings."""
+    notes = {}
+    for preset in (None, "medium"):
+        with VideoWriter(tmp_path / "out.mp4", 25, (64, 64), preset=preset) as writer:
+            writer.write(np.zeros((64, 64, 3), np.uint8))
+        text = (tmp_path / "out.mp4").read_bytes().decode("latin1")
+        notes[preset] = dict(re.findall(r"(\w+)=(\S+)", text))
+    own, medium = notes[None], notes["medium"]
+    names = ("subme", "mbtree", "rc_lookahead", "crf")
+    assert [own[name] for name in names] == ["1", "1", "10", "16.0"]
+    assert [medium[name] for name in names] == ["7", "1", "40", "16.0"]
 
 
 def test_apple_plays_hevc(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from w2l.cores import Cores
 from w2l.inference import FaceGenerator
-from w2l.inference.cores import Cores
 from w2l.models import Generator
 
 
@@ -85,3 +85,28 @@ def test_two_cores_make_the_faces_of_one(threads):
     assert made[0].std() > 5
     assert levels.max() <= 1
     assert (levels > 0).mean() < 1e-3
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_what_is_submitted_comes_back(n, threads):
+    cores = Cores(n)
+    results = [cores.submit(pow, base, 2) for base in range(5)]
+    assert [result.result() for result in results] == [0, 1, 4, 9, 16]
+    cores.close()
+
+
+def test_closing_drops_what_was_not_begun(threads):
+    cores = Cores(2)
+    begun, go = [], threading.Event()
+
+    def work(i):
+        begun.append(i)
+        go.wait(5)
+
+    results = [cores.submit(work, i) for i in range(6)]
+    while len(begun) < 2:
+        time.sleep(0.01)
+    threading.Timer(0.1, go.set).start()
+    cores.close()
+    assert begun == [0, 1]
+    assert all(result.cancelled() for result in results[2:])

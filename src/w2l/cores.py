@@ -7,19 +7,23 @@ that wait is long; threads that each have a part of the batch meet only at its e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import pairwise
 from threading import Barrier
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import torch
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class Cores:
-    """Runs a function on parts of a batch at the same time; usable from several threads.
+    """Runs functions at the same time; usable from several threads.
 
     Args:
-        n: threads, each of which computes on one core.
+        n: threads, each of which computes on one core; with 1 it is the caller's.
     """
 
     def __init__(self, n: int) -> None:
@@ -32,6 +36,19 @@ class Cores:
             self._pool.submit(started.wait)
         started.wait()
         torch.set_num_threads(n)  # was changed for threads to come, too, by each of these
+
+    def submit(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Future[T]:
+        """Its result to come; with one core it is there already."""
+        if self.n > 1:
+            return self._pool.submit(function, *arguments, **named)
+        future: Future[T] = Future()
+        future.set_result(function(*arguments, **named))
+        return future
+
+    def close(self) -> None:
+        """End the threads; what was not begun is not done any more, what was is not waited for."""
+        if self.n > 1:
+            self._pool.shutdown(wait=False, cancel_futures=True)  # see `w2l.ahead` on waiting
 
     def __call__(
         self, function: Callable[..., np.ndarray], *columns: Sequence[np.ndarray] | np.ndarray
