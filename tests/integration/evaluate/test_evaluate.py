@@ -1,0 +1,172 @@
+"""Scores of small videos by `evaluate.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from tests.integration.evaluate.made import ADDRESS, write_video
+from w2l.audio.waveform import load_audio
+from w2l.checkpoints import load_syncnet
+from w2l.scoring import SyncScorer
+from w2l.video import VideoReader
+
+
+def test_folder_with_good_and_bad_clips(clips, evaluate, capsys, tmp_path):
+    got = evaluate(video=clips)
+    assert (got["protocol"], got["n_scored"], got["n_failed"]) == ("track", 1, 4)
+    errors = {Path(clip["path"]).name: clip.get("error") for clip in got["clips"]}
+    assert errors.pop("good #1.mp4") is None
+    reasons = {"silent": "no sound", "faceless": "no face", "tiny": "min_track_frames",
+               "truncated": "check that it plays"}  # fmt: skip
+    for name, part in reasons.items():
+        assert part in errors[f"{name}.mp4"], name
+    good = got["clips"][0]
+    assert good["n_frames"] == 30
+    assert good["cosine"]["count"] == 26
+    assert good["tracks"][0]["cosine"] == good["cosine"]
+    assert len(got["weights"]["detector"]["sha256"]) == 64
+    assert got["settings"]["detect_scale"] == 1
+    assert good["lse_d"] is None
+    assert "syncnet=none" in good["lse_reason"]
+    out = capsys.readouterr().out
+    assert "1 scored (1 tracks), 4 failed" in out
+    assert out.count("failed: ") == 4
+    assert "cosine ↑" in out
+    folder = tmp_path / "outputs" / "evaluate"
+    names = {"scores.json", "scores.csv", "scores.parquet", "scores.html", good["plot"]}
+    assert {path.name for path in folder.iterdir()} == names
+    assert "1 clips scored, 1 tracks; 4 clips failed" in (folder / "scores.html").read_text()
+    assert cv2.imread(str(folder / good["plot"])) is not None
+    assert list(tmp_path.iterdir()) == [tmp_path / "outputs"]
+
+
+def test_strict_fails_after_writing(clips, evaluate, capsys, tmp_path):
+    (tmp_path / "list.txt").write_text(f"{clips / 'good #1.mp4'}\n{clips / 'tiny.mp4'}\n")
+    output = tmp_path / "new folder" / "my.json"
+    with pytest.raises(SystemExit) as stopped:
+        evaluate(video="list.txt", strict="true", output=output, box=[40, 150, 40, 150])
+    assert stopped.value.code == 1
+    assert json.loads(output.read_text())["n_failed"] == 1
+    assert "1 of 2 videos failed" in capsys.readouterr().err
+
+
+def test_syncnet_scores_are_the_scorers(clips, networks, evaluate):
+    video, weights = clips / "tiny.mp4", networks / "syncnet_v2.model"
+    got = evaluate(video=video, protocol="lrs", syncnet=weights, plots="false", box=[9, 99, 9, 99])
+    scorer = SyncScorer(load_syncnet(weights))
+    want = scorer.lse(VideoReader(video, fps=25), load_audio(video, origin="video"))
+    clip = got["clips"][0]
+    for name in ("lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0"):
+        assert clip[name] == pytest.approx(getattr(want.lse, name), rel=1e-5), name
+        assert got["mean"][name] == pytest.approx(clip[name])
+    assert clip["n_windows"] == want.n_windows == clip["n_frames"] - 5 == 3
+    assert clip["syncnet_cosine"]["at_0"] == pytest.approx(want.cosine_at_0, rel=1e-4)
+    assert clip["cosine"]["count"] == 4
+    assert clip["plot"] is None
+    assert len(got["weights"]["syncnet"]["sha256"]) == 64
+
+
+def test_without_the_released_syncnet_the_expert_still_scores(clips, evaluate, capsys):
+    got = evaluate(video=clips / "good #1.mp4", syncnet=None)  # the default, a registry name
+    clip = got["clips"][0]
+    assert clip["lse_d"] is clip["offset"] is clip["syncnet_cosine"] is None
+    assert ADDRESS in clip["lse_reason"]
+    assert clip["cosine"]["count"] == 26
+    assert got["n_failed"] == 0
+    assert ADDRESS in capsys.readouterr().out
+
+
+def test_without_an_expert_the_cosine_is_null(clips, networks, evaluate):
+    settings = {"video": clips / "tiny.mp4", "protocol": "lrs", "box": [9, 99, 9, 99],
+                "expert": None, "syncnet": networks / "syncnet_v2.model"}  # fmt: skip
+    clip = evaluate(**settings)["clips"][0]
+    assert clip["cosine"] is None
+    assert "no expert under outputs/" in clip["cosine_reason"]
+    assert clip["lse_d"] > 0
+    newest = Path("outputs/train/run/last.ckpt")
+    newest.parent.mkdir(parents=True)
+    newest.write_bytes((networks / "expert.ckpt").read_bytes())
+    assert evaluate(**settings)["clips"][0]["cosine"]["count"] == 4
+
+
+@pytest.mark.parametrize(("speakers", "told"), [(3, True), (50, False), (None, False)])
+def test_an_expert_of_few_speakers_is_told_of(
+    clips, networks, evaluate, capsys, tmp_path, speakers, told
+):
+    content = torch.load(networks / "expert.ckpt")
+    content["w2l"]["speakers"] = speakers
+    torch.save(content, tmp_path / "few.ckpt")
+    got = evaluate(
+        video=clips / "good #1.mp4", expert=tmp_path / "few.ckpt", box=[40, 150, 40, 150]
+    )
+    assert got["weights"]["expert"].get("speakers") == speakers
+    assert ("was trained on 3 speakers" in capsys.readouterr().out) is told
+
+
+def test_another_sound(clips, evaluate, tmp_path):
+    write_video(tmp_path / "other.mp4", np.zeros((32, 32, 3), np.uint8), 1.0)
+    got = evaluate(
+        video=clips / "good #1.mp4", audio=tmp_path / "other.mp4", box=[40, 150, 40, 150]
+    )
+    assert got["clips"][0]["cosine"]["count"] == 21  # as long as that sound
+    assert got["settings"]["audio"] == str(tmp_path / "other.mp4")
+
+
+def test_published_switch(clips, networks, evaluate):
+    """lrs needs no detector for LSE, and a missing one costs only the cosine."""
+    got = evaluate(video=clips / "tiny.mp4", protocol="lrs", published="true",
+                   syncnet=networks / "syncnet_v2.model")  # fmt: skip
+    settings = got["settings"]
+    assert settings["published"] is settings["jpeg"] is True
+    assert settings["convert_rate"] is settings["keep_offset"] is False
+    assert (settings["min_track_frames"], settings["min_face_size"]) == (100, 100)
+    assert (settings["detector"], settings["detect_every"]) == ("s3fd", 1)
+    assert got["clips"][0]["lse_d"] > 0
+    assert "s3fd cannot be downloaded" in got["clips"][0]["cosine_reason"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"video": "gone.mp4"}, "gone.mp4: there is no such file"),
+        ({"video": "{clips}/notes.md"}, "no media file"),
+        ({"video": "{clips}/silent.mp4"}, "no sound"),
+        ({"video": "{clips}/sub/faceless.mp4"}, "no face in any frame"),
+        ({"video": "{clips}/tiny.mp4", "protocol": "lrs", "box": [9, 99, 9, 99]}, None),
+        ({"video": "."}, "no video in the folder"),
+        ({"video": "{clips}", "protocol": "lrw"}, "choose track or lrs"),
+        ({"video": "{clips}", "audio": "gone.wav"}, "audio=gone.wav"),
+        ({"video": "{clips}", "expert": "{networks}/generator.ckpt"}, "generator"),
+        ({"video": "{clips}", "expert": "{networks}/gone.ckpt"}, "gone.ckpt"),
+        ({"video": "{clips}", "syncnet": "{networks}/expert.ckpt"}, "expert"),
+        ({"video": "{clips}", "syncnet": None, "expert": "none"}, "no network to score with"),
+        ({"video": "{clips}", "detector": "eyes"}, "detector=eyes"),
+        ({"video": "{clips}", "detect_every": 0}, "detect_every=0"),
+        ({"video": "{clips}", "min_face_score": "null"}, "min_face_score=None must be a number"),
+        ({"video": "{clips}", "output": "scores.csv"}, "scores.csv"),
+        ({"video": "{clips}", "box": "[a,b]"}, "box=['a', 'b'] must be four numbers"),
+        ({"video": "{clips}", "box": "word"}, "box must be a list"),
+        ({"video": "{clips}", "output": "{clips}/notes.md/scores.json"}, "Cannot write"),
+        ({"video": "{clips}", "stict": "true"}, "did you mean 'strict'"),
+        ({}, "video=…"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_sentence(settings, message, clips, networks, evaluate, capsys):
+    filled = {key: value.format(clips=clips, networks=networks) if isinstance(value, str) else value
+              for key, value in settings.items()}  # fmt: skip
+    if message is None:  # 0.3 s are enough for a few windows of the whole frame
+        assert evaluate(**filled)["n_scored"] == 1
+        return
+    with pytest.raises(SystemExit) as stopped:
+        evaluate(**filled)
+    assert stopped.value.code == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert len([line for line in error.splitlines() if line.strip()]) == 1
