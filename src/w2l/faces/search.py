@@ -32,9 +32,10 @@ def detect_video(
 
     Every `every`-th frame and the last one are key frames. Between two of them faces are
     interpolated, if each face of one has its own in the other and the picture does not change
-    abruptly in between, nor is there a cut; otherwise these frames are searched too. On a CPU key
-    frames are searched on several cores at the same time; no more frames are held than lie between
-    so many of them and one (`batch_size` where each frame is one).
+    abruptly in between, nor is there a cut; otherwise these frames are searched too. With several
+    threads, up to `MOST_AT_ONCE` key frames are searched at the same time. As many stretches of
+    `every` frames are held, and one more (with one thread: one; `batch_size` frames where each is
+    a key frame).
 
     Args:
         frames: (H, W, 3) uint8 BGR.

@@ -62,7 +62,8 @@ class FaceGenerator:
 
     Args:
         generator: a network of torch is put into evaluation mode and moved to the device; a
-            `Generator` is folded (see `FoldedGenerator`).
+            `Generator` is folded (see `FoldedGenerator`), a folded one readied for a CPU (see its
+            `for_cpu`).
         device: "auto", "cpu", "cuda", "cuda:1", …
         precision: "float32", or "bfloat16" autocast on CUDA. On the CPU float32 is torch's only
             one: there bfloat16 was no faster (both 17 to 21 frames/s on two cores), and a virtual

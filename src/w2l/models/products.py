@@ -6,7 +6,7 @@ In the order in which a product reads them, they are read once.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -49,15 +49,11 @@ def use_products(network: nn.Module, kind: type[nn.Module], *inputs: Tensor) -> 
     for module in list(network.modules()):
         for name, child in module.named_children():
             if pixels.get(child, FEW + 1) <= FEW:
-                setattr(module, name, product(child))
+                setattr(module, name, product(cast(Block, child)))
 
 
-def product(block: Any) -> nn.Module:
-    """The block as a product of matrices.
-
-    Args:
-        block: a `Block`; its bias is shared.
-    """
+def product(block: Block) -> nn.Module:
+    """The block as a product of matrices; its bias is shared."""
     if isinstance(block.conv, nn.ConvTranspose2d):
         return TransposedProduct(block.conv, relu=block.relu)
     return ConvolutionProduct(block.conv, residual=block.residual, relu=block.relu)
@@ -101,7 +97,7 @@ class TransposedProduct(nn.Module):
         self.padding = (int(conv.padding[0]), int(conv.padding[1]))
         self.output_padding = conv.output_padding
         self.relu = relu
-        weight = conv.weight.detach().flatten(1).t()  # (O·kh·kw, C)
+        weight = conv.weight.detach().flatten(1).t()  # (O·kh·kw, C), as `F.fold` takes what it adds
         self.weight = nn.Parameter(weight.contiguous(), requires_grad=False)
         assert conv.bias is not None
         self.bias = nn.Parameter(conv.bias.detach()[:, None, None], requires_grad=False)
