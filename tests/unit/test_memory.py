@@ -80,27 +80,30 @@ def test_what_the_runtimes_say_is_recognised():
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep no heaps")
 def test_what_was_freed_goes_back_to_the_system():
     """200 MB in pieces that the heap keeps, by threads that have one heap in common."""
-    code = """
+    code = r"""
 import re, threading
 from w2l.memory import give_back, share_heap
 
 def resident():
-    return int(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1024
+    return int(re.search(r"VmRSS:\s+(\d+)", open("/proc/self/status").read())[1]) // 1024
 
 share_heap()
-def fill(keep):
-    pieces = [bytearray(100_000) for _ in range(500)]
-    keep.append(pieces.pop())
+turn, all_done, kept = threading.Lock(), threading.Barrier(5), []
 
-kept = []
+def fill():
+    with turn:
+        pieces = [bytearray(100_000) for _ in range(500)]
+        kept.append(pieces.pop())
+        del pieces
+    all_done.wait()
+
 for _ in range(4):
-    thread = threading.Thread(target=fill, args=(kept,))
-    thread.start()
-    thread.join()
+    threading.Thread(target=fill).start()
+all_done.wait()
 print(resident())
 give_back()
 print(resident())
-""".replace("\\\\", "\\")
+"""
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     before, after = map(int, run.stdout.split())
     assert before - after > 30, (before, after)
