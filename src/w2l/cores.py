@@ -31,11 +31,12 @@ class Cores:
         if n == 1:
             return
         self._pool = ThreadPoolExecutor(n, "core", _on_one_core)
+        before = torch.get_num_threads()
         started = Barrier(n + 1)
         for _ in range(n):
             self._pool.submit(started.wait)
         started.wait()
-        torch.set_num_threads(n)  # was changed for threads to come, too, by each of these
+        torch.set_num_threads(before)  # was changed for threads to come, too, by each of these
 
     def submit(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Future[T]:
         """Its result to come; with one core it is there already."""

@@ -55,6 +55,18 @@ def test_each_computes_with_one_thread_while_others_keep_theirs(threads):
     assert later == [2]
 
 
+@pytest.mark.parametrize("had", [1, 2, 5])
+def test_fewer_or_more_than_torch_has_leave_torch_its_own(had, threads):
+    torch.set_num_threads(had)
+    Cores(2).close()
+    assert torch.get_num_threads() == had
+    later: list[int] = []
+    thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert later == [had]
+
+
 def test_an_error_comes_up_when_all_parts_have_ended(threads):
     ended = []
 
