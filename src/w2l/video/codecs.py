@@ -44,8 +44,9 @@ class Codec:
         return self.pix_fmt == "bgr0"
 
 
-# Qualities: as near as their sizes are equal to what "veryfast" makes of H.264 (60 frames of 700×700:
-# 43.3 dB and 0.39 MB, HEVC 42.2 dB and 0.41 MB, VP9 42.0 dB and 0.42 MB; ProRes 46.4 dB and 16 MB).
+# Qualities: as near as their sizes are equal to what "veryfast" makes of H.264 (60 frames of
+# 700×700: 43.3 dB and 0.39 MB, HEVC 42.2 dB and 0.41 MB, VP9 42.0 dB and 0.42 MB; ProRes 46.4 dB
+# and 16 MB).
 CODECS: Mapping[str, Codec] = MappingProxyType(
     {
         "h264": Codec(
