@@ -9,7 +9,7 @@ from pathlib import Path
 
 from w2l.engine import RaySettings
 
-FORMAT = 1  # raise it when the files of a clip change meaning: clips are then prepared anew
+FORMAT = 2  # raise it when the files of a clip change meaning: clips are then prepared anew
 
 
 @dataclass(frozen=True)

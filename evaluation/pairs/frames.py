@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
+from math import ceil
 from pathlib import Path
 
 import cv2
@@ -92,12 +92,16 @@ class AtFps:
     fps: Fraction
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Each frame as often as it is the one that is shown at a 25th of a second."""
-        tick = 0
+        """Each frame as often as it is the one nearest to a 25th of a second."""
+        tick, number, frame = 0, -1, None
         for number, frame in enumerate(self.read()):
-            while floor(tick * self.fps / FPS) == number:
+            while ceil(tick * self.fps / FPS - Fraction(1, 2)) == number:
                 yield frame
                 tick += 1
+        # The last one has no other after it that could be nearer before its own step is over.
+        while frame is not None and tick * self.fps / FPS < number + 1:
+            yield frame
+            tick += 1
 
 
 def even_duplicates(n_frames: int, wanted: int) -> list[int]:

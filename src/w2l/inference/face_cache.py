@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -14,7 +15,7 @@ from w2l.errors import UserError
 from w2l.faces.detections import Detections, load, save
 from w2l.files import atomic_path, sha256, user_cache
 
-VERSION = 1  # of what is stored and how it is found: other numbers are never read
+VERSION = 2  # of what is stored and how it is found: other numbers are never read
 LARGEST_BYTES = 500 * 10**6  # of all entries; the longest unused go first
 
 
@@ -59,7 +60,8 @@ class FaceCache:
         if found is None or not (found.whole or len(found.faces) >= n_frames):
             return None
         with suppress(OSError):
-            os.utime(self.path)  # used last
+            now = time.time_ns()  # the file system's own clock may stand still for 4 ms
+            os.utime(self.path, ns=(now, now))  # used last
         self._say(f"The faces of {self._video} are known from an earlier run ({self.path}).")
         return found.first(n_frames)
 

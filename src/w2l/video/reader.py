@@ -17,18 +17,20 @@ from w2l.video.image import read_image
 from w2l.video.probe import probe
 from w2l.video.rate import exact_rate
 
-# Timestamps may be rounded by up to a tick (1 ms in Matroska); a picture that is late by no
-# more than that still counts as on time.
+# Timestamps may be rounded by up to a tick (1 ms in Matroska): what differs by no more than that
+# from the start, the end or the middle between two pictures counts as being there.
 _LARGEST_TICK = Fraction(1, 1000)
 
 
 class VideoReader:
     """The pictures of a video, one at a time: (H, W, 3) uint8 BGR, upright, contiguous.
 
-    With a rate, output k is the picture shown at `first timestamp + start_s + k / fps`: the last
-    one whose timestamp is not after it. So a variable or different rate never drifts from the
-    sound. The last picture is shown for one step of the file's own rate at most. Without a rate
-    every decoded picture comes as it is. Memory is a few pictures, whatever the length.
+    With a rate, output k is the picture nearest in time to `first timestamp + start_s + k / fps`,
+    but none comes sooner before its timestamp than half a step of the file's own rate (at long
+    gaps the picture before goes on). So a variable or different rate never drifts from the sound,
+    and pictures are as often a little early as late. The last picture lasts for one step of the
+    file's own rate at most. Without a rate every decoded picture comes as it is. Memory is a few
+    pictures, whatever the length.
 
     Args:
         path: A video. A still picture is a video of one frame.
@@ -168,9 +170,12 @@ class VideoReader:
     def _on_grid(self, start: int, rate: Fraction) -> Iterator[VideoFrame]:
         index, shown = start, None
         due = self._origin + start / rate
+        half_step = 1 / (2 * self.info.fps)
         for timed in self._decode(due):
-            # Each instant before this picture still shows the one before it.
-            while shown is not None and due + self._tolerance < timed.time:
+            # Each instant that is nearer to the picture before this one, or as near, shows that one.
+            while shown is not None and due - self._tolerance <= timed.time - min(
+                half_step, (timed.time - shown.time) / 2
+            ):
                 if self._end is not None and due >= self._end:
                     return
                 yield shown.frame
