@@ -118,18 +118,21 @@ def cut_videos(clips: Sequence[Clip], cutter: Cutter, job: Job, report: Report) 
 
 
 def parts_of(clips: Sequence[Clip], cutter: Cutter) -> list[Clip]:
-    """What the files become; one that was not looked at yet (another shard's) stands for itself.
+    """What the files become; one that was not looked at yet (another shard's) stands for itself."""
+    return [part for clip in clips for part in cutter.known(clip) or [clip]]
+
+
+def check_folders(clips: Iterable[Clip]) -> None:
+    """Has each file folders of its own, whatever it is cut into?
 
     Raises:
-        UserError: a part and another file would share a folder.
+        UserError: two would share one.
     """
     sources: dict[str, str] = {}
-    parts = [part for clip in clips for part in cutter.known(clip) or [clip]]
-    for part in parts:
-        other = sources.setdefault(part.key.casefold(), part.source)
-        if other != part.source:
+    for clip in clips:
+        other = sources.setdefault(clip.key.casefold(), clip.source)
+        if other != clip.source:
             raise UserError(
-                f"{part.source} and {other}, of which one is cut into parts, would share the "
-                f"folder {part.key}: rename one of them."
+                f"{clip.source} and {other}, of which one is cut into parts, would share the "
+                f"folder {clip.key}: rename one of them."
             )
-    return parts

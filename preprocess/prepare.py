@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
+from operator import attrgetter
 
-from preprocess.cuts import Cutter, cut_videos, parts_of
+from preprocess.cuts import Cutter, check_folders, cut_videos, parts_of
 from preprocess.download import check_downloader
 from preprocess.duplicates import same_files
 from preprocess.lists import Result, write_lists
+from preprocess.others import with_others
 from preprocess.records import Records
 from preprocess.rejection import CRASHED, UNEXPECTED, RejectedError
 from preprocess.report import Report, by_reason, summary
@@ -45,13 +47,16 @@ def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
     mine = files[job.shard :: job.num_shards]
     lock = job.out / f"shard-{job.shard}-of-{job.num_shards}"
     with only_writer(lock, lambda: report.say("another run prepares these clips: waiting for it")):
+        left_out = [clip for clip in listing.clips if clip.key in copies]
         if job.cut is not None:
             cutter = Cutter(job.out, job.cut)
             cut_videos(mine, cutter, job, report)
-            left_out = [clip for clip in listing.clips if clip.key in copies]
-            listing = replace(listing, clips=parts_of(files, cutter) + left_out)
-            mine = parts_of(mine, cutter)
+            files, mine = parts_of(files, cutter), parts_of(mine, cutter)
+            check_folders(files)
         prepared = _prepare_missing(mine, records, executor, job, report)
+        if job.cut is not None:
+            listing = replace(listing, clips=with_others(files, records) + left_out)
+            check_folders(listing.clips)
         near = job.duplicates == "near"
         result = write_lists(listing, records, prepared=prepared, duplicates=copies, near=near)
     for note in result.notes:
@@ -74,22 +79,45 @@ def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
 def _prepare_missing(
     clips: list[Clip], records: Records, executor: Executor, job: Job, report: Report
 ) -> int:
-    """Prepare those of `clips` that are neither finished nor rejected; returns how many."""
-    records.clean(clips)
-    todo = [
-        clip
-        for clip in clips
-        if not records.finished(clip) and (job.retry_rejected or not records.rejected(clip))
-    ]
+    """Prepare those of `clips` that are neither finished nor rejected; returns how many.
+
+    Where videos are cut, those of the others who are seen in them too.
+    """
+
+    def missing(clips: Iterable[Clip]) -> list[Clip]:
+        return [
+            clip
+            for clip in clips
+            if not records.finished(clip) and (job.retry_rejected or not records.rejected(clip))
+        ]
+
+    known = clips if job.cut is None else with_others(clips, records)
+    records.clean(known)
+    todo = missing(known)
     check_downloader(todo)
-    if len(todo) < len(clips):
-        report.say(f"{len(clips) - len(todo)} of {len(clips)} clips were done before")
-    worker = Worker(records.root, records.recipe, job.device, job.batch_size)
-    with closing(executor.map(worker, todo, initializer=worker.start)) as outcomes:
-        times = _write_down(report.progress(outcomes, len(todo)), records)
+    if len(todo) < len(known):
+        report.say(f"{len(known) - len(todo)} of {len(known)} clips were done before")
+    times = _run(todo, records, executor, job, report)
+    if todo and job.cut is not None:
+        found = missing(
+            sorted(set(with_others(clips, records)) - set(known), key=attrgetter("key"))
+        )
+        if found:
+            report.say(f"{len(found)} more, of people who come before or after the one of a clip")
+            times.update(_run(found, records, executor, job, report))
+            todo += found
     if times:
         report.say(f"time of the workers: {times}")
     return len(todo)
+
+
+def _run(
+    clips: list[Clip], records: Records, executor: Executor, job: Job, report: Report
+) -> Times:
+    """Prepare clips and write down what became of them."""
+    worker = Worker(records.root, records.recipe, job.device, job.batch_size)
+    with closing(executor.map(worker, clips, initializer=worker.start)) as outcomes:
+        return _write_down(report.progress(outcomes, len(clips)), records)
 
 
 def _write_down(outcomes: Iterable[Outcome], records: Records) -> Times:
@@ -106,10 +134,10 @@ def _write_down(outcomes: Iterable[Outcome], records: Records) -> Times:
         if isinstance(value, Stop):
             raise UserError(value.message)
         if isinstance(value, RejectedError):
-            records.reject(clip, value.step, value.reason, value.detail)
+            records.reject(clip, value.step, value.reason, value.detail, others=value.others)
         elif outcome.error is not None:
             reason = CRASHED if outcome.crashed else UNEXPECTED
-            records.reject(clip, "worker", reason, outcome.error, outcome.trace)
+            records.reject(clip, "worker", reason, outcome.error, trace=outcome.trace)
         else:
             records.forgive(clip)
     return times

@@ -78,11 +78,15 @@ class Records:
         """The record of a rejection, None unless it is of this file and recipe."""
         return self._valid(self._rejection(clip), clip)
 
-    def reject(self, clip: Clip, step: str, reason: str, detail: str, trace: str = "") -> Record:
-        """Write a rejection down, in place of what an earlier version of the file gave."""
+    def reject(self, clip: Clip, step: str, reason: str, detail: str, **more: Any) -> Record:
+        """Write a rejection down, in place of what an earlier version of the file gave.
+
+        Args:
+            clip, step, reason, detail: as in `RejectedError`.
+            more: what else there is to say; what is empty is left out.
+        """
         record = origin(clip, self.recipe) | {"step": step, "reason": reason, "detail": detail}
-        if trace:
-            record["trace"] = trace
+        record |= {key: value for key, value in more.items() if value}
         write_json(self._rejection(clip), record)
         if self.folder(clip).is_dir():
             shutil.rmtree(self.folder(clip))

@@ -31,11 +31,25 @@ class RejectedError(Exception):
         step: which step says so: listing, duplicates, download, probe, sound, faces, sync, quality.
         reason: one of the few above, to count by.
         detail: one sentence about this file.
+
+    Attributes:
+        others: where others are seen in it; see `preprocess.others`.
     """
 
     def __init__(self, step: str, reason: str, detail: str) -> None:
         super().__init__(step, reason, detail)  # all of them, so that it can be pickled
         self.step, self.reason, self.detail = step, reason, detail
+        self.others: list[tuple[int, int]] = []
+
+
+@contextmanager
+def telling_of(others: list[tuple[int, int]]) -> Iterator[None]:
+    """Within, a rejection says where others are seen."""
+    try:
+        yield
+    except RejectedError as rejection:
+        rejection.others = others
+        raise
 
 
 @contextmanager

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 import torch
 
+from preprocess.others import stretches_of_others
 from preprocess.records import Record, origin, write_json
-from preprocess.rejection import BROKEN, rejecting
+from preprocess.rejection import BROKEN, rejecting, telling_of
 from preprocess.settings import Recipe
 from preprocess.sources import Clip
 from preprocess.sources.transcript import read_transcript
@@ -30,6 +31,7 @@ from w2l.faces import FaceDetector
 from w2l.files import atomic_path
 from w2l.scoring import SyncScorer
 from w2l.video import VideoInfo, VideoReader
+from w2l.windows import FPS
 
 FRAME_MEMORY = 256 * 2**20  # bytes; a longer clip is decoded twice instead of kept
 
@@ -79,6 +81,7 @@ def prepare_clip(
             batch_size=batch_size,
             smooth=recipe.smooth,
             published=recipe.published,
+            min_frames=recipe.min_frames,
         )
     people = [whole_pixels(person.boxes, info.height, info.width) for person in found]
     speaker = 0
@@ -87,32 +90,36 @@ def prepare_clip(
         with times.step("sync"):
             speaker, syncs = find_speaker(judge, frames, people, samples, recipe.min_frames)
     (boxes, present), sync = people[speaker], syncs[speaker]
-    check_faces(clip.path, present, recipe.min_frames)
-    if judge is not None:
-        sync = check_sync(clip.path, sync, recipe.min_confidence)
-        samples, present = aligned(clip, reader.first_s(), present, sync.offset)
+    others = stretches_of_others([p for _, p in people], speaker, recipe.min_frames)
+    others = others if recipe.fps == FPS else []  # else nobody knows when a frame is shown
+    with telling_of(others):
         check_faces(clip.path, present, recipe.min_frames)
-    with atomic_path(folder) as temporary:
-        temporary.mkdir()
-        with times.step("crops"), rejecting("crops", BROKEN):
-            viewer = Viewer()
-            faces = viewer.watch(crops(frames, boxes, present))
-            write_crops(faces, temporary, recipe.jpeg_quality)
-        look = viewer.look(boxes, present, found[speaker].landmarks)
-        if recipe.quality is not None:
-            check_quality(clip.path, look, recipe.quality)
-        with times.step("mel"):
-            n_mel = write_sound(samples, temporary)
-        record |= _description(clip, info, float(reader.fps), boxes, present)
-        record |= asdict(look) | _sync(sync)
-        record |= {
-            "people": [
-                _person(*person, their) | {"speaks": number == speaker}
-                for number, (person, their) in enumerate(zip(people, syncs, strict=True))
-            ]
-        }
-        record |= {"n_mel": n_mel, "detector": recipe.detector, "versions": _versions()}
-        write_json(temporary / "clip.json", record)
+        if judge is not None:
+            sync = check_sync(clip.path, sync, recipe.min_confidence)
+            samples, present = aligned(clip, reader.first_s(), present, sync.offset)
+            check_faces(clip.path, present, recipe.min_frames)
+        with atomic_path(folder) as temporary:
+            temporary.mkdir()
+            with times.step("crops"), rejecting("crops", BROKEN):
+                viewer = Viewer()
+                faces = viewer.watch(crops(frames, boxes, present))
+                write_crops(faces, temporary, recipe.jpeg_quality)
+            look = viewer.look(boxes, present, found[speaker].landmarks)
+            if recipe.quality is not None:
+                check_quality(clip.path, look, recipe.quality)
+            with times.step("mel"):
+                n_mel = write_sound(samples, temporary)
+            record |= _description(clip, info, float(reader.fps), boxes, present)
+            record |= asdict(look) | _sync(sync)
+            record |= {
+                "people": [
+                    _person(*person, their) | {"speaks": number == speaker}
+                    for number, (person, their) in enumerate(zip(people, syncs, strict=True))
+                ],
+                "others": others,
+            }
+            record |= {"n_mel": n_mel, "detector": recipe.detector, "versions": _versions()}
+            write_json(temporary / "clip.json", record)
     return record
 
 

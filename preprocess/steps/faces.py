@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from preprocess.rejection import NO_FACE, TOO_SHORT, RejectedError
-from w2l.boxes import area, smooth_centred
+from w2l.boxes import area, runs, smooth_centred
 from w2l.faces import FaceDetector
 from w2l.faces.search import all_faces, detect_video
 from w2l.faces.track import boxes_of, first, link
 
-MAX_PEOPLE = 4  # of whom the one who speaks is looked for
+MAX_PEOPLE = 16  # whom a clip's record names
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,13 @@ def find_people(
     batch_size: int = 8,
     smooth: bool = True,
     published: bool = False,
+    min_frames: int = 1,
 ) -> list[Person]:
     """Each person's face in each frame, the main person first.
 
-    That is the track with the largest sum of areas: a face that is near, and seen for long. One
-    track and not the largest face of each frame, so that no clip jumps between people.
+    That is the track with the largest sum of areas: a face that is near, and seen for long; who is
+    not seen for `min_frames` comes after all others. One track and not the largest face of each
+    frame, so that no clip jumps between people.
 
     Args:
         frames: (H, W, 3) uint8 BGR; read once, few are held.
@@ -53,6 +54,7 @@ def find_people(
         batch_size: frames per call of the detector.
         smooth: steady the boxes over five frames, as inference does.
         published: take each frame's first face, whosever it is, as the published preparation does.
+        min_frames: of a person who is worth a clip.
 
     Returns:
         At most `MAX_PEOPLE`; one who is never seen where there is nobody.
@@ -60,14 +62,19 @@ def find_people(
     faces = all_faces(detect_video(frames, detector, every, batch_size))
     if published:
         return [Person(first(faces))]
-    tracks = sorted(link(faces), key=lambda track: -float(area(track.boxes).sum()))
-    if not tracks:
-        return [Person(np.full((len(faces), 4), np.nan, dtype=np.float32))]
-    people = []
-    for track in tracks[:MAX_PEOPLE]:
+    people, brief = list[Person](), list[Person]()
+    for track in sorted(link(faces), key=lambda track: -float(area(track.boxes).sum())):
         boxes = boxes_of(track, len(faces))
-        people.append(Person(smooth_centred(boxes) if smooth else boxes, track.landmarks))
-    return people
+        start, stop = longest_run(~np.isnan(boxes[:, 0]))
+        person = Person(smooth_centred(boxes) if smooth else boxes, track.landmarks)
+        if stop - start < min_frames:
+            brief = [*brief, person][:MAX_PEOPLE]
+        else:
+            people.append(person)
+        if len(people) == MAX_PEOPLE:
+            break
+    nobody = Person(np.full((len(faces), 4), np.nan, dtype=np.float32))
+    return [*people, *brief][:MAX_PEOPLE] or [nobody]
 
 
 def check_faces(path: Path, present: np.ndarray, min_frames: int) -> None:
@@ -96,10 +103,4 @@ def check_faces(path: Path, present: np.ndarray, min_frames: int) -> None:
 
 def longest_run(present: np.ndarray) -> tuple[int, int]:
     """First frame of the longest unbroken stretch, and the frame after its last."""
-    best, start = (0, 0), 0
-    for there, run in groupby(present.tolist()):
-        length = len(list(run))
-        if there and length > best[1] - best[0]:
-            best = (start, start + length)
-        start += length
-    return best
+    return max(runs(present), key=lambda run: run[1] - run[0], default=(0, 0))

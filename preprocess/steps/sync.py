@@ -20,6 +20,8 @@ from w2l.scoring import SyncScorer
 from w2l.scoring.embeddings import SAMPLES_PER_FRAME
 from w2l.windows import FPS
 
+MAX_ASKED = 4  # people of a clip, of whom one speaks
+
 
 @dataclass(frozen=True)
 class Sync:
@@ -91,17 +93,18 @@ def find_speaker(
     Args:
         judge, frames, samples: as in `find_sync`.
         people: boxes and presence of each, the main person first.
-        min_frames: who is not seen for so many frames in a row is not asked.
+        min_frames: who is not seen for so many frames in a row is not asked, nor are any but the
+            first `MAX_ASKED`.
 
     Returns:
         The speaker's index, 0 where nobody can be asked; and what was found for each.
     """
     found: list[Sync | None] = []
-    for boxes, present in people:
+    for number, (boxes, present) in enumerate(people):
         start, stop = longest_run(present)
         try:
-            seen = stop - start >= min_frames
-            found.append(find_sync(judge, frames, boxes, present, samples) if seen else None)
+            asked = number < MAX_ASKED and stop - start >= min_frames
+            found.append(find_sync(judge, frames, boxes, present, samples) if asked else None)
         except RejectedError:  # too short a stretch of sound and face together
             found.append(None)
     confidences = [-np.inf if sync is None else sync.confidence for sync in found]
