@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -69,7 +69,7 @@ def restore_video(
     return report
 
 
-def earlier_tags(source: Source) -> dict[str, str]:
+def earlier_tags(source: Source) -> Mapping[str, str]:
     """What a finished video says of itself; nothing where it is no file and no folder of ours."""
     if isinstance(source, FolderSource):
         return read_about(source.path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -58,16 +60,30 @@ class VideoInfo:
     is_image: bool
     tick: Fraction
     look: Look = field(default_factory=Look)
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Look at a video or a still picture.
+    """Look at a video or a still picture; a file that stays as it is is looked at once.
 
     Raises:
         UserError: missing, no media file, no video stream, or not one picture can be decoded.
     """
     path = Path(path)
+    try:
+        status = path.stat()
+    except OSError:
+        return _probe(path)  # says what is wrong
+    return _probe_once(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+# Of a file that becomes hundreds of clips, opening it is a tenth of the work: its index is long.
+@lru_cache(maxsize=16)
+def _probe_once(path: Path, *_version: int) -> VideoInfo:
+    return _probe(path)
+
+
+def _probe(path: Path) -> VideoInfo:
     if is_image(path):
         return _probe_image(path)
     with open_media(path) as container:

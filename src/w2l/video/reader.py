@@ -172,7 +172,7 @@ class VideoReader:
         due = self._origin + start / rate
         half_step = 1 / (2 * self.info.fps)
         for timed in self._decode(due):
-            # Each instant that is nearer to the picture before this one, or as near, shows that one.
+            # An instant that is nearer to the picture before this one, or as near, shows that one.
             while shown is not None and due - self._tolerance <= timed.time - min(
                 half_step, (timed.time - shown.time) / 2
             ):

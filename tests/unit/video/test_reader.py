@@ -70,6 +70,17 @@ def reader_rate(path: Path) -> Fraction:
     return rate
 
 
+def test_a_file_is_looked_at_once_until_it_changes(tmp_path: Path) -> None:
+    path = clip(tmp_path / "in.mp4", 5, 25)
+    first = probe(path)
+    assert probe(str(path)) is first
+    clip(path, 9, 50)
+    assert (probe(path).fps, probe(path).n_frames_estimate) == (50, 9)
+    path.unlink()
+    with pytest.raises(UserError, match=r"in\.mp4"):
+        probe(path)
+
+
 def test_a_variable_rate_is_resampled_by_time(tmp_path: Path) -> None:
     steps = [1, 2, 1, 1, 4, 1, 3, 1, 1, 1, 2, 5, 1, 1, 1]
     times = [Fraction(sum(steps[:i]), 30) for i in range(len(steps) + 1)]
