@@ -43,7 +43,8 @@ def benchmark(settings: dict[str, Any], console: Console) -> None:
     """Make and score the pairs of a benchmark, write the results and show them.
 
     Raises:
-        UserError: a list, a network or a value is missing or wrong, or nothing could be scored.
+        UserError: a list, a network or a value is missing or wrong, nothing could be scored, or
+            with `strict` not all; the results are written before.
     """
     name = settings["benchmark"]
     lists = _lists(settings)
@@ -52,8 +53,14 @@ def benchmark(settings: dict[str, Any], console: Console) -> None:
     out = user_path(settings["out"] or f"outputs/benchmarks/{name}")
     job = build_job(settings, out)
     records = run_and_report(name, lists, recipe, job, _label(settings), console)
-    if records and all(record["error"] is not None for record in records):
-        raise UserError(f"None of {len(records)} pairs could be scored; results.json says why.")
+    failed = sum(record["error"] is not None for record in records)
+    if failed and failed == len(records):
+        raise UserError(f"None of {failed} pairs could be scored; results.json says why.")
+    if failed and settings["strict"]:
+        raise UserError(
+            f"{failed} of {len(records)} pairs could not be scored (strict=true); results.json "
+            "says why."
+        )
 
 
 def demo_pairs(settings: dict[str, Any], root: Path, out: Path, console: Console) -> None:

@@ -61,6 +61,11 @@ def test_a_killed_run_is_taken_up_by_another_engine(folder: Path) -> None:
     assert "| Wav2Lip | 6.386 | 7.789 † |" in table
     assert f"SHA-256 {found['weights']['expert']['sha256']}" in table
 
+    (folder / "out/results.json").unlink()
+    strict = call("-m evaluation", *GIVEN, "engine=serial", "out=out", "strict=true", cwd=folder)
+    assert "1 of 4 pairs could not be scored (strict=true)" in refused(strict)
+    assert (folder / "out/results.json").is_file()
+
 
 def test_bad_input_is_one_sentence(folder: Path) -> None:
     none = call("-m evaluation", *GIVEN[:4], "data_root=nowhere", "box=[1,9,1,9]", cwd=folder)
