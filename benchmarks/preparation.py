@@ -161,6 +161,7 @@ def prepare_all(clips: list[Clip], root: Path, detector: FaceDetector, times: Ti
     """Prepare the clips as a worker does; returns the first box."""
     for clip in clips:
         folder = root / "out" / clip.speaker
+        clip.path.touch()  # a new file, which nobody has looked at in an earlier turn
         record = prepare_clip(clip, folder, Recipe(), detector, times=times)
         assert record["n_faces"] == FRAMES, "a face is in every frame"
     return np.array(record["boxes"][0])
@@ -179,4 +180,5 @@ def cut(clips: list[Clip], times: Times) -> None:
     """Look for scenes, as it is done before clips are prepared."""
     with times.step("cut"):
         for clip in clips:
+            clip.path.touch()  # another process cuts than prepares
             shots_of(clip.path, check(clip.path).width)
