@@ -53,14 +53,7 @@ def benchmark(settings: dict[str, Any], console: Console) -> None:
     out = user_path(settings["out"] or f"outputs/benchmarks/{name}")
     job = build_job(settings, out)
     records = run_and_report(name, lists, recipe, job, _label(settings), console)
-    failed = sum(record["error"] is not None for record in records)
-    if failed and failed == len(records):
-        raise UserError(f"None of {failed} pairs could be scored; results.json says why.")
-    if failed and settings["strict"]:
-        raise UserError(
-            f"{failed} of {len(records)} pairs could not be scored (strict=true); results.json "
-            "says why."
-        )
+    raise_failures(records, settings["strict"])
 
 
 def demo_pairs(settings: dict[str, Any], root: Path, out: Path, console: Console) -> None:
@@ -81,7 +74,25 @@ def demo_pairs(settings: dict[str, Any], root: Path, out: Path, console: Console
     recipe = build_recipe(chosen, "lrs", console)
     lists = [listed_tasks("demo", filelist, root / "videos")]
     job = Job(out, engine="serial", device=settings["device"])
-    run_and_report("demo", lists, recipe, job, chosen["name"], console)
+    records = run_and_report("demo", lists, recipe, job, chosen["name"], console)
+    raise_failures(records, settings["strict"])
+
+
+def raise_failures(records: Sequence[Record], strict: bool) -> None:
+    """End with an error where no pair could be scored, or anything failed and `strict`.
+
+    Raises:
+        UserError: so.
+    """
+    failed = sum(record["error"] is not None for record in records)
+    if failed and failed == len(records):
+        raise UserError(f"None of {failed} pairs could be scored; results.json says why.")
+    not_compared = sum(record.get("pictures_error") is not None for record in records)
+    if strict and (failed or not_compared):
+        raise UserError(
+            f"{failed} of {len(records)} pairs could not be scored, and the pictures of "
+            f"{not_compared} not be compared (strict=true); results.json says why."
+        )
 
 
 def run_and_report(

@@ -64,6 +64,8 @@ def find_people(
         return [Person(first(faces))]
     people, brief = list[Person](), list[Person]()
     for track in sorted(link(faces), key=lambda track: -float(area(track.boxes).sum())):
+        if len(brief) == MAX_PEOPLE and np.ptp(track.frames) + 1 < min_frames:
+            continue  # a long video has thousands of them
         boxes = boxes_of(track, len(faces))
         start, stop = longest_run(~np.isnan(boxes[:, 0]))
         person = Person(smooth_centred(boxes) if smooth else boxes, track.landmarks)

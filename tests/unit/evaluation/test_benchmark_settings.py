@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from evaluation.benchmark import build_job, build_recipe
+from evaluation.benchmark import build_job, build_recipe, raise_failures
 from evaluation.command import evaluation
 from evaluation.pairs.devices import _held, device_of, take_place
 from evaluation.pairs.networks import scoring_protocol
@@ -137,3 +138,20 @@ def test_published_scoring_is_the_evaluation_scripts(tmp_path):
     assert (track.min_face_score, track.min_track_frames, track.min_face_size) == (0.9, 100, 100)
     own = scoring_protocol(pair_set.improved(files, protocol="track"))
     assert (own.name, own.jpeg, own.min_track_frames) == ("track", False, 24)
+
+
+@pytest.mark.parametrize(
+    ("records", "strict", "sentence"),
+    [
+        ([{"error": None}, {"error": None}], True, None),
+        ([{"error": None}, {"error": "no face"}], False, None),
+        ([{"error": None}, {"error": "no face"}], True, "1 of 2 pairs could not be scored"),
+        ([{"error": None, "pictures_error": "no face"}], False, None),
+        ([{"error": None, "pictures_error": "no face"}], True, "pictures of 1 not be compared"),
+        ([{"error": "no face"}], False, "None of 1 pairs could be scored"),
+        ([], True, None),
+    ],
+)
+def test_what_failed_ends_the_command(records, strict, sentence):
+    with nullcontext() if sentence is None else pytest.raises(UserError, match=sentence):
+        raise_failures(records, strict)
