@@ -59,6 +59,9 @@ def arguments(**changed: str) -> list[str]:
 def test_the_report_holds_what_others_read(demo: Path) -> None:
     result = call("-m evaluation", *arguments(), cwd=demo)
     assert result.returncode == 0, result.stderr
+    strict = call("-m evaluation", *arguments(out="strict"), "strict=true", cwd=demo)
+    assert "None of 4 pairs could be scored" in refused(strict)
+    assert (demo / "strict" / "metrics.json").is_file()
     metrics = json.loads((demo / "report" / "metrics.json").read_text())
     for key in (
         "expert_pair_accuracy",
