@@ -6,7 +6,8 @@ that wait is long; threads that each have a part of the batch meet only at its e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import pairwise
 from threading import Barrier
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 
 P = ParamSpec("P")
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -45,6 +47,21 @@ class Cores:
         future: Future[T] = Future()
         future.set_result(function(*arguments, **named))
         return future
+
+    def map(self, function: Callable[[S], T], items: Iterable[S]) -> Generator[T]:
+        """What `function` gives for each item, in order.
+
+        While it runs on each core, the item after those is drawn, and no more.
+        """
+        most = self.n if self.n > 1 else 0
+        waiting: deque[Future[T]] = deque()
+        for item in items:
+            waiting.append(self.submit(function, item))
+            del item  # or it is held until the next one is there
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
     def close(self) -> None:
         """End the threads; what was not begun is not done any more, what was is not waited for."""

@@ -122,3 +122,24 @@ def test_closing_drops_what_was_not_begun(threads):
     cores.close()
     assert begun == [0, 1]
     assert all(result.cancelled() for result in results[2:])
+
+
+@pytest.mark.parametrize(("n", "on_their_way"), [(1, 1), (2, 3)])
+def test_a_stream_comes_out_in_order_and_is_drawn_as_it_is_needed(n, on_their_way, threads):
+    drawn = 0
+
+    def stream():
+        nonlocal drawn
+        for i in range(12):
+            drawn += 1
+            yield i
+
+    def square(i):
+        time.sleep(0.01 * (i % 2 == 0))  # so that some are ready before those in front of them
+        return i * i
+
+    taken = []
+    for result in Cores(n).map(square, stream()):
+        taken.append(result)
+        assert drawn - len(taken) < on_their_way
+    assert taken == [i * i for i in range(12)]

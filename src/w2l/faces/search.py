@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import closing
 from itertools import pairwise
 
@@ -112,21 +110,18 @@ def _key_frames(
 
     While faces are looked for on each core, the next frames are drawn.
     """
-    cores = Cores(min(torch.get_num_threads(), MOST_AT_ONCE))
-    waiting: deque[tuple[list[np.ndarray], Future[list[Faces]]]] = deque()
-    most = cores.n if cores.n > 1 else 0
-    try:
+
+    def look(batch: list[np.ndarray]) -> tuple[list[np.ndarray], list[Faces]]:
+        return batch, detector.detect(batch[-1:])
+
+    def copies() -> Iterator[list[np.ndarray]]:
         for batch in _batches(frames, every):
-            waiting.append((batch.copy(), cores.submit(detector.detect, batch[-1:])))
+            taken = batch.copy()
             batch.clear()
-            if len(waiting) > most:
-                batch, faces = waiting.popleft()
-                yield batch, faces.result()
-        while waiting:
-            batch, faces = waiting.popleft()
-            yield batch, faces.result()
-    finally:
-        cores.close()
+            yield taken
+
+    with closing(Cores(min(torch.get_num_threads(), MOST_AT_ONCE))) as cores:
+        yield from cores.map(look, copies())
 
 
 def _thumbnail(frame: np.ndarray) -> np.ndarray:

@@ -100,5 +100,6 @@ class SyncNetV2(nn.Module):
         return self.embed_audio(audio), self.embed_lips(lips)[:, 0]
 
     def folded(self) -> FoldedSyncNet:
-        """The same embeddings at two thirds of the cost, of the weights as they are now."""
-        return FoldedSyncNet(self.netcnnlip, self.netfclip, self.netcnnaud, self.netfcaud)
+        """The same embeddings at less cost, of the weights as they are and where they are now."""
+        folded = FoldedSyncNet(self.netcnnlip, self.netfclip, self.netcnnaud, self.netfcaud)
+        return folded.for_cpu() if next(self.parameters()).device.type == "cpu" else folded

@@ -6,7 +6,8 @@ Only the embeddings of a whole clip are held (4 kB a window), never its frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from itertools import islice, pairwise
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from torch import Tensor
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.mel import log_mel
 from w2l.audio.mfcc import mfcc
+from w2l.cores import Cores
 from w2l.models import Expert, FoldedSyncNet, SyncNetV2
 from w2l.windows import FPS, WINDOW_FRAMES, last_fitting, mel_window
 
@@ -64,12 +66,29 @@ def lip_embeddings(
     heard = islice(frames, n_samples // SAMPLES_PER_FRAME)
     # The published count is one short of what fits: the last frame is held back.
     counted = (_lip_picture(frame) for frame, _ in pairwise(heard))
-    embeddings = [torch.zeros(0, 1024)]
-    for run in runs(counted, batch_size):
+
+    def embed(run: list[np.ndarray]) -> Tensor:
         pictures = torch.from_numpy(np.stack(run)).to(device)
         lips = pictures.permute(3, 0, 1, 2)[None].float()  # (1, 3, T, 224, 224), 0–255
-        embeddings.append(syncnet.embed_lips(lips)[0].float().cpu())
-    return torch.cat(embeddings)
+        return syncnet.embed_lips(lips)[0]
+
+    return _embeddings(embed, runs(counted, batch_size), device)
+
+
+def _embeddings(embed: Callable[[T], Tensor], batches: Iterable[T], device: torch.device) -> Tensor:
+    """SyncNet's embeddings of all batches, float32 (N, 1024) on the CPU.
+
+    On a CPU each core embeds a batch of its own: torch's threads would wait for one another after
+    each layer, and many layers are short.
+    """
+
+    def embedded(batch: T) -> Tensor:
+        with torch.inference_mode():  # which is each thread's own
+            return embed(batch).float().cpu()
+
+    n_cores = torch.get_num_threads() if device.type == "cpu" else 1
+    with closing(Cores(n_cores)) as cores:
+        return torch.cat([torch.zeros(0, 1024), *cores.map(embedded, batches)])
 
 
 def _lip_picture(frame: np.ndarray) -> np.ndarray:
@@ -97,8 +116,8 @@ def sound_embeddings(
     used = waveform[: (n_windows + WINDOW_FRAMES) * SAMPLES_PER_FRAME]
     columns = torch.from_numpy(mfcc(used)).unfold(1, MFCC_COLUMNS, MFCC_PER_FRAME)
     windows = columns[:, :n_windows].transpose(0, 1)[:, None]  # (N, 1, 13, 20)
-    return torch.cat(
-        [syncnet.embed_audio(batch.to(device)).float().cpu() for batch in windows.split(batch_size)]
+    return _embeddings(
+        lambda batch: syncnet.embed_audio(batch.to(device)), windows.split(batch_size), device
     )
 
 

@@ -104,7 +104,7 @@ class SyncScorer:
         expert: Expert | None = None,
         *,
         device: str | torch.device = "cpu",
-        batch_size: int = 32,
+        batch_size: int = 24,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")

@@ -182,7 +182,8 @@ def test_every_1_searches_all_in_batches() -> None:
 
 
 @pytest.mark.parametrize(("every", "bound"), [(5, 6), (12, 13), (1, 8)])
-def test_few_frames_are_held(every: int, bound: int) -> None:
+def test_few_frames_are_held(every: int, bound: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # each would hold `every` frames
     alive = most = 0
 
     def gone() -> None:
