@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchmetrics.image.fid import FrechetInceptionDistance
+
+if TYPE_CHECKING:
+    from torchmetrics.image.fid import FrechetInceptionDistance
 
 ENOUGH = 2048  # pictures of each kind: with fewer than features the covariances are degenerate
 
@@ -23,6 +26,9 @@ class FeatureDistance:
     """
 
     def __init__(self, n_features: int, device: str | torch.device = "cpu") -> None:
+        # Here, for the sake of commands that need none: it takes seconds to import.
+        from torchmetrics.image.fid import FrechetInceptionDistance
+
         self._between = FrechetInceptionDistance(feature=_Given(n_features)).to(device)
         self._floor = FrechetInceptionDistance(feature=_Given(n_features)).to(device)
         self.device = torch.device(device)

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 Floats = NDArray[np.floating]
 
@@ -42,6 +41,9 @@ def ssim(generated: np.ndarray, target: np.ndarray) -> float:
     """
     if min(generated.shape[:2]) < 11:
         raise ValueError(f"SSIM needs 11 px a side, got {generated.shape[:2]}")
+    # Here, for the sake of commands that need none: it takes seconds to import.
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
     first, second = (_planes(picture) for picture in (generated, target))
     _, similarity = structural_similarity_index_measure(
         first, second, data_range=255.0, return_full_image=True

@@ -33,12 +33,15 @@ def test_it_is_librosas(n: int) -> None:
     np.testing.assert_allclose(log_mel(waveform), expected, rtol=0, atol=1e-6)
 
 
-HEAVY = ("librosa", "numba", "matplotlib", "torchmetrics", "scipy.signal", "scipy.optimize")
+HEAVY = ("librosa", "numba", "torchmetrics", "scipy.signal", "scipy.optimize")
 
 
-def test_syncing_does_without_what_is_heavy(tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("command", "heavy"), [("infer", (*HEAVY, "matplotlib")), ("evaluate", HEAVY)]
+)
+def test_commands_do_without_what_is_heavy(command, heavy, tmp_path) -> None:
     """They cost a user seconds and hundreds of megabytes before the first frame."""
-    code = f"import sys, w2l.cli.infer; print([m for m in {HEAVY} if m in sys.modules])"
+    code = f"import sys, w2l.cli.{command}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
