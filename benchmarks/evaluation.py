@@ -38,9 +38,10 @@ WAYS = (*OURS, "published")
 def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
     """The same clips, weights and threads both ways, in turn."""
     settings = cfg.evaluation
-    torch.set_num_threads(settings.threads)
-    cv2.setNumThreads(settings.threads)
-    with TemporaryDirectory() as folder, threadpool_limits(settings.threads):
+    threads = settings.threads or torch.get_num_threads()
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    with TemporaryDirectory() as folder, threadpool_limits(threads):
         videos = made_or_named(settings, Path(folder), cfg.seed)
         syncnet = network(settings.syncnet, videos, cfg.seed)
         scorer = SyncScorer(syncnet)
@@ -52,10 +53,10 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
     return {
         "ratio": round(seconds["published"] / seconds["ours"], 2),
         "ratio_with_jpeg": round(seconds["published"] / seconds["ours with JPEG"], 2),
-        "of": f"{'CPU seconds' if settings.threads == 1 else 'seconds'} per clip, file to LSE, "
+        "of": f"{'CPU seconds' if threads == 1 else 'seconds'} per clip, file to LSE, "
         "whole-frame protocol; ours: with JPEG as published=true; published: frames dumped by "
         "FFmpeg and read back, windows in batches of 20, distances in a loop",
-        "threads": settings.threads,
+        "threads": threads,
         "weights": "random, norms fitted to the clips"
         if settings.syncnet is None
         else str(settings.syncnet),
