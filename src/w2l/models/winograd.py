@@ -28,7 +28,7 @@ class SlidingConvolution(nn.Module):
 
     Window t is frames t … t + 4: along time the layer is a filter of five taps, F(8, 5) here. Eight
     windows cost twelve convolutions of one frame in place of forty. In float32 SyncNet's embeddings
-    lie within 2e-5 of the largest value of float64's, and within 1e-5 with the plain layer.
+    lie within 4e-5 of the largest value of float64's, and within 1e-5 with the plain layer.
 
     Args:
         conv: of five frames stacked on the channels, frame by frame; square, without padding.
