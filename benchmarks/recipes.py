@@ -158,7 +158,7 @@ def ratio(curves: dict[str, list[list[dict[str, Any]]]], settings: DictConfig) -
 
 def picture(curves: dict[str, list[list[dict[str, Any]]]], settings: DictConfig) -> Figure:
     """Both accuracies over updates: the mean of the seeds, and their spread."""
-    figure = Figure(figsize=(10, 4))
+    figure = Figure(figsize=(12, 4), layout="constrained")
     for axes, name in zip(
         figure.subplots(1, 2), ("pair_accuracy", "balanced_accuracy"), strict=True
     ):
@@ -171,6 +171,5 @@ def picture(curves: dict[str, list[list[dict[str, Any]]]], settings: DictConfig)
             )
         axes.axhline(settings[name], color="black", linewidth=0.8, linestyle=":")
         axes.set(title=name.replace("_", " "), xlabel="updates", ylim=(0.45, 1))
-    axes.legend(fontsize="small", loc="lower right")
-    figure.tight_layout()
+    figure.legend(*axes.get_legend_handles_labels(), fontsize="small", loc="outside right center")
     return figure

@@ -178,7 +178,7 @@ def _distances(axes: Axes, tracks: Sequence[TrackScore]) -> None:
             f"at 0: {scores.lse_d_at_0:.3f}, {scores.lse_c_at_0:.3f}"
         )
         _curve(axes, scores.curve, scores.offset, _label(number, tracks, label))
-    axes.set_ylabel("mean SyncNet distance (lower is better)")
+    axes.set_ylabel("mean distance of SyncNet ↓")
 
 
 def _cosines(axes: Axes, tracks: Sequence[TrackScore]) -> None:
@@ -189,7 +189,7 @@ def _cosines(axes: Axes, tracks: Sequence[TrackScore]) -> None:
         best = float(result.by_offset[offsets() == result.offset].item())
         label = f"{result.summary.mean:.3f} at 0, {best:.3f} at {result.offset:+d}"
         _curve(axes, result.by_offset, result.offset, _label(number, tracks, label))
-    axes.set_ylabel("mean cosine of the expert (higher is better)")
+    axes.set_ylabel("mean cosine of the expert ↑")
 
 
 def _curve(axes: Axes, values: Any, best: int, label: str) -> None:
