@@ -2,7 +2,7 @@
 
 Only the first layer of the published network spans time, and its kernel is as long as a window:
 over five frames stacked on channels it is a plain 2-D convolution. On CPUs windows that follow one
-another share half of its work.
+another share most of its work.
 """
 
 from __future__ import annotations
