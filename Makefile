@@ -1,16 +1,22 @@
 # Thin: each target is the public commands in a row, printed before they run.
+#   make env       a virtual environment in .venv with everything that the commands and tests need
+#   make demo      the whole path on a small set made on the spot; ends with a report
+#   make test      every number and every behaviour
+#   make test-all  also the long ways round: README as processes, sweeps, a browser, DDP, Ray, kills
+#   make lint      style and types
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := outputs/demo
-# On a machine without an NVIDIA driver pip would fetch gigabytes of CUDA: hold torch to the version
-# of constraints.txt, of which a CPU build is at hand; elsewhere the newest that fits is taken.
 
-.PHONY: env demo test lint clean-demo
+.PHONY: env demo test test-all lint clean-demo
 
 env: $(VENV)/.installed
 
+# torch first and held to the tested version: where there is no NVIDIA driver, another one may bring
+# gigabytes of CUDA along.
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "Making $(VENV): torch, then w2l and what its tests need (one to two minutes)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
@@ -28,8 +34,13 @@ demo: env
 	$(BIN)/python -m evaluation benchmark=demo data_root=data/demo checkpoint=$(DEMO)/generator/checkpoints/last.ckpt expert=$(DEMO)/expert/checkpoints/last.ckpt judge=$(DEMO)/judge/checkpoints/last.ckpt out=$(DEMO) started=$(STARTED)
 
 # A crashed worker ends the run: put back to work, the last tests are sometimes waited for for ever.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --max-worker-restart=0
+
 test: env
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --max-worker-restart=0
+	$(PYTEST) -m "not long"
+
+test-all: env
+	$(PYTEST)
 
 lint: env
 	$(BIN)/ruff format --check .

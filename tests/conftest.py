@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from torch import get_num_threads, set_num_threads
 
 from tests.writing import write_wav
 
@@ -17,6 +19,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 LONG = ("test_readme", "test_an_often_stopped_run", "test_training.py", "test_sweeps.py")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the garbage collector need not walk it any more."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +45,28 @@ def shared_media() -> Path:
     if not media.is_dir():
         pytest.skip("the real talking clips (../shared/media) are not part of the project")
     return media
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    """No test leaves torch with another number of threads.
+
+    With more of them than cores are free they wait for one another: later tests took 30 times as
+    long.
+    """
+    before = get_num_threads()
+    yield
+    after = get_num_threads()
+    set_num_threads(before)
+    assert after == before, "the number of torch's threads was changed for good"
+
+
+@pytest.fixture
+def set_threads() -> Iterator[Callable[[int], None]]:
+    """Sets torch's number of threads until the test ends."""
+    before = get_num_threads()
+    yield set_num_threads
+    set_num_threads(before)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,6 +23,9 @@ from tests.writing import save_network
 from w2l.models import Expert, Generator
 from w2l.video import VideoReader
 
+pytestmark = pytest.mark.long
+
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WAIT_MS = 120_000
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.integration.command import arguments, call, environment, refused
+from tests.integration.command import Running, call, refused
 from tests.unit.evaluation import pair_set
 
 
@@ -32,17 +31,17 @@ GIVEN = (
 )  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_killed_run_is_taken_up_by_another_engine(folder: Path) -> None:
-    command = arguments("-m evaluation", *GIVEN, "engine=process", "workers=1", "out=out")
     first = folder / "out/pairs/lrs2/0.json"
-    with subprocess.Popen(
-        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, start_new_session=True,
-    ) as run:  # fmt: skip
-        until = time.monotonic() + 240
-        while not first.is_file() and run.poll() is None and time.monotonic() < until:
-            time.sleep(0.05)
-        os.killpg(run.pid, signal.SIGKILL)
+    run = Running(
+        "-m evaluation", *GIVEN, "engine=process", "workers=1", "out=out",
+        cwd=folder, own_group=True,
+    )  # fmt: skip
+    while not first.is_file() and run.poll() is None:
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
     assert first.is_file(), "no pair was done before the end"
     written = first.stat().st_mtime_ns
     result = call("-m evaluation", *GIVEN, "engine=serial", "out=out", cwd=folder)

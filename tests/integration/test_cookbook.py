@@ -22,6 +22,9 @@ from w2l.audio.waveform import load_audio
 from w2l.cli.infer import main
 from w2l.video import AudioTrack, VideoReader, VideoWriter, probe
 
+pytestmark = pytest.mark.long
+
+
 COMMANDS = [
     line
     for block in re.findall(

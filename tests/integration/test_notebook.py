@@ -17,6 +17,8 @@ from tests.writing import save_network
 from w2l.models import Expert, Generator
 from w2l.video import VideoReader
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 def test_all_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

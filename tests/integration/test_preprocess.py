@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from io import StringIO
@@ -23,12 +22,11 @@ from preprocess.lists import Result
 from preprocess.prepare import prepare
 from preprocess.report import Report
 from preprocess.settings import Cut, Job, Recipe
+from tests.integration.command import ROOT, Running, call
 from tests.unit.preprocess.clips import good, write_video
 from tests.writing import save_network
 from w2l.errors import UserError
 from w2l.models import Expert, Generator
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Runner:
@@ -234,14 +232,11 @@ def test_half_written_folders_go_at_the_next_start(run, job):
     assert all(folder.exists() for folder in strangers)
 
 
-def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "preprocess", *map(str, arguments)]
+def prepared(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return call("-m preprocess", *map(str, arguments), cwd=ROOT)
 
 
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": f"{ROOT / 'src'}", "OMP_NUM_THREADS": "1"}
-
-
+@pytest.mark.long
 def test_a_killed_run_loses_nothing_and_goes_on(run, tmp_path):
     videos = tmp_path / "videos"
     one = good(videos / "p0/0.mp4", frames=32)
@@ -251,19 +246,16 @@ def test_a_killed_run_loses_nothing_and_goes_on(run, tmp_path):
     job = Job("folder", videos, tmp_path / "out", engine="serial", device="cpu", cut=Cut())
     out = job.out
     same = ["duplicates=none", "quality=false", "min_frames=16"]  # copies; the recipe of `job`
-    arguments = command("source=folder", f"data_root={videos}", f"out={out}", "workers=2", *same)
+    arguments = ["source=folder", f"data_root={videos}", f"out={out}", "workers=2", *same]
     finished: dict[str, int] = {}
     for _ in range(5):
-        process = subprocess.Popen(arguments, cwd=ROOT, env=environment(), stdout=subprocess.PIPE)
+        process = Running("-m preprocess", *arguments, cwd=ROOT, own_group=True)
         # One more clip is finished, and another one half-written: the worst moment.
-        end = time.monotonic() + 60
         while not (times(out).keys() > finished.keys() and list(out.glob("p*/.*"))):
             assert process.poll() is None, "it was over before it could be killed"
-            assert time.monotonic() < end
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        time.sleep(0.5)  # its workers notice and end
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
         assert finished.items() <= times(out).items()
         finished = times(out)
@@ -303,10 +295,7 @@ def test_a_killed_run_loses_nothing_and_goes_on(run, tmp_path):
     ],
 )
 def test_bad_input_is_one_sentence(tmp_path, arguments, words):
-    done = subprocess.run(
-        command(*arguments, f"out={tmp_path / 'out'}"),
-        cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = prepared(*arguments, f"out={tmp_path / 'out'}")
     assert done.returncode == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr
@@ -327,13 +316,8 @@ def test_a_network_may_judge_the_sound(tmp_path, videos):
         ([f"sync={expert}", "fps=30"], "needs fps=25"),
         ([f"sync={expert}", "min_confidence=2"], "1 lips and sound do not fit, 1 duplicate"),
     ):
-        done = subprocess.run(
-            command(
-                f"data_root={root}", f"out={tmp_path / 'out'}", "engine=serial", "min_frames=16",
-                *values,
-            ),
-            cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        common = [f"data_root={root}", f"out={tmp_path / 'out'}", "engine=serial", "min_frames=16"]
+        done = prepared(*common, *values)
         assert done.returncode == 1
         assert words in done.stderr
     assert "was trained on 6 speakers" in " ".join(done.stdout.split())

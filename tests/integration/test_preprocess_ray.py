@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.integration.command import ROOT, call
 from tests.unit.preprocess.clips import good
 
-ROOT = Path(__file__).resolve().parents[2]
-
+pytestmark = pytest.mark.long
 
 SAME = ("duplicates=none", "min_frames=16")  # the clips are copies, and short
-
-
-def preprocess(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "preprocess", "storage=folder", "device=cpu", *SAME, *arguments],
-        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
 
 
 def files(out: Path) -> dict[str, bytes]:
@@ -45,7 +34,8 @@ def test_ray_prepares_the_same_set(tmp_path):
     sets = []
     for engine in ("serial", "ray"):
         out = tmp_path / engine / "set"
-        done = preprocess(f"data_root={videos}", f"out={out}", f"engine={engine}", "workers=2")
+        given = ("storage=folder", "device=cpu", *SAME, f"engine={engine}", "workers=2")
+        done = call("-m preprocess", *given, f"data_root={videos}", f"out={out}", cwd=ROOT)
         assert done.returncode == 0, done.stderr
         assert not done.stderr
         sets.append(files(out))

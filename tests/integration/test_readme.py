@@ -16,6 +16,8 @@ from tests.writing import write_wav
 from w2l.audio.waveform import load_audio
 from w2l.video import VideoReader
 
+pytestmark = pytest.mark.long
+
 
 def commands() -> list[str]:
     blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)

@@ -22,6 +22,7 @@ from w2l.errors import UserError
 from w2l.models import Expert, Generator
 
 
+@pytest.mark.long
 def test_two_processes_share_an_epoch_and_average_its_gradients(
     prepared: Path, tmp_path: Path
 ) -> None:
@@ -46,6 +47,7 @@ def test_two_processes_share_an_epoch_and_average_its_gradients(
     torch.testing.assert_close(first["gradients"], alone["gradients"], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.long
 def test_torchrun_trains_on_two_processes(prepared: Path, tmp_path: Path) -> None:
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",

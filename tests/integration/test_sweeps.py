@@ -9,6 +9,9 @@ import yaml
 
 from tests.integration.command import call
 
+pytestmark = pytest.mark.long
+
+
 NARROW = ["model.width=0.0625", "debug=fast", "run_dir=sweep"]
 
 

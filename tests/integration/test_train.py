@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.integration.command import arguments, call, environment
+from tests.integration.command import Running, call
 from tests.integration.test_resume import differences
 from tests.writing import save_network
 from w2l.callbacks import Stopped, StopSignals
@@ -61,24 +60,20 @@ def slurm(folder: Path, preempted: str = "None") -> dict[str, str]:
 
 
 def interrupted(
-    command: list[str], number: int, checkpoints: Path, cwd: Path, extra: dict[str, str]
+    values: list[str], number: int, checkpoints: Path, cwd: Path, extra: dict[str, str]
 ) -> tuple[int, str]:
     """Start a training, signal its whole group after one more checkpoint; exit code and output."""
     before = set(checkpoints.glob("update-*.ckpt"))
-    with (cwd / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, cwd=cwd, env={**environment(), **extra}, stdout=log, stderr=log,
-            start_new_session=True,
-        )  # fmt: skip
-        deadline = time.monotonic() + 240
-        while set(checkpoints.glob("update-*.ckpt")) <= before:
-            assert process.poll() is None, (cwd / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        os.killpg(process.pid, number)
-        return process.wait(240), (cwd / "log").read_text()
+    run = Running("train.py", *values, cwd=cwd, extra=extra, own_group=True)
+    while set(checkpoints.glob("update-*.ckpt")) <= before:
+        assert run.poll() is None, run.stdout + run.stderr
+        time.sleep(0.02)
+    os.killpg(run.pid, number)
+    ended = run.done()
+    return ended.returncode, ended.stdout + ended.stderr
 
 
+@pytest.mark.long
 def test_an_often_stopped_run_is_the_one_that_was_not(
     prepared: Path, experts: Path, tmp_path: Path
 ) -> None:
@@ -87,7 +82,7 @@ def test_an_often_stopped_run_is_the_one_that_was_not(
               f"expert={experts / 'outputs' / 'expert.ckpt'}", "data.num_workers=2",
               "data.repeats=3", "trainer.val_check_interval=7", "checkpoint_every=4",
               "max_updates=40", "resume=auto", "callbacks.sync_gate.below=100"]  # fmt: skip
-    command = arguments("train.py", *common, f"run_dir={run_dir}")
+    values = [*common, f"run_dir={run_dir}"]
     cases: list[tuple[int, int, str, dict[str, str]]] = [
         (signal.SIGUSR1, 138, "Slurm job 77 is in the queue again", slurm(tmp_path)),
         (signal.SIGTERM, 143, "stopped by SIGTERM; checkpoint: ", {}),
@@ -96,7 +91,7 @@ def test_an_often_stopped_run_is_the_one_that_was_not(
     ]
     for number, code, words, extra in cases:
         checkpoints = run_dir / "checkpoints"
-        left, output = interrupted(command, number, checkpoints, tmp_path, extra)
+        left, output = interrupted(values, number, checkpoints, tmp_path, extra)
         assert left == code, output
         assert words in output
         assert "Traceback" not in output
@@ -142,6 +137,7 @@ def test_the_newest_expert_under_outputs_is_the_default(prepared: Path, experts:
     assert steps(run_dir) == [0, 1]
 
 
+@pytest.mark.long
 def test_two_processes_train_together(prepared: Path, tmp_path: Path) -> None:
     result = call("tests/integration/ddp_weights.py", str(prepared), str(tmp_path), cwd=tmp_path)
     assert result.returncode == 0, result.stderr[-2000:]

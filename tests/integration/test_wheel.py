@@ -11,6 +11,8 @@ import pytest
 
 from tests.integration.command import ROOT, environment
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:

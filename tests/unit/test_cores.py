@@ -14,17 +14,9 @@ from w2l.inference import FaceGenerator
 from w2l.models import Generator
 
 
-@pytest.fixture
-def threads():
-    """Torch's own, as they were."""
-    before = torch.get_num_threads()
-    yield before
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("rows", [1, 2, 3, 8])
-def test_rows_come_back_in_order(n, rows, threads):
+def test_rows_come_back_in_order(n, rows, set_threads):
     a, b = np.arange(rows), np.arange(rows) ** 2
     given = []
 
@@ -37,9 +29,9 @@ def test_rows_come_back_in_order(n, rows, threads):
     assert max(given) - min(given) <= 1
 
 
-def test_each_computes_with_one_thread_while_others_keep_theirs(threads):
-    torch.set_num_threads(2)
-    both = threading.Barrier(2, timeout=5)  # passes only if they run at the same time
+def test_each_computes_with_one_thread_while_others_keep_theirs(set_threads):
+    set_threads(2)
+    both = threading.Barrier(2)  # passes only if they run at the same time
 
     def count(rows):
         both.wait()
@@ -56,8 +48,8 @@ def test_each_computes_with_one_thread_while_others_keep_theirs(threads):
 
 
 @pytest.mark.parametrize("had", [1, 2, 5])
-def test_fewer_or_more_than_torch_has_leave_torch_its_own(had, threads):
-    torch.set_num_threads(had)
+def test_fewer_or_more_than_torch_has_leave_torch_its_own(had, set_threads):
+    set_threads(had)
     Cores(2).close()
     assert torch.get_num_threads() == had
     later: list[int] = []
@@ -67,7 +59,7 @@ def test_fewer_or_more_than_torch_has_leave_torch_its_own(had, threads):
     assert later == [had]
 
 
-def test_an_error_comes_up_when_all_parts_have_ended(threads):
+def test_an_error_comes_up_when_all_parts_have_ended(set_threads):
     ended = []
 
     def fail(rows):
@@ -82,7 +74,7 @@ def test_an_error_comes_up_when_all_parts_have_ended(threads):
     assert ended == [2]
 
 
-def test_two_cores_make_the_faces_of_one(threads):
+def test_two_cores_make_the_faces_of_one(set_threads):
     torch.manual_seed(0)
     network = Generator(width=0.125).eval()
     torch.nn.init.normal_(network.output_block[1].weight)
@@ -91,7 +83,7 @@ def test_two_cores_make_the_faces_of_one(threads):
     mels = rng.normal(size=(5, 80, 16)).astype(np.float32)
     made = []
     for n in (1, 2):
-        torch.set_num_threads(n)
+        set_threads(n)
         made.append(FaceGenerator(network, "cpu").lower_half()(faces, mels))
     levels = np.abs(made[0].astype(int) - made[1])
     assert made[0].std() > 5
@@ -100,14 +92,14 @@ def test_two_cores_make_the_faces_of_one(threads):
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_what_is_submitted_comes_back(n, threads):
+def test_what_is_submitted_comes_back(n, set_threads):
     cores = Cores(n)
     results = [cores.submit(pow, base, 2) for base in range(5)]
     assert [result.result() for result in results] == [0, 1, 4, 9, 16]
     cores.close()
 
 
-def test_closing_drops_what_was_not_begun(threads):
+def test_closing_drops_what_was_not_begun(set_threads):
     cores = Cores(2)
     begun, go = [], threading.Event()
 
@@ -125,7 +117,7 @@ def test_closing_drops_what_was_not_begun(threads):
 
 
 @pytest.mark.parametrize(("n", "on_their_way"), [(1, 1), (2, 3)])
-def test_a_stream_comes_out_in_order_and_is_drawn_as_it_is_needed(n, on_their_way, threads):
+def test_a_stream_comes_out_in_order_and_is_drawn_as_it_is_needed(n, on_their_way, set_threads):
     drawn = 0
 
     def stream():

@@ -21,12 +21,18 @@ from w2l.errors import UserError
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def note_and_wait(item: tuple[Path, int]) -> int:
-    """Notes down who works on what; long enough to be killed in."""
-    folder, number = item
+def note_and_wait(item: tuple[Path, int, bool]) -> int:
+    """Notes down who works on what; held items end when the killing is done."""
+    folder, number, held = item
     (folder / f"{number}-{os.getpid()}").touch()
-    time.sleep(0.8)
+    while held and not done(folder).exists():
+        time.sleep(0.01)
     return number
+
+
+def done(folder: Path) -> Path:
+    """The file that says that the killing is done."""
+    return folder.with_suffix(".done")
 
 
 def die_twice(item: tuple[Path, int]) -> int:
@@ -47,30 +53,33 @@ def folder_of(_: int) -> str:
     return os.getcwd()
 
 
-def killed_after(outcomes, count, kill):
-    """All outcomes; `kill()` is called after `count` of them, amid the next items."""
+def killed_amid(executor, folder, count, workers, kill):
+    """All outcomes; `kill()` is called after `count` of them, when all workers hold an item."""
+    items = [(folder, number, number >= count) for number in range(4 * workers)]
     found = []
-    for outcome in outcomes:
+    for outcome in executor.map(note_and_wait, items):
         found.append(outcome)
         if len(found) == count:
-            time.sleep(0.3)  # so that the workers have begun them
+            while len(list(folder.iterdir())) < count + workers:
+                time.sleep(0.01)
             kill()
-    return found
+            done(folder).touch()
+    assert all(outcome.ok for outcome in found)
+    assert sorted(outcome.value for outcome in found) == list(range(4 * workers))
 
 
+@pytest.mark.long
 def test_a_killed_actor_costs_its_item_an_attempt_only(ray_cluster, tmp_path):
     def kill_newest():
         newest = max(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns)
         os.kill(int(newest.name.split("-")[1]), signal.SIGKILL)
 
-    items = [(tmp_path, number) for number in range(8)]
-    found = killed_after(RayExecutor(2).map(note_and_wait, items), 2, kill_newest)
-    assert all(outcome.ok for outcome in found)
-    assert sorted(outcome.value for outcome in found) == list(range(8))
+    killed_amid(RayExecutor(2), tmp_path, 2, 2, kill_newest)
     tries = Counter(path.name.split("-")[0] for path in tmp_path.iterdir())
     assert sorted(tries.values()) == [1] * 7 + [2]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("attempts", "crashed"), [(2, True), (3, False)])
 def test_an_item_has_so_many_attempts(ray_cluster, tmp_path, attempts, crashed):
     executor = build_executor("ray", workers=2, ray=RaySettings(attempts=attempts))
@@ -81,6 +90,7 @@ def test_an_item_has_so_many_attempts(ray_cluster, tmp_path, attempts, crashed):
     assert len(found) == 4
 
 
+@pytest.mark.long
 def test_workers_see_the_gpus_that_they_ask_for(ray_cluster):
     shares = RaySettings(gpus_per_worker=0.5)
     assert [o.value for o in RayExecutor(2, shares).map(devices, range(2))] == ["0", "0"]
@@ -89,12 +99,14 @@ def test_workers_see_the_gpus_that_they_ask_for(ray_cluster):
         list(RayExecutor(1, RaySettings(gpus_per_worker=2)).map(devices, [0]))
 
 
+@pytest.mark.long
 def test_room_counts_whole_shares(ray_cluster):
     import ray
 
     assert [room(ray, gpus) for gpus in (0, 0.3, 1)] == [2, 2, 2]
 
 
+@pytest.mark.long
 def test_relative_paths_mean_the_same_in_workers(ray_cluster, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert [o.value for o in RayExecutor(1).map(folder_of, [0])] == [str(tmp_path)]
@@ -106,25 +118,20 @@ def test_a_node_without_the_folder_says_so(tmp_path):
         RayWorker().start(elsewhere, b"")
 
 
+@pytest.mark.long
 def test_more_workers_than_there_is_room_for_do_not_stop_the_others(ray_cluster):
     outcomes = list(RayExecutor(4).map(abs, range(6)))
     assert sorted(outcome.value for outcome in outcomes) == list(range(6))
 
 
+@pytest.mark.long
 def test_a_lost_node_costs_an_attempt_only(ray_cluster, tmp_path):
     lost = ray_cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
-    killed = False
 
     def kill_node():
-        nonlocal killed
         ray_cluster.remove_node(lost, allow_graceful=False)
-        killed = True
 
-    items = [(tmp_path, number) for number in range(12)]
-    found = killed_after(RayExecutor(3).map(note_and_wait, items), 4, kill_node)
-    assert killed
-    assert all(outcome.ok for outcome in found)
-    assert sorted(outcome.value for outcome in found) == list(range(12))
+    killed_amid(RayExecutor(3), tmp_path, 4, 3, kill_node)
     assert 12 <= len(list(tmp_path.iterdir())) <= 13  # at most one item was begun twice
 
 
@@ -155,6 +162,7 @@ def test_without_ray_the_command_to_install_it_is_named():
     assert 'UserError: engine=ray needs Ray: pip install "w2l[ray]"' in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "nonsense"])
 def test_an_address_without_a_cluster(address):
     done = python(
@@ -164,6 +172,7 @@ def test_an_address_without_a_cluster(address):
     assert f"UserError: ray_address={address} cannot be joined" in done.stderr
 
 
+@pytest.mark.long
 def test_a_local_ray_is_quiet_and_gone_afterwards():
     done = python(
         "import os\n"

@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from w2l.errors import UserError
 from w2l.faces import Faces
@@ -121,11 +120,8 @@ def test_an_odd_frame_between_equal_key_frames_is_searched() -> None:
 
 
 @pytest.fixture
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+def two_threads(set_threads: Callable[[int], None]) -> None:
+    set_threads(2)
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -182,8 +178,8 @@ def test_every_1_searches_all_in_batches() -> None:
 
 
 @pytest.mark.parametrize(("every", "bound"), [(5, 6), (12, 13), (1, 8)])
-def test_few_frames_are_held(every: int, bound: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # each would hold `every` frames
+def test_few_frames_are_held(every: int, bound: int, set_threads: Callable[[int], None]) -> None:
+    set_threads(1)  # each would hold `every` frames
     alive = most = 0
 
     def gone() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -15,12 +15,9 @@ from w2l.models import Generator
 
 
 @pytest.fixture(autouse=True)
-def one_core() -> Iterator[None]:
-    """A batch stays whole; tests/unit/inference/test_cores.py has more cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def one_core(set_threads: Callable[[int], None]) -> None:
+    """A batch stays whole; tests/unit/test_cores.py has more cores."""
+    set_threads(1)
 
 
 class Recorder(nn.Module):

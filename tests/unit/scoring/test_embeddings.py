@@ -99,9 +99,9 @@ def test_frames_are_resized_bilinearly():
 
 
 @pytest.mark.parametrize(("cores", "runs_held"), [(1, 1), (2, 3)])
-def test_frames_are_streamed(cores, runs_held, monkeypatch):
+def test_frames_are_streamed(cores, runs_held, set_threads):
     """No more frames are drawn than those runs need: memory does not grow with the clip."""
-    monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
+    set_threads(cores)
     syncnet = OpenSyncNet()
     drawn = 0
 
