@@ -148,6 +148,12 @@ def differences(one: Any, other: Any, name: str = "") -> Iterator[str]:
         yield f"{name}: {one!r} and {other!r}"
 
 
+@pytest.fixture(autouse=True)
+def loading_processes_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a stopped run are told too late, by the garbage collector, and each waited for."""
+    monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.05)
+
+
 @pytest.fixture(scope="module")
 def whole(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of the uninterrupted runs, filled as they are needed."""
