@@ -68,7 +68,7 @@ class Running:
         ) as error:  # fmt: skip
             self._out, self._error = Path(out.name), Path(error.name)
         given = (command, values, cwd, {**environment(), **(extra or {})}, own_group)
-        self._process = _context().Process(target=_run, args=(*given, self._out, self._error))
+        self._process = forked().Process(target=_run, args=(*given, self._out, self._error))
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -104,7 +104,8 @@ class Running:
         return ended
 
 
-def _context() -> ForkServerContext:
+def forked() -> ForkServerContext:
+    """Processes forked from the server, which is started with the first."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(IMPORTED_ONCE)
     return context

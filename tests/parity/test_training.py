@@ -61,10 +61,14 @@ def test_expert(tmp_path: Path) -> None:
     np.testing.assert_allclose(norms, golden["grad_norms"], rtol=TOLERANCE)
 
 
+@pytest.fixture
+def steps(pytestconfig: pytest.Config) -> int:
+    """All golden steps, in the fast tier two: the second shows what the first update has done."""
+    return 2 if "not long" in pytestconfig.option.markexpr else STEPS
+
+
 @pytest.mark.parametrize("gan", [False, True])
-@pytest.mark.parametrize("steps", [2, pytest.param(STEPS, marks=pytest.mark.long)])
 def test_wav2lip(tmp_path: Path, gan: bool, steps: int) -> None:
-    """The second step shows what the first update has done; the others, that it goes on so."""
     golden = np.load(GOLDEN / f"train_wav2lip{'_gan' if gan else ''}.npz")
     face = unit("x", 2, 6, 5, 96, 96)
     face[:, :3, :, 48:] = 0

@@ -12,6 +12,7 @@ import torch.multiprocessing as mp
 import torch.nn.functional as F
 from torch import Tensor
 
+from tests.integration.command import forked
 from w2l.data import SyncBatch
 from w2l.losses import (
     ContrastiveSync,
@@ -70,7 +71,8 @@ def _one_of_two(rank: int, sizes: list[int], folder: str) -> None:
 @pytest.mark.parametrize("sizes", [[3, 3], [4, 2]])
 def test_contrastive_negatives_come_from_all_processes(sizes: list[int], tmp_path: Path) -> None:
     """Two processes with half of the batch each have the loss and gradients of one with all."""
-    mp.spawn(_one_of_two, (sizes, str(tmp_path)), nprocs=2)
+    forked()  # from the server that the commands of other tests are forked from
+    mp.start_processes(_one_of_two, (sizes, str(tmp_path)), nprocs=2, start_method="forkserver")
     found = [torch.load(tmp_path / str(rank)) for rank in (0, 1)]
     audio, face = windows()
     shift = torch.zeros(8, dtype=torch.float64, requires_grad=True)

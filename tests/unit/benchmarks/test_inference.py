@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pytest
 import torch
 from omegaconf import OmegaConf
 from rich.console import Console
@@ -56,6 +57,7 @@ def test_it_writes_a_video(tmp_path):
     assert set(seconds) >= {"reading", "generator", "encoding again"}
 
 
+@pytest.mark.long
 def test_what_is_measured():
     cfg = OmegaConf.create(
         {

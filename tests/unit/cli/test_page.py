@@ -64,6 +64,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return said
 
 
+@pytest.mark.long
 def test_the_page_begins_with_the_values_of_the_command(found: dict[str, Any]) -> None:
     for shown, published in zip(found["start"], (False, True), strict=True):
         defaults = defaults_of("infer", published)
@@ -77,6 +78,7 @@ def test_the_page_begins_with_the_values_of_the_command(found: dict[str, Any]) -
             assert [value, value] in choices
 
 
+@pytest.mark.long
 def test_what_was_made_is_removed_as_what_was_sent(found: dict[str, Any]) -> None:
     """Not before its time, then all of it."""
     assert found["left"] == [3, 0]

@@ -90,6 +90,7 @@ def test_streamed_batches_are_those_of_the_folder(
     assert len(list((tmp_path / "cache").glob("*.arrow"))) == 2
 
 
+@pytest.mark.long
 def test_workers_stream_and_every_clip_comes_once(packed: Path, tmp_path: Path) -> None:  # noqa: F811
     data = ClipDataModule(
         packed.as_uri(), SyncSamples(), batch_size=2, num_workers=2, cache_dir=tmp_path / "cache"

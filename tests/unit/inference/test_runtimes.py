@@ -185,6 +185,7 @@ os.kill(os.getpid(), signal.SIGTERM)
 """
 
 
+@pytest.mark.long
 def test_signals_are_heard_after_networks_have_gone(checkpoint, tmp_path) -> None:
     command = [sys.executable, "-X", "faulthandler", "-c", SIGNALLED, str(checkpoint)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment())
