@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from benchmarks.face_videos import write_face_videos
 from tests.integration.command import arguments, call, environment
+from tests.waiting import FOR_EVER
 from tests.writing import save_network
 from w2l.models import Expert, Generator
 from w2l.video import VideoReader
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.long
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-WAIT_MS = 120_000
+WAIT_MS = 1000 * FOR_EVER
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
@@ -60,10 +61,10 @@ def address(folder: Path) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     with subprocess.Popen(command, cwd=folder, env=environment()) as server:
         try:
-            for _ in range(600):
+            while True:
                 assert server.poll() is None, "the page ended"
                 try:
-                    urlopen(address, timeout=5).close()
+                    urlopen(address, timeout=FOR_EVER).close()
                     break
                 except (URLError, TimeoutError):
                     time.sleep(0.2)

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.integration.command import Running, call
 from tests.integration.test_resume import differences
+from tests.waiting import wait_until
 from tests.writing import save_network
 from w2l.callbacks import Stopped, StopSignals
 from w2l.checkpoints import export, read
@@ -65,9 +65,10 @@ def interrupted(
     """Start a training, signal its whole group after one more checkpoint; exit code and output."""
     before = set(checkpoints.glob("update-*.ckpt"))
     run = Running("train.py", *values, cwd=cwd, extra=extra, own_group=True)
-    while set(checkpoints.glob("update-*.ckpt")) <= before:
-        assert run.poll() is None, run.stdout + run.stderr
-        time.sleep(0.02)
+    wait_until(
+        lambda: run.poll() is not None or not set(checkpoints.glob("update-*.ckpt")) <= before
+    )
+    assert run.poll() is None, run.stdout + run.stderr
     os.killpg(run.pid, number)
     ended = run.done()
     return ended.returncode, ended.stdout + ended.stderr

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
 from w2l.engine import ProcessExecutor, RayExecutor, SerialExecutor, build_executor
 from w2l.engine.threads import available_cores
 from w2l.errors import UserError
@@ -202,11 +203,6 @@ def busy_script(tmp_path, request):
     process.kill()
     process.stderr.close()
     process.wait()
-
-
-def wait_until(condition):
-    while not condition():
-        time.sleep(0.02)
 
 
 def gone(pid: int) -> bool:

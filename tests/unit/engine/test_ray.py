@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
 from w2l.engine import RayExecutor, RaySettings, build_executor
 from w2l.engine.ray_cluster import room
 from w2l.engine.ray_worker import RayWorker, Surroundings
@@ -60,8 +61,7 @@ def killed_amid(executor, folder, count, workers, kill):
     for outcome in executor.map(note_and_wait, items):
         found.append(outcome)
         if len(found) == count:
-            while len(list(folder.iterdir())) < count + workers:
-                time.sleep(0.01)
+            wait_until(lambda: len(list(folder.iterdir())) == count + workers)
             kill()
             done(folder).touch()
     assert all(outcome.ok for outcome in found)

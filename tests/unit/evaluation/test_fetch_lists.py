@@ -17,10 +17,11 @@ from evaluation.filelists.fetch import fetch
 from evaluation.filelists.published import PublishedList, check, doubts, published_lists
 from tests.published_lists import ListServer, made_up
 from tests.unit.weights.server import HTML
+from tests.waiting import FOR_EVER
 from w2l.errors import UserError
 from w2l.filelists import read_pairs
 
-get = partial(fetch, console=Console(quiet=True), pause_s=0.0, timeout_s=5.0)
+get = partial(fetch, console=Console(quiet=True), pause_s=0.0, timeout_s=FOR_EVER)
 LRS2 = made_up("lrs2")
 
 
