@@ -117,6 +117,11 @@ def exact(ratio: Ratio | None) -> Fraction | None:
     return Fraction(ratio.numerator, ratio.denominator) if ratio else None
 
 
+def readable(tag: str) -> str:
+    """A tag with a mark for each byte that is no UTF-8; PyAV 19 gives lone surrogates for them."""
+    return tag.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def time_base(timed: AudioFrame | AudioStream | Packet | VideoFrame | VideoStream) -> Fraction:
     """The unit of its timestamps, in seconds."""
     return exact(timed.time_base) or Fraction(1, 1_000_000)

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from w2l.errors import UserError
-from w2l.media import exact, open_media, time_base, video_stream
+from w2l.media import exact, open_media, readable, time_base, video_stream
 from w2l.video.decode import decode
 from w2l.video.image import is_image, read_image
 from w2l.video.look import Look
@@ -94,7 +94,7 @@ def _probe(path: Path) -> VideoInfo:
         has_audio = bool(container.streams.audio)
         tick = exact(stream.time_base) or Fraction(1, 1000)
         pixel_aspect = exact(stream.sample_aspect_ratio)
-        tags = {name.lower(): text for name, text in container.metadata.items()}
+        tags = {name.lower(): readable(text) for name, text in container.metadata.items()}
     first = next(decode(path, fps), None)
     if first is None:
         raise UserError(
