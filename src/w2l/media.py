@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, Protocol, cast
 
 import av
 from av.audio.frame import AudioFrame
@@ -26,6 +26,20 @@ from w2l.errors import UserError
 # FFmpeg opens any text file as ANSI art ("tty"); nobody means that.
 _NOT_MEDIA = {"tty"}
 _MOST_PADDING = 5  # blocks that an encoder may add in all, before and after the sound
+# Tags in another encoding than UTF-8 are no reason to refuse a file; PyAV 19 does so by itself.
+_ANY_TAGS: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
+
+
+class Ratio(Protocol):
+    """A rate or a unit of time as PyAV gives it: a Fraction, or from 19 on a class of its own."""
+
+    @property
+    def numerator(self) -> int: ...
+
+    @property
+    def denominator(self) -> int: ...
 
 
 @contextmanager
@@ -45,9 +59,7 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
     try:
         # "file:" so that a name with a colon is no address, and the whitelist so that a
         # playlist posing as a video cannot reach the network.
-        container = av.open(
-            f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        )
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, **_ANY_TAGS)
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: check its permissions.") from error
     except (av.error.FFmpegError, ValueError) as error:
@@ -97,9 +109,22 @@ def sound_blocks(container: InputContainer, stream: AudioStream) -> Iterator[Aud
             yield from cast(list[AudioFrame], packet.decode())
 
 
-def time_base(timed: AudioFrame | AudioStream | Packet | VideoFrame) -> Fraction:
+def exact(ratio: Ratio | None) -> Fraction | None:
+    """A ratio as a Fraction; None where it is not stated.
+
+    PyAV 19's own class rounds to 32 bits, and what is not stated is 0/1 there.
+    """
+    return Fraction(ratio.numerator, ratio.denominator) if ratio else None
+
+
+def readable(tag: str) -> str:
+    """A tag with a mark for each byte that is no UTF-8; PyAV 19 gives lone surrogates for them."""
+    return tag.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def time_base(timed: AudioFrame | AudioStream | Packet | VideoFrame | VideoStream) -> Fraction:
     """The unit of its timestamps, in seconds."""
-    return timed.time_base or Fraction(1, 1_000_000)
+    return exact(timed.time_base) or Fraction(1, 1_000_000)
 
 
 def start_time(frame: AudioFrame | VideoFrame) -> Fraction:

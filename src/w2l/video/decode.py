@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from w2l.media import open_media, video_stream
+from w2l.media import open_media, time_base, video_stream
 from w2l.video.image import over_black
 
 # Containers whose index leads to a key frame with true timestamps; elsewhere we never seek.
@@ -75,9 +75,8 @@ def _from_key_frame(
     container: InputContainer, stream: VideoStream, rate: Fraction, at: Fraction, target: Fraction
 ) -> Iterator[Timed] | None:
     """Pictures from a key frame that is shown at `at` or before; None if seeking missed it."""
-    assert stream.time_base is not None
     try:
-        container.seek(int(target / stream.time_base), stream=stream, backward=True)
+        container.seek(int(target / time_base(stream)), stream=stream, backward=True)
     except (av.error.FFmpegError, OverflowError):  # beyond all that a file can hold
         return None
     timed = _timed(_frames(container, stream), stream, rate)
@@ -111,8 +110,7 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
 
 
 def _timed(frames: Iterable[VideoFrame], stream: VideoStream, rate: Fraction) -> Iterator[Timed]:
-    base = stream.time_base
-    assert base is not None
+    base = time_base(stream)
     shift, last = Fraction(0), None
     for frame in frames:
         # Durations are stored in coding order by some writers, so that the last picture may

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from w2l.errors import UserError
-from w2l.media import open_media, video_stream
+from w2l.media import exact, open_media, readable, time_base, video_stream
 from w2l.video.decode import decode
 from w2l.video.image import is_image, read_image
 from w2l.video.look import Look
@@ -92,9 +92,9 @@ def _probe(path: Path) -> VideoInfo:
         length = _duration(container, stream)
         codec, frames = stream.codec_context.name, stream.frames
         has_audio = bool(container.streams.audio)
-        tick = stream.time_base or Fraction(1, 1000)
-        pixel_aspect = stream.sample_aspect_ratio
-        tags = {name.lower(): text for name, text in container.metadata.items()}
+        tick = exact(stream.time_base) or Fraction(1, 1000)
+        pixel_aspect = exact(stream.sample_aspect_ratio)
+        tags = {name.lower(): readable(text) for name, text in container.metadata.items()}
     first = next(decode(path, fps), None)
     if first is None:
         raise UserError(
@@ -149,8 +149,8 @@ def _probe_image(path: Path) -> VideoInfo:
 
 def _rate(container: InputContainer, stream: VideoStream) -> tuple[Fraction, bool]:
     """The frame rate, and whether it varies, from the timestamps of the first packets."""
-    guess = stream.guessed_rate or stream.average_rate or Fraction(25)
-    assert stream.time_base is not None
+    average, unit = exact(stream.average_rate), time_base(stream)
+    guess = exact(stream.guessed_rate) or average or Fraction(25)
     times = []
     packets = islice(container.demux(stream), _PACKETS_LOOKED_AT)
     while True:
@@ -159,7 +159,7 @@ def _rate(container: InputContainer, stream: VideoStream) -> tuple[Fraction, boo
         except (StopIteration, av.error.FFmpegError):  # the end, or the file is cut short
             break
         if packet.pts is not None and not packet.is_discard:
-            times.append(packet.pts * stream.time_base)
+            times.append(packet.pts * unit)
     # The last few may lack neighbours that are stored after them.
     times = sorted(set(times))[: -4 if len(times) == _PACKETS_LOOKED_AT else None]
     if len(times) < 2:
@@ -167,12 +167,12 @@ def _rate(container: InputContainer, stream: VideoStream) -> tuple[Fraction, boo
     steps = [b - a for a, b in pairwise(times)]
     mean = (len(times) - 1) / (times[-1] - times[0])
     if max(steps) - min(steps) > _JITTER_S:
-        return (stream.average_rate or mean).limit_denominator(10_000), True
+        return (average or mean).limit_denominator(10_000), True
     close = abs(guess - mean) < mean / 200
     return (guess if close else mean.limit_denominator(1001)), False
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> Fraction:
-    if stream.duration and stream.time_base is not None:
-        return stream.duration * stream.time_base
+    if stream.duration:
+        return stream.duration * time_base(stream)
     return Fraction(container.duration or 0, 1_000_000)
