@@ -68,6 +68,18 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                 temporary.unlink()
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write text in UTF-8, whole or not at all.
+
+    What of a file's name is no UTF-8 is written as an escape, `\\udce9`, which JSON reads back.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
 def left_behind(folder: Path, names: Collection[str]) -> Iterator[Path]:
     """What `atomic_path` was writing in `folder` under one of `names` when its process was killed.
 

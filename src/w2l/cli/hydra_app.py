@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
 import sys
@@ -39,6 +40,9 @@ def run(task: Callable[[DictConfig], float | None], config_name: str) -> None:
             optimises.
         config_name: name of the primary config, which is also the command's name.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # else somebody else's, who says what it takes
+            stream.reconfigure(errors="backslashreplace")  # names may be any bytes
     sys.argv[1:] = quote_paths(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
 

@@ -22,7 +22,7 @@ from w2l.cli.published import PUBLISHED
 from w2l.cli.quoting import PATH_KEYS
 from w2l.download import is_url
 from w2l.errors import UserError
-from w2l.media import open_media, video_stream
+from w2l.media import moving_pictures, open_media
 from w2l.paths import user_path
 from w2l.video import is_image
 
@@ -211,13 +211,8 @@ def _kind(path: Path) -> str | None:
         return "face"
     try:
         with open_media(path) as container:
-            if not container.streams.audio:
-                video_stream(container, path)
+            if moving_pictures(container):
                 return "face"
-            try:
-                video_stream(container, path)
-            except UserError:  # sound, maybe with a cover
-                return "sound"
-            return "face"
+            return "sound" if container.streams.audio else None  # maybe with a cover
     except UserError:
         return None

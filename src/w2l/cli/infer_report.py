@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from w2l.files import atomic_path
+from w2l.files import atomic_path, write_text
 from w2l.inference import Preview, Source, SyncReport
 from w2l.inference.report import clock
 from w2l.metrics import offsets
@@ -40,8 +40,7 @@ def show_cosine(
         "windows": [known(value) for value in cosine.curve],  # one every 1/25 s; null: no face
     }
     path = outfile.with_name(f"{outfile.name}.cosine.json")
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     console.print(
         "cosine similarity of the given video and the audio: "
         + ", ".join(f"{key} {value}" for key, value in summary.items())

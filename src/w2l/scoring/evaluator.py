@@ -225,6 +225,6 @@ def evaluate(
             yield evaluator.score(video, audio)
         except UserError as error:
             yield ClipScore(str(video), error=str(error))
-        except (OSError, RuntimeError, ValueError) as error:  # one bad file must not end a set
+        except Exception as error:  # of whatever kind: one bad file must not end a set
             logger.exception("%s could not be scored", video)
             yield ClipScore(str(video), error=f"{type(error).__name__}: {error}")

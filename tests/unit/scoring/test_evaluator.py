@@ -198,12 +198,14 @@ def test_evaluate_goes_on_after_failures(videos, tmp_path, monkeypatch):
     assert [clip.error is None for clip in clips] == [True, False, False, False]
     assert "Too short" in clips[3].error
 
-    def broken(*_):
-        raise RuntimeError("out of memory")
+    for kind in (RuntimeError, AttributeError, ZeroDivisionError):
 
-    monkeypatch.setattr(evaluator, "score", broken)
-    (clip,) = evaluate(evaluator, files[:1])
-    assert clip.error == "RuntimeError: out of memory"
+        def broken(*_, kind=kind):
+            raise kind("out of order")
+
+        monkeypatch.setattr(evaluator, "score", broken)
+        (clip,) = evaluate(evaluator, files[:1])
+        assert clip.error == f"{kind.__name__}: out of order"
 
 
 @pytest.mark.parametrize("protocol", ["lrs", "track"])
