@@ -22,11 +22,12 @@ from w2l.audio.speech import find_speech
 from w2l.audio.waveform import count_channels, load_audio
 from w2l.boxes import from_tblr
 from w2l.cli.infer_faces import build_chooser, check_person, integers
-from w2l.cli.infer_report import show_closed
+from w2l.cli.infer_report import show_closed, show_notes
 from w2l.errors import UserError
 from w2l.inference import FaceOptions, Source, SyncReport, Voice, load_voice
 from w2l.inference.people import Part
 from w2l.inference.plan import Person
+from w2l.inference.voice import notes_on
 from w2l.paths import user_path
 from w2l.scoring import SyncScorer
 
@@ -136,7 +137,10 @@ def voices_of(
             begin, length = round(entry.at * SAMPLE_RATE), len(sound.waveform)
             waveform = placed(_load(entry, SAMPLE_RATE), begin, length)
             active = find_speech(waveform) if speech else None
-            voices.append(replace(sound, waveform=waveform, mel=log_mel(waveform), speech=active))
+            notes = notes_on(waveform, entry.audio)
+            voices.append(
+                replace(sound, waveform=waveform, mel=log_mel(waveform), speech=active, notes=notes)
+            )
         yield voices, sound
 
 
@@ -187,6 +191,7 @@ def show_people(parts: Sequence[Part], reports: Sequence[SyncReport], console: C
     console.print(f"{first.outfile}: {first.n_frames} frames, {seconds:.2f} s")
     for part, report in zip(parts, reports, strict=True):
         synced = report.n_frames - report.n_untouched
+        show_notes(report, console)
         console.print(f"{part.name}: {synced} of {report.n_frames} frames synced")
         for line in report.lines():
             console.print(f"  {line}")

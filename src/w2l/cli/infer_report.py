@@ -63,6 +63,7 @@ def write_preview(
 
 def show_report(report: SyncReport, console: Console, done: str = "synced") -> None:
     """Print where the video is, and which of its frames were left untouched."""
+    show_notes(report, console)
     seconds = float(Fraction(report.n_frames) / report.fps)
     n_done = report.n_frames - report.n_untouched
     console.print(f"{report.outfile}: {n_done} of {report.n_frames} frames {done}, {seconds:.2f} s")
@@ -71,6 +72,12 @@ def show_report(report: SyncReport, console: Console, done: str = "synced") -> N
         for line in report.lines():
             console.print(f"  {line}")
     show_closed(report, console)
+
+
+def show_notes(report: SyncReport, console: Console) -> None:
+    """Print what is to be known of the sound."""
+    for note in report.notes:
+        console.print(f"warning: {note}")
 
 
 def show_closed(report: SyncReport, console: Console) -> None:

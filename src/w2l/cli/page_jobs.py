@@ -167,6 +167,7 @@ def summary(report: SyncReport) -> str:
     done = report.n_frames - report.n_untouched
     seconds = float(report.n_frames / report.fps)
     text = f"{done} of {report.n_frames} frames synced, {seconds:.2f} s."
+    text += "".join(f" {note}" for note in report.notes)
     if report.untouched:
         text += " Left as they were:\n" + "".join(f"\n- {line}" for line in report.lines())
     return text

@@ -22,6 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from w2l.errors import UserError
+from w2l.media.channels import mixable
 
 # FFmpeg opens any text file as ANSI art ("tty"); nobody means that.
 _NOT_MEDIA = {"tty"}
@@ -130,10 +131,13 @@ def packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet]:
 
 
 def sound_blocks(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decoded blocks; damaged packets are skipped and a file cut short just ends."""
+    """Decoded blocks; damaged packets are skipped and a file cut short just ends.
+
+    Of more channels than FFmpeg can mix, their mean.
+    """
     for packet in packets(container, stream):
         with suppress(av.error.FFmpegError):
-            yield from cast(list[AudioFrame], packet.decode())
+            yield from mixable(cast(list[AudioFrame], packet.decode()))
 
 
 def time_base(timed: AudioFrame | AudioStream | Packet | VideoFrame) -> Fraction:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from w2l.audio.audible import SILENT, is_silent
 from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, Faces
@@ -193,7 +194,13 @@ class Evaluator:
     def _score(
         self, start: int, n: int, pictures: Stream, faces: Crops, waveform: np.ndarray
     ) -> TrackScore:
-        """Both networks on one stretch of frames, whose sound is `waveform`."""
+        """Both networks on one stretch of frames, whose sound is `waveform`.
+
+        Raises:
+            UserError: it cannot be scored, as where nothing is heard: any offset is as good then.
+        """
+        if is_silent(waveform[: n * SAMPLES_PER_FRAME]):
+            raise UserError(SILENT)
         sync = cosine = None
         cosine_reason = self.cosine_reason
         seen = Thumbnails(n)
