@@ -24,6 +24,7 @@ from w2l.boxes import from_tblr
 from w2l.cli.infer_faces import build_chooser, check_person, integers
 from w2l.cli.infer_report import show_closed, show_notes
 from w2l.errors import UserError
+from w2l.filelists.reading import read_text
 from w2l.inference import FaceOptions, Source, SyncReport, Voice, load_voice
 from w2l.inference.people import Part
 from w2l.inference.plan import Person
@@ -79,8 +80,8 @@ def read_people(settings: dict[str, Any]) -> list[Entry]:
         if settings[key] is not None:
             raise UserError(f"{key}= is for one person: leave it out with people=.")
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
         raise UserError(f"people={path} cannot be read as YAML: check the file.") from error
     if not isinstance(content, list) or not content:
         raise UserError(f"people={path} must be a list: an entry with person and audio for each.")
