@@ -16,9 +16,8 @@ from omegaconf import OmegaConf
 
 from w2l.cli.hydra_app import CONFIG_DIR
 from w2l.cli.infer_input import needs_sound
-from w2l.cli.key_types import check_type
+from w2l.cli.key_types import check_type, is_path
 from w2l.cli.published import PUBLISHED
-from w2l.cli.quoting import PATH_KEYS
 from w2l.download import is_url
 from w2l.errors import UserError
 from w2l.filelists.reading import on_disk, read_table, read_text
@@ -133,7 +132,7 @@ def _value(key: str, value: Any, folder: Path, default: Any) -> Any:
     if key == "person":
         file = str(value).removeprefix(_PHOTO)
         return value if file == value else _PHOTO + _path(key, file, folder)
-    if key in PATH_KEYS:
+    if is_path(key):
         return _path(key, str(value), folder)
     if isinstance(value, str) and not isinstance(default, str):
         try:
