@@ -14,6 +14,8 @@ _WINDOW = SAMPLE_RATE // 10  # samples
 def is_silent(waveform: np.ndarray) -> bool:
     """Whether no tenth of a second is louder than `SILENT_DB`; a constant is not heard.
 
+    No samples at all are too short, and not silent.
+
     Noise is not silence: whether somebody speaks in it, only a model of speech can tell.
 
     Args:
@@ -24,4 +26,6 @@ def is_silent(waveform: np.ndarray) -> bool:
     starts = range(0, max(1, len(waveform)), _WINDOW)
     windows = (waveform[start : start + _WINDOW] for start in starts)
     # A short rest at the end counts as a whole window does: by its power.
-    return not any(float(np.std(each, dtype=np.float64)) > least for each in windows if len(each))
+    return len(waveform) > 0 and not any(
+        float(np.std(each, dtype=np.float64)) > least for each in windows if len(each)
+    )

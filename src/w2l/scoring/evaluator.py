@@ -112,8 +112,15 @@ class Evaluator:
         return clip
 
     def sound_of(self, video: Path) -> np.ndarray:
-        """A video's own sound, from where the protocol lets it begin."""
-        return load_audio(video, origin="video" if self.protocol.keep_offset else "audio")
+        """A video's own sound, from where the protocol lets it begin.
+
+        Raises:
+            UserError: it has none, or nothing is heard in it.
+        """
+        waveform = load_audio(video, origin="video" if self.protocol.keep_offset else "audio")
+        if is_silent(waveform):
+            raise UserError(SILENT)
+        return waveform
 
     def _whole_frame(self, reader: VideoReader, waveform: np.ndarray) -> TrackScore:
         """The lrs protocol: SyncNet sees whole frames; the expert still needs the face."""

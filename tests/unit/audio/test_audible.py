@@ -35,7 +35,7 @@ def write_channels(path: Path, channels: np.ndarray) -> Path:
         (VOICE * 0.003, True),
         (VOICE * 0.01, False),
         (np.where(np.arange(RATE) > RATE - 3000, VOICE, 0), False),  # a word at the end
-        (np.zeros(0), True),
+        (np.zeros(0), False),
         ((VOICE * 32767).astype(np.int16), False),
         (np.ones(RATE, np.int16), True),
     ],
