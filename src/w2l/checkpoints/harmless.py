@@ -61,7 +61,7 @@ def _scalar(dtype: Any, data: Any = b"", *_: Any) -> Any:
     """A NumPy number as Python's; what is none as `Nothing`."""
     if not isinstance(dtype, _Dtype) or dtype.name is None or not isinstance(data, bytes):
         return Nothing()
-    return np.frombuffer(data, np.dtype(dtype.name).newbyteorder(dtype.order), count=1)[0].item()  # type: ignore[arg-type]
+    return np.frombuffer(data, np.dtype(dtype.name).newbyteorder(dtype.order), count=1)[0].item()
 
 
 _STAND_INS: dict[Any, tuple[str, ...]] = {
@@ -100,6 +100,8 @@ _ONE_AT_A_TIME = threading.Lock()  # torch keeps the list of what may be named i
 @contextmanager
 def harmless_allowed() -> Iterator[None]:
     """Within, `torch.load(weights_only=True)` reads the names above as their stand-ins."""
-    allowed = [(stand_in, name) for stand_in, names in _STAND_INS.items() for name in names]
+    allowed: list[Any] = [
+        (stand_in, name) for stand_in, names in _STAND_INS.items() for name in names
+    ]
     with _ONE_AT_A_TIME, torch.serialization.safe_globals(allowed):
         yield

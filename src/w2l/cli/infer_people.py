@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +24,7 @@ from w2l.cli.infer_faces import build_chooser, check_person, integers
 from w2l.cli.infer_report import show_closed, show_notes
 from w2l.errors import UserError
 from w2l.filelists.reading import read_text
+from w2l.files import own_folder
 from w2l.inference import FaceOptions, Source, SyncReport, Voice, load_voice
 from w2l.inference.people import Part
 from w2l.inference.plan import Person
@@ -131,8 +131,8 @@ def voices_of(
         sound: of the file; None: the voices' mix (see `mix`), which lasts until the last of them
             ends and is there while the block runs.
     """
-    with TemporaryDirectory() as folder:
-        sound = _mixed(entries, Path(folder) / "mix.wav") if sound is None else sound
+    with own_folder("voices") as folder:
+        sound = _mixed(entries, folder / "mix.wav") if sound is None else sound
         voices = []
         for entry in entries:
             begin, length = round(entry.at * SAMPLE_RATE), len(sound.waveform)

@@ -26,7 +26,7 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
         ),
         (LIST,): ("box", "compare", "pads"),
         (TEXT,): (
-            "benchmark", "duplicates", "fetch", "home", "label", "name", "ray_address",
+            "auth", "benchmark", "duplicates", "fetch", "home", "label", "name", "ray_address",
             "restore_region", "restorer_kind",
         ),
         (PATH,): (

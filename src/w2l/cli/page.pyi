@@ -1,0 +1,175 @@
+"""The page's looks, in Gradio."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+from gradio.context import LocalContext
+
+from w2l.cli.page_files import without_paths
+from w2l.cli.page_jobs import LONGEST_LABEL, LeftError, PageJobs
+from w2l.errors import UserError
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+TITLE = "w2l: lips that follow speech"
+NOTE = (
+    "Sync only people who agree to it. The result says in its metadata that it is synthetic; "
+    "a label says it to those who watch."
+)
+QUALITIES = ["improved", "fast", "enhanced"]
+PERSONS = ["largest", "center", "left", "right", "first"]
+MISSING = ["pass", "hold", "error"]
+
+
+class PageProgress:
+    """Shows a stage's frames in Gradio's bar.
+
+    Args:
+        bar: Gradio's.
+    """
+
+    def __init__(self, bar: gr.Progress) -> None:
+        self._bar = bar
+
+    def __call__(self, frames: Iterable[T], stage: str, total: int) -> Iterator[T]:
+        """Yield `frames`; `total` is how many are expected."""
+        step = max(1, total // 100)
+        for n, frame in enumerate(frames, 1):
+            if n % step == 0:
+                self._bar((min(n, total), total), desc=stage, unit="frames")
+            yield frame
+
+from gradio.events import Dependency
+
+class SentFile(gr.File):
+    """A file that was sent, by its path. (Gradio's own leaves an empty one behind at each use.)"""
+
+    def preprocess(self, payload: Any) -> Any:
+        """The path, which Gradio has seen to lie in its own folder."""
+        return None if payload is None else payload.path
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def files_needed(page: gr.Blocks) -> set[str]:
+    """The paths in what was sent to jobs of a page that wait or run."""
+    queue = page._queue
+    waiting = [
+        event for each in queue.event_queue_per_concurrency_id.values() for event in each.queue
+    ]
+    running = [event for job in queue.active_jobs for event in job or ()]
+    values = [getattr(event.data, "data", None) or [] for event in [*waiting, *running]]
+    return {
+        each["path"]
+        for data in values
+        for each in data
+        if isinstance(each, dict) and "path" in each
+    }
+
+
+def is_waited_for(page: gr.Blocks, event_id: str | None) -> bool:
+    """Whether the client of a job that runs is still there."""
+    running = [event for job in page._queue.active_jobs for event in job or ()]
+    return all(event.alive for event in running if event._id == event_id)
+
+
+def build_page(
+    jobs: PageJobs, examples: list[list[str]], is_open: Callable[[], bool] = lambda: True
+) -> gr.Blocks:
+    """The page, ready to be launched.
+
+    Args:
+        jobs: does the work.
+        examples: pairs of a face and a sound.
+        is_open: whether the page is not being closed, which ends its jobs.
+    """
+
+    def sync(
+        face: str | None,
+        audio: str | None,
+        quality: str,
+        person: str,
+        missing_face: str,
+        label: str,
+        bar: gr.Progress = gr.Progress(),  # noqa: B008, Gradio finds it by its default
+    ) -> tuple[Any, ...]:
+        choices = {
+            "quality": quality, "person": person, "missing_face": missing_face,
+            "label": label or None,
+        }  # fmt: skip
+        event_id = LocalContext.event_id.get()
+
+        def is_wanted() -> bool:
+            return is_open() and is_waited_for(page, event_id)
+
+        try:
+            result = jobs.sync(face, audio, choices, PageProgress(bar), is_wanted)
+        except UserError as error:
+            sentence = without_paths(str(error), *filter(None, (face, audio)))
+            raise gr.Error(sentence, duration=None, print_exception=False) from error
+        except LeftError:
+            raise gr.Error("Nobody waits for this any more.", print_exception=False) from None
+        except Exception as error:
+            logger.exception("a job failed")
+            raise gr.Error(
+                f"This could not be done ({type(error).__name__}); the page's log says why.",
+                duration=None, print_exception=False,
+            ) from error  # fmt: skip
+        return (
+            shown(gr.Video, result.given_video),
+            shown(gr.Image, result.given_picture),
+            str(result.video),
+            shown(gr.Image, result.plot),
+            without_paths(result.text, *filter(None, (face, audio))),
+        )
+
+    start = jobs.defaults
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
+        gr.Markdown(f"# {TITLE}\n{NOTE}")
+        with gr.Row():
+            face = SentFile(label="Video or photo of the face", elem_id="face")
+            audio = SentFile(label="What is to be said: any file with sound", elem_id="audio")
+        with gr.Row():
+            quality = gr.Radio(QUALITIES, value=start["quality"], label="Quality")
+            person = gr.Dropdown(PERSONS, value=start["person"], label="Whom, of several people")
+            missing = gr.Dropdown(
+                MISSING, value=start["missing_face"], label="Frames without a face"
+            )
+            label = gr.Textbox(
+                label="Label on every picture", placeholder="made with AI",
+                max_length=LONGEST_LABEL,
+            )  # fmt: skip
+        inputs = [face, audio, quality, person, missing, label]
+        button = gr.Button("Sync", variant="primary", elem_id="sync")
+        with gr.Row():
+            given = gr.Video(label="Given", visible=False, elem_id="given")
+            still = gr.Image(label="Given", visible=False, buttons=[], elem_id="still")
+            result = gr.Video(label="Result", elem_id="result")
+        text = gr.Markdown(elem_id="text")
+        plot = gr.Image(
+            label="Sync of the result", visible=False, buttons=["fullscreen"], elem_id="plot"
+        )
+        if examples:
+            names = [f"{name_of(a)} says what {name_of(b)} says" for a, b in examples]
+            gr.Examples(examples, [face, audio], label="To try", example_labels=names)
+        button.click(sync, inputs, [given, still, result, plot, text], concurrency_limit=1)
+    return page
+
+
+def name_of(clip: str) -> str:
+    """Of an example: its speaker and file."""
+    return "/".join(Path(clip).with_suffix("").parts[-2:])
+
+
+def shown(kind: type, file: Path | None) -> Any:
+    """A component that shows a file, or none where there is none."""
+    return kind(value=None if file is None else str(file), visible=file is not None)
