@@ -30,6 +30,7 @@ from w2l.media.channels import Balance, one_channel
 
 logger = logging.getLogger(__name__)
 
+LOUDEST = 1000.0  # of full scale; what is a little over 1 is merely loud
 _SPARE_S = 1  # decoded beyond a wanted end, so that the resampler has what it needs
 
 
@@ -74,7 +75,7 @@ def load_audio(
 
     Raises:
         UserError: no such file, no media, no sound stream or video stream, no sound between
-            `start_s` and `end_s`, samples that are not numbers.
+            `start_s` and `end_s`, samples that are not numbers or thousands of times too large.
     """
     path = Path(path)
     if start_s < 0 or (end_s is not None and end_s <= start_s):
@@ -108,6 +109,12 @@ def load_audio(
     if not np.isfinite(waveform).all():
         raise UserError(
             f"{path} has samples that are not numbers (NaN or infinite): export the sound again."
+        )
+    loudest = float(np.abs(waveform).max(initial=0))
+    if loudest > LOUDEST:  # no encoder takes it
+        raise UserError(
+            f"{path} has samples of up to {loudest:.3g}, where 1 is full scale: export the sound "
+            "again."
         )
     return waveform
 

@@ -156,7 +156,7 @@ def _load(
     config = checkpoint.config if checkpoint.network == network else {}
     try:
         shapes, config = outline(network, config)
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} states a configuration that {label(network)} does not have "
             f"({config}: {error}): it was written by another version of this program."

@@ -46,12 +46,15 @@ class PageProgress:
             yield frame
 
 
-class SentFile(gr.File):
-    """A file that was sent, by its path. (Gradio's own leaves an empty one behind at each use.)"""
+def sent_file(**look: Any) -> gr.File:
+    """A field for a file, which gives its path; Gradio has seen to it that it lies in its folder.
 
-    def preprocess(self, payload: Any) -> Any:
-        """The path, which Gradio has seen to lie in its own folder."""
-        return None if payload is None else payload.path
+    Gradio's own way leaves an empty file behind at each use. (No class of ours: Gradio would write
+    a stub beside this file.)
+    """
+    field = gr.File(**look)
+    field.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
+    return field
 
 
 def files_needed(page: gr.Blocks) -> set[str]:
@@ -130,8 +133,8 @@ def build_page(
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown(f"# {TITLE}\n{NOTE}")
         with gr.Row():
-            face = SentFile(label="Video or photo of the face", elem_id="face")
-            audio = SentFile(label="What is to be said: any file with sound", elem_id="audio")
+            face = sent_file(label="Video or photo of the face", elem_id="face")
+            audio = sent_file(label="What is to be said: any file with sound", elem_id="audio")
         with gr.Row():
             quality = gr.Radio(QUALITIES, value=start["quality"], label="Quality")
             person = gr.Dropdown(PERSONS, value=start["person"], label="Whom, of several people")

@@ -8,10 +8,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
 from tests.unit.video.made import sweep
 from w2l.audio.audible import is_silent
 from w2l.audio.waveform import load_audio
+from w2l.errors import UserError
 from w2l.inference.voice import load_voice
 from w2l.video import AudioTrack, VideoWriter
 
@@ -99,3 +101,12 @@ def test_a_voice_says_what_is_wrong_with_it(tmp_path: Path) -> None:
     assert "muted.wav is silent" in note, "what the lips follow counts"
     assert load_voice(muted, driving=opposite).notes
     assert not load_voice(write_channels(tmp_path / "a.wav", VOICE[:, None])).notes
+
+
+@pytest.mark.parametrize("level", [1e4, 3e38])
+def test_sound_beyond_all_measure_is_refused_before_the_work(tmp_path: Path, level: float) -> None:
+    wavfile.write(tmp_path / "a.wav", RATE, (VOICE * level).astype(np.float32))
+    with pytest.raises(UserError, match=r"a\.wav has samples (of up to|that are not numbers)"):
+        load_voice(tmp_path / "a.wav")
+    wavfile.write(tmp_path / "a.wav", RATE, (VOICE * 10).astype(np.float32))
+    assert np.abs(load_audio(tmp_path / "a.wav")).max() > 2, "loud is loud"

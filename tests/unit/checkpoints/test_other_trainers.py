@@ -172,3 +172,15 @@ class TestTorchScriptOfNodes:
             file.writestr("a/code/x.py", "")
         with pytest.raises(UserError, match="damaged"):
             checkpoints.read(tmp / "a.pt")
+
+
+@pytest.mark.parametrize(
+    "config", [{"width": 1e12}, {"width": float("inf")}, {"width": "a"}], ids=str
+)
+def test_a_size_beyond_all_measure_is_one_sentence(tmp, expert, config) -> None:
+    torch.save({"state_dict": expert.state_dict(), "config": config}, tmp / "a.pth")
+    if config == {"width": "a"}:
+        checkpoints.load_expert(tmp / "a.pth")  # no configuration at all: told by the shapes
+        return
+    with pytest.raises(UserError, match=r"states a configuration|is not the wanted expert"):
+        checkpoints.load_expert(tmp / "a.pth")

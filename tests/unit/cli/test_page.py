@@ -30,7 +30,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 import gradio as gr
-from w2l.cli.page import SentFile, build_page, files_needed, is_waited_for
+from w2l.cli.page import build_page, files_needed, is_waited_for, sent_file
 from w2l.errors import UserError
 from w2l.cli.page_jobs import PageJobs, PageResult
 
@@ -62,7 +62,7 @@ page._queue.active_jobs = [None, [event]]
 needed, waited = sorted(files_needed(page)), [is_waited_for(page, "1")]
 event.alive = False
 waited.append(is_waited_for(page, "1"))
-path = SentFile().preprocess(SimpleNamespace(path="/up/a.mp4"))
+path = sent_file().preprocess(SimpleNamespace(path="/up/a.mp4"))
 print(json.dumps({"start": start, "said": said, "needed": needed, "waited": waited, "path": path}))
 """
 
