@@ -53,7 +53,7 @@ def sent_file(**look: Any) -> gr.File:
     a stub beside this file.)
     """
     field = gr.File(**look)
-    field.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
+    field.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign, union-attr]
     return field
 
 
