@@ -74,7 +74,9 @@ def address(folder: Path) -> Iterator[str]:
             yield address
         finally:
             server.terminate()
-    assert not list(temporary.iterdir()), "SIGTERM leaves nothing of what people sent"
+    left = [path for path in temporary.rglob("*") if path.suffix in {".mp4", ".png", ".jpg"}]
+    assert not left, "SIGTERM leaves nothing of what people sent"
+    assert not list(temporary.glob("page-*"))
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from w2l.paths import user_path
 from w2l.scoring import find_videos
 
 EXAMPLES = 3
+GRACE_S = 10  # seconds that a job has to end with the page
 HERE = {"127.0.0.1", "localhost", "::1"}  # hosts that only this machine reaches
 
 
@@ -81,6 +82,7 @@ def app(cfg: DictConfig) -> None:
             ) from error
         finally:
             closing.set()  # ends what is being worked on, before its folder goes
+            jobs.working.acquire(timeout=GRACE_S)
             files.stop()
 
 

@@ -43,9 +43,11 @@ class PageFiles:
         for folder in (self.sent, self.made):
             for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before it
                 try:
+                    if now - path.lstat().st_mtime < self._keep_s:
+                        continue
                     if path.is_dir():
                         path.rmdir()  # only where it is empty
-                    elif now - path.lstat().st_mtime >= self._keep_s:
+                    else:
                         path.unlink()
                 except OSError:  # not empty, or gone meanwhile
                     continue

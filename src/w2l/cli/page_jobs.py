@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -67,6 +68,7 @@ class PageJobs:
 
     Attributes:
         defaults: values of the keys of configs/infer.yaml that nobody chose.
+        working: held by a job that runs.
     """
 
     def __init__(self, settings: dict[str, Any], folder: Path) -> None:
@@ -75,6 +77,7 @@ class PageJobs:
         self._networks = Networks()
         self._quiet = Console(quiet=True)
         self._evaluator: Any = None
+        self.working = Lock()
 
     def sync(
         self,
@@ -112,13 +115,14 @@ class PageJobs:
         keys = {key: self.settings[key] for key in ("checkpoint", "device", "published")}
         given = {**keys, **choices, "face": face, "audio": audio, "outfile": str(outfile)}
         try:
-            report = infer_one(self.defaults | given, self._networks, self._quiet, progress)
-            assert report is not None
-            if not is_wanted():
-                raise LeftError
-            plot, scores = self._score(outfile)
-            video = None if is_image(face) or not is_playable(Path(face)) else Path(face)
-            still = None if video else picture_of(Path(face), job)
+            with self.working:
+                report = infer_one(self.defaults | given, self._networks, self._quiet, progress)
+                assert report is not None
+                if not is_wanted():
+                    raise LeftError
+                plot, scores = self._score(outfile)
+                video = None if is_image(face) or not is_playable(Path(face)) else Path(face)
+                still = None if video else picture_of(Path(face), job)
         except BaseException:
             remove(job)  # half of a result is nobody's
             raise

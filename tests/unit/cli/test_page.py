@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,11 @@ def test_files_are_kept_while_a_job_needs_them(tmp_path: Path) -> None:
     files.clean(now=1060)
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.mp4"))
     assert left == ["sent/1/waiting.mp4", "sent/4/new.mp4"]
-    assert not (tmp_path / "made/3").exists()
+    files.needed = frozenset
+    files.clean(now=time.time() + 61)
+    files.clean(now=time.time() + 61)
+    assert not list(files.sent.iterdir())
+    assert not list(files.made.iterdir())
 
 
 @pytest.mark.parametrize(
