@@ -59,7 +59,10 @@ def address(folder: Path) -> Iterator[str]:
     }  # fmt: skip
     command = arguments("app.py", *(f"{key}={value}" for key, value in keys.items()))
     address = f"http://127.0.0.1:{port}"
-    with subprocess.Popen(command, cwd=folder, env=environment()) as server:
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    env = {**environment(), "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, cwd=folder, env=env) as server:
         try:
             while True:
                 assert server.poll() is None, "the page ended"
@@ -71,6 +74,9 @@ def address(folder: Path) -> Iterator[str]:
             yield address
         finally:
             server.terminate()
+    left = [path for path in temporary.rglob("*") if path.suffix in {".mp4", ".png", ".jpg"}]
+    assert not left, "SIGTERM leaves nothing of what people sent"
+    assert not list(temporary.glob("page-*"))
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +141,7 @@ def test_a_photo_is_shown_beside_its_result(folder: Path, page: Page) -> None:
 def test_what_is_wrong_is_said_in_a_sentence(folder: Path, page: Page) -> None:
     press_sync(page, folder / "notes.mp4", folder / "face.mp4")
     expect(page.locator(".toast-body").first).to_contain_text("notes.mp4", timeout=WAIT_MS)
+    assert "/notes.mp4" not in page.locator(".toast-body").first.inner_text(), "no server path"
     assert "Traceback" not in page.content()
 
 

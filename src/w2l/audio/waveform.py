@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -24,7 +26,11 @@ from w2l.media import (
     stated_length,
     video_stream,
 )
+from w2l.media.channels import Balance, one_channel
 
+logger = logging.getLogger(__name__)
+
+LOUDEST = 1000.0  # of full scale; what is a little over 1 is merely loud
 _SPARE_S = 1  # decoded beyond a wanted end, so that the resampler has what it needs
 
 
@@ -43,6 +49,7 @@ def load_audio(
     end_s: float | None = None,
     origin: Literal["audio", "video"] = "audio",
     channels: Literal[1, 2] = 1,
+    say: Callable[[str], None] = logger.warning,
 ) -> np.ndarray:
     """Load the first sound stream of any media file as a waveform, mono or stereo.
 
@@ -59,14 +66,16 @@ def load_audio(
         origin: What second 0 is: the first sample of the sound, or the first picture of the
             same file's video. With "video", sound that starts later is preceded by silence and
             sound from before the first picture is dropped, so both stay together.
-        channels: 1: all are mixed to mono. 2: left and right; what is mono is as loud in both.
+        channels: 1: all are mixed to mono; where they cancel each other, the loudest is taken, and
+            that is said. 2: left and right; what is mono is as loud in both.
+        say: gets a sentence where not all channels are heard.
 
     Returns:
         (n,) float32, with two channels (n, 2), in [-1, 1] unless a float source exceeds it.
 
     Raises:
         UserError: no such file, no media, no sound stream or video stream, no sound between
-            `start_s` and `end_s`, samples that are not numbers.
+            `start_s` and `end_s`, samples that are not numbers or thousands of times too large.
     """
     path = Path(path)
     if start_s < 0 or (end_s is not None and end_s <= start_s):
@@ -75,7 +84,11 @@ def load_audio(
             "give seconds with 0 ≤ start < end."
         )
     until = None if end_s is None or origin == "video" else Fraction(end_s) + _SPARE_S
-    first, waveform = _decode(path, sample_rate, until, channels)
+    balance = Balance()
+    first, waveform = _decode(path, sample_rate, until, channels, hear=balance.add)
+    if channels == 1 and (channel := balance.cancelled()) is not None:
+        say(f"{path}: its channels cancel each other when mixed; channel {channel + 1} is heard.")
+        first, waveform = _decode(path, sample_rate, until, channels, channel)
     if waveform.size == 0:
         raise UserError(f"{path} holds no sound that can be decoded: check that it plays.")
     late = 0
@@ -97,6 +110,12 @@ def load_audio(
         raise UserError(
             f"{path} has samples that are not numbers (NaN or infinite): export the sound again."
         )
+    loudest = float(np.abs(waveform).max(initial=0))
+    if loudest > LOUDEST:  # no encoder takes it
+        raise UserError(
+            f"{path} has samples of up to {loudest:.3g}, where 1 is full scale: export the sound "
+            "again."
+        )
     return waveform
 
 
@@ -111,17 +130,26 @@ def count_channels(path: str | Path) -> int:
 
 
 def _decode(
-    path: Path, sample_rate: int, until: Fraction | None, channels: int
+    path: Path,
+    sample_rate: int,
+    until: Fraction | None,
+    channels: int,
+    channel: int | None = None,
+    hear: Callable[[AudioFrame], None] = lambda _: None,
 ) -> tuple[Fraction, np.ndarray]:
     """Time of the first sample on the file's own clock, and samples: (n, channels) float32.
 
-    They reach to `until` seconds after the first at least; None: to the end.
+    They reach to `until` seconds after the first at least; None: to the end. Of `channel` alone, if
+    given. Each block is given to `hear` as it came.
     """
     with open_sound(path) as (container, stream):
         first: Fraction | None = None
         blocks: list[np.ndarray] = []
         graph, layout = None, None
         for frame in sound_blocks(container, stream):
+            hear(frame)
+            if channel is not None:
+                frame = one_channel(frame, min(channel, frame.layout.nb_channels - 1))
             if first is None:
                 first = start_time(frame)
             if until is not None and start_time(frame) - first > until:

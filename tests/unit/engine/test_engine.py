@@ -104,6 +104,20 @@ def test_a_dying_worker_costs_its_item_only(executor):
     assert all(outcomes[i].value == 2 * i for i in (1, 2, 3, 4, 5))
 
 
+def die_once(marker: Path) -> str:
+    if not marker.exists():
+        marker.touch()
+        os._exit(9)
+    return "done"
+
+
+@pytest.mark.long
+def test_an_item_is_tried_again_when_its_worker_died(tmp_path):
+    """Its neighbour may have eaten the memory, or somebody killed the process."""
+    (outcome,) = ProcessExecutor(1).map(die_once, [tmp_path / "marker"])
+    assert (outcome.value, outcome.error, outcome.crashed) == ("done", None, False)
+
+
 def test_outcomes_come_as_they_finish(executor, tmp_path):
     found = []
     for outcome in executor.map(wait_for, [tmp_path / "go", None]):

@@ -110,7 +110,7 @@ def test_failures_are_named_and_leave_no_list(behaviour, reason, entry, server, 
         (LRS2 + b"1/00001 2/00002\n", "holds 14240 pairs where 14239"),
         (LRS2.replace(b"/00007 ", b"_00007 ", 1), r"pair 8 names '0+7_00007'.*speaker/00001"),
         (made_up("lrw"), r"pair 1 names 'ABOUT_00000'.*speaker/00001"),
-        (b"\xff\xfe" + LRS2, "UTF-8"),
+        (b"\x00\x01" + LRS2, "UTF-8"),
     ],
 )
 def test_another_list_in_its_place(content, reason, entry, server, tmp_path, monkeypatch) -> None:

@@ -22,9 +22,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from w2l.errors import UserError
+from w2l.media.channels import mixable
 
 # FFmpeg opens any text file as ANSI art ("tty"); nobody means that.
 _NOT_MEDIA = {"tty"}
+MOST_PIXELS = 2**27  # of a picture or a frame: 134 million, 16 times those of 4K
 _MOST_PADDING = 5  # blocks that an encoder may add in all, before and after the sound
 # Tags in another encoding than UTF-8 are no reason to refuse a file; PyAV 19 does so by itself.
 _ANY_TAGS: dict[str, Any] = (
@@ -73,13 +75,26 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
         yield container
 
 
+def moving_pictures(container: InputContainer) -> list[VideoStream]:
+    """The video streams of an open file that are no cover art."""
+    streams = container.streams.video
+    return [each for each in streams if not each.disposition & Disposition.attached_pic]
+
+
 def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
-    """The first moving picture of an open file (cover art is none), set to decode on 2 threads."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            stream.codec_context.thread_type = "AUTO"
-            stream.codec_context.thread_count = 2
-            return stream
+    """The first moving picture of an open file (cover art is none), set to decode on 2 threads.
+
+    Raises:
+        UserError: there is none, its codec is not known, or it has too many pixels.
+    """
+    for stream in moving_pictures(container):
+        context = _decoder(stream, path)
+        check_pixels(path, context.width, context.height)
+        # Pictures that grow on the way are damaged packets.
+        context.options = {**context.options, "max_pixels": str(MOST_PIXELS)}
+        context.thread_type = "AUTO"
+        context.thread_count = 2
+        return stream
     raise UserError(f"{path} has no video stream: name a video or a picture.")
 
 
@@ -88,12 +103,37 @@ def open_sound(path: str | Path) -> Iterator[tuple[InputContainer, AudioStream]]
     """Open a file at its first sound stream.
 
     Raises:
-        UserError: as `open_media`, or there is no sound.
+        UserError: as `open_media`, there is no sound, or its codec is not known.
     """
     with open_media(path) as container:
         if not container.streams.audio:
             raise UserError(f"{path} has no sound: name a file with an audio stream.")
+        _decoder(container.streams.audio[0], path)
         yield container, container.streams.audio[0]
+
+
+def check_pixels(path: str | Path, width: int, height: int) -> None:
+    """Refuse a picture or a video of more pixels than memory is meant for.
+
+    Raises:
+        UserError: it has more than `MOST_PIXELS`.
+    """
+    if width * height > MOST_PIXELS:
+        raise UserError(
+            f"{path} has pictures of {width}×{height}, and {MOST_PIXELS / 1e6:.0f} million pixels "
+            "are the most that is read: make it smaller."
+        )
+
+
+def _decoder(stream: AudioStream | VideoStream, path: str | Path) -> Any:
+    """The decoder of a stream; PyAV has none where FFmpeg does not know the codec."""
+    if stream.codec_context is None:
+        kind = "pictures are" if isinstance(stream, VideoStream) else "sound is"
+        raise UserError(
+            f"{path} cannot be decoded: its {kind} in a codec that FFmpeg does not know. "
+            "Convert it with the program that it came from."
+        )
+    return stream.codec_context
 
 
 def packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet]:
@@ -103,10 +143,13 @@ def packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet]:
 
 
 def sound_blocks(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decoded blocks; damaged packets are skipped and a file cut short just ends."""
+    """Decoded blocks; damaged packets are skipped and a file cut short just ends.
+
+    Of more channels than FFmpeg can mix, their mean.
+    """
     for packet in packets(container, stream):
         with suppress(av.error.FFmpegError):
-            yield from cast(list[AudioFrame], packet.decode())
+            yield from mixable(cast(list[AudioFrame], packet.decode()))
 
 
 def exact(ratio: Ratio | None) -> Fraction | None:
