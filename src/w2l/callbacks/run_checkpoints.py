@@ -187,7 +187,9 @@ class RunCheckpoints(Checkpoint):
             )
             self._has_warned = True
         if value is not None and not math.isfinite(value):
-            rank_zero_warn(f"{self.monitor} is {value} after update {self._update}: never the best.")
+            rank_zero_warn(
+                f"{self.monitor} is {value} after update {self._update}: never the best."
+            )
             return None
         return value
 

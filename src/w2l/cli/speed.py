@@ -28,7 +28,7 @@ def picked_precision(precision: Any, accelerator: str) -> Any:
     if precision == "auto":
         return "bf16-mixed" if has_units else "32-true"
     name = str(precision)
-    if name.startswith("16") or "float16" in name.replace("bfloat16", ""):
+    if name.startswith("16"):
         raise UserError(
             f"trainer.precision={precision}: float16 needs scaled losses, which gradient clipping "
             "and the GAN's late discriminator do not go with: use auto, bf16-mixed or 32-true."

@@ -82,7 +82,7 @@ def judged(loss: Tensor, audio: Tensor, face: Tensor, batch: SyncBatch) -> Judge
     told = (cosines.diagonal() > 0.5) == labels
     size = torch.tensor(len(labels), device=labels.device)
     sums = [
-        *(loss * size, size),
+        *(loss.detach() * size, size),
         *((drawn == own)[sought].sum(), sought.sum()),
         *(told.sum(), size),
         *(cosines[in_sync].sum(), in_sync.sum()),
@@ -159,7 +159,9 @@ class ExpertSystem(pl.LightningModule):
         sums = Judged(*self.trainer.strategy.reduce(own, reduce_op="sum"))
         shares = {
             "val/loss": (sums.loss, sums.windows),
-            "val/accuracy": (sums.found, sums.sought) if sums.sought else (sums.told, sums.labelled),
+            "val/accuracy": (sums.found, sums.sought)
+            if sums.sought
+            else (sums.told, sums.labelled),
             "val/cosine_in_sync": (sums.in_sync, sums.n_in_sync),
             "val/cosine_off_sync": (sums.off_sync, sums.n_off_sync),
         }

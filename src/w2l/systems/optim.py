@@ -15,7 +15,6 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from w2l.errors import UserError
 
-
 WARMUP_SHARE = 0.2  # of all updates, at most
 
 
