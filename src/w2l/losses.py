@@ -91,7 +91,7 @@ class ContrastiveSync(nn.Module):
         self._groups: Tensor | None = None  # of all windows that the last ones were told from
 
     def chance(self, batch: SyncLabels) -> Tensor:
-        """The loss that `forward` has of this batch for an expert to which all windows are alike."""
+        """The loss that `forward` has of this batch where all windows are alike to the expert."""
         groups = batch.group if self._groups is None else self._groups
         is_other = batch.group[:, None] != groups
         return torch.where(is_other, self.other_clips, 1.0).sum(dim=1).log().mean()

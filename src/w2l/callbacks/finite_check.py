@@ -16,12 +16,12 @@ from w2l.errors import UserError
 WATCHED = ("train/loss", "optim/grad_norm")  # beginnings of names
 
 
-class Diverged(UserError):
+class DivergedError(UserError):
     """Losses, gradients or weights are NaN or infinite. All processes raise it together."""
 
 
 class FiniteCheck(pl.Callback):
-    """Ends a run with `Diverged` at most `every` updates after a number stopped to be one.
+    """Ends a run with `DivergedError` at most `every` updates after a number stopped to be one.
 
     Every logged training loss and gradient norm counts, of every update; weights are looked at
     every so many updates, and before a validation. No update waits for another one's numbers.
@@ -70,7 +70,7 @@ def require_finite(
         losses: names of losses that were found to be so.
 
     Raises:
-        Diverged: in all processes, where it is so in any.
+        DivergedError: in all processes, where it is so in any.
     """
     weights = not_finite(saved_weights(system))
     found = [*losses]
@@ -81,7 +81,7 @@ def require_finite(
     what = " and ".join(found) or "numbers of another process"
     good = _last_good(trainer)
     way_back = f"init_from={good}" if good else "new weights: no checkpoint is from before that"
-    raise Diverged(
+    raise DivergedError(
         f"The training has diverged: {what} were NaN or infinite by update "
         f"{updates(trainer, system)}, and nothing of that was saved. Start again from {way_back}, "
         "with a lower system.optimizer.learning_rate or with system.optimizer.clip_norm=1."

@@ -16,6 +16,7 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
 from w2l.callbacks.curve_file import CurveFile
 from w2l.callbacks.finite_check import require_finite
+from w2l.callbacks.progress import is_last, mark_validation_as_due, validation_is_due
 from w2l.callbacks.random_states import random_states, restore_random_states
 from w2l.callbacks.stop_signals import Stopped, StopSignals
 from w2l.callbacks.sync_gate import updates
@@ -31,7 +32,7 @@ class RunCheckpoints(Checkpoint):
     loss's weight) is then as in a run that was not interrupted, and a signal need not wait for
     hundreds of validation batches.
 
-    Weights that are NaN or infinite are never written: `Diverged` ends the run instead.
+    Weights that are NaN or infinite are never written: `DivergedError` ends the run instead.
 
     Args:
         folder: where the checkpoints go.
@@ -90,7 +91,7 @@ class RunCheckpoints(Checkpoint):
         checkpoint["random"] = states
         checkpoint["validation_pending"] = self._pending
         if self._pending:
-            _mark_validation_as_due(checkpoint["loops"]["fit_loop"])
+            mark_validation_as_due(checkpoint["loops"]["fit_loop"])
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -138,8 +139,8 @@ class RunCheckpoints(Checkpoint):
             return  # gradients are being accumulated
         self._update = done
         stopping = self._agree(trainer)
-        if stopping or done % self.every == 0 or _is_last(trainer):
-            self._save(trainer, pl_module, pending=_validation_is_due(trainer))
+        if stopping or done % self.every == 0 or is_last(trainer):
+            self._save(trainer, pl_module, pending=validation_is_due(trainer))
 
     def on_validation_batch_end(
         self,
@@ -273,37 +274,6 @@ def _same_file(source: Path, target: Path) -> None:
             os.link(source, temporary)
         except OSError:
             shutil.copyfile(source, temporary)
-
-
-def _validation_is_due(trainer: pl.Trainer) -> bool:
-    loop = trainer.fit_loop
-    assert loop._data_fetcher is not None
-    return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
-
-
-def _is_last(trainer: pl.Trainer) -> bool:
-    """Whether the budget ends with this update."""
-    if trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps:
-        return True
-    epochs = trainer.max_epochs
-    if epochs in (None, -1) or trainer.current_epoch + 1 < epochs:
-        return False
-    return trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-
-
-def _mark_validation_as_due(loops: dict[str, Any]) -> None:
-    """Change the saved progress so that Lightning validates first when it goes on.
-
-    It would take a checkpoint from an update's end for one from after the validation. Marked is
-    an update that is complete and a validation that was begun and had no batch.
-    """
-    progress = loops["epoch_loop.batch_progress"]
-    for count in (progress["total"], progress["current"]):
-        count["completed"] = count["processed"]
-    validation = loops["epoch_loop.val_loop.batch_progress"]
-    validation["total"].update(ready=1, started=1, processed=0, completed=0)
-    validation["current"].update(ready=0, started=0, processed=0, completed=0)
-    validation["is_last_batch"] = False
 
 
 def copy_best(resumed: Path, folder: Path) -> None:

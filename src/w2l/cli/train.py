@@ -18,7 +18,7 @@ from rich.console import Console
 
 from w2l.callbacks import (
     AtomicCheckpointIO,
-    Diverged,
+    DivergedError,
     RunCheckpoints,
     Stopped,
     StopSignals,
@@ -215,7 +215,7 @@ def train(cfg: DictConfig) -> float | None:
             copy_best(resume, run_dir / "checkpoints")
         try:
             fit(system, data, trainer, resume)
-        except Diverged:
+        except DivergedError:
             if trainer.is_global_zero:
                 raise
             raise SystemExit(0) from None  # the first process says it, and fails for all

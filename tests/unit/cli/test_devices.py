@@ -80,5 +80,5 @@ def test_processes_that_would_each_train_alone_are_refused(
     cfg = composed("experiment=syncnet", "trainer.accelerator=cpu", "logger=none", "run_dir=x")
     cfg.callbacks = {}
     system: Any = SimpleNamespace(optimizers_per_update=1)
-    with pytest.raises(UserError, match="torchrun started 2 processes.*say trainer=ddp"):
+    with pytest.raises(UserError, match=r"torchrun started 2 processes.*say trainer=ddp"):
         build_trainer(cfg, system, RunCheckpoints("x", 1))
