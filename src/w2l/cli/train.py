@@ -138,15 +138,23 @@ def build_trainer(
     return trainer
 
 
-def find_expert(given: str | None, console: Console) -> Expert:
+def find_expert(given: str | None, image_size: int, console: Console) -> Expert:
     """The expert asked for, else the newest under outputs/, else the published one.
 
     Raises:
-        UserError: the file is none, or the published one cannot be fetched.
+        UserError: the file is none, or one for faces of another size than the generator's, or the
+            published one cannot be fetched.
     """
     source: str | Path = given or newest_expert(OUTPUTS) or "lipsync_expert"
     console.print(f"expert: {source}", highlight=False)
-    return load_expert(source)
+    expert = load_expert(source)
+    if expert.config["image_size"] != image_size:
+        shown = expert.config["image_size"]
+        raise UserError(
+            f"expert={source} is one for faces of {shown} px, and this generator makes "
+            f"{image_size} px: set model.image_size={shown}, or name an expert of {image_size} px."
+        )
+    return expert
 
 
 def started_by_lightning() -> bool:
@@ -188,7 +196,7 @@ def train(cfg: DictConfig) -> float | None:
     extra: dict[str, Any] = {}
     data = instantiate(cfg.data, _convert_="all")
     if cfg.needs_expert:
-        extra["expert"] = find_expert(cfg.expert, console)
+        extra["expert"] = find_expert(cfg.expert, cfg.model.image_size, console)
     system = instantiate(cfg.system, _convert_="all", **extra)
     data.setup("fit")
     if not cfg.needs_expert:
