@@ -73,6 +73,16 @@ def _one_of_two(rank: int, sizes: list[int], folder: str) -> None:
     dist.destroy_process_group()
 
 
+def test_chance_counts_the_windows_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    alike = torch.ones(6, 8, dtype=torch.float64) / 8**0.5  # to an expert that knows nothing
+    own = batch(GROUP[:2])
+    monkeypatch.setattr("w2l.losses.gathered", lambda *_: (0, alike, alike, GROUP))
+    objective = ContrastiveSync(0.5, scale=7.0)
+    loss = float(objective(alike[:2], alike[:2], own).detach())
+    assert float(objective.chance(own)) == pytest.approx(loss)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("sizes", [[3, 3], [4, 2]])
 def test_contrastive_negatives_come_from_all_processes(sizes: list[int], tmp_path: Path) -> None:
     """Two processes with half of the batch each have the loss and gradients of one with all."""
