@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from w2l.checkpoints import archive
 from w2l.checkpoints.find import resolve
+from w2l.checkpoints.finite import refuse_not_finite
 from w2l.checkpoints.networks import (
     BUILDERS,
     KINDS,
@@ -116,7 +117,8 @@ def load_generator(
         mapped: parameters may stay in the file until they are read: for who makes others of them.
 
     Raises:
-        UserError: no such file or name, or it holds something else.
+        UserError: no such file or name, it holds something else, or weights that are NaN or
+            infinite.
     """
     return cast(Generator, _load(path_or_name, "generator", device, mapped=mapped))
 
@@ -169,6 +171,7 @@ def _load(
             else f"it holds {label(checkpoint.network)}"
         )
         raise UserError(f"{path} is not the wanted {_bare(network)}: {seems}; {differences}.")
+    refuse_not_finite(path, state)
     with torch.device("meta"):  # no memory, and no random numbers, for what is replaced at once
         module = BUILDERS[network](**config)
     plain = torch.contiguous_format
