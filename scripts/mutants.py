@@ -1,0 +1,280 @@
+"""Break the code on purpose, one line at a time, and see that the test that guards it turns red.
+
+    python scripts/mutants.py                 # all of scripts/mistakes.py, or: make mutants
+    python scripts/mutants.py --only gan      # those with this in their name
+    python scripts/mutants.py --list
+
+It works on a copy of the checkout in a temporary folder. The exit code is 1 where a mistake was not
+noticed (SURVIVED), could not be made (VOID), or its test is not green without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import importlib
+import json
+import os
+import py_compile
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from scripts.breaking import PACKAGES, Broken, DoesNotApplyError, Tree
+from scripts.mistakes import MISTAKES, Mistake
+
+ROOT = Path(__file__).resolve().parents[1]
+# What tests import of others: loaded once, before each of them gets a process of its own.
+LOADED = (
+    "numpy", "torch", "torch.distributed", "pytorch_lightning", "cv2", "scipy.stats", "hydra",
+    "omegaconf", "torchmetrics", "matplotlib.pyplot", "rich.console", "av", "skimage.metrics",
+    "pyarrow.parquet", "python_speech_features", "pytest",
+)  # fmt: skip
+FACTOR, PATIENCE_S = 10, 120  # a test that takes so many times as long, and more, counts as hung
+LEFT_OUT = {".git", ".venv", "outputs", "data", "wandb", "dist", "build"}  # of the root
+CACHES = shutil.ignore_patterns("__pycache__", ".*_cache", "*.egg-info")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a test.
+
+    Attributes:
+        passed, failed: how many of its cases; one that could not begin has failed too.
+        why: of the first that failed, or why nothing ran.
+        seconds: that it took.
+    """
+
+    passed: int
+    failed: int
+    why: str
+    seconds: float
+
+    @property
+    def is_green(self) -> bool:
+        """All of it passed, and there was something to pass."""
+        return self.passed > 0 and not self.failed and not self.why
+
+
+@dataclass(frozen=True)
+class Task:
+    """A test to run, on the code as it is or with a mistake in it."""
+
+    test: str
+    limit_s: float
+    mistake: Mistake | None = None
+    broken: Broken | None = None
+
+
+@dataclass(frozen=True)
+class Child:
+    """A task at work in a process of its own, which leads a group."""
+
+    task: Task
+    copy: Path
+    scratch: Path
+    pid: int
+    begun: float
+
+    def outcome(self) -> Outcome | None:
+        """None while it runs; it is ended where it takes too long."""
+        seconds = time.monotonic() - self.begun
+        if not os.waitpid(self.pid, os.WNOHANG)[0]:
+            if seconds < self.task.limit_s:
+                return None
+            os.killpg(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            return Outcome(0, 1, "it went on for ever", seconds)
+        try:
+            found = json.loads((self.scratch / "found").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            log = (self.scratch / "log").read_text(encoding="utf-8", errors="replace")
+            return Outcome(0, 0, f"it did not run: {log[-300:]}", seconds)
+        return Outcome(**found, seconds=seconds)
+
+
+def run(queue: list[Task], copies: Sequence[Path]) -> Iterator[tuple[Task, Outcome]]:
+    """Take tasks from the queue, as many at once as there are copies, until it is empty.
+
+    Whoever is given an outcome may put more into it. Copies are whole again after each task.
+    """
+    free, children = list(copies), list[Child]()
+    while queue or children:
+        while queue and free:
+            children.append(_start(queue.pop(0), free.pop()))
+        time.sleep(0.02)
+        for child in children.copy():
+            if (outcome := child.outcome()) is not None:
+                children.remove(child)
+                free.append(child.copy)
+                shutil.rmtree(child.scratch)
+                if child.task.broken is not None:
+                    path = child.task.broken.path
+                    shutil.copyfile(path, child.copy / path.relative_to(ROOT))
+                yield child.task, outcome
+
+
+def _start(task: Task, copy: Path) -> Child:
+    if task.broken is not None:
+        file = copy / task.broken.path.relative_to(ROOT)
+        file.write_text(task.broken.content, encoding="utf-8")
+    scratch = Path(tempfile.mkdtemp(prefix="mutant_"))
+    begun, pid = time.monotonic(), os.fork()
+    if pid == 0:
+        _in_child(copy, task.test, scratch)
+    return Child(task, copy, scratch, pid, begun)
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the checkout, compiled so that edits are seen by content, not by time and size."""
+
+    def left_out(parent: str, names: list[str]) -> set[str]:
+        return CACHES(parent, names) | (LEFT_OUT if Path(parent) == ROOT else set())
+
+    copy = Path(shutil.copytree(ROOT, folder / "w2l", ignore=left_out))
+    mode = py_compile.PycInvalidationMode.CHECKED_HASH
+    for package, base in PACKAGES.items():
+        compileall.compile_dir(copy / base / package, quiet=2, invalidation_mode=mode)
+    return copy
+
+
+def _in_child(copy: Path, test: str, scratch: Path) -> None:
+    """Run the test and write down what it said; never returns."""
+    try:
+        os.setsid()
+        log = os.open(scratch / "log", os.O_WRONLY | os.O_CREAT)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for number, stream in enumerate((null, log, log)):
+            os.dup2(stream, number)
+        os.chdir(copy)
+        own = [str(copy / "src"), str(copy)]
+        # The venv's w2l may be installed from the checkout, and so may be the script's own path.
+        sys.path[:] = own + [path for path in sys.path if path and Path(path) != ROOT]
+        os.environ["PYTHONPATH"] = os.pathsep.join(own)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
+        sys.dont_write_bytecode = True
+        for name in [name for name in sys.modules if name.split(".")[0] in {"scripts", "tests"}]:
+            del sys.modules[name]
+        import pytest
+
+        watch = Watch()
+        options = ["--rootdir", str(copy), "-c", str(copy / "pyproject.toml"), "-x", "--tb=line"]
+        # Hydra, which is loaded already, is a plugin too.
+        options += ["-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        code = pytest.main([*options, f"tests/{test}"], [watch])
+        if code not in (0, 1) or not str(sys.modules["w2l"].__file__).startswith(str(copy)):
+            raise RuntimeError(watch.why or f"pytest ended with {code!r}")
+        found = {"passed": watch.passed, "failed": watch.failed, "why": watch.why}
+        (scratch / "found").write_text(json.dumps(found), encoding="utf-8")
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(0)
+
+
+class Watch:
+    """A plugin of pytest that counts."""
+
+    def __init__(self) -> None:
+        self.passed, self.failed, self.why = 0, 0, ""
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Count a case once it has run, or could not begin."""
+        if report.failed:
+            self.failed += 1
+            crash = getattr(report.longrepr, "reprcrash", None)
+            self.why = self.why or (crash.message if crash else str(report.longrepr))
+        elif report.when == "call" and report.passed:
+            self.passed += 1
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """A test that cannot be read was not run."""
+        if report.failed:
+            self.why = str(report.longrepr)
+
+
+def verdicts(mistakes: Sequence[Mistake], jobs: int) -> Iterator[tuple[Mistake, str, str]]:
+    """Make each mistake; yields what became of it, and why."""
+    tree = Tree(ROOT)
+    broken: dict[str, list[tuple[Mistake, Broken]]] = {}  # by their tests
+    for mistake in mistakes:
+        try:
+            made = tree.broken(mistake.place, mistake.edit)
+            broken.setdefault(mistake.test, []).append((mistake, made))
+        except DoesNotApplyError as error:
+            yield mistake, "VOID", str(error)
+    with tempfile.TemporaryDirectory(prefix="mutants_") as folder:
+        copies = [copied(Path(folder))]
+        for number in range(1, jobs):
+            copies.append(Path(shutil.copytree(copies[0], Path(folder) / str(number) / "w2l")))
+        queue = [Task(test, FACTOR * PATIENCE_S) for test in broken]
+        for task, outcome in run(queue, copies):
+            if task.mistake is not None:
+                yield task.mistake, word_for(outcome), outcome.why
+            elif outcome.is_green:
+                limit_s = FACTOR * outcome.seconds + PATIENCE_S
+                queue[:0] = [Task(task.test, limit_s, *both) for both in broken[task.test]]
+            else:
+                for mistake, _ in broken[task.test]:
+                    yield mistake, "NOT GREEN", outcome.why or "no case of it ran"
+
+
+def word_for(after: Outcome) -> str:
+    """What became of a mistake."""
+    # A name that the mistake needs is called otherwise by now: that proves nothing.
+    if "NameError" in after.why or "UnboundLocalError" in after.why:
+        return "VOID"
+    if after.failed:
+        return "killed"
+    return "DID NOT RUN" if after.why else "SURVIVED"
+
+
+def row(mistake: Mistake, *cells: str) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join((mistake.name, *cells, f'`{mistake.test}`'))} |"
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    raw = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--only", default="", help="mistakes with this in their name")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    parser.add_argument("--jobs", type=int, default=cores, help="how many at once")
+    parser.add_argument("--list", action="store_true", help="say which there are")
+    parser.add_argument("--why", action="store_true", help="say what each test complained of")
+    options = parser.parse_args()
+    chosen = [mistake for mistake in MISTAKES if options.only in mistake.name]
+    if not chosen:
+        print(f"No mistake has {options.only!r} in its name.")
+        return 1
+    if options.list:
+        print("| mistake | test that turns red |\n|---|---|")
+        print("\n".join(row(mistake) for mistake in chosen))
+        return 0
+    os.environ["OMP_NUM_THREADS"] = "1"  # threads do not live through a fork
+    for name in LOADED:
+        importlib.import_module(name)
+    red = 0
+    print("| mistake | outcome | test |\n|---|---|---|", flush=True)
+    for mistake, outcome, why in verdicts(chosen, max(1, options.jobs)):
+        print(row(mistake, outcome), flush=True)
+        red += outcome != "killed"
+        if why and (options.why or outcome != "killed"):
+            print(f"    {' '.join(why.split())[:300]}", flush=True)
+    print(f"{len(chosen)} mistakes, {len(chosen) - red} noticed, {red} not.")
+    return int(red > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
