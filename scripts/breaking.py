@@ -1,7 +1,7 @@
 """Find a place by its symbol, a piece of code by its syntax tree, and write another in its stead.
 
-A pattern is Python in which `$name` stands for any expression, name or attribute, and `...` in a
-list of arguments, elements or statements for any number of them. So renamed variables and other
+A pattern is Python in which `$name` stands for any expression, name or attribute, and `$rest`, in a
+list of arguments, elements or statements, for any number of them. So renamed variables and other
 line breaks change nothing. What it finds must be one place; only that place's text is replaced.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-HOLE = "HOLE_"
+HOLE, REST = "HOLE_", "HOLE_rest"
 PACKAGES = {"w2l": "src", "preprocess": ".", "evaluation": ".", "benchmarks": "."}
 Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -233,9 +233,9 @@ def _template(code: str) -> ast.AST:
 
 
 def _is_rest(node: object) -> bool:
-    """Whether it is `...`, an expression or a statement."""
+    """Whether it is `$rest`, as an expression or a statement."""
     node = node.value if isinstance(node, ast.Expr) else node
-    return isinstance(node, ast.Constant) and node.value is Ellipsis
+    return isinstance(node, ast.Name) and node.id == REST
 
 
 def _matches(pattern: object, node: object, holes: dict[str, Any]) -> bool:
@@ -266,14 +266,14 @@ def _matches_list(pattern: list[Any], nodes: list[Any], holes: dict[str, Any]) -
     if n < 0 or len(rests) > 1:
         return False
     end = len(before) + n
-    holes["..."] = nodes[len(before) : end]
+    holes[REST] = nodes[len(before) : end]
     return _matches_list(before, nodes[: len(before)], holes) and _matches_list(
         after, nodes[end:], holes
     )
 
 
 def _matches_call(pattern: ast.Call, node: ast.Call, holes: dict[str, Any]) -> bool:
-    """Keywords come in any order, and beside `...` there may be others than those named."""
+    """Keywords come in any order, and beside `$rest` there may be others than those named."""
     given = {keyword.arg: keyword for keyword in node.keywords}
     named = {keyword.arg: keyword for keyword in pattern.keywords}
     is_open = any(_is_rest(argument) for argument in pattern.args)
@@ -309,7 +309,7 @@ def _filled(template: Any, holes: dict[str, Any]) -> Any:
     if isinstance(template, list):
         parts: list[Any] = []
         for each in template:
-            parts += holes["..."] if _is_rest(each) else [_filled(each, holes)]
+            parts += holes[REST] if _is_rest(each) else [_filled(each, holes)]
         return parts
     if not isinstance(template, ast.AST):
         return template

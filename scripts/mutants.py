@@ -23,6 +23,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,7 @@ class Child:
         if not os.waitpid(self.pid, os.WNOHANG)[0]:
             if seconds < self.task.limit_s:
                 return None
-            os.killpg(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            self.end()
             return Outcome(0, 1, "it went on for ever", seconds)
         try:
             found = json.loads((self.scratch / "found").read_text(encoding="utf-8"))
@@ -101,6 +101,11 @@ class Child:
             return Outcome(0, 0, f"it did not run: {log[-300:]}", seconds)
         return Outcome(**found, seconds=seconds)
 
+    def end(self) -> None:
+        """End it and what it has started."""
+        os.killpg(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
 
 def run(queue: list[Task], copies: Sequence[Path]) -> Iterator[tuple[Task, Outcome]]:
     """Take tasks from the queue, as many at once as there are copies, until it is empty.
@@ -108,29 +113,34 @@ def run(queue: list[Task], copies: Sequence[Path]) -> Iterator[tuple[Task, Outco
     Whoever is given an outcome may put more into it. Copies are whole again after each task.
     """
     free, children = list(copies), list[Child]()
-    while queue or children:
-        while queue and free:
-            children.append(_start(queue.pop(0), free.pop()))
-        time.sleep(0.02)
-        for child in children.copy():
-            if (outcome := child.outcome()) is not None:
-                children.remove(child)
-                free.append(child.copy)
-                shutil.rmtree(child.scratch)
-                if child.task.broken is not None:
-                    path = child.task.broken.path
-                    shutil.copyfile(path, child.copy / path.relative_to(ROOT))
-                yield child.task, outcome
+    try:
+        while queue or children:
+            while queue and free:
+                children.append(_start(queue.pop(0), free.pop()))
+            time.sleep(0.02)
+            for child in children.copy():
+                if (outcome := child.outcome()) is not None:
+                    children.remove(child)
+                    free.append(child.copy)
+                    if child.task.broken is not None:
+                        path = child.task.broken.path
+                        shutil.copyfile(path, child.copy / path.relative_to(ROOT))
+                    yield child.task, outcome
+    finally:
+        for child in children:
+            child.end()
 
 
 def _start(task: Task, copy: Path) -> Child:
     if task.broken is not None:
         file = copy / task.broken.path.relative_to(ROOT)
         file.write_text(task.broken.content, encoding="utf-8")
-    scratch = Path(tempfile.mkdtemp(prefix="mutant_"))
+    scratch = Path(tempfile.mkdtemp(prefix="test_", dir=copy.parent))
     begun, pid = time.monotonic(), os.fork()
     if pid == 0:
         _in_child(copy, task.test, scratch)
+    with suppress(OSError):  # unless the child was quicker
+        os.setpgid(pid, pid)
     return Child(task, copy, scratch, pid, begun)
 
 
@@ -150,7 +160,7 @@ def copied(folder: Path) -> Path:
 def _in_child(copy: Path, test: str, scratch: Path) -> None:
     """Run the test and write down what it said; never returns."""
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         log = os.open(scratch / "log", os.O_WRONLY | os.O_CREAT)
         null = os.open(os.devnull, os.O_RDONLY)
         for number, stream in enumerate((null, log, log)):

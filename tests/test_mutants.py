@@ -136,10 +136,10 @@ def test_arguments_that_are_not_named_stay(sources: Path) -> None:
     file = sources / "src" / "w2l" / "other.py"
     file.write_text("x = pad(a, (0, 1), how=2, mode='reflect')\n")
     tree = Tree(sources)
-    made = tree.broken("w2l.other:x", Change("pad(..., mode=$m)", "pad(..., mode=0)"))
+    made = tree.broken("w2l.other:x", Change("pad($rest, mode=$m)", "pad($rest, mode=0)"))
     assert made.content == "x = (pad(a, (0, 1), mode=0, how=2))\n"
-    made = tree.broken("w2l.other:x", Change("pad($first, ...)", "pad($first[0], ...)"))
-    assert made.content == "x = (pad(a[0], (0, 1), how=2, mode='reflect'))\n"
+    made = tree.broken("w2l.other:x", Change("pad($first, $rest)", "pad($first[0, ...], $rest)"))
+    assert made.content == "x = (pad(a[0, ...], (0, 1), how=2, mode='reflect'))\n"
 
 
 SCRIPT = """
