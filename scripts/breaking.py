@@ -124,34 +124,30 @@ class Tree:
 
     def _edited(self, place: str, edit: Change | Value) -> tuple[Path, ast.AST, str]:
         """The file, the node to replace in it, and by what."""
-        try:
-            path, scope = self.find(place)
-        except DoesNotApplyError:
-            if isinstance(edit, Value):
-                raise
-            return self._renamed(place, edit)
         if isinstance(edit, Value):
-            if not isinstance(scope, ast.expr):
+            path, node = self.find(place)
+            if not isinstance(node, ast.expr):
                 raise DoesNotApplyError(f"{place} has no value")
-            return path, scope, edit.text
-        found = list(_changes(scope, edit))
+            return path, node, edit.text
+        found: list[tuple[Path, ast.AST, str]] = []
+        for scopes in self._scopes(place):
+            found = [(path, *change) for path, scope in scopes for change in _changes(scope, edit)]
+            if found:
+                break
         if len(found) != 1:
             raise DoesNotApplyError(f"{place}: {len(found)} pieces are like `{edit.pattern}`")
-        return path, *found[0]
+        return found[0]
 
-    def _renamed(self, place: str, edit: Change) -> tuple[Path, ast.AST, str]:
-        """Of a name that is gone: the only piece like the pattern in its file, or in all."""
-        paths = list(self.modules.values())
-        for files in ([self.modules.get(place.partition(":")[0])], paths):
-            found = [
-                (path, *change)
-                for path in files
-                if path is not None
-                for change in _changes(self.parsed(path), edit)
-            ]
-            if len(found) == 1:
-                return found[0]
-        raise DoesNotApplyError(f"{place} is gone, and {len(found)} pieces are like its pattern")
+    def _scopes(self, place: str) -> Iterator[list[tuple[Path, ast.AST]]]:
+        """Where to look in turn: at the place, in its file; for one that is gone, everywhere."""
+        try:
+            path, scope = self.find(place)
+            yield [(path, scope)]
+            yield [(path, self.parsed(path))]
+        except DoesNotApplyError:
+            if (here := self.modules.get(place.partition(":")[0])) is not None:
+                yield [(here, self.parsed(here))]
+            yield [(path, self.parsed(path)) for path in self.modules.values()]
 
     def _broken_config(self, path: Path, key: str, edit: Change | Value) -> Broken:
         if not path.is_file() or not isinstance(edit, Value):

@@ -111,6 +111,9 @@ def test_neither_names_nor_places_matter(sources: Path) -> None:
         made = Tree(sources).broken("w2l.old.judge:Judge.score", SUM)
         assert made.path.name == "new.py"
         assert "return (self.rate * (mouth - audio)), shown" in made.content
+    taken_out = moved.replace("def score", "def _sum") + "\n    def score(self):\n        pass\n"
+    (sources / "src" / "w2l" / "new.py").write_text(taken_out, "utf-8")
+    assert "mouth - audio" in Tree(sources).broken("w2l.new:Judge.score", SUM).content
 
 
 def test_what_is_not_one_place_does_not_apply(sources: Path) -> None:
