@@ -315,10 +315,11 @@ INFERENCE = [
         "unit/inference/test_blending.py::test_blend_keeps_a_face_that_was_generated_perfectly",
     ),
     Mistake(
-        "a video's own sound put at its first picture",
+        "a video's own sound moved to the start",
         "w2l.inference.voice:origin_of",
         Change('"video" if $own else "audio"', '"audio"'),
-        "unit/inference/test_voice.py::test_a_videos_own_sound_stays_beside_its_pictures",
+        "unit/inference/test_voice.py::"
+        "test_only_a_videos_own_sound_begins_where_it_does_in_the_video",
     ),
 ]
 

@@ -181,8 +181,10 @@ def _in_child(copy: Path, test: str, scratch: Path) -> None:
         # Hydra, which is loaded already, is a plugin too.
         options += ["-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
         code = pytest.main([*options, f"tests/{test}"], [watch])
-        if code not in (0, 1) or not str(sys.modules["w2l"].__file__).startswith(str(copy)):
+        if code not in (0, 1):
             raise RuntimeError(watch.why or f"pytest ended with {code!r}")
+        for name in PACKAGES.keys() & sys.modules.keys():
+            assert str(copy) in str(sys.modules[name].__path__), f"{name} is not the copy's"
         found = {"passed": watch.passed, "failed": watch.failed, "why": watch.why}
         (scratch / "found").write_text(json.dumps(found), encoding="utf-8")
     except BaseException:
