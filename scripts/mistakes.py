@@ -466,7 +466,7 @@ SCORING = [
         "unpadded scores read from the padded",
         "w2l.scoring.results:TrackScore.to_dict",
         Change("getattr($sync.unpadded, $name)", "getattr($sync.lse, $name)"),
-        f"{RESULTS}test_fields_and_counts",
+        f"{RESULTS}test_scores_without_padding_stand_beside_those_with_it",
     ),
     Mistake(
         "standard error without the root",
@@ -541,7 +541,7 @@ PAGES = [
         "names of clips are markup on the page of scores",
         "w2l.scoring.page:_table",
         Change('f"<tr><td>{escape($row[0])}</td>"', 'f"<tr><td>{$row[0]}</td>"'),
-        f"{RESULTS}test_the_page_has_every_clip_and_needs_nothing_else",
+        f"{RESULTS}test_names_and_reasons_are_text_on_the_page",
     ),
     Mistake(
         "a clip that failed takes a place on the page",
