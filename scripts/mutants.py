@@ -1,7 +1,7 @@
 """Break the code on purpose, one line at a time, and see that the test that guards it turns red.
 
     python scripts/mutants.py                 # all of scripts/mistakes.py, or: make mutants
-    python scripts/mutants.py --only gan      # those with this in their name
+    python scripts/mutants.py --only tracker  # those with this word in their names
     python scripts/mutants.py --list
 
 It works on a copy of the checkout in a temporary folder. The exit code is 1 where a mistake was not
@@ -260,15 +260,15 @@ def main() -> int:
     """Entry point; returns the exit code."""
     raw = argparse.RawTextHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--only", default="", help="mistakes with this in their name")
+    parser.add_argument("--only", nargs="+", default=[""], help="those with one of these words")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     parser.add_argument("--jobs", type=int, default=cores, help="how many at once")
     parser.add_argument("--list", action="store_true", help="say which there are")
     parser.add_argument("--why", action="store_true", help="say what each test complained of")
     options = parser.parse_args()
-    chosen = [mistake for mistake in MISTAKES if options.only in mistake.name]
+    chosen = [m for m in MISTAKES if any(word in m.name for word in options.only)]
     if not chosen:
-        print(f"No mistake has {options.only!r} in its name.")
+        print(f"No mistake is called like {' or '.join(options.only)}.")
         return 1
     if options.list:
         print("| mistake | test that turns red |\n|---|---|")
