@@ -78,10 +78,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Child:
-    """A task at work in a process of its own, which leads a group."""
+    """A task at work in a process of its own, which leads a group.
+
+    Attributes:
+        copy: of the checkout, which is whole again by `mend`.
+    """
 
     task: Task
     copy: Path
+    whole: str | None  # what the broken file held
     scratch: Path
     pid: int
     begun: float
@@ -100,6 +105,12 @@ class Child:
             log = (self.scratch / "log").read_text(encoding="utf-8", errors="replace")
             return Outcome(0, 0, f"it did not run: {log[-300:]}", seconds)
         return Outcome(**found, seconds=seconds)
+
+    def mend(self) -> None:
+        """Take the mistake out of the copy."""
+        if self.task.broken is not None and self.whole is not None:
+            file = self.copy / self.task.broken.path.relative_to(ROOT)
+            file.write_text(self.whole, encoding="utf-8")
 
     def end(self) -> None:
         """End it and what it has started."""
@@ -121,10 +132,8 @@ def run(queue: list[Task], copies: Sequence[Path]) -> Iterator[tuple[Task, Outco
             for child in children.copy():
                 if (outcome := child.outcome()) is not None:
                     children.remove(child)
+                    child.mend()
                     free.append(child.copy)
-                    if child.task.broken is not None:
-                        path = child.task.broken.path
-                        shutil.copyfile(path, child.copy / path.relative_to(ROOT))
                     yield child.task, outcome
     finally:
         for child in children:
@@ -132,8 +141,10 @@ def run(queue: list[Task], copies: Sequence[Path]) -> Iterator[tuple[Task, Outco
 
 
 def _start(task: Task, copy: Path) -> Child:
+    whole = None
     if task.broken is not None:
         file = copy / task.broken.path.relative_to(ROOT)
+        whole = file.read_text(encoding="utf-8")
         file.write_text(task.broken.content, encoding="utf-8")
     scratch = Path(tempfile.mkdtemp(prefix="test_", dir=copy.parent))
     begun, pid = time.monotonic(), os.fork()
@@ -141,7 +152,7 @@ def _start(task: Task, copy: Path) -> Child:
         _in_child(copy, task.test, scratch)
     with suppress(OSError):  # unless the child was quicker
         os.setpgid(pid, pid)
-    return Child(task, copy, scratch, pid, begun)
+    return Child(task, copy, whole, scratch, pid, begun)
 
 
 def copied(folder: Path) -> Path:
