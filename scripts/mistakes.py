@@ -573,18 +573,6 @@ PAGES = [
         Change("enumerate($tracks, 1)", "enumerate($tracks)"),
         f"{PAGE}test_each_face_has_a_line_of_scores",
     ),
-    Mistake(
-        "the app begins with another quality",
-        "w2l.cli.page:build_page",
-        Change("gr.Radio($rest, value=$start)", 'gr.Radio($rest, value="enhanced")'),
-        f"{PAGE}test_the_page_begins_with_the_values_of_the_command",
-    ),
-    Mistake(
-        "what the app made stays on the disk",
-        "w2l.cli.page:build_page",
-        Change("page.temp_file_sets.append($files)", "None"),
-        f"{PAGE}test_what_was_made_is_removed_as_what_was_sent",
-    ),
 ]
 
 MISTAKES = (

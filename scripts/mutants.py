@@ -4,8 +4,9 @@
     python scripts/mutants.py --only tracker  # those with this word in their names
     python scripts/mutants.py --list
 
-It works on a copy of the checkout in a temporary folder. The exit code is 1 where a mistake was not
-noticed (SURVIVED), could not be made (VOID), or its test is not green without it.
+It works on a copy of the checkout in a temporary folder, with the tests of `make test`. The exit
+code is 1 where a mistake was not noticed (SURVIVED), could not be made (VOID), or its test is not
+green without it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -99,6 +101,8 @@ class Child:
                 return None
             self.end()
             return Outcome(0, 1, "it went on for ever", seconds)
+        with suppress(ProcessLookupError):  # of what it has started, nothing is left
+            os.killpg(self.pid, signal.SIGKILL)
         try:
             found = json.loads((self.scratch / "found").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -185,12 +189,14 @@ def _in_child(copy: Path, test: str, scratch: Path) -> None:
         sys.dont_write_bytecode = True
         for name in [name for name in sys.modules if name.split(".")[0] in {"scripts", "tests"}]:
             del sys.modules[name]
+        sys.modules["__main__"] = ModuleType("__main__")  # what tests start need not load this one
         import pytest
 
         watch = Watch()
         options = ["--rootdir", str(copy), "-c", str(copy / "pyproject.toml"), "-x", "--tb=line"]
         # Hydra, which is loaded already, is a plugin too.
         options += ["-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        options += ["-m", "not long"]
         code = pytest.main([*options, f"tests/{test}"], [watch])
         if code not in (0, 1):
             raise RuntimeError(watch.why or f"pytest ended with {code!r}")
