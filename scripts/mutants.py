@@ -57,10 +57,10 @@ class Outcome:
         seconds: that it took.
     """
 
-    passed: int
-    failed: int
-    why: str
-    seconds: float
+    passed: int = 0
+    failed: int = 0
+    why: str = ""
+    seconds: float = 0.0
 
     @property
     def is_green(self) -> bool:
@@ -70,9 +70,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Task:
-    """A test to run, on the code as it is or with a mistake in it."""
+    """Tests to run, on the code as it is or one of them with a mistake in it."""
 
-    test: str
+    tests: Sequence[str]
     limit_s: float
     mistake: Mistake | None = None
     broken: Broken | None = None
@@ -93,22 +93,21 @@ class Child:
     pid: int
     begun: float
 
-    def outcome(self) -> Outcome | None:
-        """None while it runs; it is ended where it takes too long."""
-        seconds = time.monotonic() - self.begun
+    def outcomes(self) -> dict[str, Outcome] | None:
+        """Of each test; None while they run. They are ended where they take too long."""
         if not os.waitpid(self.pid, os.WNOHANG)[0]:
-            if seconds < self.task.limit_s:
+            if time.monotonic() - self.begun < self.task.limit_s:
                 return None
             self.end()
-            return Outcome(0, 1, "it went on for ever", seconds)
+            return dict.fromkeys(self.task.tests, Outcome(failed=1, why="it went on for ever"))
         with suppress(ProcessLookupError):  # of what it has started, nothing is left
             os.killpg(self.pid, signal.SIGKILL)
         try:
-            found = json.loads((self.scratch / "found").read_text(encoding="utf-8"))
+            cases = json.loads((self.scratch / "found").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             log = (self.scratch / "log").read_text(encoding="utf-8", errors="replace")
-            return Outcome(0, 0, f"it did not run: {log[-300:]}", seconds)
-        return Outcome(**found, seconds=seconds)
+            return dict.fromkeys(self.task.tests, Outcome(why=f"it did not run: {log[-300:]}"))
+        return {test: outcome_of(test, cases) for test in self.task.tests}
 
     def mend(self) -> None:
         """Take the mistake out of the copy."""
@@ -122,7 +121,18 @@ class Child:
         os.waitpid(self.pid, 0)
 
 
-def run(queue: list[Task], copies: Sequence[Path]) -> Iterator[tuple[Task, Outcome]]:
+def outcome_of(test: str, cases: dict[str, list[Any]]) -> Outcome:
+    """What its cases say, each of them whether it passed, why not, and seconds."""
+    own = [case for name, case in cases.items() if name.partition("[")[0] == test or name == test]
+    return Outcome(
+        sum(passed for passed, *_ in own),
+        sum(not passed for passed, *_ in own),
+        next((why for _, why, _ in own if why), ""),
+        sum(seconds for *_, seconds in own),
+    )
+
+
+def run(queue: list[Task], copies: Sequence[Path]) -> Iterator[tuple[Task, dict[str, Outcome]]]:
     """Take tasks from the queue, as many at once as there are copies, until it is empty.
 
     Whoever is given an outcome may put more into it. Copies are whole again after each task.
@@ -134,11 +144,11 @@ def run(queue: list[Task], copies: Sequence[Path]) -> Iterator[tuple[Task, Outco
                 children.append(_start(queue.pop(0), free.pop()))
             time.sleep(0.02)
             for child in children.copy():
-                if (outcome := child.outcome()) is not None:
+                if (outcomes := child.outcomes()) is not None:
                     children.remove(child)
                     child.mend()
                     free.append(child.copy)
-                    yield child.task, outcome
+                    yield child.task, outcomes
     finally:
         for child in children:
             child.end()
@@ -153,7 +163,7 @@ def _start(task: Task, copy: Path) -> Child:
     scratch = Path(tempfile.mkdtemp(prefix="test_", dir=copy.parent))
     begun, pid = time.monotonic(), os.fork()
     if pid == 0:
-        _in_child(copy, task.test, scratch)
+        _in_child(copy, task.tests, scratch)
     with suppress(OSError):  # unless the child was quicker
         os.setpgid(pid, pid)
     return Child(task, copy, whole, scratch, pid, begun)
@@ -172,8 +182,8 @@ def copied(folder: Path) -> Path:
     return copy
 
 
-def _in_child(copy: Path, test: str, scratch: Path) -> None:
-    """Run the test and write down what it said; never returns."""
+def _in_child(copy: Path, tests: Sequence[str], scratch: Path) -> None:
+    """Run the tests and write down what they said; never returns."""
     try:
         os.setpgid(0, 0)
         log = os.open(scratch / "log", os.O_WRONLY | os.O_CREAT)
@@ -193,17 +203,16 @@ def _in_child(copy: Path, test: str, scratch: Path) -> None:
         import pytest
 
         watch = Watch()
-        options = ["--rootdir", str(copy), "-c", str(copy / "pyproject.toml"), "-x", "--tb=line"]
+        options = ["--rootdir", str(copy), "-c", str(copy / "pyproject.toml"), "--tb=line"]
         # Hydra, which is loaded already, is a plugin too.
         options += ["-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-        options += ["-m", "not long"]
-        code = pytest.main([*options, f"tests/{test}"], [watch])
+        options += ["-m", "not long", *(f"tests/{test}" for test in tests)]
+        code = pytest.main(options, [watch])
         if code not in (0, 1):
-            raise RuntimeError(watch.why or f"pytest ended with {code!r}")
+            raise RuntimeError(watch.unread or f"pytest ended with {code!r}")
         for name in PACKAGES.keys() & sys.modules.keys():
             assert str(copy) in str(sys.modules[name].__path__), f"{name} is not the copy's"
-        found = {"passed": watch.passed, "failed": watch.failed, "why": watch.why}
-        (scratch / "found").write_text(json.dumps(found), encoding="utf-8")
+        (scratch / "found").write_text(json.dumps(watch.cases), encoding="utf-8")
     except BaseException:
         traceback.print_exc()
     finally:
@@ -212,24 +221,33 @@ def _in_child(copy: Path, test: str, scratch: Path) -> None:
 
 
 class Watch:
-    """A plugin of pytest that counts."""
+    """A plugin of pytest that keeps what became of each case, by its name below tests/.
+
+    Attributes:
+        cases: whether it passed, why not, and the seconds that it took.
+        unread: why a file of tests could not be read.
+    """
 
     def __init__(self) -> None:
-        self.passed, self.failed, self.why = 0, 0, ""
+        self.cases: dict[str, list[Any]] = {}
+        self.unread = ""
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Count a case once it has run, or could not begin."""
+        """Count a case once it has run, or could not begin; one that was skipped says nothing."""
+        if report.when != "call" and not report.failed:
+            return
+        name = report.nodeid.removeprefix("tests/")
         if report.failed:
-            self.failed += 1
             crash = getattr(report.longrepr, "reprcrash", None)
-            self.why = self.why or (crash.message if crash else str(report.longrepr))
-        elif report.when == "call" and report.passed:
-            self.passed += 1
+            why = crash.message if crash else str(report.longrepr)
+            self.cases[name] = [False, why, report.duration]
+        elif report.passed:
+            self.cases[name] = [True, "", report.duration]
 
     def pytest_collectreport(self, report: Any) -> None:
-        """A test that cannot be read was not run."""
+        """A test that cannot be read is not run."""
         if report.failed:
-            self.why = str(report.longrepr)
+            self.unread = str(report.longrepr)
 
 
 def verdicts(mistakes: Sequence[Mistake], jobs: int) -> Iterator[tuple[Mistake, str, str]]:
@@ -246,16 +264,23 @@ def verdicts(mistakes: Sequence[Mistake], jobs: int) -> Iterator[tuple[Mistake, 
         copies = [copied(Path(folder))]
         for number in range(1, jobs):
             copies.append(Path(shutil.copytree(copies[0], Path(folder) / str(number) / "w2l")))
-        queue = [Task(test, FACTOR * PATIENCE_S) for test in broken]
-        for task, outcome in run(queue, copies):
-            if task.mistake is not None:
-                yield task.mistake, word_for(outcome), outcome.why
-            elif outcome.is_green:
-                limit_s = FACTOR * outcome.seconds + PATIENCE_S
-                queue[:0] = [Task(task.test, limit_s, *both) for both in broken[task.test]]
-            else:
-                for mistake, _ in broken[task.test]:
-                    yield mistake, "NOT GREEN", outcome.why or "no case of it ran"
+        tests = list(broken)
+        parts = [tests[number::jobs] for number in range(jobs)]
+        queue = [Task(part, FACTOR * PATIENCE_S * len(tests)) for part in parts if part]
+        for task, outcomes in run(queue, copies):
+            ran = any(outcome.passed or outcome.failed for outcome in outcomes.values())
+            if len(task.tests) > 1 and not ran:  # one of them spoils it for all
+                queue += [Task([test], FACTOR * PATIENCE_S) for test in task.tests]
+                continue
+            for test, outcome in outcomes.items():
+                if task.mistake is not None:
+                    yield task.mistake, word_for(outcome), outcome.why
+                elif outcome.is_green:
+                    limit_s = FACTOR * outcome.seconds + PATIENCE_S
+                    queue += [Task([test], limit_s, *both) for both in broken[test]]
+                else:
+                    for mistake, _ in broken[test]:
+                        yield mistake, "NOT GREEN", outcome.why or "no case of it ran"
 
 
 def word_for(after: Outcome) -> str:
