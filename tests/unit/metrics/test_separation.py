@@ -83,8 +83,12 @@ def test_an_offset_that_only_few_windows_share_does_not_win() -> None:
 
 
 def test_all_numbers_together(matrices: list[np.ndarray]) -> None:
-    quality = expert_quality(matrices, matrices)
-    assert quality.threshold == fit_threshold(matrices)
+    training = [matrix + 0.3 for matrix in matrices]
+    quality = expert_quality(held_out=matrices, training=training)
+    assert (
+        quality.threshold == fit_threshold(training) == pytest.approx(fit_threshold(matrices) + 0.3)
+    )  # nothing of it was fitted on the clips that are judged
     assert quality.balanced_accuracy == balanced_accuracy(matrices, quality.threshold)
+    assert quality.pair_accuracy == pair_accuracy(matrices)
     assert quality.cosine_in_sync > quality.cosine_off_sync
     assert 0 <= quality.offset_within_1 <= 1
