@@ -56,6 +56,7 @@ def arguments(**changed: str) -> list[str]:
     return [f"{key}={value}" for key, value in values.items()]
 
 
+@pytest.mark.long
 def test_the_report_holds_what_others_read(demo: Path) -> None:
     result = call("-m evaluation", *arguments(), cwd=demo)
     assert result.returncode == 0, result.stderr

@@ -160,12 +160,13 @@ def whole(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return {}
 
 
+LONG = pytest.mark.long
 CASES = [
-    ("syncnet", 3, "update", signal.SIGINT, False),
+    pytest.param("syncnet", 3, "update", signal.SIGINT, False, marks=LONG),
     ("syncnet", 6, "update", signal.SIGTERM, True),  # the epoch's last
     ("wav2lip", 4, "update", signal.SIGTERM, False),  # a validation is due
-    ("wav2lip", 5, "update's end", signal.SIGUSR1, True),
-    ("wav2lip_gan", 4, "validation", signal.SIGTERM, False),
+    pytest.param("wav2lip", 5, "update's end", signal.SIGUSR1, True, marks=LONG),
+    pytest.param("wav2lip_gan", 4, "validation", signal.SIGTERM, False, marks=LONG),
     ("wav2lip_gan", 6, "update", signal.SIGINT, False),
     ("wav2lip_gan", 7, "update", None, False),
 ]

@@ -67,7 +67,7 @@ def steps(pytestconfig: pytest.Config) -> int:
     return 2 if "not long" in pytestconfig.option.markexpr else STEPS
 
 
-@pytest.mark.parametrize("gan", [False, True])
+@pytest.mark.parametrize("gan", [pytest.param(False, marks=pytest.mark.long), True])
 def test_wav2lip(tmp_path: Path, gan: bool, steps: int) -> None:
     golden = np.load(GOLDEN / f"train_wav2lip{'_gan' if gan else ''}.npz")
     face = unit("x", 2, 6, 5, 96, 96)
