@@ -15,6 +15,9 @@ from tests.writing import save_network
 from w2l.models import Expert, Generator
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data/demo of six clips, and untrained networks where runs leave them."""
@@ -56,7 +59,6 @@ def arguments(**changed: str) -> list[str]:
     return [f"{key}={value}" for key, value in values.items()]
 
 
-@pytest.mark.long
 def test_the_report_holds_what_others_read(demo: Path) -> None:
     result = call("-m evaluation", *arguments(), cwd=demo)
     assert result.returncode == 0, result.stderr
