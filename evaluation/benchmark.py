@@ -17,7 +17,15 @@ from evaluation.report.frechet import frechet_of
 from evaluation.report.results import to_results, write_results
 from evaluation.report.tables import document, facts, first_failures, grids, other_scores, terminal
 from w2l.boxes import from_tblr
-from w2l.checkpoints import load_expert, load_generator, load_inception, load_syncnet, resolve
+from w2l.checkpoints import (
+    Pads,
+    load_expert,
+    load_generator,
+    load_inception,
+    load_syncnet,
+    read,
+    resolve,
+)
 from w2l.cli.infer_faces import integers
 from w2l.cli.published import PUBLISHED
 from w2l.engine import RaySettings
@@ -194,13 +202,19 @@ def build_recipe(settings: dict[str, Any], protocol: str, console: Console) -> R
         detector_weights=None if box is not None else _detector_weights(settings),
         box=None if box is None else integers(box, "box"),
         detect_every=settings["detect_every"],
-        pads=PADS[protocol] if pads is None else integers(pads, "pads"),
+        pads=_pads(settings, protocol, generator) if pads is None else integers(pads, "pads"),
         person=settings["person"],
         missing_face=settings["missing_face"],
         extend=settings["extend"],
         quality=settings["quality"],
         batch_size=settings["batch_size"],
     )
+
+
+def _pads(settings: dict[str, Any], protocol: str, generator: Weights) -> Pads:
+    """The protocol's; where the release does not bind, those the generator was trained with."""
+    stated = None if settings["published"] else read(generator.file, "generator").pads
+    return PADS[protocol] if stated is None else stated
 
 
 def _weights(path_or_name: Any) -> Weights:

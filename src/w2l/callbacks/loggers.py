@@ -30,7 +30,7 @@ class Board(WandbLogger):
 
     def __init__(self, *, offline: bool, **values: Any) -> None:
         # Lightning would say `offline` through the environment, which W&B has read by then.
-        super().__init__(**values, **({"mode": "offline"} if offline else {}))
+        super().__init__(**(values | ({"mode": "offline"} if offline else {})))
         self._wandb_init.pop("anonymous", None)  # W&B warns of it
         self._asks_server = not offline and os.environ.get("WANDB_MODE") not in NO_SERVER
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from itertools import count
 from pathlib import Path
@@ -18,7 +20,6 @@ from w2l.checkpoints import (
     ENOUGH_SPEAKERS,
     load_expert,
     load_syncnet,
-    newest_expert,
     read,
     resolve,
 )
@@ -28,10 +29,10 @@ from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
 from w2l.faces.centerface import WEIGHTS as EMBEDDED
-from w2l.files import check_writable, identity
+from w2l.files import check_writable, identity, new_folder
 from w2l.inference import pick_device
 from w2l.models import Expert, SyncNetV2
-from w2l.paths import user_path
+from w2l.paths import shown_path, user_path
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, find_videos, to_json
 from w2l.scoring.page import SHOWN, for_page, write_page
 from w2l.scoring.report import plot_clip, score_table, summary_line, write_json
@@ -39,10 +40,11 @@ from w2l.scoring.results import finite
 from w2l.scoring.tables import write_tables
 from w2l.weights import fetch, registry
 
-OUTPUTS = Path("outputs")
+OUTPUTS = Path("outputs/evaluate")
 NONE = "none"
 # What decides the scores beside the protocol and the networks.
 RECORDED = ("audio", "detector", "detect_scale", "box", "published", "voices", "calibration")
+RECORDED_FILES = ("audio", "calibration")
 Network = TypeVar("Network", SyncNetV2, Expert)
 
 
@@ -56,15 +58,45 @@ def evaluate_command(cfg: DictConfig) -> None:
     audio = None if settings["audio"] is None else user_path(settings["audio"])
     if audio is not None and not audio.is_file():
         raise UserError(f"audio={audio} is not a file: check the path.")
-    output = user_path(settings["output"])
+    with chosen_output(settings["output"], user_path(settings["video"])) as output:
+        score(settings, videos, pairs, audio, output, console)
+
+
+@contextmanager
+def chosen_output(given: str | None, video: Path) -> Iterator[Path]:
+    """The path of scores.json: the given one, or a new one.
+
+    Raises:
+        UserError: it is no .json file, or cannot be written.
+    """
+    if given is None:
+        stem = video.stem if video.is_file() else video.absolute().name
+        with new_folder(OUTPUTS, stem or "scores") as folder:
+            yield folder / "scores.json"
+        return
+    output = user_path(given)
     if output.suffix.lower() != ".json":
         raise UserError(f"output={output} must name a .json file.")
     check_writable(output)
+    yield output
+
+
+def score(
+    settings: dict[str, Any],
+    videos: Sequence[Path],
+    pairs: list[tuple[Path, Path]],
+    audio: Path | None,
+    output: Path,
+    console: Console,
+) -> None:
+    """Score what was checked, write, show; then say by the exit code how it went."""
     evaluator, weights = build_evaluator(settings, console, with_pictures=bool(pairs))
     comparison = None
     if pairs:  # before anything long: a wrong file is to be told of at once
         assert evaluator.detector is not None
         comparison = load_comparison(settings, pairs, evaluator.detector, audio)
+    if expert := weights["expert"]:
+        console.print(f"expert: {expert['file']}", soft_wrap=True, markup=False)
     if settings["calibrate"]:
         calibration_command(evaluator, videos, output, settings, weights, console)
         return
@@ -73,9 +105,12 @@ def evaluate_command(cfg: DictConfig) -> None:
     scored = for_page(evaluate(evaluator, videos, audio), n_shown)
     shown = Console(stderr=True)
     clips = list(track(scored, "scoring", total=len(videos), console=shown, transient=True))
+    if settings["output"] is not None:
+        remove_earlier(output)
     if settings["plots"]:
         write_plots(clips, output)
     recorded = asdict(evaluator.protocol) | {key: settings[key] for key in RECORDED}
+    recorded |= {key: shown_path(recorded[key]) for key in RECORDED_FILES if recorded[key]}
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
     write_json(scores, output)
     write_tables(clips, output)
@@ -172,14 +207,12 @@ def load_or_reason(
     if wanted == NONE:
         return None, None, f"switched off by {key}=none."
     if wanted is None and key == "expert":
-        wanted = newest_expert(OUTPUTS)
-        if wanted is None:
-            entry = registry()["lipsync_expert"]
-            return None, None, (
-                "there is no expert under outputs/: train one with `python train.py "
-                "experiment=syncnet`, name a file with expert=…, or fetch the published one with "
-                f"expert=lipsync_expert ({entry.licence})."
-            )  # fmt: skip
+        licence = registry()["lipsync_expert"].licence
+        return None, None, (
+            "no expert is named: expert=FILE takes one of `python train.py "
+            "experiment=syncnet_strong`, expert=lipsync_expert fetches the published one "
+            f"({licence})."
+        )  # fmt: skip
     if wanted is None:
         raise UserError(f"{key}=null names nothing: give a file or a registry name, or {key}=none.")
     is_published = str(wanted) in registry() and not Path(str(wanted)).is_file()
@@ -225,6 +258,15 @@ def write_plots(clips: Sequence[ClipScore], output: Path) -> None:
         clip.plot = name
 
 
+def remove_earlier(output: Path) -> None:
+    """Remove plots and page of the scores that will be replaced: they would tell of other clips."""
+    with suppress(OSError, ValueError, AttributeError):  # none, or nothing that we wrote
+        clips = json.loads(output.read_text("utf-8"))["clips"]
+        named = [clip.get("plot") for clip in clips]
+        for name in [*(name for name in named if name), f"{output.stem}.html"]:
+            output.with_name(Path(name).name).unlink(missing_ok=True)
+
+
 def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console: Console) -> None:
     """Print the table, then each failure of a set with its reason."""
     if any(clip.tracks for clip in clips):
@@ -240,11 +282,13 @@ def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console
         for what, error in problems:
             path = "" if clip.path in error else f"{clip.path}: "
             console.print(f"{what}: {path}{error}", soft_wrap=True, markup=False)
-    odd = [clip.path for clip in clips if any(t.to_dict()["implausible"] for t in clip.tracks)]
-    if odd:
+    scored = [(clip.path, track.to_dict()) for clip in clips for track in clip.tracks]
+    if odd := [(path, track) for path, track in scored if track["implausible"]]:
+        path, first = odd[0]
         console.print(
-            f"warning: no real video is known to score like {odd[0]} (LSE-D over 11, yet LSE-C "
-            f"over 4; {len(odd)} clips): check colours, frame rate and weights.",
+            f"warning: no real video is known to score like {path} (LSE-D {first['lse_d']:.1f}, "
+            f"LSE-C {first['lse_c']:.1f}; {len(odd)} of {len(scored)} faces): check the weights "
+            f"(syncnet=), colours and frame rate.",
             soft_wrap=True, markup=False,
         )  # fmt: skip
     console.print(str(output), soft_wrap=True, markup=False)

@@ -221,10 +221,9 @@ def run_training(cfg: DictConfig, is_first: bool) -> float | None:
     data = instantiate(cfg.data, _convert_="all")
     system = instantiate(cfg.system, _convert_="all", **extra)
     data.setup("fit")
-    clips = clips_of(data, "train")
-    if clips and not cfg.needs_expert:
+    if clips := clips_of(data, "train"):
         system.speakers = count_speakers(clips, ENOUGH_SPEAKERS)
-        if system.speakers == 1:
+        if system.speakers == 1 and not cfg.needs_expert:
             console.print(f"warning: {ONE_SPEAKER}", highlight=False)
     if resume is not None:
         check_state(resume, system)

@@ -28,6 +28,7 @@ from w2l.windows import start_frames
 __all__ = ["AnyClip", "BadClipError", "BoundClip", "Clip", "decode", "list_clips", "lower",
            "read_names"]  # fmt: skip
 
+PADS = (0, 0, 0, 0)  # pixels beyond a detected box, [top, bottom, left, right], in prepared faces
 MAY_BE_MISSING = 0.1  # of a split's clips: in a published list some faces are not found
 
 

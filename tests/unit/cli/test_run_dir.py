@@ -10,7 +10,7 @@ from w2l.cli.run_dir import check_free, claimed, holds_run, remove_run
 from w2l.errors import UserError
 
 
-@pytest.fixture()
+@pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     """A folder with a run and something of somebody else's in it."""
     folder = tmp_path / "run"
