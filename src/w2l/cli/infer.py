@@ -109,8 +109,8 @@ def infer_one(
     options = options.with_pads(lipsync.pads)
     if known := networks.known_speakers(settings):
         console.print(
-            f"warning: this generator was trained on {known} speaker(s): on other faces it may paint "
-            "blobs. Look at the result; checkpoint=wav2lip_gan is the published one."
+            f"warning: this generator was trained on {known} speaker(s): other faces may "
+            "come out as blobs. Look at the result; checkpoint=wav2lip_gan is the published one."
         )
     detector = networks.detector(settings, device)
     scorer = build_scorer(settings, source, device, networks)
