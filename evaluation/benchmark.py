@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from w2l.inference import pick_device
 from w2l.paths import user_path
 from w2l.weights import fetch, registry
 
+OUTPUTS = Path("outputs/benchmarks")
 NONE = "none"
 CHOICES = {
     "detector": ("centerface", "s3fd"),
@@ -58,10 +60,21 @@ def benchmark(settings: dict[str, Any], console: Console) -> None:
     lists = _lists(settings)
     protocol = "lrs" if name in LISTED else "track"
     recipe = build_recipe(settings, protocol, console)
-    out = user_path(settings["out"] or f"outputs/benchmarks/{name}")
+    out = own_folder(name, recipe) if settings["out"] is None else user_path(settings["out"])
     job = build_job(settings, out)
     records = run_and_report(name, lists, recipe, job, _label(settings), console)
     raise_failures(records, settings["strict"])
+
+
+def own_folder(name: str, recipe: Recipe) -> Path:
+    """outputs/benchmarks/<name>, or <name>_2, …: the first without results of another recipe."""
+    for stem in chain([name], (f"{name}_{number}" for number in count(2))):
+        out = OUTPUTS / stem
+        record = next((out / "pairs").glob("*/*.json"), None)
+        # Pairs of this recipe are gone on with.
+        if record is None or recipe.scored in record.read_text("utf-8"):
+            return out
+    raise AssertionError("numbers do not end")
 
 
 def demo_pairs(settings: dict[str, Any], root: Path, out: Path, console: Console) -> None:
