@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from w2l.checkpoints import read
 from w2l.cli.run_dir import WRITTEN
 from w2l.cli.train import main
 
@@ -46,6 +47,17 @@ def test_no_run_is_overwritten(
     assert (run_dir / "checkpoints" / "update-0000001.ckpt").is_file()
     assert not (run_dir / "checkpoints" / "update-0000002.ckpt").exists()
     assert not (run_dir / "validation").exists(), "of the run before"
+
+
+def test_a_data_module_of_ones_own_trains(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = ["experiment=syncnet", "debug=fast", "model.width=0.0625", "model.image_size=48",
+              f"data.root={prepared}", f"run_dir={tmp_path / 'run'}",
+              "data._target_=tests.integration.own_data.OwnData"]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["train.py", *values])
+    main()
+    assert read(tmp_path / "run" / "checkpoints" / "last.ckpt").speakers is None
 
 
 def test_a_full_disk_is_named(
