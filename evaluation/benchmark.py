@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from evaluation.filelists.lengths import candidates
-from evaluation.pairs.records import Record, Records
+from evaluation.pairs.records import Record, Records, own_folder
 from evaluation.pairs.run import run_pairs
 from evaluation.pairs.settings import PADS, Job, Recipe, Weights
 from evaluation.pairs.tasks import LISTED, TaskList, listed_tasks, real_tasks
@@ -37,7 +36,6 @@ from w2l.inference import pick_device
 from w2l.paths import user_path
 from w2l.weights import fetch, registry
 
-OUTPUTS = Path("outputs/benchmarks")
 NONE = "none"
 CHOICES = {
     "detector": ("centerface", "s3fd"),
@@ -64,17 +62,6 @@ def benchmark(settings: dict[str, Any], console: Console) -> None:
     job = build_job(settings, out)
     records = run_and_report(name, lists, recipe, job, _label(settings), console)
     raise_failures(records, settings["strict"])
-
-
-def own_folder(name: str, recipe: Recipe) -> Path:
-    """outputs/benchmarks/<name>, or <name>_2, …: the first without results of another recipe."""
-    for stem in chain([name], (f"{name}_{number}" for number in count(2))):
-        out = OUTPUTS / stem
-        record = next((out / "pairs").glob("*/*.json"), None)
-        # Pairs of this recipe are gone on with.
-        if record is None or recipe.scored in record.read_text("utf-8"):
-            return out
-    raise AssertionError("numbers do not end")
 
 
 def demo_pairs(settings: dict[str, Any], root: Path, out: Path, console: Console) -> None:

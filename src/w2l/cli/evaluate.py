@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
-from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,24 +19,24 @@ from w2l.checkpoints import (
     read,
     resolve,
 )
+from w2l.cli.evaluate_output import chosen_output, remove_earlier, write_plots
 from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pairs
 from w2l.cli.evaluate_speaker import calibration_command, speaker_search, speaker_table
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
 from w2l.faces.centerface import WEIGHTS as EMBEDDED
-from w2l.files import check_writable, identity, new_folder
+from w2l.files import identity
 from w2l.inference import pick_device
 from w2l.models import Expert, SyncNetV2
 from w2l.paths import shown_path, user_path
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, find_videos, to_json
 from w2l.scoring.page import SHOWN, for_page, write_page
-from w2l.scoring.report import plot_clip, score_table, summary_line, write_json
+from w2l.scoring.report import score_table, summary_line, write_json
 from w2l.scoring.results import finite
 from w2l.scoring.tables import write_tables
 from w2l.weights import fetch, registry
 
-OUTPUTS = Path("outputs/evaluate")
 NONE = "none"
 # What decides the scores beside the protocol and the networks.
 RECORDED = ("audio", "detector", "detect_scale", "box", "published", "voices", "calibration")
@@ -60,25 +56,6 @@ def evaluate_command(cfg: DictConfig) -> None:
         raise UserError(f"audio={audio} is not a file: check the path.")
     with chosen_output(settings["output"], user_path(settings["video"])) as output:
         score(settings, videos, pairs, audio, output, console)
-
-
-@contextmanager
-def chosen_output(given: str | None, video: Path) -> Iterator[Path]:
-    """The path of scores.json: the given one, or a new one.
-
-    Raises:
-        UserError: it is no .json file, or cannot be written.
-    """
-    if given is None:
-        stem = video.stem if video.is_file() else video.absolute().name
-        with new_folder(OUTPUTS, stem or "scores") as folder:
-            yield folder / "scores.json"
-        return
-    output = user_path(given)
-    if output.suffix.lower() != ".json":
-        raise UserError(f"output={output} must name a .json file.")
-    check_writable(output)
-    yield output
 
 
 def score(
@@ -239,32 +216,6 @@ def choose_detector(settings: dict[str, Any], device: str) -> tuple[FaceDetector
         return S3FD(file, device, threshold=threshold, scale=scale), file
     given = None if weights is None else user_path(weights)
     return build_detector(name, device=device, weights=given), given or EMBEDDED
-
-
-def write_plots(clips: Sequence[ClipScore], output: Path) -> None:
-    """A plot per scored clip beside `output`, its name noted in the clip."""
-    used: set[str] = set()
-    for clip in clips:
-        if clip.error is not None:
-            continue
-        plain = re.sub(r"[^\w.-]+", "_", Path(clip.path).stem)
-        stem = f"{output.stem}_{plain}"
-        # Clips of the same name, as in the speakers' folders of LRS, are numbered; a number may
-        # itself be another clip's name.
-        names = (f"{stem}.png" if i == 1 else f"{stem}_{i}.png" for i in count(1))
-        name = next(name for name in names if name.lower() not in used)
-        used.add(name.lower())  # macOS and Windows do not tell cases apart
-        plot_clip(clip, output.with_name(name))
-        clip.plot = name
-
-
-def remove_earlier(output: Path) -> None:
-    """Remove plots and page of the scores that will be replaced: they would tell of other clips."""
-    with suppress(OSError, ValueError, AttributeError):  # none, or nothing that we wrote
-        clips = json.loads(output.read_text("utf-8"))["clips"]
-        named = [clip.get("plot") for clip in clips]
-        for name in [*(name for name in named if name), f"{output.stem}.html"]:
-            output.with_name(Path(name).name).unlink(missing_ok=True)
 
 
 def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console: Console) -> None:

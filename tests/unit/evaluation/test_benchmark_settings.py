@@ -10,10 +10,11 @@ import pytest
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from evaluation.benchmark import build_job, build_recipe, own_folder, raise_failures
+from evaluation.benchmark import build_job, build_recipe, raise_failures
 from evaluation.command import evaluation
 from evaluation.pairs.devices import _held, device_of, take_place
 from evaluation.pairs.networks import scoring_protocol
+from evaluation.pairs.records import own_folder
 from evaluation.pairs.tasks import real_tasks
 from tests.unit.evaluation import pair_set
 from w2l.errors import UserError
