@@ -26,10 +26,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: env
 	$(eval STARTED := $(shell date +%s))
 	$(BIN)/python -m preprocess source=demo out=data/demo
-	$(BIN)/python train.py experiment=demo_syncnet run_dir=$(DEMO)/expert
-	$(BIN)/python train.py experiment=demo_syncnet seed=1 run_dir=$(DEMO)/judge
-	$(BIN)/python train.py experiment=demo_wav2lip expert=$(DEMO)/expert/checkpoints/last.ckpt run_dir=$(DEMO)/generator
-	$(BIN)/python infer.py face=data/demo/videos/s1/test1.mp4 audio=data/demo/videos/s2/test1.mp4 checkpoint=$(DEMO)/generator/checkpoints/last.ckpt pads=[0,0,0,0] outfile=$(DEMO)/synced.mp4
+	$(BIN)/python train.py experiment=demo_syncnet run_dir=$(DEMO)/expert overwrite=true
+	$(BIN)/python train.py experiment=demo_syncnet seed=1 run_dir=$(DEMO)/judge overwrite=true
+	$(BIN)/python train.py experiment=demo_wav2lip expert=$(DEMO)/expert/checkpoints/last.ckpt run_dir=$(DEMO)/generator overwrite=true
+	$(BIN)/python infer.py face=data/demo/videos/s1/test1.mp4 audio=data/demo/videos/s2/test1.mp4 checkpoint=$(DEMO)/generator/checkpoints/last.ckpt outfile=$(DEMO)/synced.mp4
 	$(BIN)/python evaluate.py video=$(DEMO)/synced.mp4 expert=$(DEMO)/judge/checkpoints/last.ckpt output=$(DEMO)/scores.json
 	$(BIN)/python -m evaluation benchmark=demo data_root=data/demo checkpoint=$(DEMO)/generator/checkpoints/last.ckpt expert=$(DEMO)/expert/checkpoints/last.ckpt judge=$(DEMO)/judge/checkpoints/last.ckpt out=$(DEMO) started=$(STARTED)
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from evaluation.filelists.lengths import candidates
-from evaluation.pairs.records import Record, Records
+from evaluation.pairs.records import Record, Records, own_folder
 from evaluation.pairs.run import run_pairs
 from evaluation.pairs.settings import PADS, Job, Recipe, Weights
 from evaluation.pairs.tasks import LISTED, TaskList, listed_tasks, real_tasks
@@ -17,7 +17,15 @@ from evaluation.report.frechet import frechet_of
 from evaluation.report.results import to_results, write_results
 from evaluation.report.tables import document, facts, first_failures, grids, other_scores, terminal
 from w2l.boxes import from_tblr
-from w2l.checkpoints import load_expert, load_generator, load_inception, load_syncnet, resolve
+from w2l.checkpoints import (
+    Pads,
+    load_expert,
+    load_generator,
+    load_inception,
+    load_syncnet,
+    read,
+    resolve,
+)
 from w2l.cli.infer_faces import integers
 from w2l.cli.published import PUBLISHED
 from w2l.engine import RaySettings
@@ -50,7 +58,7 @@ def benchmark(settings: dict[str, Any], console: Console) -> None:
     lists = _lists(settings)
     protocol = "lrs" if name in LISTED else "track"
     recipe = build_recipe(settings, protocol, console)
-    out = user_path(settings["out"] or f"outputs/benchmarks/{name}")
+    out = own_folder(name, recipe) if settings["out"] is None else user_path(settings["out"])
     job = build_job(settings, out)
     records = run_and_report(name, lists, recipe, job, _label(settings), console)
     raise_failures(records, settings["strict"])
@@ -194,13 +202,19 @@ def build_recipe(settings: dict[str, Any], protocol: str, console: Console) -> R
         detector_weights=None if box is not None else _detector_weights(settings),
         box=None if box is None else integers(box, "box"),
         detect_every=settings["detect_every"],
-        pads=PADS[protocol] if pads is None else integers(pads, "pads"),
+        pads=_pads(settings, protocol, generator) if pads is None else integers(pads, "pads"),
         person=settings["person"],
         missing_face=settings["missing_face"],
         extend=settings["extend"],
         quality=settings["quality"],
         batch_size=settings["batch_size"],
     )
+
+
+def _pads(settings: dict[str, Any], protocol: str, generator: Weights) -> Pads:
+    """The protocol's; where the release does not bind, those the generator was trained with."""
+    stated = None if settings["published"] else read(generator.file, "generator").pads
+    return PADS[protocol] if stated is None else stated
 
 
 def _weights(path_or_name: Any) -> Weights:

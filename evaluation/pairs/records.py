@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from evaluation.pairs.settings import Recipe
 from evaluation.pairs.tasks import Task
 from w2l.files import left_behind, write_text
 
+OUTPUTS = Path("outputs/benchmarks")
 Record = dict[str, Any]
 
 
@@ -115,3 +117,14 @@ def _origin(task: Task) -> Record:
         status = path.stat() if path.is_file() else None
         found[f"{name}_file"] = [status.st_size, status.st_mtime_ns] if status else None
     return found
+
+
+def own_folder(name: str, recipe: Recipe) -> Path:
+    """outputs/benchmarks/<name>, or <name>_2, …: the first without results of another recipe."""
+    for stem in chain([name], (f"{name}_{number}" for number in count(2))):
+        out = OUTPUTS / stem
+        record = next((out / "pairs").glob("*/*.json"), None)
+        # Pairs of this recipe are gone on with.
+        if record is None or recipe.scored in record.read_text("utf-8"):
+            return out
+    raise AssertionError("numbers do not end")

@@ -23,7 +23,7 @@ from evaluation.report.score_files import read_scores
 from evaluation.report.statistics import metric
 from evaluation.report.tables import NONE, Grid, arrowed, markdown, terminal
 from w2l.errors import UserError, either
-from w2l.files import atomic_path, write_text
+from w2l.files import atomic_path, unused, write_text
 from w2l.paths import user_path
 
 PANELS = 3  # scores in the plot
@@ -43,7 +43,8 @@ def compare(settings: dict[str, Any], console: Console) -> Comparison:
     bootstrap = _bootstrap(settings)
     a, b = (read_scores(user_path(file)) for file in files)
     comparison = compare_scores(a, b, bootstrap)
-    out = user_path(settings["out"] or "outputs/compare")
+    given = settings["out"]
+    out = unused(Path("outputs"), "compare") if given is None else user_path(given)
     grid = to_grid(comparison, bootstrap)
     texts = {
         "compare.json": json.dumps(to_json(comparison, bootstrap), indent=1, allow_nan=False)

@@ -13,6 +13,8 @@ import numpy as np
 
 from w2l.errors import UserError
 
+PUBLISHED_PADS = (0, 10, 0, 0)  # top, bottom, left, right: the release's, for boxes of S3FD
+
 
 def from_tblr(box: Sequence[float]) -> np.ndarray:
     """Turn [top, bottom, left, right], the order of `box=` and `pads=`, into a box (4,) float32.

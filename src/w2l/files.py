@@ -13,10 +13,11 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 
 from w2l.errors import UserError
-from w2l.paths import user_path
+from w2l.paths import shown_path, user_path
 
 LONGEST_NAME = 255  # bytes, on the file systems in use
 ABANDONED_S = 7 * 86_400  # seconds: nobody writes so long at something without changing it
@@ -190,6 +191,34 @@ def check_writable(path: str | Path, *, folder: bool = False) -> None:
         raise UserError(f"{path} is a folder: name a file in it.")
 
 
+def unused(folder: Path, stem: str, ending: str = "") -> Path:
+    """`<stem><ending>` in `folder`, or `<stem>_2<ending>`, …: the first that nothing is at."""
+    names = chain([stem], (f"{stem}_{number}" for number in count(2)))
+    return next(path for name in names if not os.path.lexists(path := folder / f"{name}{ending}"))
+
+
+@contextmanager
+def new_folder(folder: Path, stem: str) -> Iterator[Path]:
+    """Make a folder of the first unused name, which no other process has; gone if left empty.
+
+    Raises:
+        UserError: nothing can be written there.
+    """
+    while True:
+        path = unused(folder, stem)
+        check_writable(path, folder=True)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:  # another process was quicker
+            continue
+        break
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            path.rmdir()
+
+
 def sha256(path: str | Path) -> str:
     """Hexadecimal SHA-256 of a file, read in chunks."""
     with open(path, "rb") as file:
@@ -198,7 +227,7 @@ def sha256(path: str | Path) -> str:
 
 def identity(path: str | Path) -> dict[str, str]:
     """A file as records of results name it: its path and its SHA-256."""
-    return {"file": str(path), "sha256": sha256(path)}
+    return {"file": shown_path(path), "sha256": sha256(path)}
 
 
 def user_cache(name: str, variable: str) -> Path:

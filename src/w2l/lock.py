@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from w2l.errors import UserError
 
 POLL_S = 0.2
 HELD = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
@@ -38,19 +41,48 @@ def only_writer(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
         path: the file about to be written.
         on_wait: called once if the lock is held by another.
     """
-    with path.with_name(f".{path.name}.lock").open("ab") as file:
-        waiting = False
-        while True:
-            try:
-                _lock(file)
-                break
-            except OSError as error:
-                if error.errno in UNSUPPORTED:
-                    break  # no locks here: the callers write whole files or verify a hash
-                if error.errno not in HELD:
-                    raise
-            if not waiting:
-                on_wait()
-                waiting = True
-            time.sleep(POLL_S)
+    with _lock_file(path) as file:
+        if not _taken(file):
+            on_wait()
+            while not _taken(file):
+                time.sleep(POLL_S)
         yield  # closing the file releases the lock
+
+
+@contextmanager
+def only_process(path: Path, refusal: str) -> Iterator[None]:
+    """Hold `path`'s lock file, or refuse at once.
+
+    Processes that are forked meanwhile do not hold it: one that outlives its parent, as a loading
+    process may for seconds, holds nobody up.
+
+    Args:
+        path: the file or folder about to be written.
+        refusal: the sentence for whoever comes second.
+
+    Raises:
+        UserError: it is held by another.
+    """
+    with _lock_file(path) as file:
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=file.close)
+        if not _taken(file):
+            raise UserError(refusal)
+        yield
+
+
+def _lock_file(path: Path) -> IO[bytes]:
+    return path.with_name(f".{path.name}.lock").open("ab")
+
+
+def _taken(file: IO[bytes]) -> bool:
+    """Take the lock; False where another holds it."""
+    try:
+        _lock(file)
+    except OSError as error:
+        if error.errno in HELD:
+            return False
+        # Without locks: the callers write whole files or verify a hash.
+        if error.errno not in UNSUPPORTED:
+            raise
+    return True

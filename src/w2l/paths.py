@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -24,3 +25,15 @@ def readable(text: object) -> str:
     'caf\\\\udce9.mp4'
     """
     return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def shown_path(path: str | Path) -> str:
+    """A path as results name it: who hands them on does not tell whose machine it was.
+
+    Relative to the present folder, or to the home folder as `~`; as it is where it is in neither.
+    """
+    if os.path.isabs(path):
+        for base, sign in ((Path.cwd(), Path()), (Path.home(), Path("~"))):
+            with suppress(ValueError):
+                return str(sign / Path(path).relative_to(base))
+    return str(path)

@@ -163,13 +163,16 @@ def test_a_folder_pairs_by_name_and_number(work, monkeypatch, capsys):
     for name in ("talk.wav", "audio2.wav", "10.wav", "s03.wav"):
         shutil.copy(work / "voice1.wav", folder / name)
     (folder / "notes.txt").write_text("no media")
+    shutil.copy(work / "face.mp4", folder / "8.mp4")
+    (folder / "8.wav").write_text("cut off")
     assert batch(work, monkeypatch, folder.name) == 1
     rows = {Path(row["face"]).name: row for row in status(folder / "status.csv")}
     assert {name: Path(row["audio"]).name for name, row in rows.items()} == {
         "talk.mp4": "talk.wav", "video2.mp4": "audio2.wav", "10.dat": "10.wav",
-        "photo 3.png": "s03.wav", "7.mp4": "None",
+        "photo 3.png": "s03.wav", "7.mp4": "None", "8.mp4": "None",
     }  # fmt: skip
-    assert [name for name, row in rows.items() if row["status"] != "done"] == ["7.mp4"]
+    assert [name for name, row in rows.items() if row["status"] != "done"] == ["7.mp4", "8.mp4"]
+    assert "8.wav cannot be read" in rows["8.mp4"]["reason"]
     assert "its last number" in rows["7.mp4"]["reason"]
     out = work.parent / "elsewhere/outputs/infer/video2_audio2.mp4"
     assert probe(out).has_audio

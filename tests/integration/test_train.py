@@ -14,7 +14,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.integration.command import Running, call
+from tests.integration.command import Running, call, refused
 from tests.integration.test_resume import differences
 from tests.waiting import wait_until
 from tests.writing import save_network
@@ -126,10 +126,14 @@ def test_slurm_is_asked_whether_a_sigterm_was_pre_emption(
     assert calls == ["show job 77", *(["requeue 77"] if queued else [])]
 
 
-def test_the_newest_expert_under_outputs_is_the_default(prepared: Path, experts: Path) -> None:
-    values = ["experiment=wav2lip", f"data.root={prepared}", NARROW, "debug=fast", "logger=wandb"]
-    result = call("train.py", *values, "run_dir=outputs/run", cwd=experts)
+def test_no_expert_is_taken_that_lies_around(prepared: Path, experts: Path) -> None:
+    values = ["experiment=wav2lip", f"data.root={prepared}", NARROW, "debug=fast", "logger=wandb",
+              "run_dir=outputs/run"]  # fmt: skip
+    assert "expert= is needed" in refused(call("train.py", *values, cwd=experts))
+    result = call("train.py", *values, "expert=outputs/expert.ckpt", cwd=experts)
     assert result.returncode == 0, result.stderr
+    made = read(experts / "outputs" / "run" / "checkpoints" / "last.ckpt")
+    assert (made.pads, made.speakers) == ((0, 0, 0, 0), 4)
     assert "expert: outputs/expert.ckpt" in result.stdout
     run_dir = experts / "outputs" / "run"
     assert (run_dir / "samples" / "0000002.png").is_file()
@@ -167,7 +171,16 @@ def test_bad_input_is_one_sentence(
         (): "syncnet",
         ("experiment=syncne",): "Available options",
         ("experiment=syncnet", "data.rot=x"): "did you mean 'data.root'",
-        ("experiment=syncnet", "data.leads=1"): "+data.leads=",
+        ("experiment=syncnet", "data.leads=1"): "data takes batch_size, cache,",
+        ("experiment=syncnet", "system.optimizer.lr=1"): "takes betas, clip_norm, cosine, fused, l",
+        ("experiment=syncnet", "system.optimizer.weight_decay=1"): "weight_decay=… adds it",
+        ("experiment=syncnet", "+x.y=1", "x.z=2"): "+x.z=… adds one",
+        ("experiment=syncnet", "data._target_=mydata.X"): "No module named 'mydata'",
+        ("experiment=wav2lip", data): "expert= is needed",
+        ("experiment=wav2lip", data, NARROW, "model.image_size=48", f"expert={expert}"): (
+            "is for faces of 96 pixels, and this generator makes 48"
+        ),
+        ("--face", "x"): "--face is no switch of this command",
         ("experiment=syncnet", "seed=many"): "seed must be a number",
         ("experiment=syncnet", f"data.root={tmp_path / 'empty'}"): "train.txt is missing",
         ("experiment=syncnet", data, "run_dir=file/run"): "choose another run_dir",

@@ -18,7 +18,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        with atomic_path(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())  # or a power cut leaves the new name on an empty file
+        with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:
+                if isinstance(error.__context__, OSError):  # a full disk, say: of it torch says
+                    raise error.__context__ from None  # "unexpected pos"
+                raise
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut leaves the new name on an empty file

@@ -36,7 +36,11 @@ class DataReport(pl.Callback):
 
     def _log(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, int]:
         """The counts above 0, after logging them. All processes must come here together."""
-        by_reason = trainer.datamodule.train_set.rejections.by_reason  # type: ignore[attr-defined]
+        drawn_from = getattr(trainer.datamodule, "train_set", None)  # type: ignore[attr-defined]
+        rejections = getattr(drawn_from, "rejections", None)
+        if rejections is None:  # somebody's own data module
+            return {}
+        by_reason = rejections.by_reason
         own = torch.tensor(list(by_reason.values()), dtype=torch.float64, device=pl_module.device)
         total = trainer.strategy.reduce(own, reduce_op="sum")
         counts = {reason: int(n) for reason, n in zip(by_reason, total.tolist(), strict=True) if n}

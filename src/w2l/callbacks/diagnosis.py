@@ -32,14 +32,14 @@ def symptoms(batch: SyncBatch | LipBatch, clips: Sequence[AnyClip]) -> list[str]
 
     Args:
         batch: some training windows.
-        clips: the training clips.
+        clips: the training clips; none where they are not known.
     """
     frames = batch.frames if isinstance(batch, SyncBatch) else stack_frames(batch.target)
     found = [*of_pictures(frames), *of_sound(batch.mel)]
     if isinstance(batch, SyncBatch):
         found += of_labels(batch)
     speakers = {clip.name.partition("/")[0] for clip in clips}
-    if len(speakers) < FEW_SPEAKERS:
+    if clips and len(speakers) < FEW_SPEAKERS:
         found.append(
             f"There are {len(clips)} training clips of {len(speakers)} speaker(s): an expert of so "
             "few people says little of others."

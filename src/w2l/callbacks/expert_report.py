@@ -16,6 +16,7 @@ from w2l.callbacks.dashboard import Dashboard
 from w2l.callbacks.first_process import log_of_first
 from w2l.callbacks.histograms import histogram_picture
 from w2l.callbacks.sync_gate import updates
+from w2l.data import clips_of
 from w2l.data.clips import AnyClip
 from w2l.files import atomic_path
 from w2l.metrics.separation import expert_quality, offset_of, pair_accuracy, pooled
@@ -52,10 +53,10 @@ class ExpertReport(pl.Callback):
 
     def _report(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, float]:
         """Write the report; what is logged of it, or nothing where no clip can be looked at."""
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data = trainer.datamodule  # type: ignore[attr-defined]
         expert: Expert = pl_module.expert  # type: ignore[assignment]
-        held_out = clip_similarities(expert, spread(data.val_set.clips, self.clips))
-        training = clip_similarities(expert, spread(data.train_set.clips, self.clips))
+        held_out = clip_similarities(expert, spread(clips_of(data, "val"), self.clips))
+        training = clip_similarities(expert, spread(clips_of(data, "train"), self.clips))
         if not held_out or not training:
             return {}
         matrices = [matrix for _, matrix in held_out]

@@ -21,6 +21,7 @@ from w2l.callbacks.expert_report import spread
 from w2l.callbacks.first_process import log_of_first
 from w2l.callbacks.sync_gate import updates
 from w2l.checkpoints import load_syncnet
+from w2l.data import clips_of
 from w2l.data.clips import AnyClip
 from w2l.data.rejections import BadClipError
 from w2l.errors import UserError
@@ -68,8 +69,8 @@ class LipReport(pl.Callback):
 
     def _report(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, float]:
         """Write the videos; the mean scores, or nothing where fewer than two clips can be used."""
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        chosen = [clip for clip in spread(data.val_set.clips, self.clips) if usable(clip)]
+        clips = clips_of(trainer.datamodule, "val")  # type: ignore[attr-defined]
+        chosen = [clip for clip in spread(clips, self.clips) if usable(clip)]
         if len(chosen) < 2:
             return {}
         update = updates(trainer, pl_module)

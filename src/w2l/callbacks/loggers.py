@@ -3,27 +3,106 @@
 from __future__ import annotations
 
 import os
+import ssl
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import wandb
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers.logger import rank_zero_experiment
+from pytorch_lightning.utilities import rank_zero_warn
 
 from w2l.errors import UserError
+
+NO_SERVER = ("offline", "dryrun", "disabled")  # values of WANDB_MODE
+PATIENCE_S = 5.0  # for the server's first word
+
+
+class Board(WandbLogger):
+    """A WandbLogger that goes on offline where its server cannot be reached.
+
+    Args:
+        offline: whether it begins so.
+        values: of WandbLogger.
+    """
+
+    def __init__(self, *, offline: bool, **values: Any) -> None:
+        # Lightning would say `offline` through the environment, which W&B has read by then.
+        super().__init__(**(values | ({"mode": "offline"} if offline else {})))
+        self._wandb_init.pop("anonymous", None)  # W&B warns of it
+        self._asks_server = not offline and os.environ.get("WANDB_MODE") not in NO_SERVER
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        if self._experiment is None and self._asks_server:
+            self._asks_server = False
+            if reason := unreachable(wandb.setup().settings.base_url):
+                self._go_offline(reason)
+            else:
+                return self._begin()
+        return WandbLogger.experiment.fget(self)  # type: ignore[attr-defined]
+
+    def _begin(self) -> Any:
+        try:
+            return WandbLogger.experiment.fget(self)  # type: ignore[attr-defined]
+        except wandb.errors.AuthenticationError as error:
+            raise UserError(
+                f"W&B refuses this login ({_first_line(error)}): `wandb login --relogin`, or "
+                "WANDB_MODE=offline."
+            ) from error
+        except wandb.errors.CommError as error:
+            self._go_offline(_first_line(error))
+            return WandbLogger.experiment.fget(self)  # type: ignore[attr-defined]
+
+    def _go_offline(self, reason: str) -> None:
+        self._wandb_init["mode"] = "offline"
+        rank_zero_warn(
+            f"W&B cannot be reached ({reason}): this run is logged offline; "
+            f"`wandb sync {self.save_dir}/wandb/offline-run-*` uploads it later."
+        )
 
 
 def wandb_logger(
     save_dir: str | Path, project: str = "w2l", name: str | None = None, offline: bool | None = None
 ) -> WandbLogger:
-    """A WandbLogger; `offline=None` decides by WANDB_MODE, or by whether somebody is logged in."""
+    """A WandbLogger; `offline=None` decides by WANDB_MODE, or by whether somebody is logged in.
+
+    Raises:
+        UserError: it is to be online, and nobody is logged in.
+    """
     mode = os.environ.get("WANDB_MODE")
-    if offline is None:
-        offline = mode == "offline" if mode else not wandb.login(prompt=False)
-    # Lightning says so through the environment, which W&B has read by then.
-    settings: dict[str, Any] = {"mode": "offline"} if offline else {}
-    return WandbLogger(
-        project=project, name=name, save_dir=str(save_dir), offline=offline, **settings
-    )
+    is_offline = mode in {"offline", "dryrun"} if offline is None else offline
+    if not is_offline and mode not in NO_SERVER and not wandb.login(prompt=False, verify=False):
+        if offline is False or mode is not None:
+            asked = "logger.wandb.offline=false" if mode is None else f"WANDB_MODE={mode}"
+            raise UserError(
+                f"{asked} needs a login: `wandb login`, or WANDB_API_KEY=…; without it the run is "
+                "logged offline."
+            )
+        is_offline = True
+    return Board(offline=is_offline, project=project, name=name, save_dir=str(save_dir))
+
+
+def unreachable(address: str) -> str | None:
+    """Why no server answers there; None where one does, whatever it says.
+
+    Proxies of the environment are used.
+    """
+    try:
+        urllib.request.urlopen(address, timeout=PATIENCE_S).close()
+    except urllib.error.HTTPError:
+        return None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        return None if isinstance(reason, ssl.SSLError) else f"{address}: {reason}"
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
 
 
 def tensorboard_logger(save_dir: str | Path) -> TensorBoardLogger:

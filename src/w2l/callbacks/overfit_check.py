@@ -10,6 +10,7 @@ from pytorch_lightning.utilities import rank_zero_info
 
 from w2l.callbacks.diagnosis import symptoms
 from w2l.callbacks.sync_gate import updates
+from w2l.data import clips_of
 from w2l.errors import UserError
 
 
@@ -61,8 +62,7 @@ class OverfitCheck(pl.Callback):
         """Raises UserError with what is wrong where the bar was not reached."""
         if self.passed or trainer.interrupted or self._first is None:
             return
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        found = symptoms(self._batch, data.train_set.clips)
+        found = symptoms(self._batch, clips_of(trainer.datamodule, "train"))  # type: ignore[attr-defined]
         frozen = not any(p.requires_grad for p in pl_module.parameters())
         if frozen:
             found.insert(0, "No parameter is trained.")

@@ -14,6 +14,7 @@ from torch import Tensor
 from w2l.callbacks.dashboard import Dashboard
 from w2l.callbacks.diagnosis import CHECKLIST, symptoms
 from w2l.callbacks.sync_gate import updates
+from w2l.data import clips_of
 from w2l.data.batches import SyncBatch
 from w2l.files import atomic_path
 
@@ -84,8 +85,7 @@ class StallWatcher(pl.Callback):
         self, trainer: pl.Trainer, system: pl.LightningModule, batch: SyncBatch, ratio: float
     ) -> None:
         self.warnings += 1
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        found = symptoms(batch, data.train_set.clips)
+        found = symptoms(batch, clips_of(trainer.datamodule, "train"))  # type: ignore[attr-defined]
         seen = "".join(f"\n  - {sentence}" for sentence in found) or " nothing for certain."
         text = (
             f"After {updates(trainer, system)} updates the loss is that of guessing "

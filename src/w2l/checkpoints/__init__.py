@@ -5,10 +5,11 @@ No code in a file is ever run: pickles are read for tensors and plain values onl
 `python -m w2l.checkpoints in.pth out.onnx` any to ONNX.
 """
 
-from w2l.checkpoints.find import newest_expert, resolve
+from w2l.checkpoints.find import resolve
 from w2l.checkpoints.load import (
     ENOUGH_SPEAKERS,
     Checkpoint,
+    Pads,
     load_bisenet,
     load_discriminator,
     load_expert,
@@ -24,6 +25,7 @@ from w2l.checkpoints.publish import export
 __all__ = [
     "ENOUGH_SPEAKERS",
     "Checkpoint",
+    "Pads",
     "export",
     "export_onnx",
     "load_bisenet",
@@ -33,7 +35,6 @@ __all__ = [
     "load_inception",
     "load_lpips",
     "load_syncnet",
-    "newest_expert",
     "onnx_config",
     "read",
     "resolve",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from w2l import weights
-from w2l.checkpoints import archive
 from w2l.errors import UserError
 from w2l.paths import user_path
 from w2l.weights.catalog import suggestion
@@ -29,20 +28,3 @@ def resolve(path_or_name: str | Path) -> Path:
         f"{path_or_name} is neither a file nor the name of published weights"
         f"{suggestion(str(path_or_name), names)}."
     )
-
-
-def newest_expert(outputs: str | Path) -> Path | None:
-    """The newest `*.ckpt` below `outputs` that holds a trained expert, or None.
-
-    Only the small dict of each file is read, not its tensors; files that cannot be read, as one
-    that is just being written, are passed over.
-    """
-    files = [path for path in Path(outputs).rglob("*.ckpt") if path.is_file()]
-    for path in sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        try:
-            ours = archive.load(path).get("w2l")
-        except UserError:
-            continue
-        if isinstance(ours, dict) and ours.get("network") == "expert":
-            return path
-    return None

@@ -34,6 +34,7 @@ from w2l.models import (
     SyncNetV2,
 )
 
+Pads = tuple[int, int, int, int]
 WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod)\.)+")  # DataParallel's and torch.compile's
 # Where trainers put a network, the first choice first; an average of the weights before themselves.
 PLACES = (
@@ -57,8 +58,10 @@ class Checkpoint:
             `networks.KINDS`, or "unknown": told by names and shapes, never by the file's name.
         config: the network's constructor arguments, stated in the file or inferred from shapes.
         global_step, global_epoch: updates and epochs of the training, 0 where not stated.
-        speakers: that an expert was trained on, ENOUGH_SPEAKERS for so many or more; None: not
-            stated.
+        speakers: that an expert or a generator was trained on, ENOUGH_SPEAKERS for so many or more;
+            None: not stated.
+        pads: pixels (top, bottom, left, right) that a detected box had in the faces that a
+            generator was trained on; None: not stated, as in published files.
     """
 
     state_dict: dict[str, Tensor] = field(repr=False)
@@ -67,6 +70,7 @@ class Checkpoint:
     global_step: int = 0
     global_epoch: int = 0
     speakers: int | None = None
+    pads: Pads | None = None
 
 
 def read(path: str | Path, network: str | None = None) -> Checkpoint:
@@ -104,6 +108,7 @@ def read(path: str | Path, network: str | None = None) -> Checkpoint:
         // (len(optimizers) if isinstance(optimizers, list) and optimizers else 1),
         global_epoch=_count(content.get("global_epoch", content.get("epoch"))),
         speakers=_count(stated.get("speakers")) or None,
+        pads=stated_pads(stated.get("pads")),
     )
 
 
@@ -294,6 +299,13 @@ def _plain(config: Any) -> dict[str, Any]:
         return {}
     valid = all(isinstance(k, str) and isinstance(v, int | float) for k, v in config.items())
     return dict(config) if valid else {}
+
+
+def stated_pads(value: Any) -> Pads | None:
+    """Four whole numbers; else nothing."""
+    if not isinstance(value, list | tuple) or [type(each) for each in value] != [int] * 4:
+        return None
+    return tuple(value)
 
 
 def _count(value: Any) -> int:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from w2l import __version__
-from w2l.checkpoints.load import load_expert, load_generator, read
+from w2l.checkpoints.load import Pads, load_expert, load_generator, read, stated_pads
 from w2l.checkpoints.networks import label
 from w2l.errors import UserError
 from w2l.files import atomic_path, sha256
@@ -32,7 +32,7 @@ def export_onnx(
     Inputs are `audio` and `face` as the network's forward takes them, without a time axis. The
     generator gives `frame`, (batch, 3, S, S), the expert `audio_embedding` and `face_embedding`.
     The metadata holds `w2l.version`, `w2l.network`, the constructor's arguments (`w2l.image_size`,
-    `w2l.lead_frames`, …) and `w2l.sha256` of the checkpoint.
+    `w2l.lead_frames`, …), a generator's `w2l.pads` and `w2l.sha256` of the checkpoint.
 
     Args:
         path_in: a checkpoint of any packing.
@@ -46,7 +46,8 @@ def export_onnx(
     """
     onnx = onnx_package()
     path_in = Path(path_in)
-    found = read(path_in, network).network
+    checkpoint = read(path_in, network)
+    found = checkpoint.network
     if found not in {"generator", "expert"} or found != (network or found):
         wanted = (
             label(network) if network in {"generator", "expert"} else "a generator or an expert"
@@ -65,6 +66,8 @@ def export_onnx(
     program = _program(module, (torch.randn(2, 1, 80, 16), face), outputs)
     model = program.model_proto
     about = {"version": __version__, "network": found, "sha256": sha256(path_in)}
+    if checkpoint.pads is not None:
+        about["pads"] = ",".join(map(str, checkpoint.pads))
     onnx.helper.set_model_props(
         model, {PREFIX + key: str(value) for key, value in (about | module.config).items()}
     )
@@ -72,8 +75,8 @@ def export_onnx(
         onnx.save(model, temporary)
 
 
-def onnx_config(path: str | Path) -> dict[str, float]:
-    """A generator's constructor arguments, out of the metadata of its ONNX file.
+def onnx_config(path: str | Path) -> tuple[dict[str, float], Pads | None]:
+    """A generator's constructor arguments and its pads, out of the metadata of its ONNX file.
 
     Raises:
         UserError: the file is no ONNX file, or none of ours, or no generator.
@@ -89,8 +92,12 @@ def onnx_config(path: str | Path) -> dict[str, float]:
             f"{path} is not a generator that `python -m w2l.checkpoints CHECKPOINT {path}` wrote."
         )
     names = ("width", "image_size", "lead_frames")
+    pads = found.get(f"{PREFIX}pads")
     try:
-        return {name: float(found[PREFIX + name]) for name in names}
+        return (
+            {name: float(found[PREFIX + name]) for name in names},
+            None if pads is None else stated_pads([int(each) for each in pads.split(",")]),
+        )
     except (KeyError, ValueError) as error:
         raise UserError(
             f"{path} does not say how its generator is made ({', '.join(names)}): export it again."

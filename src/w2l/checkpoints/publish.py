@@ -43,6 +43,8 @@ def export(path_in: str | Path, path_out: str | Path, network: str | None = None
         content["config"] = checkpoint.config
     if checkpoint.speakers is not None:
         content["speakers"] = checkpoint.speakers
+    if checkpoint.pads is not None:
+        content["pads"] = list(checkpoint.pads)
     # Through a file object, since torch puts a path's name, here a random one, into the file.
     with atomic_path(path_out) as temporary, temporary.open("wb") as file:
         torch.save(content, file)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
-from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,31 +16,31 @@ from w2l.checkpoints import (
     ENOUGH_SPEAKERS,
     load_expert,
     load_syncnet,
-    newest_expert,
     read,
     resolve,
 )
+from w2l.cli.evaluate_output import chosen_output, remove_earlier, write_plots
 from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pairs
 from w2l.cli.evaluate_speaker import calibration_command, speaker_search, speaker_table
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
 from w2l.faces.centerface import WEIGHTS as EMBEDDED
-from w2l.files import check_writable, identity
+from w2l.files import identity
 from w2l.inference import pick_device
 from w2l.models import Expert, SyncNetV2
-from w2l.paths import user_path
+from w2l.paths import shown_path, user_path
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, find_videos, to_json
 from w2l.scoring.page import SHOWN, for_page, write_page
-from w2l.scoring.report import plot_clip, score_table, summary_line, write_json
+from w2l.scoring.report import score_table, summary_line, write_json
 from w2l.scoring.results import finite
 from w2l.scoring.tables import write_tables
 from w2l.weights import fetch, registry
 
-OUTPUTS = Path("outputs")
 NONE = "none"
 # What decides the scores beside the protocol and the networks.
 RECORDED = ("audio", "detector", "detect_scale", "box", "published", "voices", "calibration")
+RECORDED_FILES = ("audio", "calibration")
 Network = TypeVar("Network", SyncNetV2, Expert)
 
 
@@ -56,15 +54,26 @@ def evaluate_command(cfg: DictConfig) -> None:
     audio = None if settings["audio"] is None else user_path(settings["audio"])
     if audio is not None and not audio.is_file():
         raise UserError(f"audio={audio} is not a file: check the path.")
-    output = user_path(settings["output"])
-    if output.suffix.lower() != ".json":
-        raise UserError(f"output={output} must name a .json file.")
-    check_writable(output)
+    with chosen_output(settings["output"], user_path(settings["video"])) as output:
+        score(settings, videos, pairs, audio, output, console)
+
+
+def score(
+    settings: dict[str, Any],
+    videos: Sequence[Path],
+    pairs: list[tuple[Path, Path]],
+    audio: Path | None,
+    output: Path,
+    console: Console,
+) -> None:
+    """Score what was checked, write, show; then say by the exit code how it went."""
     evaluator, weights = build_evaluator(settings, console, with_pictures=bool(pairs))
     comparison = None
     if pairs:  # before anything long: a wrong file is to be told of at once
         assert evaluator.detector is not None
         comparison = load_comparison(settings, pairs, evaluator.detector, audio)
+    if expert := weights["expert"]:
+        console.print(f"expert: {expert['file']}", soft_wrap=True, markup=False)
     if settings["calibrate"]:
         calibration_command(evaluator, videos, output, settings, weights, console)
         return
@@ -73,9 +82,12 @@ def evaluate_command(cfg: DictConfig) -> None:
     scored = for_page(evaluate(evaluator, videos, audio), n_shown)
     shown = Console(stderr=True)
     clips = list(track(scored, "scoring", total=len(videos), console=shown, transient=True))
+    if settings["output"] is not None:
+        remove_earlier(output)
     if settings["plots"]:
         write_plots(clips, output)
     recorded = asdict(evaluator.protocol) | {key: settings[key] for key in RECORDED}
+    recorded |= {key: shown_path(recorded[key]) for key in RECORDED_FILES if recorded[key]}
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
     write_json(scores, output)
     write_tables(clips, output)
@@ -172,14 +184,12 @@ def load_or_reason(
     if wanted == NONE:
         return None, None, f"switched off by {key}=none."
     if wanted is None and key == "expert":
-        wanted = newest_expert(OUTPUTS)
-        if wanted is None:
-            entry = registry()["lipsync_expert"]
-            return None, None, (
-                "there is no expert under outputs/: train one with `python train.py "
-                "experiment=syncnet`, name a file with expert=…, or fetch the published one with "
-                f"expert=lipsync_expert ({entry.licence})."
-            )  # fmt: skip
+        licence = registry()["lipsync_expert"].licence
+        return None, None, (
+            "no expert is named: expert=FILE takes one of `python train.py "
+            "experiment=syncnet_strong`, expert=lipsync_expert fetches the published one "
+            f"({licence})."
+        )  # fmt: skip
     if wanted is None:
         raise UserError(f"{key}=null names nothing: give a file or a registry name, or {key}=none.")
     is_published = str(wanted) in registry() and not Path(str(wanted)).is_file()
@@ -208,23 +218,6 @@ def choose_detector(settings: dict[str, Any], device: str) -> tuple[FaceDetector
     return build_detector(name, device=device, weights=given), given or EMBEDDED
 
 
-def write_plots(clips: Sequence[ClipScore], output: Path) -> None:
-    """A plot per scored clip beside `output`, its name noted in the clip."""
-    used: set[str] = set()
-    for clip in clips:
-        if clip.error is not None:
-            continue
-        plain = re.sub(r"[^\w.-]+", "_", Path(clip.path).stem)
-        stem = f"{output.stem}_{plain}"
-        # Clips of the same name, as in the speakers' folders of LRS, are numbered; a number may
-        # itself be another clip's name.
-        names = (f"{stem}.png" if i == 1 else f"{stem}_{i}.png" for i in count(1))
-        name = next(name for name in names if name.lower() not in used)
-        used.add(name.lower())  # macOS and Windows do not tell cases apart
-        plot_clip(clip, output.with_name(name))
-        clip.plot = name
-
-
 def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console: Console) -> None:
     """Print the table, then each failure of a set with its reason."""
     if any(clip.tracks for clip in clips):
@@ -240,11 +233,13 @@ def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console
         for what, error in problems:
             path = "" if clip.path in error else f"{clip.path}: "
             console.print(f"{what}: {path}{error}", soft_wrap=True, markup=False)
-    odd = [clip.path for clip in clips if any(t.to_dict()["implausible"] for t in clip.tracks)]
-    if odd:
+    scored = [(clip.path, track.to_dict()) for clip in clips for track in clip.tracks]
+    if odd := [(path, track) for path, track in scored if track["implausible"]]:
+        path, first = odd[0]
         console.print(
-            f"warning: no real video is known to score like {odd[0]} (LSE-D over 11, yet LSE-C "
-            f"over 4; {len(odd)} clips): check colours, frame rate and weights.",
+            f"warning: no real video is known to score like {path} (LSE-D {first['lse_d']:.1f}, "
+            f"LSE-C {first['lse_c']:.1f}; {len(odd)} of {len(scored)} faces): check the weights "
+            f"(syncnet=), colours and frame rate.",
             soft_wrap=True, markup=False,
         )  # fmt: skip
     console.print(str(output), soft_wrap=True, markup=False)

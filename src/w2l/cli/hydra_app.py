@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import inspect
 import io
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -19,6 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from w2l.cli.help import answer, groups, without_choice
 from w2l.cli.key_types import check_type, kinds_of
 from w2l.cli.published import apply_published
 from w2l.cli.quoting import quote_paths
@@ -43,12 +48,46 @@ def run(task: Callable[[DictConfig], float | None], config_name: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # else somebody else's, who says what it takes
             stream.reconfigure(errors="backslashreplace")  # names may be any bytes
+    try:
+        told = answer(sys.argv[1:], CONFIG_DIR, config_name)
+    except UserError as error:
+        fail(str(error))
+    with quiet_pipe():
+        if told is not None:
+            print(told)
+        else:
+            run_hydra(task, config_name)
+        sys.stdout.flush()
+
+
+@contextmanager
+def quiet_pipe() -> Iterator[None]:
+    """End without a word, as other programs do, where nobody reads on (`… | head`)."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Or Python would fail once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> None:
+    """See `run`."""
+    added = without_choice(sys.argv[1:], CONFIG_DIR / f"{config_name}.yaml")
+    for choice in added:
+        group = choice.lstrip("~")
+        print(
+            f"{group}= is not given: these are the keys of all of them; {group}=NAME shows its "
+            "own, too, and --help lists the names.",
+            file=sys.stderr,
+        )  # fmt: skip
     defaults = _defaults(config_name)
     sys.argv[1:] = quote_paths(
         sys.argv[1:],
         lambda key: kinds_of(key, defaults.get(key)),
         lambda key: "${" in str(defaults.get(key)),
     )
+    sys.argv[1:] += added
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
 
     errors: list[UserError] = []
@@ -92,7 +131,12 @@ def run(task: Callable[[DictConfig], float | None], config_name: str) -> None:
         fail(f"Missing value: {_first_line(error)}.")
     except (HydraException, OmegaConfBaseException) as error:
         fail(config_sentence(error, config_name))
+    except BrokenPipeError:
+        raise
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            fail(f"No space is left for {error.filename or 'what is written'}: free some and run "
+                 "again; what was finished is kept.")  # fmt: skip
         if started:
             raise
         fail(f"Cannot write {error.filename} ({error.strerror}): choose another run_dir.")
@@ -109,7 +153,8 @@ def refused(error: InstantiationException) -> UserError:
     if isinstance(cause, UserError):
         return cause
     group = re.search(r"full_key: (\S+)", str(error))
-    return UserError(f"{group[1] if group else 'config'}: {_first_line(cause or error)}.")
+    reason = re.sub(r"\bfull_key: \S+", "", str(cause or error))
+    return UserError(f"{group[1] if group else 'config'}: {_folded(reason).rstrip('.?')}.")
 
 
 def fail(sentence: str) -> None:
@@ -127,34 +172,76 @@ def config_sentence(error: Exception, config_name: str) -> str:
     text = str(error)
     unknown = re.search(r"(?:Could not override|Key) '([^']+)'", text)
     if unknown and ("not override" in text or "not in struct" in text):
-        key = unknown[1]
-        near = _nearest(key, _keys_of(config_name))
-        hint = f"did you mean '{near}'?" if near else f"--cfg job prints all; +{key}=… adds one."
-        return f"Unknown key '{key}': {hint}"
-    # Hydra lists choices over several lines; folded, they make one readable sentence.
-    text = text.partition("Config search path:")[0]
-    folded = " ".join(line.strip() for line in text.splitlines() if line.strip())
+        return f"Unknown key '{unknown[1]}': {_hint(unknown[1], _composed(config_name))}"
+    text = _folded(text.partition("Config search path:")[0])
     return re.sub(r"\s*(See https?://\S+|Set the environment variable HYDRA_FULL_ERROR.*)", "",
-                  folded)  # fmt: skip
+                  text)  # fmt: skip
 
 
-def _nearest(key: str, known: Sequence[str]) -> str | None:
+def _folded(text: str) -> str:
+    """Several lines, as Hydra lists choices and reasons, as one readable sentence."""
+    return " ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _hint(key: str, cfg: DictConfig) -> str:
+    """What to write in place of a key that there is not."""
+    known = [name for name, _ in _leaves(OmegaConf.to_container(cfg))]
+    group, _, name = key.rpartition(".")
+    taken = _arguments(OmegaConf.select(cfg, group, throw_on_missing=False) if group else None)
+    if taken is not None and name in taken:
+        return f"+{key}=… adds it."
+    if taken is not None:
+        known = [each for each in known if each.rpartition(".")[0] == group]
+        near = _nearest(key, [*known, *(f"{group}.{each}" for each in taken)], anywhere=False)
+    else:
+        near = _nearest(key, known)
+    if near:
+        return f"did you mean '{'' if near in known else '+'}{near}'?"
+    if taken is not None:
+        return f"{group} takes {', '.join(sorted(taken))}."
+    return f"--cfg job prints all; +{key}=… adds one."
+
+
+def _arguments(group: Any) -> list[str] | None:
+    """What the constructor of a group of keys takes; None: anything, or nobody knows."""
+    if not OmegaConf.is_dict(group) or "_target_" not in group:
+        return None
+    try:
+        parameters = inspect.signature(hydra.utils.get_object(group["_target_"])).parameters
+    except (ImportError, TypeError, ValueError, HydraException):
+        return None
+    if any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return None
+    return [str(name) for name in group if name != "_target_" and name not in parameters] + [
+        *parameters
+    ]
+
+
+def _nearest(key: str, known: Sequence[str], *, anywhere: bool = True) -> str | None:
     """The known key that was probably meant: a like name in the same group, or a like key."""
     group, _, name = key.rpartition(".")
     names = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == group]
     if near := difflib.get_close_matches(name, names, 1, 0.6):
         return f"{group}.{near[0]}" if group else near[0]
-    return next(iter(difflib.get_close_matches(key, known, 1, 0.8)), None)
-
-
-def _keys_of(config_name: str) -> list[str]:
-    return list(_defaults(config_name))
+    near = difflib.get_close_matches(key, known, 1, 0.8) if anywhere else []
+    return near[0] if near else None
 
 
 def _defaults(config_name: str) -> dict[str, Any]:
     """Values of the keys in a command's own file, by their names with dots between."""
     cfg = OmegaConf.load(CONFIG_DIR / f"{config_name}.yaml")
     return dict(_leaves(OmegaConf.to_container(cfg)))
+
+
+def _composed(config_name: str) -> DictConfig:
+    """The config with the groups of the command line; without them where they do not compose."""
+    names = groups(CONFIG_DIR / f"{config_name}.yaml")
+    chosen = [each for each in sys.argv[1:] if each.partition("=")[0] in names]
+    try:
+        with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            return hydra.compose(config_name, chosen)
+    except (HydraException, OmegaConfBaseException):
+        return cast(DictConfig, OmegaConf.load(CONFIG_DIR / f"{config_name}.yaml"))
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

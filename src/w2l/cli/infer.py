@@ -18,7 +18,13 @@ from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_output import build_output, choose_outfile
 from w2l.cli.infer_people import build_parts, read_people, show_people, voices_of
 from w2l.cli.infer_quality import check_restore, own_sound, with_quality
-from w2l.cli.infer_report import show_cosine, show_report, write_preview
+from w2l.cli.infer_report import (
+    check_synced,
+    cosine_file,
+    show_cosine,
+    show_report,
+    write_preview,
+)
 from w2l.cli.infer_settings import (
     build_options,
     build_scorer,
@@ -100,6 +106,12 @@ def infer_one(
     voice = build_voice(settings, face, **given) if "audio" in given else None
     options = with_quality(options, settings, device, console)
     lipsync, identity = networks.generator(settings)
+    options = options.with_pads(lipsync.pads)
+    if known := networks.known_speakers(settings):
+        console.print(
+            f"warning: this generator was trained on {known} speaker(s): other faces may "
+            "come out as blobs. Look at the result; checkpoint=wav2lip_gan is the published one."
+        )
     detector = networks.detector(settings, device)
     scorer = build_scorer(settings, source, device, networks)
     faces = find_person(options.faces, settings, source, scorer, console.print)
@@ -125,9 +137,12 @@ def infer_one(
             console.print("no cosine similarity: it takes the whole video, not a preview")
         return None
     report = sync_video(source, voice, outfile, lipsync, detector, options, scorer=scorer, **common)
-    if report.cosine is not None:
+    if report.cosine is None:
+        cosine_file(outfile).unlink(missing_ok=True)  # of the file that was there before
+    else:
         show_cosine(report.cosine, settings, outfile, console)
     show_report(report, console)
+    check_synced(report)
     return report
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from w2l.cli.infer_job_files import fingerprint, target
+from w2l.cli.infer_job_files import fingerprint, real, target
 from w2l.cli.infer_jobs import Job, read_jobs
 from w2l.errors import UserError
 from w2l.files import atomic_path, check_writable
@@ -83,12 +83,15 @@ def run_batch(
         if outcome.status == "done" and first == job.number:
             n_skipped += 1
             console.print(f"{name}: done before", markup=False)
+            targets.setdefault(real(Path(outcome.outfile)), job.number)
             continue
         console.print(name, markup=False)
         problem = job.problem
         if first != job.number:
             problem = f"job {first} writes the same file: give each its own outfile."
         do(job, problem, run_job, outcome)
+        if outcome.outfile:
+            targets.setdefault(real(Path(outcome.outfile)), job.number)
         if outcome.reason:
             console.print(f"  failed: {outcome.reason}", markup=False)
         write_status(status, outcomes)

@@ -46,7 +46,7 @@ def build_face_options(settings: dict[str, Any]) -> FaceOptions:
         if settings[key] is not None and type(settings[key]) not in (int, float):
             raise UserError(f"{key}={settings[key]} must be a number, or null for no limit.")
     return FaceOptions(
-        pads=integers(settings["pads"], "pads"),
+        pads=None if settings["pads"] is None else integers(settings["pads"], "pads"),
         smooth=settings["smooth"],
         missing_face=settings["missing_face"],
         person=settings["person"] if settings["person"] in PLACES else "largest",

@@ -25,7 +25,9 @@ _FILES = (
 
 
 def target(settings: dict[str, Any]) -> Path | None:
-    """The path that a job writes, which no two jobs may share; None: it cannot even begin."""
+    """The path that a job names, which no two may share; None: it names none, or cannot begin."""
+    if settings["outfile"] is None:  # a new name, told when it is made
+        return None
     sounds: list[Path] = []
     try:
         check_given(settings)
@@ -35,6 +37,11 @@ def target(settings: dict[str, Any]) -> Path | None:
         path = name_outfile(settings, input_path(settings["face"]), *sounds)
     except UserError:
         return None
+    return real(path)
+
+
+def real(path: Path) -> Path:
+    """One path of those that name the same place; a link at its end is the place."""
     return Path(os.path.realpath(path.parent), path.name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import mimetypes
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -154,12 +155,12 @@ def _paired(folder: Path, base: dict[str, Any]) -> Iterator[Job]:
     """A job for each video or photo of a folder, with the sound of its name or number if any."""
     faces: list[Path] = []
     sounds: list[Path] = []
+    unreadable: list[Path] = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.is_file():
             continue
         kind = _kind(path)
-        if kind is not None:
-            (faces if kind == "face" else sounds).append(path)
+        {"face": faces, "sound": sounds, None: unreadable}[kind].append(path)
     by_stem, by_number = defaultdict(list), defaultdict(list)
     for sound in sounds:
         by_stem[sound.stem].append(sound)
@@ -176,12 +177,24 @@ def _paired(folder: Path, base: dict[str, Any]) -> Iterator[Job]:
             yield Job(number, {**settings, "audio": str(fitting[0])})
         else:
             found = ", ".join(path.name for path in fitting) or "none"
+            broken = [path for path in unreadable if _named_alike(path, face)]
+            if not fitting and broken:
+                problem = f"{broken[0]} cannot be read: it is no sound, or damaged."
+                yield Job(number, settings, problem)
+                continue
             yield Job(
                 number,
                 settings,
                 f"{face} needs one sound of its name or its last number in {folder}, and there "
                 f"is {found}: rename, or give audio= for all.",
             )
+
+
+def _named_alike(path: Path, face: Path) -> bool:
+    """Whether a file that cannot be read seems to be meant as a face's sound."""
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    same = path.stem == face.stem or (_number(path) == _number(face) and _number(face) is not None)
+    return same and kind.startswith(("audio/", "video/"))
 
 
 def _number(path: Path) -> int | None:

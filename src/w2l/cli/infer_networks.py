@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from w2l.checkpoints import load_expert, resolve
+from w2l.checkpoints import ENOUGH_SPEAKERS, load_expert, read, resolve
 from w2l.faces import FaceDetector, build_detector
 from w2l.inference import CheckpointId, FaceGenerator, build_generator
 from w2l.paths import user_path
@@ -37,6 +37,12 @@ class Networks:
         keys = ("checkpoint", "runtime", "device", "precision")
         is_whole = settings["quality"] == "fast"  # of all others, no more is put back
         return self._once("generator", (*(settings[key] for key in keys), is_whole), load)
+
+    def known_speakers(self, settings: dict[str, Any]) -> int | None:
+        """How many people the generator was trained on, where they are few and its file says so."""
+        path = resolve(settings["checkpoint"])
+        speakers = None if path.suffix.lower() == ".onnx" else read(path, "generator").speakers
+        return speakers if speakers is not None and speakers < ENOUGH_SPEAKERS else None
 
     def detector(self, settings: dict[str, Any], device: str) -> FaceDetector | None:
         """The detector, with its weights; none where a box is given.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from w2l.errors import UserError, either
-from w2l.files import check_writable
+from w2l.files import check_writable, unused
 from w2l.inference import OutputOptions
 from w2l.paths import user_path
 from w2l.video import CODECS, check_folder, find_encoder
@@ -62,7 +62,7 @@ def name_outfile(settings: dict[str, Any], face: Path, *sounds: Path) -> Path:
     """The path of a job's result, whether it can be written or not.
 
     ffv1 fits no container but Matroska, so its output always ends in .mkv, a preview in .png, and
-    a list of tracks in .tracks.png.
+    a list of tracks in .tracks.png. Without `outfile=` it is a name that nothing has yet.
 
     Raises:
         UserError: `outfile=` has no name, like `.`.
@@ -71,12 +71,13 @@ def name_outfile(settings: dict[str, Any], face: Path, *sounds: Path) -> Path:
     outfile = None if settings["outfile"] is None else user_path(settings["outfile"])
     if outfile is not None and not outfile.name:
         raise UserError(f"outfile={outfile} is a folder: name a file in it.")
-    if settings["person"] == "tracks":
-        outfile = outfile or OUTPUTS / face.name
-        return outfile.with_name(f"{outfile.name}.tracks.png")  # x.mp4 and x.mkv are two videos
+    if settings["person"] == "tracks":  # of the whole name: x.mp4 and x.mkv are two videos
+        if outfile is None:
+            return unused(OUTPUTS, face.name, ".tracks.png")
+        return outfile.with_name(f"{outfile.name}.tracks.png")
     if outfile is None:
         stem = f"{face.stem}_{sounds[0].stem if sounds else 'restored'}"
-        return OUTPUTS / (f"{stem}_preview.png" if is_preview else f"{stem}{_ending(codec)}")
+        return unused(OUTPUTS, stem, "_preview.png" if is_preview else _ending(codec))
     if is_preview:
         return _with_ending(outfile, ".png")
     return _with_ending(outfile, ".mkv") if codec == "ffv1" else outfile

@@ -10,12 +10,21 @@ from typing import Any
 
 from rich.console import Console
 
+from w2l.errors import UserError
 from w2l.files import atomic_path, write_text
 from w2l.inference import Preview, Source, SyncReport
+from w2l.inference.fade import TURNED, UNSURE
 from w2l.inference.report import clock
+from w2l.inference.silence import AFTER_SOUND, NO_VOICE
 from w2l.metrics import offsets
+from w2l.paths import shown_path
 from w2l.scoring import CosineResult
 from w2l.video import write_png
+
+HINTS = {
+    TURNED: "max_turn=null syncs a head however far it is turned.",
+    UNSURE: "min_score=null takes a face however uncertain it is.",
+}
 
 
 def show_cosine(
@@ -29,9 +38,7 @@ def show_cosine(
     summary = {key: known(value) for key, value in cosine.summary._asdict().items()}
     summary["count"] = cosine.summary.count
     content = {
-        "face": str(settings["face"]),
-        "audio": str(settings["audio"]),
-        "expert": str(settings["expert"]),
+        **{key: shown_path(str(settings[key])) for key in ("face", "audio", "expert")},
         **summary,
         "best_offset_frames": cosine.offset,
         "by_offset": {
@@ -39,13 +46,18 @@ def show_cosine(
         },
         "windows": [known(value) for value in cosine.curve],  # one every 1/25 s; null: no face
     }
-    path = outfile.with_name(f"{outfile.name}.cosine.json")
+    path = cosine_file(outfile)
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     console.print(
         "cosine similarity of the given video and the audio: "
         + ", ".join(f"{key} {value}" for key, value in summary.items())
         + f"\n{path}"
     )
+
+
+def cosine_file(outfile: Path) -> Path:
+    """Where the cosine similarity of a result's inputs lies."""
+    return outfile.with_name(f"{outfile.name}.cosine.json")
 
 
 def write_preview(
@@ -78,6 +90,24 @@ def show_notes(report: SyncReport, console: Console) -> None:
     """Print what is to be known of the sound."""
     for note in report.notes:
         console.print(f"warning: {note}")
+
+
+def check_synced(report: SyncReport) -> None:
+    """Refuse to call it a success where no frame was synced; the file stays.
+
+    Silence is no failure: where no voice is active, lips may have nothing to say.
+
+    Raises:
+        UserError: naming the reasons, and what to try.
+    """
+    reasons = {stretch.reason for stretch in report.untouched} - {NO_VOICE, AFTER_SOUND}
+    if not reasons or report.n_untouched < report.n_frames:
+        return
+    raise UserError(
+        f"No frame of {report.outfile} was synced ({', '.join(sorted(reasons))}): it is the given "
+        f"video with the new audio. {' '.join(HINTS[each] for each in HINTS if each in reasons)} "
+        "Of several people person=tracks shows all, and person=track:N, person=left, … takes one."
+    )
 
 
 def show_closed(report: SyncReport, console: Console) -> None:

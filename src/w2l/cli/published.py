@@ -19,6 +19,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "quality": "fast",  # the whole box is pasted, edges and all
         "missing_face": "error",
         "extend": "loop",
+        "pads": [0, 10, 0, 0],  # whatever the generator was trained with
         "person": "first",  # the detector's first face, frame by frame
         "detector": "s3fd",
         "detect_every": 1,  # frames

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,18 @@ from w2l.callbacks import (
     StopSignals,
     copy_best,
 )
-from w2l.checkpoints import ENOUGH_SPEAKERS, load_expert, newest_expert
+from w2l.checkpoints import ENOUGH_SPEAKERS, load_expert
 from w2l.cli.hydra_app import run
 from w2l.cli.provenance import record
 from w2l.cli.requeue import leave
 from w2l.cli.resume import check_state, find_state
+from w2l.cli.run_dir import check_free, claimed, remove_run
 from w2l.cli.speed import compile_networks, picked_precision
 from w2l.cli.start import count_speakers, initialise
+from w2l.data import clips_of
 from w2l.errors import UserError
 from w2l.models import Expert
 
-OUTPUTS = Path("outputs")
 ONE_SPEAKER = (
     "all training clips are of one speaker: this expert will know that person and not sync, its "
     "scores say nothing of others, and generators trained against it move the lips too little. Use "
@@ -139,19 +141,25 @@ def build_trainer(
 
 
 def find_expert(given: str | None, image_size: int, console: Console) -> Expert:
-    """The expert asked for, else the newest under outputs/, else the published one.
+    """The expert asked for; none is taken because it happens to lie around.
 
     Raises:
-        UserError: the file is none, or one for faces of another size than the generator's, or the
-            published one cannot be fetched.
+        UserError: none is asked for, the file is none, or one for faces of another size than the
+            generator's, or the published one cannot be fetched.
     """
-    source: str | Path = given or newest_expert(OUTPUTS) or "lipsync_expert"
-    console.print(f"expert: {source}", highlight=False)
-    expert = load_expert(source)
+    if given is None:
+        raise UserError(
+            "expert= is needed, the lip-sync expert that the generator learns from: train one with "
+            "`python train.py experiment=syncnet_strong run_dir=outputs/expert` and give "
+            "expert=outputs/expert/checkpoints/best.ckpt, or expert=lipsync_expert, the published "
+            "one."
+        )
+    expert = load_expert(given)
+    console.print(f"expert: {given}", highlight=False, soft_wrap=True)
     if expert.config["image_size"] != image_size:
         shown = expert.config["image_size"]
         raise UserError(
-            f"expert={source} is one for faces of {shown} px, and this generator makes "
+            f"expert={given} is one for faces of {shown} px, and this generator makes "
             f"{image_size} px: set model.image_size={shown}, or name an expert of {image_size} px."
         )
     return expert
@@ -188,20 +196,34 @@ def train(cfg: DictConfig) -> float | None:
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
         lambda record: "litlogger" not in record.getMessage()
     )
-    console = Console(quiet=getattr(rank_zero_only, "rank", 0) != 0)
-    run_dir = Path(cfg.run_dir)
+    is_first = getattr(rank_zero_only, "rank", 0) == 0
     check_run_dir(cfg)
+    with claimed(Path(cfg.run_dir)) if is_first else nullcontext():
+        return run_training(cfg, is_first)
+
+
+def run_training(cfg: DictConfig, is_first: bool) -> float | None:
+    """As `train`, in a folder where nobody else writes.
+
+    Args:
+        cfg: the composed config.
+        is_first: whether this process is the one that speaks and writes.
+    """
+    console = Console(quiet=not is_first)
+    run_dir = Path(cfg.run_dir)
     resume = find_state(cfg.resume, run_dir, lambda text: console.print(f"warning: {text}"))
+    if is_first:
+        check_free(run_dir, resume, cfg.resume, overwrite=cfg.overwrite)
     pl.seed_everything(cfg.seed, verbose=False)
     extra: dict[str, Any] = {}
-    data = instantiate(cfg.data, _convert_="all")
     if cfg.needs_expert:
         extra["expert"] = find_expert(cfg.expert, cfg.model.image_size, console)
+    data = instantiate(cfg.data, _convert_="all")
     system = instantiate(cfg.system, _convert_="all", **extra)
     data.setup("fit")
-    if not cfg.needs_expert:
-        system.speakers = count_speakers(data.train_set.clips, ENOUGH_SPEAKERS)
-        if system.speakers == 1:
+    if clips := clips_of(data, "train"):
+        system.speakers = count_speakers(clips, ENOUGH_SPEAKERS)
+        if system.speakers == 1 and not cfg.needs_expert:
             console.print(f"warning: {ONE_SPEAKER}", highlight=False)
     if resume is not None:
         check_state(resume, system)
@@ -218,6 +240,8 @@ def train(cfg: DictConfig) -> float | None:
         trainer = build_trainer(cfg, system, checkpoints)
         if line := used_devices(trainer, cfg.data.batch_size):
             console.print(line, highlight=False)
+        if is_first and cfg.overwrite:
+            remove_run(run_dir)
         record(cfg, trainer, run_dir)
         if trainer.is_global_zero and resume is not None:
             copy_best(resume, run_dir / "checkpoints")

@@ -4,7 +4,7 @@ from w2l.data.augment import Augment
 from w2l.data.batches import LipBatch, SyncBatch
 from w2l.data.clips import Clip, list_clips
 from w2l.data.dataset import ClipDataset
-from w2l.data.module import ClipDataModule
+from w2l.data.module import ClipDataModule, clips_of
 from w2l.data.order import EpochSampler
 from w2l.data.samples import ContrastiveSamples, LipSamples, SyncSamples
 
@@ -19,5 +19,6 @@ __all__ = [
     "LipSamples",
     "SyncBatch",
     "SyncSamples",
+    "clips_of",
     "list_clips",
 ]

@@ -8,6 +8,7 @@ found), `audio.wav` (16 kHz mono), optionally `mel.npy` (80, M); `<root>/<split>
 from __future__ import annotations
 
 import os
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -26,6 +27,9 @@ from w2l.windows import start_frames
 
 __all__ = ["AnyClip", "BadClipError", "BoundClip", "Clip", "decode", "list_clips", "lower",
            "read_names"]  # fmt: skip
+
+PADS = (0, 0, 0, 0)  # pixels beyond a detected box, [top, bottom, left, right], in prepared faces
+MAY_BE_MISSING = 0.1  # of a split's clips: in a published list some faces are not found
 
 
 class AnyClip(ABC):
@@ -244,10 +248,10 @@ def read_names(root: Path, split: str) -> list[str]:
 
 def list_clips(root: str | Path, split: str, *, image_size: int = 96, keep: bool = False
                ) -> list[Clip]:  # fmt: skip
-    """The clips in folders that `<root>/<split>.txt` names.
+    """The clips in folders that `<root>/<split>.txt` names; a few that are not there are said.
 
     Raises:
-        UserError: no such folder or list, or it is empty, or none of its clips is there.
+        UserError: no such folder or list, or it is empty, or more than a tenth is not there.
     """
     root = user_path(root)
     names = read_names(root, split)
@@ -257,4 +261,13 @@ def list_clips(root: str | Path, split: str, *, image_size: int = 96, keep: bool
             f"{root / split}.txt names no clip that exists under {root}: run "
             f"`python -m preprocess … out={root}` again."
         )
+    n_missing = len(names) - len(clips)
+    found = f"{n_missing} of the {len(names)} clips in {root / split}.txt are not under {root}"
+    if n_missing > MAY_BE_MISSING * len(names):
+        raise UserError(
+            f"{found}: prepare them (`python -m preprocess … out={root}`), or list only those that "
+            "are there."
+        )
+    if n_missing:
+        warnings.warn(f"{found}; they are left out", stacklevel=2)
     return clips

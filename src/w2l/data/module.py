@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
 
 from w2l.data.batches import LipBatch, SyncBatch, concatenate, to_float
+from w2l.data.clips import AnyClip
 from w2l.data.dataset import ClipDataset
 from w2l.data.loader import ClipLoader
 from w2l.data.order import EpochSampler
 from w2l.data.samples import Samples
 from w2l.data.storage import AUTO, Storage
 from w2l.data.workers import start_worker
+
+
+def clips_of(data: object, split: str) -> Sequence[AnyClip]:
+    """The clips that a data module draws train or val from; none where it is not one of ours."""
+    return getattr(getattr(data, f"{split}_set", None), "clips", ())
 
 
 class ClipDataModule(pl.LightningDataModule):

@@ -185,6 +185,7 @@ class LipSync:
         """
         generator, detector = self._generator(options), self._detector(options)
         with opened(face, audio, exact_rate(fps), sample_rate, options) as (source, voice):
+            options = options.with_pads(generator.pads)
             layout = Layout((source.width, source.height), options.output)
             windows = mel_windows(source, voice, options, generator.lead_frames)
             tell = calling(progress)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from w2l.boxes import PUBLISHED_PADS
 from w2l.cores import Cores
 from w2l.errors import UserError
 from w2l.memory import Shrinking, give_back
@@ -68,6 +69,8 @@ class FaceGenerator:
         precision: "float32", or "bfloat16" autocast on CUDA. On the CPU float32 is torch's only
             one: there bfloat16 was no faster (both 17 to 21 frames/s on two cores), and a virtual
             machine that announces AMX without having it kills the process.
+        pads: pixels (top, bottom, left, right) beyond a detected box in the faces that it was
+            trained on; None: as of published ones.
 
     Example:
         >>> lipsync = FaceGenerator(Generator(width=0.125), device="cpu")
@@ -81,7 +84,9 @@ class FaceGenerator:
         generator: Generator | Network,
         device: str = "auto",
         precision: Precision = "float32",
+        pads: tuple[int, int, int, int] | None = None,
     ) -> None:
+        self.pads = PUBLISHED_PADS if pads is None else pads
         self.generator: Network = (
             FoldedGenerator(generator) if isinstance(generator, Generator) else generator
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -64,6 +64,12 @@ class SyncOptions:
                 "published=true counts frames as the release does: leave out "
                 f"duration={self.duration}."
             )
+
+    def with_pads(self, own: tuple[int, int, int, int]) -> SyncOptions:
+        """The options with a generator's own pads, where they give none."""
+        if self.faces.pads is not None:
+            return self
+        return replace(self, faces=replace(self.faces, pads=own))
 
 
 class Progress(Protocol):

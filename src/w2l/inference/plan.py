@@ -80,7 +80,8 @@ class FaceOptions:
     """How faces are found and followed.
 
     Attributes:
-        pads: pixels added to the detected box: (top, bottom, left, right).
+        pads: pixels added to the detected box: (top, bottom, left, right); None: those that the
+            generator was trained with; the published ones where there is no generator.
         smooth: steady the boxes over 5 frames.
         missing_face: frames without a face: "pass" leaves them untouched, "hold" keeps the shot's
             last box (at its start the first one), "error" refuses the video.
@@ -97,7 +98,7 @@ class FaceOptions:
             ahead, in place; and no cuts are looked for.
     """
 
-    pads: tuple[int, int, int, int] = (0, 10, 0, 0)
+    pads: tuple[int, int, int, int] | None = None
     smooth: bool = True
     missing_face: MissingFace = "pass"
     person: Person = "largest"
@@ -282,7 +283,8 @@ def _settled(boxes: np.ndarray, options: FaceOptions, size: tuple[int, int]) -> 
     """Padded integer boxes (N, 4); rows of zeros where missing."""
     settled = np.zeros((len(boxes), 4), np.int32)
     present = box_ops.valid(boxes)
-    settled[present] = box_ops.pad(boxes[present], options.pads, *size)
+    pads = box_ops.PUBLISHED_PADS if options.pads is None else options.pads
+    settled[present] = box_ops.pad(boxes[present], pads, *size)
     if options.smooth and options.published:
         settled[present] = box_ops.smooth(settled[present])
     return settled

@@ -70,6 +70,7 @@ def make_preview(
     Raises:
         UserError: the result is over before, or what `sync_video` would raise at this picture.
     """
+    options = options.with_pads(lipsync.pads)
     layout = Layout((source.width, source.height), options.output)
     windows = mel_windows(source, voice, options, lipsync.lead_frames)
     # As typed: the float nearest to 0.12 lies a little before frame 3 of 25 a second.

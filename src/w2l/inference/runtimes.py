@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from w2l import __version__, weights
-from w2l.checkpoints import export_onnx, load_generator, onnx_config, resolve
+from w2l.checkpoints import Pads, export_onnx, load_generator, onnx_config, read, resolve
 from w2l.checkpoints.onnx import onnx_package
 from w2l.errors import UserError, either
 from w2l.files import sha256
@@ -55,8 +55,10 @@ def build_generator(
     if runtime == "torch":
         if is_onnx:
             raise UserError(f"{path} is an ONNX file: take runtime=onnx or runtime=openvino.")
-        return FaceGenerator(load_generator(path, mapped=True), device, precision)
-    return FaceGenerator(ExportedGenerator(path, runtime, device, precision))
+        network, pads = load_generator(path, mapped=True), read(path, "generator").pads
+        return FaceGenerator(network, device, precision, pads)
+    exported = ExportedGenerator(path, runtime, device, precision)
+    return FaceGenerator(exported, pads=exported.pads)
 
 
 class ExportedGenerator:
@@ -69,6 +71,7 @@ class ExportedGenerator:
 
     Attributes:
         on_gpu: whether it computes there; what it takes and gives lies on the CPU.
+        pads: of the faces that it was trained on; None: not known.
     """
 
     def __init__(
@@ -93,7 +96,12 @@ class ExportedGenerator:
         self._lower_half = lower_half
         self._lock = Lock()
         self._run: Run | None = None
-        self.config = onnx_config(path) if self._is_onnx else load_generator(path).config
+        self.pads: Pads | None
+        self.config: dict[str, Any]
+        if self._is_onnx:
+            self.config, self.pads = onnx_config(path)
+        else:
+            self.config, self.pads = load_generator(path).config, read(path, "generator").pads
 
     def lower_half(self) -> ExportedGenerator:
         """One for the lower half; a given ONNX file goes on giving all of what it gives."""

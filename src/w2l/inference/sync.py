@@ -59,6 +59,7 @@ def sync_video(
     Raises:
         UserError: no face, a box beyond the picture, an unwritable output, …
     """
+    options = options.with_pads(lipsync.pads)
     layout = Layout((source.width, source.height), options.output)
     windows = mel_windows(source, voice, options, lipsync.lead_frames)
     track = fitted_track(voice, len(windows), source, options.duration)

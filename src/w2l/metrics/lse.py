@@ -152,9 +152,10 @@ def confidence_over_time(distances: Tensor, window: int = 9) -> Tensor:
 
 
 def implausible(lse_d: float, lse_c: float) -> bool:
-    """Whether no video is known to score so: a large distance, and yet a clear minimum.
+    """Whether no video is known to score so.
 
-    Such pairs come from a wrong colour order, range or rate. The bounds are those at which
-    published tables look wrong (LSE-D 13.3 beside LSE-C 5.4).
+    A large distance and yet a clear minimum comes from a wrong colour order, range or rate; the
+    bounds are those at which published tables look wrong (LSE-D 13.3 beside LSE-C 5.4). A distance
+    beyond those of any video, in sync or not, comes from weights that are random or another's.
     """
-    return lse_d > 11 and lse_c > 4
+    return (lse_d > 11 and lse_c > 4) or not 2 <= lse_d <= 25

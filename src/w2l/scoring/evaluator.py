@@ -17,6 +17,7 @@ from w2l.faces import FaceDetector, Faces
 from w2l.faces.protocol_track import ProtocolTrack, crop_track, detections_of, track_detections
 from w2l.faces.search import all_faces, detect_video
 from w2l.faces.track import link, select
+from w2l.paths import shown_path
 from w2l.scoring.crops import Thumbnails, face_crop, track_faces
 from w2l.scoring.embeddings import SAMPLES_PER_FRAME
 from w2l.scoring.results import ClipScore, SkippedTrack, TrackScore
@@ -104,7 +105,7 @@ class Evaluator:
         if reader.info.is_image:
             raise UserError(f"{video} is a still picture: lip sync needs a video.")
         waveform = self.sound_of(video) if audio is None else load_audio(audio)
-        clip = ClipScore(str(video))
+        clip = ClipScore(shown_path(video))
         if self.protocol.name == "lrs":
             clip.tracks.append(self._whole_frame(reader, waveform))
         else:
@@ -238,7 +239,8 @@ def evaluate(
         try:
             yield evaluator.score(video, audio)
         except UserError as error:
-            yield ClipScore(str(video), error=str(error))
+            shown = shown_path(video)
+            yield ClipScore(shown, error=str(error).replace(str(video), shown))
         except Exception as error:  # of whatever kind: one bad file must not end a set
             logger.exception("%s could not be scored", video)
-            yield ClipScore(str(video), error=f"{type(error).__name__}: {error}")
+            yield ClipScore(shown_path(video), error=f"{type(error).__name__}: {error}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from w2l.errors import UserError
 from w2l.metrics.fid import ENOUGH, FeatureDistance
+from w2l.paths import shown_path
 from w2l.scoring.pictures import PictureScorer
 
 logger = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ def compare_pairs(
 ) -> Iterator[dict[str, Any]]:
     """A row for each generated video and its reference: the paths, and scores or an `error`."""
     for video, reference in pairs:
-        row: dict[str, Any] = {"path": str(video), "reference": str(reference)}
+        row: dict[str, Any] = {"path": shown_path(video), "reference": shown_path(reference)}
         try:
             row |= scorer.score(video, reference)
         except UserError as error:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from w2l.data.batches import LipBatch, stack_frames
+from w2l.data.clips import PADS
 from w2l.errors import UserError
 from w2l.losses import sync_cross_entropy
 from w2l.models import Expert, Generator
@@ -76,6 +77,7 @@ class Wav2LipSystem(pl.LightningModule):
         self.perceptual_weight = perceptual_weight
         self.sync_weight = 0.0
         self.full_sync_weight: float | None = None  # that the gate will open to
+        self.speakers: int | None = None  # that it is trained on; goes into the checkpoint
         self.strict_loading = False  # frozen networks are not in the checkpoint
         if channels_last:
             self.to(memory_format=torch.channels_last)
@@ -182,4 +184,9 @@ class Wav2LipSystem(pl.LightningModule):
         state = checkpoint["state_dict"]
         frozen = ("expert.", "perceptual.")
         checkpoint["state_dict"] = {k: v for k, v in state.items() if not k.startswith(frozen)}
-        checkpoint["w2l"] = {"network": "generator", "config": self.generator.config}
+        checkpoint["w2l"] = {
+            "network": "generator",
+            "config": self.generator.config,
+            "pads": list(PADS),
+            "speakers": self.speakers,
+        }

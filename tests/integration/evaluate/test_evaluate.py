@@ -38,7 +38,7 @@ def test_folder_with_good_and_bad_clips(clips, evaluate, capsys, tmp_path):
     assert "1 scored (1 tracks), 4 failed" in out
     assert out.count("failed: ") == 4
     assert "cosine ↑" in out
-    folder = tmp_path / "outputs" / "evaluate"
+    (folder,) = (tmp_path / "outputs" / "evaluate").iterdir()
     names = {"scores.json", "scores.csv", "scores.parquet", "scores.html", good["plot"]}
     assert {path.name for path in folder.iterdir()} == names
     assert "1 clips scored, 1 tracks; 4 clips failed" in (folder / "scores.html").read_text()
@@ -87,12 +87,44 @@ def test_without_an_expert_the_cosine_is_null(clips, networks, evaluate):
                 "expert": None, "syncnet": networks / "syncnet_v2.model"}  # fmt: skip
     clip = evaluate(**settings)["clips"][0]
     assert clip["cosine"] is None
-    assert "no expert under outputs/" in clip["cosine_reason"]
+    assert "no expert is named: expert=FILE" in clip["cosine_reason"]
     assert clip["lse_d"] > 0
     newest = Path("outputs/train/run/last.ckpt")
     newest.parent.mkdir(parents=True)
     newest.write_bytes((networks / "expert.ckpt").read_bytes())
-    assert evaluate(**settings)["clips"][0]["cosine"]["count"] == 4
+    assert evaluate(**settings)["clips"][0]["cosine"] is None, "one that lies around is not taken"
+    assert evaluate(**settings | {"expert": newest})["clips"][0]["cosine"]["count"] == 4
+    # Each time a new name, and nothing of the runs before.
+    assert sorted(str(p) for p in Path("outputs/evaluate").glob("*/scores.json")) == [
+        f"outputs/evaluate/tiny{end}/scores.json" for end in ("", "_2", "_3")
+    ]
+
+
+def test_a_named_output_is_rid_of_the_scores_before(clips, evaluate, tmp_path):
+    output = tmp_path / "scores.json"
+    common = {"output": output, "protocol": "lrs", "box": [9, 99, 9, 99]}
+    evaluate(video=clips / "good #1.mp4", **common)
+    (plot,) = tmp_path.glob("scores_*.png")
+    (tmp_path / "scores_mine.png").touch()
+    got = evaluate(video=clips / "tiny.mp4", report="false", **common)
+    assert not plot.exists()
+    assert not (tmp_path / "scores.html").exists()
+    assert (tmp_path / "scores_mine.png").exists()
+    assert got["clips"][0]["plot"] == "scores_tiny.png"
+
+
+def test_results_do_not_tell_whose_machine_it_was(clips, networks, evaluate, tmp_path):
+    for name, file in (("a.mp4", clips / "tiny.mp4"), ("expert.ckpt", networks / "expert.ckpt")):
+        (tmp_path / name).write_bytes(file.read_bytes())
+    output = tmp_path / "x" / "scores.json"
+    got = evaluate(
+        video=tmp_path / "a.mp4", expert=tmp_path / "expert.ckpt", output=output, protocol="lrs",
+        box=[9, 99, 9, 99],
+    )  # fmt: skip
+    assert got["clips"][0]["path"] == "a.mp4"
+    assert got["weights"]["expert"]["file"] == "expert.ckpt"
+    for file in ("scores.csv", "scores.parquet", "scores.json"):
+        assert str(tmp_path).encode() not in (output.parent / file).read_bytes()
 
 
 @pytest.mark.parametrize(("speakers", "told"), [(3, True), (50, False), (None, False)])
@@ -115,7 +147,7 @@ def test_another_sound(clips, evaluate, tmp_path):
         video=clips / "good #1.mp4", audio=tmp_path / "other.mp4", box=[40, 150, 40, 150]
     )
     assert got["clips"][0]["cosine"]["count"] == 21  # as long as that sound
-    assert got["settings"]["audio"] == str(tmp_path / "other.mp4")
+    assert got["settings"]["audio"] == "other.mp4"  # as seen from the folder
 
 
 def test_published_switch(clips, networks, evaluate):

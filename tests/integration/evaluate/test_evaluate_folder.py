@@ -53,6 +53,7 @@ def test_one_line_each_the_counts_and_the_exit_code(
     assert shown.out.count("failed: ") == 4
     assert "1 scored (1 tracks), 4 failed" in shown.out
     assert ("4 of 5 videos failed" in shown.err) == strict
-    scores = json.loads((tmp_path / "outputs/evaluate/scores.json").read_text())
+    (written,) = tmp_path.glob("outputs/evaluate/*/scores.json")
+    scores = json.loads(written.read_text())
     assert (scores["n_scored"], scores["n_failed"]) == (1, 4)
     assert sum(scores["failures"].values()) == 4

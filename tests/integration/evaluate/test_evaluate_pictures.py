@@ -34,7 +34,7 @@ def test_pictures_beside_a_reference(clips, evaluate, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "no FID" in out
     assert got["protocol"] in out.replace("\n", " ")
-    assert got["protocol"].split(";")[0] in Path("outputs/evaluate/scores.html").read_text()
+    assert got["protocol"].split(";")[0] in Path("outputs/evaluate/good #1/scores.html").read_text()
 
 
 def test_identity_and_landmarks_come_from_files(clips, evaluate, tmp_path, capsys):
@@ -58,7 +58,7 @@ def test_scores_are_written_where_no_picture_can_be_compared(clips, evaluate, ca
     with pytest.raises(SystemExit):
         evaluate(video=good, reference=faceless, metrics="psnr")
     assert "No video could be compared with its reference. " in capsys.readouterr().err
-    folder = tmp_path / "outputs/evaluate"
+    folder = tmp_path / "outputs/evaluate/good #1"
     got = json.loads((folder / "scores.json").read_text())
     assert got["n_scored"] == 1
     assert got["pictures"]["mean"] == {"psnr": None}
@@ -100,8 +100,9 @@ def test_scores_are_on_the_disk_before_pictures_are_compared(
     good = clips / "good #1.mp4"
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         evaluate(video=good, reference=good, metrics="[psnr]", plots="false")
-    assert json.loads((tmp_path / "outputs/evaluate/scores.json").read_text())["n_scored"] == 1
-    assert (tmp_path / "outputs/evaluate/scores.parquet").is_file()
+    folder = tmp_path / "outputs/evaluate/good #1"
+    assert json.loads((folder / "scores.json").read_text())["n_scored"] == 1
+    assert (folder / "scores.parquet").is_file()
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_metadata(generator) -> None:
         "w2l.lead_frames": "2",
     }
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 18)]
-    assert onnx_config(path) == {"width": 0.0625, "image_size": 48, "lead_frames": 2}
+    assert onnx_config(path) == ({"width": 0.0625, "image_size": 48, "lead_frames": 2}, None)
 
 
 def test_only_what_has_an_onnx_form(tmp_path, expert) -> None:

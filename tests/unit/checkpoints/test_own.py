@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -98,23 +97,6 @@ def test_export_refuses_what_has_no_published_format(tmp) -> None:
     torch.save({"netcnnlip.0.weight": torch.ones(2, 3)}, tmp / "s.pth")
     with pytest.raises(UserError, match=r"s\.pth holds SyncNet v2.*not a generator"):
         checkpoints.export(tmp / "s.pth", tmp / "out.pth")
-
-
-def test_newest_expert(tmp) -> None:
-    assert checkpoints.newest_expert(tmp / "nothing here") is None
-    state = {"expert.x": torch.ones(1)}
-    (tmp / "run 1" / "checkpoints").mkdir(parents=True)
-    old = lightning(tmp / "run 1" / "checkpoints" / "old.ckpt", state, "expert")
-    new = lightning(tmp / "run 1" / "new.ckpt", state, "expert")
-    newer_generator = lightning(tmp / "generator.ckpt", state, "generator")
-    half_written = tmp / "half.ckpt"
-    half_written.write_bytes(new.read_bytes()[:500])
-    torch.save({"state_dict": state}, tmp / "foreign.ckpt")
-    for age, path in enumerate([half_written, tmp / "foreign.ckpt", newer_generator, new, old]):
-        os.utime(path, (1e9 - age, 1e9 - age))
-    assert checkpoints.newest_expert(tmp) == new
-    new.unlink()
-    assert checkpoints.newest_expert(tmp) == old
 
 
 def test_resolve(tmp, monkeypatch) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.integration.infer_job import settings
 from w2l.cli.infer_batch import Outcome, is_there
-from w2l.cli.infer_input import DOWNLOADS, name_of
 from w2l.cli.infer_job_files import fingerprint, target
+from w2l.cli.infer_output import OUTPUTS, name_outfile
 
 PEOPLE = "- {person: left, audio: b.wav}\n- {person: 'photo:me.png', audio: c.wav}\n"
 
@@ -33,23 +33,14 @@ URL = "https://example.org/a.mp4"
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
-        ({}, {}, True),
-        ({}, {"audio": "c.wav"}, False),
-        ({"face": "a_b.mp4", "audio": "c.wav"}, {"audio": "b_c.wav"}, True),
-        ({}, {"outfile": "outputs/infer/a_b.mp4"}, True),
+        ({"outfile": "x.mp4"}, {"outfile": "x.mp4"}, True),
         ({"outfile": "x.mp4"}, {"outfile": "y/../link/x.mp4"}, True),
         ({"outfile": "x.mp4", "codec": "ffv1"}, {"outfile": "x.mkv"}, True),
         ({"outfile": "x.v1", "codec": "ffv1"}, {"outfile": "x.v2", "codec": "ffv1"}, False),
-        ({"codec": "h264"}, {"codec": "vp9"}, False),
-        ({"people": "people.yaml", "audio": None}, {}, True),  # both are named after b.wav
-        ({"people": "people.yaml", "audio": None}, {"people": "others.yaml", "audio": None}, False),
-        ({"mode": "restore", "audio": None}, {"outfile": "outputs/infer/a_restored.mp4"}, True),
-        ({"person": "tracks"}, {"person": "tracks", "audio": None}, True),
-        ({"person": "tracks"}, {}, False),
-        ({"preview": 1}, {"preview": 2}, True),
-        ({"preview": 1}, {}, False),
-        ({"face": URL}, {"face": str(DOWNLOADS / name_of(URL))}, True),
-        ({"face": URL}, {"face": URL.replace("a.mp4", "c.mp4")}, False),
+        ({"outfile": "x", "person": "tracks"}, {"outfile": "x", "person": "tracks"}, True),
+        ({"outfile": "x", "person": "tracks"}, {"outfile": "x"}, False),
+        ({"outfile": "x.mp4", "preview": 1}, {"outfile": "x.mkv", "preview": 2}, True),
+        ({"outfile": "x.mp4", "preview": 1}, {"outfile": "x.mp4"}, False),
     ],
 )
 def test_jobs_that_write_the_same_file(one, other, same) -> None:
@@ -59,10 +50,33 @@ def test_jobs_that_write_the_same_file(one, other, same) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"audio": None}, {"people": "nowhere.yaml"}, {"outfile": "."}], ids=str
-)
-def test_a_job_that_cannot_begin_writes_nothing(wrong) -> None:
+    "wrong",
+    [{}, {"audio": None, "outfile": "x.mp4"}, {"people": "nowhere.yaml", "outfile": "x.mp4"},
+     {"outfile": "."}],
+    ids=str,
+)  # fmt: skip
+def test_a_job_without_a_name_or_that_cannot_begin_shares_no_file(wrong) -> None:
     assert target(settings(**JOB | wrong)) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "first", "second"),
+    [
+        ({}, "a_b.mp4", "a_b_2.mp4"),
+        ({"codec": "vp9"}, "a_b.webm", "a_b_2.webm"),
+        ({"codec": "png"}, "a_b", "a_b_2"),
+        ({"preview": 1}, "a_b_preview.png", "a_b_2_preview.png"),
+        ({"person": "tracks"}, "a.mp4.tracks.png", "a.mp4_2.tracks.png"),
+    ],
+)
+def test_a_name_that_is_not_given_is_a_new_one(keys, first, second) -> None:
+    given = settings(**JOB | keys)
+    path = name_outfile(given, Path("a.mp4"), Path("b.wav"))
+    assert path == OUTPUTS / first
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert name_outfile(given, Path("a.mp4"), Path("b.wav")) == OUTPUTS / second
+    assert name_outfile(given | {"outfile": "x.mp4"}, Path("a.mp4")).name.startswith("x.")
 
 
 @pytest.mark.parametrize(

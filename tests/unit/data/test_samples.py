@@ -171,8 +171,14 @@ def test_bad_clips_are_replaced_counted_and_finally_raised(prepared: Path, tmp_p
 def test_lists_with_tags_and_missing_folders(prepared: Path, tmp_path: Path) -> None:
     root = tmp_path / "set"
     shutil.copytree(prepared, root)
-    (root / "test.txt").write_text("test0/00001 NF\ntest1/00001 MV\nnobody/1\n\n")
+    (root / "test.txt").write_text("test0/00001 NF\ntest1/00001 MV\n\n")
     assert [c.folder.parent.name for c in list_clips(root, "test")] == ["test0", "test1"]
+    (root / "test.txt").write_text("test0/00001\n" * 10 + "nobody/1\n")
+    with pytest.warns(UserWarning, match=r"1 of the 11 clips in .*test\.txt are not under"):
+        assert len(list_clips(root, "test")) == 10
+    (root / "test.txt").write_text("test0/00001\ntest1/00001\n" + "nobody/1\n" * 98)
+    with pytest.raises(UserError, match=r"98 of the 100 clips in .*test\.txt are not under"):
+        list_clips(root, "test")
     (root / "val.txt").write_text("")
     with pytest.raises(UserError, match=r"val\.txt names no clip"):
         list_clips(root, "val")

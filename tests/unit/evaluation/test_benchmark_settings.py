@@ -14,6 +14,7 @@ from evaluation.benchmark import build_job, build_recipe, raise_failures
 from evaluation.command import evaluation
 from evaluation.pairs.devices import _held, device_of, take_place
 from evaluation.pairs.networks import scoring_protocol
+from evaluation.pairs.records import own_folder
 from evaluation.pairs.tasks import real_tasks
 from tests.unit.evaluation import pair_set
 from w2l.errors import UserError
@@ -91,6 +92,18 @@ def test_the_job_that_is_asked_for():
     ):
         with pytest.raises(UserError, match=sentence):
             evaluation(OmegaConf.create(settings(**asked)))
+
+
+def test_another_recipe_gets_another_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = pair_set.networks(tmp_path)
+    one, other = (pair_set.recipe(files, quality=quality) for quality in ("fast", "improved"))
+    first = own_folder("lrs2", one)
+    assert first == Path("outputs/benchmarks/lrs2")
+    (first / "pairs" / "lrs2").mkdir(parents=True)
+    (first / "pairs" / "lrs2" / "0.json").write_text(f'{{"scored": "{one.scored}"}}')
+    assert own_folder("lrs2", one) == first, "it goes on"
+    assert own_folder("lrs2", other) == Path("outputs/benchmarks/lrs2_2")
 
 
 def test_values_that_make_no_sense(tmp_path):

@@ -164,5 +164,7 @@ def test_confidence_falls_where_lips_and_sound_part():
 
 def test_pairs_of_numbers_that_no_video_has():
     assert implausible(13.3, 5.4)
+    assert implausible(197.7, 0.2), "of random weights"
+    assert implausible(0.3, 0.0)
     assert not implausible(6.4, 7.8)
     assert not implausible(13.3, 0.5)

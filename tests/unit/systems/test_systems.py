@@ -83,6 +83,8 @@ def test_the_frozen_expert_stays_and_is_not_saved(prepared: Path, tmp_path: Path
     assert saved["w2l"] == {
         "network": "generator",
         "config": {"width": WIDTH, "image_size": 96, "lead_frames": 0},
+        "pads": [0, 0, 0, 0],
+        "speakers": None,
     }
 
 
