@@ -14,7 +14,7 @@ from typing import cast
 import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import InputContainer
+from av.container import InputContainer, OutputContainer
 from av.filter import Graph
 from av.packet import Packet
 from av.stream import Disposition
@@ -25,7 +25,6 @@ from w2l.errors import UserError
 
 # FFmpeg opens any text file as ANSI art ("tty"); nobody means that.
 _NOT_MEDIA = {"tty"}
-_MOST_PADDING = 5  # blocks that an encoder may add in all, before and after the sound
 
 
 @contextmanager
@@ -62,65 +61,58 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
 
 
 def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
-    """The first moving picture of an open file (cover art is none), set to decode on 2 threads."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            stream.codec_context.thread_type = "AUTO"
-            stream.codec_context.thread_count = 2
-            return stream
-    raise UserError(f"{path} has no video stream: name a video or a picture.")
+    """The moving picture that players show: the default one, else the first (cover art is none).
+
+    It is set to decode on 2 threads.
+    """
+    moving = [
+        each for each in container.streams.video if not each.disposition & Disposition.attached_pic
+    ]
+    if not moving:
+        raise UserError(f"{path} has no video stream: name a video or a picture.")
+    # An animated AVIF comes with its first image as a stream of its own.
+    stream = max(moving, key=lambda each: (_is_default(each), each.frames != 1))
+    stream.codec_context.thread_type = "AUTO"
+    stream.codec_context.thread_count = 2
+    return stream
 
 
-@contextmanager
-def open_sound(path: str | Path) -> Iterator[tuple[InputContainer, AudioStream]]:
-    """Open a file at its first sound stream.
+def sound_stream(
+    container: InputContainer, path: str | Path, track: int | None = None
+) -> AudioStream:
+    """A sound track of an open file: number `track` from 1 on; None: the one that players take.
 
     Raises:
-        UserError: as `open_media`, or there is no sound.
+        UserError: no sound, or no such track.
     """
-    with open_media(path) as container:
-        if not container.streams.audio:
-            raise UserError(f"{path} has no sound: name a file with an audio stream.")
-        yield container, container.streams.audio[0]
+    tracks = container.streams.audio
+    if not tracks:
+        raise UserError(f"{path} has no sound: name a file with an audio stream.")
+    if track is None:
+        return max(tracks, key=_is_default)
+    if not 1 <= track <= len(tracks):
+        numbers = "one sound track" if len(tracks) == 1 else f"sound tracks 1 to {len(tracks)}"
+        raise UserError(f"{path} has no sound track {track}: it has {numbers}.")
+    return tracks[track - 1]
 
 
-def packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet]:
-    """Packets up to the end, or to where a file is cut short."""
-    with suppress(av.error.FFmpegError):
-        yield from container.demux(stream)
+def _is_default(stream: AudioStream | VideoStream) -> bool:
+    return bool(stream.disposition & Disposition.default)
 
 
-def sound_blocks(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decoded blocks; damaged packets are skipped and a file cut short just ends."""
-    for packet in packets(container, stream):
-        with suppress(av.error.FFmpegError):
-            yield from cast(list[AudioFrame], packet.decode())
+def is_mp4(container: InputContainer | OutputContainer) -> bool:
+    """Whether a file is mp4, m4a or mov."""
+    return bool({"mov", "mp4", "ipod"} & set(container.format.name.split(",")))
 
 
-def time_base(timed: AudioFrame | AudioStream | Packet | VideoFrame) -> Fraction:
+def time_base(timed: AudioFrame | AudioStream | Packet | VideoFrame | VideoStream) -> Fraction:
     """The unit of its timestamps, in seconds."""
     return timed.time_base or Fraction(1, 1_000_000)
 
 
 def start_time(frame: AudioFrame | VideoFrame) -> Fraction:
-    """Time of a block or picture on the file's own clock, in seconds; 0 where unstamped."""
+    """Time of a block or picture by its timestamp, in seconds; 0 where it has none."""
     return Fraction(0) if frame.pts is None else frame.pts * time_base(frame)
-
-
-def stated_length(stream: AudioStream, first: Fraction) -> int | None:
-    """Samples from time `first` to the end of sound that an mp4 file states; None elsewhere.
-
-    FFmpeg skips the encoder's delay by the edit list, but leaves what the encoder appended to
-    fill its last block. A length is believed only where it agrees with the number of blocks.
-    """
-    rate, block = stream.codec_context.sample_rate, stream.codec_context.frame_size
-    if not (stream.frames and stream.duration and stream.time_base and block):
-        return None
-    padding = stream.frames * block - stream.duration * stream.time_base * rate
-    if not 0 <= padding < _MOST_PADDING * block:
-        return None
-    end = ((stream.start_time or 0) + stream.duration) * stream.time_base
-    return round((end - first) * rate)
 
 
 def sound_graph(frame: AudioFrame, *filters: tuple[str, str | None]) -> Graph:

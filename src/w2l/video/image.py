@@ -8,18 +8,24 @@ import cv2
 import numpy as np
 
 from w2l.errors import UserError
+from w2l.video.moving import is_moving
 
 _GIF = b"GIF8"  # OpenCV reads one, but it is a video as often as not
 
 
 def is_image(path: str | Path) -> bool:
-    """Whether a file's content, not its name, is a still picture (PNG, JPEG, WebP, BMP, TIFF…)."""
+    """Whether a file's content, not its name, is a still picture (PNG, JPEG, WebP, BMP, TIFF…).
+
+    What moves is none: raw MJPEG, and animated PNG, WebP, AVIF and GIF.
+    """
     path = Path(path)
     if not path.is_file():
         return False
     with path.open("rb") as file:
         if file.read(4) == _GIF:
             return False
+    if is_moving(path):
+        return False
     return bool(cv2.haveImageReader(str(path)))
 
 

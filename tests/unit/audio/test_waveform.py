@@ -15,7 +15,7 @@ from tests.unit.video.made import constant, numbered, snr, sweep, write_video
 from tests.writing import write_wav
 from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
-from w2l.media import sound_blocks
+
 
 
 def write(
