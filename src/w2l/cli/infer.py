@@ -18,7 +18,7 @@ from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_output import build_output, choose_outfile
 from w2l.cli.infer_people import build_parts, read_people, show_people, voices_of
 from w2l.cli.infer_quality import check_restore, own_sound, with_quality
-from w2l.cli.infer_report import show_cosine, show_report, write_preview
+from w2l.cli.infer_report import show_cosine, show_input, show_report, write_preview
 from w2l.cli.infer_settings import (
     build_options,
     build_scorer,
@@ -96,6 +96,7 @@ def infer_one(
     source = build_source(settings, face)
     Layout((source.width, source.height), options.output)  # refuses what cannot be
     voice = build_voice(settings, face, **given) if "audio" in given else None
+    show_input(source, voice.track if voice else None, console)
     options = with_quality(options, settings, device, console)
     lipsync, identity = networks.generator(settings)
     detector = networks.detector(settings, device)
@@ -147,6 +148,7 @@ def restore_one(
     faces = find_person(options.faces, settings, source, None, console.print)
     options = replace(options, faces=faces)
     detector, sound = networks.detector(settings, device), own_sound(settings, source)
+    show_input(source, sound, console)
     report = restore_video(source, outfile, detector, options, sound=sound, progress=progress)
     show_report(report, console, "restored")
     return report

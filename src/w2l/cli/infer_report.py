@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 
 from w2l.files import atomic_path
-from w2l.inference import Preview, Source, SyncReport
+from w2l.inference import Preview, Source, SyncReport, VideoSource
 from w2l.inference.report import clock
 from w2l.metrics import offsets
 from w2l.scoring import CosineResult
-from w2l.video import write_png
+from w2l.video import AudioTrack, write_png
 
 
 def show_cosine(
@@ -47,6 +47,20 @@ def show_cosine(
         + ", ".join(f"{key} {value}" for key, value in summary.items())
         + f"\n{path}"
     )
+
+
+def show_input(source: Source, track: AudioTrack | None, console: Console) -> None:
+    """Print what was chosen, or made, of what is read: a sound track, whole pictures of fields."""
+    if isinstance(source, VideoSource) and source.is_deinterlaced:
+        console.print(
+            f"{source.path} is interlaced: its fields are made whole pictures (deinterlace=false "
+            "leaves them woven)"
+        )
+    if track is not None and track.n_tracks > 1:
+        console.print(
+            f"{track.path}: sound track {track.number} of {track.n_tracks} (audio_track= takes "
+            "another)"
+        )
 
 
 def write_preview(

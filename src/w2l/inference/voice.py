@@ -61,6 +61,7 @@ def load_voice(
     driving: str | Path | None = None,
     origin: Origin = "audio",
     speech: bool = False,
+    track: int | None = None,
 ) -> Voice:
     """Decode the sound of any media file, from `start_s` to `end_s` seconds.
 
@@ -73,11 +74,12 @@ def load_voice(
         origin: what second 0 of `path` is, and of `driving` where that is the same file: its
             first sample, or its first picture.
         speech: look for where a voice is active.
+        track: number of the sound track of `path`, from 1 on; None: the one that players take.
 
     Raises:
-        UserError: missing, no sound in it, too short, or a package is missing for `speech`.
+        UserError: missing, no such sound in it, too short, or a package is missing for `speech`.
     """
-    waveform = load_audio(path, start_s=start_s, end_s=end_s, origin=origin)
+    waveform = load_audio(path, start_s=start_s, end_s=end_s, origin=origin, track=track)
     if len(waveform) <= N_FFT // 2:
         raise UserError(
             f"{path}: {len(waveform) / SAMPLE_RATE:.3f} s of sound are too short to sync: "
@@ -86,13 +88,13 @@ def load_voice(
     if driving is not None and Path(driving) != Path(path):
         alone = load_audio(driving, start_s=start_s, end_s=end_s)[: len(waveform)]
         waveform = np.pad(alone, (0, len(waveform) - len(alone)))
-    track = AudioTrack(path, start_s, end_s, origin)
+    written = AudioTrack(path, start_s, end_s, origin, track)
     return Voice(
         waveform,
         log_mel(waveform),
-        track,
+        written,
         find_speech(waveform) if speech else None,
-        None if track.sample_rate == SAMPLE_RATE else track.seconds(),
+        None if written.sample_rate == SAMPLE_RATE else written.seconds(),
     )
 
 

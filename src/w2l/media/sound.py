@@ -43,6 +43,7 @@ class Sound:
     """A sound track of an open file.
 
     Attributes:
+        number: which track of the file it is, from 1 on.
         start: time of the first sample on the file's clock, once the first block has come.
         stated_length: samples from there to the end that an mp4 file states; None elsewhere.
     """
@@ -50,6 +51,7 @@ class Sound:
     def __init__(self, path: Path, container: InputContainer, track: int | None) -> None:
         self.path, self.container = path, container
         self.stream = sound_stream(container, path, track)
+        self.number = container.streams.audio.index(self.stream) + 1
         self.clock = clock_of(path, track)
         self.start = Fraction(0)
         self.stated_length: int | None = None
@@ -139,8 +141,11 @@ def alike(blocks: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
     """Placed blocks, where those of another kind than the first are converted to that."""
     wanted: Kind | None = None
     for kind, run in groupby(blocks, Kind.of):
-        wanted = wanted or kind
-        yield from run if kind == wanted else _converted(run, wanted)
+        if wanted is None or kind == wanted:
+            wanted = kind
+            yield from run
+        else:
+            yield from _converted(run, wanted)
 
 
 def _converted(run: Iterator[AudioFrame], wanted: Kind) -> Iterator[AudioFrame]:

@@ -48,10 +48,7 @@ class Timestamps:
     def __init__(
         self,
         stream: Stream,
-        pts: Sequence[int],
-        dts: Sequence[int],
-        lengths: Sequence[int],
-        order: Sequence[int],
+        columns: Sequence[Sequence[int]],  # pts, dts, lengths, place among all streams' packets
         stated_end: Fraction | None,
     ) -> None:
         self.index, self.base = stream.index, time_base(stream)
@@ -59,8 +56,7 @@ class Timestamps:
         # FFmpeg stamps the first page of a chained recording as if the one before went on, with the
         # decoder's delay counted as sound.
         self._is_ogg = stream.container.format.name == "ogg"
-        self._pts, self._dts = np.array(pts, np.int64), np.array(dts, np.int64)
-        self._lengths, self._order = np.array(lengths, np.int64), np.array(order, np.int64)
+        self._pts, self._dts, self._lengths, self._order = np.array(columns, np.int64)
         runs = self._runs()
         steps = np.concatenate([np.diff(self._pts[run]) for run in runs])
         step = int(np.median(steps[steps > 0])) * self.base if (steps > 0).any() else _STEP
@@ -137,7 +133,7 @@ def from_index(container: InputContainer, streams: Sequence[Stream]) -> list[Tim
             return None
         lengths = [*np.diff(times).tolist(), 0]
         end = _mp4_end(stream)
-        lines.append(Timestamps(stream, times, times, lengths, range(len(times)), end))
+        lines.append(Timestamps(stream, (times, times, lengths, range(len(times))), end))
     return lines
 
 
@@ -158,6 +154,6 @@ def from_packets(container: InputContainer, streams: Sequence[Stream]) -> list[T
                     column.append(_UNKNOWN if value is None else value)
     ends = [_mp4_end(each) if is_mp4(container) else None for each in streams]
     return [
-        Timestamps(stream, *columns[stream.index], end)
+        Timestamps(stream, columns[stream.index], end)
         for stream, end in zip(streams, ends, strict=True)
     ]

@@ -40,9 +40,9 @@ class AudioTrack:
     """A sound track of a file, or a part of it, to be written beside pictures.
 
     What is written has exactly the samples of the source from `start_s` to `end_s`, and its
-    second 0 is the first picture's. In mp4, AAC from mp4 is copied when it is untrimmed and without
-    gaps; anything else is encoded to AAC once. WebM gets Opus. In Matroska and wav the decoded samples
-    are stored as PCM.
+    second 0 is the first picture's. In mp4, AAC from mp4 is copied when it is untrimmed and has no
+    gaps; anything else is encoded to AAC once. WebM gets Opus. In Matroska and wav the decoded
+    samples are stored as PCM.
 
     Args:
         path: A sound or video file.
@@ -55,6 +55,7 @@ class AudioTrack:
 
     Attributes:
         sample_rate: Hz of the source.
+        number, n_tracks: which of how many sound tracks of the file it is, from 1 on.
 
     Raises:
         UserError: no such file, no media, no such sound, nothing between `start_s` and `end_s`.
@@ -83,6 +84,7 @@ class AudioTrack:
             is_aac = sound.stream.codec_context.name == "aac" and is_mp4(sound.container)
             self._copyable = is_aac and sound.clock.is_gapless
             begin, stated = sound.start, sound.stated_length
+            self.number, self.n_tracks = sound.number, len(sound.container.streams.audio)
         late = begin - probe(path).start if origin == "video" else Fraction(0)
         self._zero = begin - late
         # Positions on the decoded samples, where 0 is the first one.

@@ -7,7 +7,7 @@ from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import av
 import cv2
@@ -32,6 +32,7 @@ _SEEK_MARGINS = (Fraction(0), Fraction(2), Fraction(10))
 # SWS_BICUBIC | SWS_ACCURATE_RND, for conversions from BGR: without the latter they darken by a
 # level. (To BGR, OpenCV's plain conversion is what everybody's networks have seen.)
 ACCURATE = 0x4 | 0x40000
+
 
 class Timed(NamedTuple):
     """A decoded picture (time in exact seconds).
@@ -109,7 +110,7 @@ def _from_key_frame(
 def _frames(container: InputContainer, stream: VideoStream, clock: Clock) -> Iterator[VideoFrame]:
     for packet in clock.packets(container, stream):
         with suppress(av.error.FFmpegError):  # this packet is damaged, the next may not be
-            yield from cast(list[VideoFrame], packet.decode())
+            yield from packet.decode()
     with suppress(av.error.FFmpegError):  # EOFError where demuxing has flushed the decoder already
         yield from stream.codec_context.decode(None)
 

@@ -37,7 +37,7 @@ def _graph(frame: VideoFrame) -> Graph:
     source = graph.add_buffer(
         width=frame.width,
         height=frame.height,
-        format=frame.format.name,
+        format=frame.format,
         time_base=time_base(frame),
     )
     graph.link_nodes(source, graph.add(*_FILTER), graph.add("buffersink")).configure()

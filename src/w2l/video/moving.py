@@ -39,7 +39,9 @@ def is_animated_webp(path: str | Path) -> bool:
 
 
 def _webp_moves(head: bytes) -> bool:
-    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) > 20 and bool(head[20] & 2)
+    return (
+        head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) > 20 and bool(head[20] & 2)
+    )
 
 
 def _png_moves(file: BinaryIO) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -28,7 +28,8 @@ class Orientation(NamedTuple):
     @classmethod
     def of(cls, frame: VideoFrame) -> Orientation:
         """By the display matrix of a decoded image; as it is where there is none, or a slant."""
-        matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+        # (PyAV's own types call the keys strings.)
+        matrix = cast(Any, frame.side_data).get(Type.DISPLAYMATRIX)
         if matrix is None:
             return cls()
         # x' = ax + cy, y' = bx + dy

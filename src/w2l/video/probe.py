@@ -198,6 +198,6 @@ def _rate(packets: Iterator[Packet], stream: VideoStream) -> tuple[Fraction, boo
         # Stills may last for any time: what moves has the usual step, give or take rounding.
         usual = median_low(steps)
         steps = [step for step in steps if abs(step - usual) <= _JITTER_S / 2]
-    mean = len(steps) / sum(steps)
+    mean = len(steps) / sum(steps, Fraction(0))
     close = abs(guess - mean) < mean / 200
     return max(guess if close else mean.limit_denominator(1001), _SLOWEST), variable

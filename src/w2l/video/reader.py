@@ -29,8 +29,8 @@ class VideoReader:
     but none comes sooner before its timestamp than half a step of the file's own rate (at long
     gaps the picture before goes on). So a variable or different rate never drifts from the sound,
     and pictures are as often a little early as late. The last picture is held to the stream's end,
-    where that is stated, else for one step of the file's own rate. Without a rate every decoded picture comes as it is. Memory is a few
-    pictures, whatever the length.
+    where that is stated, else for one step of the file's own rate. Without a rate every decoded
+    picture comes as it is. Memory is a few pictures, whatever the length.
 
     Args:
         path: A video. A still picture is a video of one frame.
