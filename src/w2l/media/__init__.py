@@ -25,6 +25,7 @@ from w2l.errors import UserError
 
 # FFmpeg opens any text file as ANSI art ("tty"); nobody means that.
 _NOT_MEDIA = {"tty"}
+_JPEG = b"\xff\xd8\xff"
 
 
 @contextmanager
@@ -44,8 +45,14 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
     try:
         # "file:" so that a name with a colon is no address, and the whitelist so that a
         # playlist posing as a video cannot reach the network.
+        with path.open("rb") as file:
+            # By its name FFmpeg would take it for a still.
+            form = "mjpeg" if file.read(3) == _JPEG else None
         container = av.open(
-            f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+            f"file:{path}",
+            format=form,
+            options={"protocol_whitelist": "file"},
+            metadata_errors="replace",
         )
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: check its permissions.") from error

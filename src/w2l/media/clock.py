@@ -32,7 +32,8 @@ from w2l.media.timestamps import (
     from_packets,
 )
 
-_OVERLAP_S = Fraction(1, 10)  # of sound that may be lost where two recordings meet
+# Of sound that may be lost where two recordings meet: what encoders add before and after it.
+_PADDING_BLOCKS, _MOST_PADDING_S = 3, Fraction(1, 5)
 _EARLIEST = -(2**63)  # ticks
 _LONGEST_HOLD = 60  # seconds for which a last image is held where no sound goes on
 # What a file may claim to last, in seconds: anyhow, and for each of its bytes.
@@ -167,8 +168,9 @@ def _joined(lines: Sequence[Timestamps]) -> Clock:
     for group in _jumps(lines):
         needed = [_end_so_far(line, shifts) - line.pieces[number].start for line, number in group]
         shift = max(needed)
-        if len(group) == 2 and shift - needed[0] <= _OVERLAP_S:
-            shift = needed[0]  # the images follow one another, and a little sound is lost
+        if len(group) == 2:
+            padding = min(_PADDING_BLOCKS * group[1][0].step, _MOST_PADDING_S)
+            shift = needed[0] if shift - needed[0] <= padding else shift
         for line, _ in group:
             shifts[line.index].append(shift)
     ends = {line.index: line.end + shifts[line.index][-1] for line in lines}

@@ -110,7 +110,11 @@ class Sound:
     def _decoded(self) -> Iterator[AudioFrame]:
         for packet in self.packets():
             with suppress(av.error.FFmpegError):
-                yield from cast(list[AudioFrame], packet.decode())
+                for block in cast(list[AudioFrame], packet.decode()):
+                    # FFmpeg's MPEG decoders give each block the rate of the one before.
+                    if self.stream.codec_context.name.startswith("mp"):
+                        block.sample_rate = self.stream.codec_context.sample_rate
+                    yield block
 
     def _stated_length(self) -> int | None:
         # FFmpeg skips the encoder's delay by the edit list, but leaves what the encoder appended to
