@@ -71,41 +71,25 @@ class Sound:
         """
         decoded = self._decoded()
         coming = deque(islice(decoded, 1))
-        place, rate = 0, 0
-        if coming:
-            self.start = start_time(coming[0])
-            self.stated_length = self._stated_length()
+        if not coming:
+            return
+        self.start, base = start_time(coming[0]), time_base(coming[0])
+        self.stated_length = self._stated_length()
+        place, rate, unseen, grid = 0, 0, 0, None
         while coming:
             coming.extend(islice(decoded, _LOOK_AHEAD + 1 - len(coming)))
             block = coming.popleft()
-            if rate not in (0, block.sample_rate):
-                place = round(Fraction(place * block.sample_rate, rate))
-            rate = block.sample_rate
-            place += self._off(block, coming, place)
-            check_length(self.path, Fraction(place + block.samples, rate), of_sound=True)
-            block.pts, block.time_base = place, Fraction(1, rate)
+            if grid is None or block.sample_rate != rate:
+                place = round(Fraction(place * block.sample_rate, rate or 1))
+                rate, unit = block.sample_rate, Fraction(1, block.sample_rate)
+                grid = _Grid(self.start, base, rate)
+            place += grid.off(block, coming, place)
+            if place > unseen:
+                check_length(self.path, place * unit, of_sound=True)
+                unseen = place + 60 * rate
+            block.pts, block.time_base = place, unit
             place += block.samples
             yield block
-
-    def _off(self, block: AudioFrame, coming: Iterable[AudioFrame], place: int) -> int:
-        """By how many samples a block lies after the place where the one before it ended.
-
-        Timestamps that come a little early and late in turn are no gaps: those that follow must
-        be off the same way.
-        """
-        rate, least = block.sample_rate, 0
-        for each in (block, *coming):
-            if each.pts is None or each.sample_rate != rate:
-                break
-            off = round((start_time(each) - self.start) * rate) - place
-            if least * off < 0 or abs(off) <= self._jitter(each):
-                return 0
-            least = off if not least or abs(off) < abs(least) else least
-            place += each.samples
-        return least
-
-    def _jitter(self, block: AudioFrame) -> int:
-        return int(max(JITTER_S, Fraction(11, 10) * time_base(self.stream)) * block.sample_rate)
 
     def _decoded(self) -> Iterator[AudioFrame]:
         for packet in self.packets():
@@ -128,6 +112,41 @@ class Sound:
             return None
         end = ((stream.start_time or 0) + stream.duration) * stream.time_base
         return round((end - self.start) * rate)
+
+
+class _Grid:
+    """Places of samples at one rate, by timestamps that tremble.
+
+    Args:
+        start: time of place 0 (seconds).
+        base: unit of timestamps (seconds).
+        rate: samples a second.
+    """
+
+    def __init__(self, start: Fraction, base: Fraction, rate: int) -> None:
+        # A place is (timestamp * scale - zero) / parts, in whole numbers because there are many.
+        self._rate, scale, zero = rate, base * rate, start * rate
+        self._parts = scale.denominator * zero.denominator
+        self._scale, self._zero = int(scale * self._parts), int(zero * self._parts)
+        self._jitter = int(max(JITTER_S, Fraction(11, 10) * base) * rate)
+
+    def off(self, block: AudioFrame, coming: Iterable[AudioFrame], place: int) -> int:
+        """By how many samples a block lies after `place`, where the one before it ended.
+
+        Timestamps that come a little early and late in turn are no gaps: those that follow must
+        be off the same way.
+        """
+        least = 0
+        for each in chain([block], coming):
+            if each.pts is None or each.sample_rate != self._rate:
+                break
+            moved = each.pts * self._scale - self._zero
+            off = (2 * moved + self._parts) // (2 * self._parts) - place
+            if least * off < 0 or abs(off) <= self._jitter:
+                return 0
+            least = off if not least or abs(off) < abs(least) else least
+            place += each.samples
+        return least
 
 
 @contextmanager
