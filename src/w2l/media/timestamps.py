@@ -59,7 +59,8 @@ class Timestamps:
         self._pts, self._dts, self._lengths, self._order = np.array(columns, np.int64)
         runs = self._runs()
         steps = np.concatenate([np.diff(self._pts[run]) for run in runs])
-        step = int(np.median(steps[steps > 0])) * self.base if (steps > 0).any() else _STEP
+        known = steps[steps > 0] if (steps > 0).any() else self._lengths[self._lengths > 0]
+        step = int(np.median(known)) * self.base if len(known) else _STEP
         self.step = min(step, Fraction(LONGEST_STILL))
         self.pieces = list(self._pieces(runs))
         self.end = self._end(stated_end)
