@@ -9,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := outputs/demo
 
-.PHONY: env demo test test-all lint clean-demo
+.PHONY: env demo test test-all mutants lint clean-demo
 
 env: $(VENV)/.installed
 
@@ -41,6 +41,10 @@ test: env
 
 test-all: env
 	$(PYTEST)
+
+# One-line mistakes, made in a copy: each must turn its test red (docs/porting.md).
+mutants: env
+	$(BIN)/python scripts/mutants.py
 
 lint: env
 	$(BIN)/ruff format --check .

@@ -23,7 +23,7 @@ from w2l.cli.published import PUBLISHED
 from w2l.engine import RaySettings
 from w2l.errors import UserError, either
 from w2l.filelists import cross_pairs, write_pairs
-from w2l.files import atomic_path, sha256
+from w2l.files import sha256, write_text
 from w2l.inference import pick_device
 from w2l.paths import user_path
 from w2l.weights import fetch, registry
@@ -117,8 +117,7 @@ def run_and_report(
     pictures = {each.name: frechet_of(each, records, files, device) for each in lists}
     results = to_results(benchmark, label, lists, recipe, records, pictures)
     path = write_results(results, job.out)
-    with atomic_path(path.with_suffix(".md")) as temporary:
-        temporary.write_text(document(results), encoding="utf-8")
+    write_text(path.with_suffix(".md"), document(results))
     tables = list(grids(results))
     other = other_scores(results)
     for grid in [*tables, *([other] if other is not None else [])]:

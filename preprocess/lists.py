@@ -22,6 +22,7 @@ from preprocess.sources.clip import Listing
 from preprocess.splits import SPLITS, assign_splits
 from w2l.filelists import SplitEntry, write_split
 from w2l.files import atomic_path
+from w2l.paths import readable
 
 COUNTS = {"n_frames", "n_faces", "width", "height", "face_size", "n_mel", "sync_offset"}
 NUMBERS = {
@@ -114,6 +115,13 @@ def write_table(path: Path, accepted: list[Record], rejected: list[Record]) -> N
     """Clips and rejections in one Parquet file; `step` is null for what is in the set."""
     rows = sorted([*accepted, *rejected], key=lambda r: (r["source"], r["start_s"] or 0.0))
     with atomic_path(path) as temporary:
+        rows = [
+            {
+                key: readable(value) if isinstance(value, str) else value
+                for key, value in row.items()
+            }
+            for row in rows
+        ]
         pq.write_table(pa.Table.from_pylist(rows, schema=TABLE), temporary)
 
 

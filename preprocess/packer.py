@@ -14,7 +14,7 @@ from preprocess.settings import Packing
 from preprocess.worker import Stop
 from w2l.data.clips import Clip, decode
 from w2l.data.index import ShardEntry
-from w2l.data.rejections import BAD_FRAME, TOO_SHORT, BadClipError
+from w2l.data.rejections import BAD_FRAME, OTHER, TOO_SHORT, BadClipError
 from w2l.data.shards import JPEG, ShardWriter, write_shard
 from w2l.errors import UserError
 from w2l.files import atomic_path, sha256
@@ -46,6 +46,11 @@ class Packer:
                             self._add(name, shard)
                         except BadClipError as error:
                             rejected.append(rejection(name, error))
+                        except (OSError, UserError):  # of the output: a full disk
+                            raise
+                        except Exception as error:  # of whatever kind: the others are not to blame
+                            told = f"{self.root / name}: {type(error).__name__}: {error}"
+                            rejected.append(rejection(name, BadClipError(OTHER, told)))
                 entry = ShardEntry(
                     plan.file, shard.clips, shard.frames,
                     temporary.stat().st_size, sha256(temporary),

@@ -20,7 +20,7 @@ from w2l.data.index import INDEX, Index, ShardEntry, list_digest, shard_folder
 from w2l.data.shards import has_size
 from w2l.engine import build_executor
 from w2l.errors import UserError
-from w2l.files import atomic_path
+from w2l.files import write_text
 from w2l.lock import only_writer
 from w2l.windows import FPS
 
@@ -138,8 +138,7 @@ def _finish(
     )
     text = index.to_json()
     if not (packed.folder / INDEX).is_file() or (packed.folder / INDEX).read_text() != text:
-        with atomic_path(packed.folder / INDEX) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(packed.folder / INDEX, text)
     known = {plan.file.removesuffix(".arrow") for plan in plans}
     for path in packed.folder.glob("*-[0-9][0-9][0-9][0-9][0-9].*"):
         if path.stem not in known:

@@ -18,8 +18,7 @@ from preprocess.lists import Result
 from preprocess.records import Record
 from preprocess.sources import Clip
 from w2l.audio.mel import MAX_VALUE
-from w2l.errors import UserError
-from w2l.files import atomic_path
+from w2l.files import write_text
 from w2l.html import page, picture
 from w2l.video import VideoReader, read_image
 
@@ -58,8 +57,7 @@ def write_page(result: Result, clips: Sequence[Clip], root: Path, lines: Sequenc
         parts += ["<h2>Some of them</h2>", wall(result.accepted, root)]
     if result.rejected:
         parts += ["<h2>What was rejected</h2>", *rejections(result.rejected, clips)]
-    with atomic_path(root / NAME) as temporary:
-        temporary.write_text(page(f"The set {root.name}", parts), encoding="utf-8")
+    write_text(root / NAME, page(f"The set {root.name}", parts))
     return root / NAME
 
 
@@ -107,7 +105,7 @@ def wall(accepted: Sequence[Record], root: Path) -> str:
     figures = []
     for record in (accepted[int(i)] for i in chosen):
         folder = root / record["speaker"] / record["clip"]
-        with suppress(OSError, ValueError, EOFError, UserError):  # a clip that somebody took away
+        with suppress(Exception):  # a clip that somebody took away, or changed
             offset = record.get("sync_offset")
             moved = "" if offset is None else f", offset {offset:+d}"
             caption = f"{record['speaker']}/{record['clip']}, {record['duration_s']:.1f} s{moved}"
@@ -147,7 +145,7 @@ def _example(record: Record, clip: Clip | None) -> str:
     caption = record["detail"]
     frame = None
     if clip is not None:
-        with suppress(UserError):
+        with suppress(Exception):  # it was rejected because it cannot be read
             reader = VideoReader(clip.path, 25, clip.start_s, clip.end_s)
             frame = next(islice(reader, 1), None)
     if frame is None:

@@ -18,7 +18,7 @@ from typing import Any
 from preprocess.settings import Recipe
 from preprocess.sources import Clip
 from w2l.errors import UserError
-from w2l.files import atomic_path, left_behind
+from w2l.files import left_behind, write_text
 
 Record = dict[str, Any]
 
@@ -143,14 +143,12 @@ def make_folder(folder: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(value, ensure_ascii=False) + "\n")
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write lines of text, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

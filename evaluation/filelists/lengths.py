@@ -106,6 +106,8 @@ def _measured(root: Path, names: Sequence[str], watch: Watch) -> tuple[list[Cand
             found.append(_measure(root, name))
         except (UserError, BadClipError) as error:
             failed.append(f"{name} ({str(error).rstrip('.')})")
+        except Exception as error:  # of whatever kind: one bad clip must not end a list
+            failed.append(f"{name} ({type(error).__name__}: {error})")
     return found, _left_out(failed, "cannot be used", names)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from w2l.errors import UserError
 from w2l.filelists import read_pairs
+from w2l.filelists.reading import read_text
 from w2l.files import sha256
 from w2l.weights.mirrors import WrongFileError
 
@@ -94,7 +95,7 @@ def doubts(path: Path, entry: PublishedList) -> list[str]:
     if entry.sha256 is not None:
         return []
     told = ["no source gives its SHA-256, so only the form and number of its lines were checked"]
-    characters = len(path.read_text(encoding="utf-8-sig"))
+    characters = len(read_text(path))
     if entry.characters is not None and characters != entry.characters:
         told.append(
             f"it has {characters} characters where a copy once had {entry.characters}: the "

@@ -14,7 +14,7 @@ from typing import Any
 
 from evaluation.pairs.settings import Recipe
 from evaluation.pairs.tasks import Task
-from w2l.files import atomic_path, left_behind
+from w2l.files import left_behind, write_text
 
 Record = dict[str, Any]
 
@@ -74,8 +74,7 @@ class Records:
 
     def write(self, task: Task, record: Record) -> Record:
         """Write a record, whole or not at all."""
-        with atomic_path(self._path(task)) as temporary:
-            temporary.write_text(json.dumps(record, allow_nan=False) + "\n", encoding="utf-8")
+        write_text(self._path(task), json.dumps(record, allow_nan=False) + "\n")
         return record
 
     def clean(self, tasks: Iterable[Task]) -> None:

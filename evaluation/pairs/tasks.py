@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from w2l.errors import UserError, either
 from w2l.filelists import clip_file, read_pairs
 from w2l.filelists.lines import is_name, read_lines
+from w2l.filelists.reading import read_table
 from w2l.scoring.inputs import VIDEO_ENDINGS
 
 LISTED = ("lrs2", "lrs3", "lrw")
@@ -151,14 +151,11 @@ def _text_pairs(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _csv_pairs(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for row in csv.DictReader(file):
-                yield row["video"].strip(), row["audio"].strip()
-    except (KeyError, AttributeError, ValueError, OSError, csv.Error) as error:
-        raise UserError(
-            f"{path} cannot be read as a table with the columns video and audio."
-        ) from error
+    header, rows = read_table(path)
+    if not {"video", "audio"} <= set(header):
+        raise UserError(f"{path} cannot be read as a table with the columns video and audio.")
+    for row in rows:
+        yield row.cells["video"], row.cells["audio"]
 
 
 def _need_folder(root: Path) -> None:

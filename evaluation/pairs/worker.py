@@ -131,8 +131,10 @@ class PairWorker:
             return {"pictures_error": f"{task.video} shows no face to compare."}
         except PairError as failure:
             return {"pictures_error": failure.detail}
-        except (UserError, ValueError) as error:
+        except UserError as error:
             return {"pictures_error": str(error)}
+        except Exception as error:  # of whatever kind
+            return {"pictures_error": f"{type(error).__name__}: {error}"}
         return {"features_bytes": write_features(found, records.features(task))}
 
     def _networks(self) -> Networks:

@@ -23,7 +23,7 @@ from evaluation.report.score_files import read_scores
 from evaluation.report.statistics import metric
 from evaluation.report.tables import NONE, Grid, arrowed, markdown, terminal
 from w2l.errors import UserError, either
-from w2l.files import atomic_path
+from w2l.files import atomic_path, write_text
 from w2l.paths import user_path
 
 PANELS = 3  # scores in the plot
@@ -52,8 +52,7 @@ def compare(settings: dict[str, Any], console: Console) -> Comparison:
         "compare.tex": latex(grid),
     }
     for name, text in texts.items():
-        with atomic_path(out / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(out / name, text)
     plot(comparison, out / "compare.png")
     console.print(terminal(grid))
     for note in grid.notes:

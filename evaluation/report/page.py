@@ -8,7 +8,7 @@ from textwrap import fill
 from evaluation.report.results import read_results
 from evaluation.report.tables import document
 from w2l.errors import UserError
-from w2l.files import atomic_path
+from w2l.files import write_text
 
 INTRODUCTION = """\
 # Results
@@ -51,6 +51,5 @@ def write_page(folder: Path) -> Path:
     """
     target = folder.with_name(f"{folder.name}.md")
     text = page(folder)
-    with atomic_path(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(target, text)
     return target

@@ -16,7 +16,7 @@ from evaluation.pairs.settings import Recipe
 from evaluation.pairs.tasks import TaskList
 from evaluation.report.statistics import statistics_of
 from w2l.errors import UserError
-from w2l.files import atomic_path, sha256
+from w2l.files import sha256, write_text
 
 KIND = "w2l-benchmark"
 FORMAT = 1  # of the file; raise it when a field changes meaning
@@ -111,9 +111,8 @@ def write_results(results: Results, folder: Path) -> Path:
     """Write results.json, and summary.json, which is the same without the pairs."""
     summary = {key: value for key, value in results.items() if key != "clips"}
     for name, content in (("summary.json", summary), ("results.json", results)):
-        with atomic_path(folder / name) as temporary:
-            text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
+        text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
+        write_text(folder / name, text + "\n")
     return folder / "results.json"
 
 

@@ -19,7 +19,7 @@ from preprocess.demo.speakers import SPEAKERS, painted
 from w2l.audio.waveform import load_audio
 from w2l.engine import build_executor
 from w2l.errors import UserError
-from w2l.files import atomic_path
+from w2l.files import write_text
 from w2l.video import AudioTrack, VideoWriter
 
 FPS = 25
@@ -114,8 +114,7 @@ def _forget_others(out_dir: Path, clips: list[DemoClip], seed: int) -> None:
         return
     for clip in clips:
         clip.path.unlink(missing_ok=True)
-    with atomic_path(note) as temporary:
-        temporary.write_text(wanted, encoding="utf-8")
+    write_text(note, wanted)
 
 
 def _recipe() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from preprocess.sources.clip import Clip, Listing
 from preprocess.sources.names import folder_name, tell_apart
 from preprocess.splits import SPLITS
 from w2l.errors import UserError
+from w2l.filelists.reading import on_disk, read_table
 
 COLUMNS = ("path", "url", "start", "end", "speaker", "split", "transcript")
 
@@ -28,8 +28,8 @@ def list_csv(file: Path, *, downloads: Path) -> Listing:
     the same file or address.
 
     Args:
-        file: comma-separated UTF-8 with a header line; `COLUMNS` in any order, other columns are
-            left alone. Paths are relative to its folder.
+        file: a table with a header line; `COLUMNS` in any order, other columns are left alone.
+            Paths are relative to its folder.
         downloads: folder that the files of addresses go to. They have no endings: what kind of
             video it will be is not known before, and is told by its content.
 
@@ -79,34 +79,18 @@ def _read(file: Path) -> tuple[list[tuple[int, Row]], list[str]]:
     """Rows that are not empty, each with its line, and the header's unknown columns."""
     if not file.is_file():
         raise UserError(f"data_root={file} is not a file: source=csv needs data_root=FILE.csv.")
-    rows = []
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            header = [name.strip().lower() for name in next(reader, [])]
-            if not {"path", "url"} & set(header):
-                raise UserError(
-                    f"{file} has no column path or url in its first line "
-                    f"({', '.join(header) or 'which is empty'}): name the columns there, "
-                    "separated by commas."
-                )
-            twice = [name for name in COLUMNS if header.count(name) > 1]
-            if twice:
-                raise UserError(f"{file} has two columns called {twice[0]}: remove one.")
-            for values in reader:
-                if not any(value.strip() for value in values):
-                    continue
-                if len(values) != len(header):
-                    raise UserError(
-                        f"{file}, line {reader.line_num}: it has {len(values)} values and the "
-                        f"header {len(header)}; put a value that holds a comma into quotes."
-                    )
-                named = zip(header, (value.strip() for value in values), strict=True)
-                rows.append((reader.line_num, dict(named)))
-    except (csv.Error, UnicodeDecodeError) as error:
+    columns, found = read_table(file)
+    header = [name.lower() for name in columns]
+    if not {"path", "url"} & set(header):
         raise UserError(
-            f"{file} is no comma-separated text in UTF-8 ({error}): export it anew."
-        ) from error
+            f"{file} has no column path or url in its first line "
+            f"({', '.join(header) or 'which is empty'}): name the columns there, separated by "
+            "commas."
+        )
+    twice = [name for name in COLUMNS if header.count(name) > 1]
+    if twice:
+        raise UserError(f"{file} has two columns called {twice[0]}: remove one.")
+    rows = [(row.line, {name.lower(): cell for name, cell in row.cells.items()}) for row in found]
     return rows, [name for name in header if name not in COLUMNS]
 
 
@@ -137,7 +121,7 @@ def _clip(row: Row, folder: Path, downloads: Path) -> Clip:
         name = speaker = _words(url)
         place, source = downloads / f"{name}-{_digest(url)}", url
     else:
-        place = folder / path
+        place = on_disk(folder / path)
         if not place.is_file():
             raise UserError(f"{place} is not a file")
         source = Path(path).as_posix()

@@ -13,9 +13,10 @@ MAX_LENGTH = 100  # characters; file systems allow 255 bytes, a temporary name n
 def folder_name(text: str) -> str:
     """`text` as one folder name: no blanks (they end a line's entry in split lists), no slashes.
 
-    Letters of any language stay. A name that begins with a dot would be hidden; it gets a `_`.
+    Letters of any language stay; bytes that are no UTF-8 become `_`. A name that begins with a dot
+    would be hidden; it gets a `_`.
     """
-    name = re.sub(r"[\s/\\\x00-\x1f\x7f]+", "_", text.strip())
+    name = re.sub(r"[\s/\\\x00-\x1f\x7f\ud800-\udfff]+", "_", text.strip())
     if len(name) > MAX_LENGTH:
         name = f"{name[:MAX_LENGTH]}-{_digest(text)}"
     return f"_{name}" if not name or name.startswith(".") else name

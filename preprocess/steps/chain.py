@@ -23,7 +23,7 @@ from preprocess.steps.crops import crops, whole_pixels, write_crops
 from preprocess.steps.faces import check_faces, find_people
 from preprocess.steps.probe import check
 from preprocess.steps.quality import Viewer, check_quality
-from preprocess.steps.sound import read_sound, write_sound
+from preprocess.steps.sound import check_audible, read_sound, write_sound
 from preprocess.steps.sync import Sync, aligned, check_sync, find_speaker
 from preprocess.times import Times
 from w2l import __version__
@@ -73,6 +73,8 @@ def prepare_clip(
         )
     with times.step("sound"):
         samples = read_sound(clip.path, reader.first_s(), clip.end_s)
+        if not recipe.published:
+            check_audible(clip.path, samples)
     with times.step("decode"), rejecting("faces", BROKEN):
         frames = in_memory_if_small(reader, info)
     with times.step("faces"), rejecting("faces", BROKEN):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from preprocess.rejection import BROKEN, TOO_SHORT, RejectedError, rejecting
+from preprocess.rejection import BROKEN, SILENT, TOO_SHORT, RejectedError, rejecting
 from w2l.audio import SAMPLE_RATE
+from w2l.audio.audible import SILENT_DB, is_silent
 from w2l.audio.mel import HOP_LENGTH, N_FFT, log_mel
 from w2l.audio.waveform import load_audio, to_int16
 
@@ -41,6 +42,22 @@ def read_sound(path: Path, start_s: float = 0.0, end_s: float | None = None) -> 
             f"{path} has {len(samples) / SAMPLE_RATE:.2f} s of sound{where}, under 0.2 s.",
         )
     return samples
+
+
+def check_audible(path: Path, samples: np.ndarray) -> None:
+    """Refuse sound from which no network can learn anything about lips.
+
+    Args:
+        path: the video.
+        samples: (n,) int16 at 16 kHz.
+
+    Raises:
+        RejectedError: nothing is heard.
+    """
+    if is_silent(samples):
+        raise RejectedError(
+            "sound", SILENT, f"{path} is silent: nowhere over {SILENT_DB} dB of full scale."
+        )
 
 
 @lru_cache(maxsize=1)  # the clips that a video is cut into come one after the other

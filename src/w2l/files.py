@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import platform
 import re
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +19,13 @@ from w2l.errors import UserError
 from w2l.paths import user_path
 
 LONGEST_NAME = 255  # bytes, on the file systems in use
+ABANDONED_S = 7 * 86_400  # seconds: nobody writes so long at something without changing it
+
+# Whose a temporary file or folder is: the machine, the process, and which one of its.
+_HOST = hashlib.sha256(platform.node().encode("utf-8", "surrogateescape")).hexdigest()[:6]
+_TOKEN = r"w2l-([0-9a-f]{6})-([0-9a-f]+)-[0-9a-f]{8}"
+_mine: set[str] = set()  # names of those that this process is at work on
+_looked_through: set[Path] = set()  # folders that were rid of dead processes' ones
 
 
 @contextmanager
@@ -31,11 +40,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     # Hidden, and with the same ending, because encoders choose the container by it.
-    token = f".{secrets.token_hex(4)}"
+    token = f".{_token()}"
     fits = len(os.fsencode(f"{token}.{path.name}")) <= LONGEST_NAME
     temporary = path.with_name(f"{token}.{path.name}" if fits else f"{token}{path.suffix[:16]}")
+    _mine.add(temporary.name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path.parent.absolute(), rf"\.{_TOKEN}(\..+)?")
         if not os.access(path.parent, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         yield temporary
@@ -61,11 +72,84 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             ) from error
         raise
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            with suppress(OSError):  # not there, or its folder is none: the first error tells
-                temporary.unlink()
+        _remove(temporary)  # if it is there
+        _mine.discard(temporary.name)
+
+
+@contextmanager
+def own_folder(kind: str) -> Iterator[Path]:
+    """A folder among the system's temporary ones, which goes when the block ends.
+
+    Where a process is killed, a later one that asks for a folder of this kind removes it.
+    """
+    _remove_abandoned(Path(tempfile.gettempdir()), f"{kind}-{_TOKEN}", again=True)
+    folder = Path(tempfile.gettempdir(), f"{kind}-{_token()}")
+    _mine.add(folder.name)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+        _mine.discard(folder.name)
+
+
+def _token() -> str:
+    return f"w2l-{_HOST}-{os.getpid():x}-{secrets.token_hex(4)}"
+
+
+def _remove_abandoned(folder: Path, pattern: str, *, again: bool = False) -> None:
+    """Remove what processes that are dead left in a folder, once for each folder."""
+    if folder in _looked_through and not again:
+        return
+    _looked_through.add(folder)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = re.fullmatch(pattern, entry.name)
+            if match and _is_abandoned(entry, host=match[1], process=int(match[2], 16)):
+                _remove(Path(entry.path))
+
+
+def _is_abandoned(entry: os.DirEntry[str], host: str, process: int) -> bool:
+    if entry.name in _mine:
+        return False
+    if host == _HOST and not _is_alive(process):
+        return True
+    age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
+    return age_s > ABANDONED_S  # of another machine, or its number went to another process
+
+
+def _is_alive(process: int) -> bool:
+    if process == os.getpid():
+        return False  # one that had this number before, as in a container: see `_mine`
+    if os.name == "nt":  # where asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):  # not there, or its folder is none: the first error tells
+            path.unlink()
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text in UTF-8, whole or not at all.
+
+    What of a file's name is no UTF-8 is written as an escape, `\\udce9`, which JSON reads back.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def left_behind(folder: Path, names: Collection[str]) -> Iterator[Path]:
@@ -74,8 +158,8 @@ def left_behind(folder: Path, names: Collection[str]) -> Iterator[Path]:
     Of names that nearly fill what a file system allows nothing can be told.
     """
     for path in folder.glob(".*") if folder.is_dir() else ():
-        match = re.fullmatch(r"\.[0-9a-f]{8}\.(.+)", path.name)
-        if match and match[1] in names:
+        match = re.fullmatch(rf"\.{_TOKEN}\.(.+)", path.name)
+        if match and match[3] in names:
             yield path
 
 

@@ -20,17 +20,22 @@ def cross_entropy(probability: Tensor, target: Tensor) -> Tensor:
     """Mean binary cross-entropy of probabilities in [0, 1] against targets of the same shape.
 
     Rounding can leave [0, 1] by an ulp, and an expert without its last ReLU has cosines below 0;
-    both are clamped. A cross-entropy on probabilities is refused under CUDA's autocast.
+    both are clamped. A cross-entropy on probabilities is refused under CUDA's autocast. That of NaN
+    is NaN: torch ends the process there.
     """
     probability, target = _at_least_float32(probability, target)
     with torch.autocast(probability.device.type, enabled=False):
-        return F.binary_cross_entropy(probability.clamp(0, 1), target.to(probability.dtype))
+        probability = probability.clamp(0, 1)
+        known = probability.nan_to_num(0.5)
+        loss = F.binary_cross_entropy(known, target.to(known.dtype))
+        return loss + 0 * probability.sum()
 
 
 def cosine(audio: Tensor, face: Tensor) -> Tensor:
     """Cosine similarity of paired embeddings (B, D) → (B, 1)."""
     audio, face = _at_least_float32(audio, face)
-    return F.cosine_similarity(audio, face).unsqueeze(1)
+    with torch.autocast(audio.device.type, enabled=False):
+        return F.cosine_similarity(audio, face).unsqueeze(1)
 
 
 class SyncLabels(Protocol):
@@ -83,10 +88,12 @@ class ContrastiveSync(nn.Module):
         self.other_clips = other_clips
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
         self.max_scale = max_scale
+        self._groups: Tensor | None = None  # of all windows that the last ones were told from
 
     def chance(self, batch: SyncLabels) -> Tensor:
-        """The loss of an expert to which all windows of this device are alike."""
-        is_other = batch.group[:, None] != batch.group
+        """The loss that `forward` has of this batch where all windows are alike to the expert."""
+        groups = batch.group if self._groups is None else self._groups
+        is_other = batch.group[:, None] != groups
         return torch.where(is_other, self.other_clips, 1.0).sum(dim=1).log().mean()
 
     def forward(self, audio: Tensor, face: Tensor, batch: SyncLabels) -> Tensor:
@@ -94,6 +101,7 @@ class ContrastiveSync(nn.Module):
         audio, face = _at_least_float32(audio, face)
         with torch.autocast(audio.device.type, enabled=False):
             first, all_audio, all_face, all_group = gathered(audio, face, batch.group)
+            self._groups = all_group
             scale = self.log_scale.exp().clamp(max=self.max_scale)
             own = first + torch.arange(len(audio), device=audio.device)
             bias = math.log(self.other_clips) if self.other_clips else -torch.inf

@@ -1,4 +1,4 @@
-"""Which path a user means by what was typed."""
+"""Which path a user means by what was typed, and how a path is shown."""
 
 from __future__ import annotations
 
@@ -13,3 +13,14 @@ def user_path(text: object, folder: Path = Path()) -> Path:
     """
     path = folder / str(text)
     return path if os.path.exists(path) else folder / os.path.expanduser(str(text))
+
+
+def readable(text: object) -> str:
+    """A text that holds names of files, fit for everything that takes UTF-8.
+
+    A name may be any bytes: those that are no UTF-8 come as surrogates, and are shown as escapes.
+
+    >>> readable("caf\\udce9.mp4")
+    'caf\\\\udce9.mp4'
+    """
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -33,7 +33,9 @@ def composed(*overrides: str, name: str = "train") -> DictConfig:
 @pytest.mark.parametrize("debug", ["none", "fast", "overfit"])
 def test_experiments_compose_and_build(experiment: str, debug: str) -> None:
     cfg = composed(f"experiment={experiment}", f"debug={debug}", "model.width=0.05", "run_dir=x")
-    extra: dict[str, Any] = {"expert": Expert(0.05)} if cfg.needs_expert else {}
+    extra: dict[str, Any] = (
+        {"expert": Expert(0.05, cfg.model.image_size)} if cfg.needs_expert else {}
+    )
     system = instantiate(cfg.system, _convert_="all", **extra)
     assert isinstance(system, Wav2LipSystem if cfg.needs_expert else ExpertSystem)
     data = instantiate(cfg.data, _convert_="all")

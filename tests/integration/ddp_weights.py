@@ -11,7 +11,9 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
+from tests.configs.test_train_configs import composed
 from w2l.callbacks import SyncGate
+from w2l.cli.train import strategy_for
 from w2l.data import ClipDataModule, LipSamples
 from w2l.models import Expert, Generator, QualityDiscriminator
 from w2l.systems import Wav2LipGANSystem
@@ -25,10 +27,11 @@ def main() -> None:
         discriminator=QualityDiscriminator(1 / 16),
     )
     before = parameters(system).clone()
+    cfg = composed("experiment=wav2lip_gan", "trainer=ddp", "run_dir=x")
     trainer = pl.Trainer(
         accelerator="cpu",
         devices=2,
-        strategy="ddp_find_unused_parameters_true",
+        strategy=strategy_for(cfg.trainer, system.optimizers_per_update),
         max_steps=4,
         max_epochs=-1,
         callbacks=[SyncGate(0.1, from_update=0)],

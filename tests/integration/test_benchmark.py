@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.integration.command import Running, call, refused
 from tests.unit.evaluation import pair_set
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,7 @@ def test_a_killed_run_is_taken_up_by_another_engine(folder: Path) -> None:
         "-m evaluation", *GIVEN, "engine=process", "workers=1", "out=out",
         cwd=folder, own_group=True,
     )  # fmt: skip
-    while not first.is_file() and run.poll() is None:
-        time.sleep(0.05)
+    wait_until(lambda: first.is_file() or run.poll() is not None)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     assert first.is_file(), "no pair was done before the end"

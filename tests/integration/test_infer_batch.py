@@ -180,7 +180,7 @@ def test_a_folder_pairs_by_name_and_number(work, monkeypatch, capsys):
     ("name", "text", "words"),
     [
         ("jobs.csv", "fcae,audio\na,b\n", "unknown column 'fcae': did you mean 'face'"),
-        ("jobs.csv", "face,audio\na,b,c\n", "more values than columns in line 2"),
+        ("jobs.csv", "face,audio\na,b,c\n", "line 2: it has 3 values and the header 2"),
         ("jobs.csv", "face,audio\n", "no jobs"),
         ("jobs.jsonl", '{"face": "a"}\nface=b\n', "line 2 is no JSON object"),
         ("none.csv", None, "does not exist"),

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.integration.command import Running, call
 from tests.integration.test_resume import differences
+from tests.waiting import wait_until
 from tests.writing import save_network
 from w2l.callbacks import Stopped, StopSignals
 from w2l.checkpoints import export, read
@@ -65,9 +65,10 @@ def interrupted(
     """Start a training, signal its whole group after one more checkpoint; exit code and output."""
     before = set(checkpoints.glob("update-*.ckpt"))
     run = Running("train.py", *values, cwd=cwd, extra=extra, own_group=True)
-    while set(checkpoints.glob("update-*.ckpt")) <= before:
-        assert run.poll() is None, run.stdout + run.stderr
-        time.sleep(0.02)
+    wait_until(
+        lambda: run.poll() is not None or not set(checkpoints.glob("update-*.ckpt")) <= before
+    )
+    assert run.poll() is None, run.stdout + run.stderr
     os.killpg(run.pid, number)
     ended = run.done()
     return ended.returncode, ended.stdout + ended.stderr
@@ -160,6 +161,7 @@ def test_bad_input_is_one_sentence(
     expert = experts / "outputs" / "expert.ckpt"
     state = {"generator.weight": torch.zeros(1)}
     torch.save({"state_dict": state, "optimizer_states": []}, tmp_path / "other.ckpt")
+    save_network(Expert(1 / 16, 64), "expert", tmp_path / "small.ckpt")
     data = f"data.root={prepared}"
     cases = {
         (): "syncnet",
@@ -176,6 +178,9 @@ def test_bad_input_is_one_sentence(
         ("experiment=syncnet", data, "resume=auto"): "name one, as run_dir=",
         ("experiment=syncnet", data, "keep_last=0"): "keep_last=0 must be 1 or more",
         ("experiment=wav2lip", data, f"expert={experts / 'generator.ckpt'}"): "generator",
+        ("experiment=wav2lip", "data.root=nowhere", "expert=small.ckpt"): "small.ckpt is one for",
+        ("experiment=syncnet", data, NARROW, "trainer.precision=16-mixed"): "float16 needs",
+        ("experiment=syncnet", data, NARROW, "trainer.strategy=fsdp"): "use trainer=ddp",
     }
     monkeypatch.chdir(tmp_path)
     for values, part in cases.items():

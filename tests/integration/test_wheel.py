@@ -30,9 +30,7 @@ def call(installed: Path, script: str, *values: str) -> subprocess.CompletedProc
     # -P: neither the script's folder nor the working directory is where modules come from.
     command = [sys.executable, "-P", str(installed / "bin" / script), *values]
     env = {**environment(), "PYTHONPATH": str(installed)}
-    return subprocess.run(
-        command, cwd=installed.parent, env=env, capture_output=True, text=True, timeout=120
-    )
+    return subprocess.run(command, cwd=installed.parent, env=env, capture_output=True, text=True)
 
 
 def test_the_commands_compose_their_configs(installed: Path) -> None:

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.waiting import FOR_EVER, wait_until
 from w2l.ahead import ahead, behind
 
 
@@ -30,13 +31,14 @@ def test_no_more_is_made_than_asked_for():
 
     coming = ahead(items(), 3)
     assert next(coming) == 0
-    time.sleep(0.1)
+    wait_until(lambda: len(made) == 4)
+    time.sleep(0.1)  # in which more would be made
     assert made == [0, 1, 2, 3]
     coming.close()
 
 
 def test_items_are_made_while_the_consumer_works():
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=FOR_EVER)
 
     def items():
         yield 0
@@ -109,7 +111,7 @@ def test_work_stays_no_more_than_its_size_behind():
     may_go, done = threading.Event(), []
 
     def work(item):
-        may_go.wait(5)
+        may_go.wait()
         done.append(item)
 
     taken = []
@@ -123,7 +125,7 @@ def test_work_stays_no_more_than_its_size_behind():
     assert len(taken) <= 3
     assert done == []
     may_go.set()
-    consumer.join(5)
+    consumer.join()
     assert done == list(range(20))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.waiting import FOR_EVER, wait_until
 from w2l.cores import Cores
 from w2l.inference import FaceGenerator
 from w2l.models import Generator
@@ -31,7 +32,7 @@ def test_rows_come_back_in_order(n, rows, set_threads):
 
 def test_each_computes_with_one_thread_while_others_keep_theirs(set_threads):
     set_threads(2)
-    both = threading.Barrier(2)  # passes only if they run at the same time
+    both = threading.Barrier(2, timeout=FOR_EVER)  # passes only if they run at the same time
 
     def count(rows):
         both.wait()
@@ -105,11 +106,10 @@ def test_closing_drops_what_was_not_begun(set_threads):
 
     def work(i):
         begun.append(i)
-        go.wait(5)
+        go.wait()
 
     results = [cores.submit(work, i) for i in range(6)]
-    while len(begun) < 2:
-        time.sleep(0.01)
+    wait_until(lambda: len(begun) == 2)
     threading.Timer(0.1, go.set).start()
     cores.close()
     assert begun == [0, 1]

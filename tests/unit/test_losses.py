@@ -18,6 +18,7 @@ from w2l.losses import (
     ContrastiveSync,
     CrossEntropyGan,
     HingeGan,
+    cosine,
     cross_entropy,
     feature_matching,
     gradient_penalty,
@@ -64,10 +65,24 @@ def _one_of_two(rank: int, sizes: list[int], folder: str) -> None:
     objective = ContrastiveSync(0.5, scale=7.0).double()
     loss = objective((audio + shift)[own], (face - shift)[own], batch(GROUP[own]))
     loss.backward()
-    torch.save((loss.detach(), shift.grad, objective.log_scale.grad), f"{folder}/{rank}")
+    alike = torch.ones(6, 8, dtype=torch.float64)[own] / 8**0.5  # an expert that knows nothing
+    guessed = objective(alike, alike, batch(GROUP[own])).detach()
+    over_chance = guessed / objective.chance(batch(GROUP[own]))
+    gradients = (shift.grad, objective.log_scale.grad)
+    torch.save((loss.detach(), *gradients, over_chance), f"{folder}/{rank}")
     dist.destroy_process_group()
 
 
+def test_chance_counts_the_windows_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    alike = torch.ones(6, 8, dtype=torch.float64) / 8**0.5  # to an expert that knows nothing
+    own = batch(GROUP[:2])
+    monkeypatch.setattr("w2l.losses.gathered", lambda *_: (0, alike, alike, GROUP))
+    objective = ContrastiveSync(0.5, scale=7.0)
+    loss = float(objective(alike[:2], alike[:2], own).detach())
+    assert float(objective.chance(own)) == pytest.approx(loss)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("sizes", [[3, 3], [4, 2]])
 def test_contrastive_negatives_come_from_all_processes(sizes: list[int], tmp_path: Path) -> None:
     """Two processes with half of the batch each have the loss and gradients of one with all."""
@@ -91,6 +106,8 @@ def test_contrastive_negatives_come_from_all_processes(sizes: list[int], tmp_pat
     torch.testing.assert_close(mean[0], total.detach())
     torch.testing.assert_close(mean[1], shift.grad)
     torch.testing.assert_close(mean[2], objective.log_scale.grad)
+    for *_, over_chance in found:
+        assert float(over_chance) == pytest.approx(1)
 
 
 def test_published_gan_loss_is_the_cross_entropy_of_probabilities() -> None:
@@ -100,6 +117,26 @@ def test_published_gan_loss_is_the_cross_entropy_of_probabilities() -> None:
     assert ours[0] == cross_entropy(torch.sigmoid(real), torch.ones(5, 1))
     assert ours[1] == cross_entropy(torch.sigmoid(fake), torch.zeros(5, 1))
     assert CrossEntropyGan().generator(fake) == cross_entropy(torch.sigmoid(fake), torch.ones(5, 1))
+
+
+def test_the_cross_entropy_of_what_is_no_number_is_none() -> None:
+    """torch raises there, and on a GPU ends the process, before anything could be said."""
+    probability = torch.tensor([[0.5], [float("nan")]], requires_grad=True)
+    assert cross_entropy(probability, torch.ones(2, 1)).isnan()
+    given = torch.tensor([[0.2], [1.0], [0.0]], dtype=torch.float64, requires_grad=True)
+    target = torch.tensor([[1.0], [1.0], [0.0]], dtype=torch.float64)
+    ours, plain = cross_entropy(given, target), F.binary_cross_entropy(given, target)
+    assert ours == plain
+    slopes = [torch.autograd.grad(loss, given)[0] for loss in (ours, plain)]
+    assert torch.equal(*slopes)
+
+
+def test_cosines_are_float32_under_autocast() -> None:
+    audio, face = (x.bfloat16() for x in windows(64))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = cosine(audio, face)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, cosine(audio, face))
 
 
 def test_hinge_teaches_nothing_beyond_the_margin() -> None:

@@ -68,5 +68,6 @@ def _network() -> tuple[Any, Any]:
 
     torch.set_num_threads(threads)  # importing silero-vad sets it to 1 for the whole process
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*torch.jit.load.*", DeprecationWarning)
+        # The category differs between releases of torch.
+        warnings.filterwarnings("ignore", ".*torch.jit.load.*")
         return load_silero_vad(), get_speech_timestamps

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from itertools import chain, groupby, takewhile
@@ -17,9 +18,13 @@ from av.filter import Graph
 from w2l.audio.constants import SAMPLE_RATE
 from w2l.errors import UserError
 from w2l.media import open_media, pull, sound_graph, start_time, video_stream
+from w2l.media.channels import Balance, one_channel
 from w2l.media.clock import clock_of
 from w2l.media.sound import IN_PLACE, Kind, open_sound
 
+logger = logging.getLogger(__name__)
+
+LOUDEST = 1000.0  # of full scale; what is a little over 1 is merely loud
 _SPARE_S = 1  # decoded beyond a wanted end, so that the resampler has what it needs
 
 
@@ -39,6 +44,7 @@ def load_audio(
     origin: Literal["audio", "video"] = "audio",
     channels: Literal[1, 2] = 1,
     track: int | None = None,
+    say: Callable[[str], None] = logger.warning,
 ) -> np.ndarray:
     """Load a sound track of any media file as a waveform, mono or stereo.
 
@@ -56,16 +62,18 @@ def load_audio(
         origin: What second 0 is: the first sample of the sound, or the first picture of the
             same file's video. With "video", sound that starts later is preceded by silence and
             sound from before the first picture is dropped, so both stay together.
-        channels: 1: all are mixed to mono. 2: left and right; what is mono is as loud in both.
+        channels: 1: all are mixed to mono; where they cancel each other, the loudest is taken, and
+            that is said. 2: left and right; what is mono is as loud in both.
         track: Number of the sound track, from 1 on; None: the one that players take.
+        say: gets a sentence where not all channels are heard.
 
     Returns:
         (n,) float32, with two channels (n, 2), in [-1, 1] unless a float source exceeds it.
 
     Raises:
         UserError: no such file, no media, no sound stream or video stream, no such track, no
-            sound between `start_s` and `end_s`, samples that are not numbers, more of them than
-            the file has bytes for.
+            sound between `start_s` and `end_s`, samples that are not numbers or thousands of times
+            too large, more of them than the file has bytes for.
     """
     path = Path(path)
     if start_s < 0 or (end_s is not None and end_s <= start_s):
@@ -74,7 +82,11 @@ def load_audio(
             "give seconds with 0 ≤ start < end."
         )
     until = None if end_s is None or origin == "video" else Fraction(end_s) + _SPARE_S
-    first, waveform = _decode(path, sample_rate, until, channels, track)
+    balance = Balance()
+    first, waveform = _decode(path, sample_rate, until, channels, track, hear=balance.add)
+    if channels == 1 and (channel := balance.cancelled()) is not None:
+        say(f"{path}: its channels cancel each other when mixed; channel {channel + 1} is heard.")
+        first, waveform = _decode(path, sample_rate, until, channels, track, channel)
     if waveform.size == 0:
         raise UserError(f"{path} holds no sound that can be decoded: check that it plays.")
     late = 0
@@ -97,6 +109,12 @@ def load_audio(
         raise UserError(
             f"{path} has samples that are not numbers (NaN or infinite): export the sound again."
         )
+    loudest = float(np.abs(waveform).max(initial=0))
+    if loudest > LOUDEST:  # no encoder takes it
+        raise UserError(
+            f"{path} has samples of up to {loudest:.3g}, where 1 is full scale: export the sound "
+            "again."
+        )
     return waveform
 
 
@@ -111,15 +129,22 @@ def count_channels(path: str | Path) -> int:
 
 
 def _decode(
-    path: Path, sample_rate: int, until: Fraction | None, channels: int, track: int | None
+    path: Path,
+    sample_rate: int,
+    until: Fraction | None,
+    channels: int,
+    track: int | None,
+    channel: int | None = None,
+    hear: Callable[[AudioFrame], None] = lambda _: None,
 ) -> tuple[Fraction, np.ndarray]:
     """Time of the first sample on the file's own clock, and samples: (n, channels) float32.
 
-    They reach to `until` seconds after the first at least; None: to the end.
+    They reach to `until` seconds after the first at least; None: to the end. Of `channel` alone, if
+    given. Each block is given to `hear` as it came.
     """
     with open_sound(path, track) as sound:
         parts, filled = [np.zeros((0, channels), np.float32)], 0
-        blocks = sound.blocks()
+        blocks = _heard(sound.blocks(), channel, hear)
         if until is not None:
             blocks = takewhile(lambda block: start_time(block) <= until, blocks)
         # The kind changes where broadcasts and spliced files change it.
@@ -135,6 +160,16 @@ def _decode(
                 overlap = max(0, overlap - len(samples))
                 filled += len(parts[-1])
         return sound.start, np.concatenate(parts)
+
+
+def _heard(
+    blocks: Iterable[AudioFrame], channel: int | None, hear: Callable[[AudioFrame], None]
+) -> Iterator[AudioFrame]:
+    for block in blocks:
+        hear(block)
+        if channel is not None:
+            block = one_channel(block, min(channel, block.layout.nb_channels - 1))
+        yield block
 
 
 def _converted(

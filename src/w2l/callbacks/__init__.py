@@ -4,6 +4,7 @@ from w2l.callbacks.atomic_checkpoint import AtomicCheckpointIO
 from w2l.callbacks.collapse_watcher import CollapseWatcher
 from w2l.callbacks.curve_file import CurveFile
 from w2l.callbacks.expert_report import ExpertReport
+from w2l.callbacks.finite_check import DivergedError, FiniteCheck
 from w2l.callbacks.lip_report import LipReport
 from w2l.callbacks.loggers import tensorboard_logger, wandb_logger
 from w2l.callbacks.overfit_check import OverfitCheck
@@ -17,7 +18,9 @@ __all__ = [
     "AtomicCheckpointIO",
     "CollapseWatcher",
     "CurveFile",
+    "DivergedError",
     "ExpertReport",
+    "FiniteCheck",
     "LipReport",
     "OverfitCheck",
     "RunCheckpoints",

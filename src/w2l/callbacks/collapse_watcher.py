@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ class CollapseWatcher(pl.Callback):
             return
         accuracy, l1 = (self._sums / self._n).tolist()
         self._sums, self._n = [0.0, 0.0], 0
+        if not math.isfinite(l1):
+            return  # no collapse, and `FiniteCheck`'s to tell
         self._lowest_l1 = min(self._lowest_l1, l1)
         if problem := self._problem(accuracy, l1):
             self._warn(trainer, pl_module, problem)

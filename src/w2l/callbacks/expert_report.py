@@ -13,16 +13,12 @@ import pytorch_lightning as pl
 
 from w2l.callbacks.clip_similarity import clip_similarities
 from w2l.callbacks.dashboard import Dashboard
+from w2l.callbacks.first_process import log_of_first
 from w2l.callbacks.histograms import histogram_picture
 from w2l.callbacks.sync_gate import updates
 from w2l.data.clips import AnyClip
 from w2l.files import atomic_path
-from w2l.metrics.separation import (
-    best_offset,
-    expert_quality,
-    pair_accuracy,
-    pooled,
-)
+from w2l.metrics.separation import expert_quality, offset_of, pair_accuracy, pooled
 from w2l.models import Expert
 
 
@@ -37,7 +33,8 @@ class ExpertReport(pl.Callback):
 
     Logs `val/pair_accuracy`, `val/balanced_accuracy`, `val/in_sync_accuracy`,
     `val/off_sync_accuracy`, `val/offset_within_1`; writes `<folder>/<update>.json` with the offsets
-    and a row per speaker, and `<update>.png` with the histograms of similarities.
+    (positive where the sound is early) and a row per speaker, and `<update>.png` with the
+    histograms of similarities.
 
     Args:
         folder: where the reports go.
@@ -48,31 +45,27 @@ class ExpertReport(pl.Callback):
         self.folder, self.clips = Path(folder), clips
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking or not trainer.is_global_zero:
+        if trainer.sanity_checking:
             return
+        found = self._report(trainer, pl_module) if trainer.is_global_zero else {}
+        log_of_first(trainer, pl_module, found)
+
+    def _report(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, float]:
+        """Write the report; what is logged of it, or nothing where no clip can be looked at."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         expert: Expert = pl_module.expert  # type: ignore[assignment]
         held_out = clip_similarities(expert, spread(data.val_set.clips, self.clips))
         training = clip_similarities(expert, spread(data.train_set.clips, self.clips))
         if not held_out or not training:
-            return
+            return {}
         matrices = [matrix for _, matrix in held_out]
         quality = expert_quality(matrices, [matrix for _, matrix in training])
         own, others = pooled(matrices)
-        logged = {
-            "pair_accuracy": quality.pair_accuracy,
-            "balanced_accuracy": quality.balanced_accuracy,
-            "in_sync_accuracy": float((own >= quality.threshold).mean()),
-            "off_sync_accuracy": float((others < quality.threshold).mean()),
-            "offset_within_1": quality.offset_within_1,
-        }
-        pl_module.log_dict({f"val/{name}": value for name, value in logged.items()},
-                           rank_zero_only=True)  # fmt: skip
         update = updates(trainer, pl_module)
         report = {
             "update": update,
             **quality._asdict(),
-            "offsets": [best_offset(matrix) for matrix in matrices],
+            "offsets": [offset_of(matrix) for matrix in matrices],
             "speakers": by_speaker(held_out),
         }
         with atomic_path(self.folder / f"{update:07d}.json") as path:
@@ -87,6 +80,13 @@ class ExpertReport(pl.Callback):
         dashboard.histogram("validation/cosine_off_sync", others)
         dashboard.histogram("validation/offsets", np.array(report["offsets"]))
         dashboard.table("validation/speakers", report["speakers"])
+        return {
+            "val/pair_accuracy": quality.pair_accuracy,
+            "val/balanced_accuracy": quality.balanced_accuracy,
+            "val/in_sync_accuracy": float((own >= quality.threshold).mean()),
+            "val/off_sync_accuracy": float((others < quality.threshold).mean()),
+            "val/offset_within_1": quality.offset_within_1,
+        }
 
 
 def by_speaker(matrices: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
@@ -105,7 +105,7 @@ def by_speaker(matrices: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any
                 "pair_accuracy": pair_accuracy(found),
                 "cosine_in_sync": float(own.mean()),
                 "cosine_off_sync": float(others.mean()),
-                "offset": float(np.median([best_offset(matrix) for matrix in found])),
+                "offset": float(np.median([offset_of(matrix) for matrix in found])),
             }
         )
     return rows

@@ -18,6 +18,7 @@ from w2l.audio import SAMPLE_RATE
 from w2l.audio.waveform import to_int16
 from w2l.callbacks.dashboard import Dashboard
 from w2l.callbacks.expert_report import spread
+from w2l.callbacks.first_process import log_of_first
 from w2l.callbacks.sync_gate import updates
 from w2l.checkpoints import load_syncnet
 from w2l.data.clips import AnyClip
@@ -57,15 +58,20 @@ class LipReport(pl.Callback):
         self._validations = 0
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking or not trainer.is_global_zero:
+        if trainer.sanity_checking:
             return
         self._validations += 1
         if (self._validations - 1) % self.every:
             return
+        found = self._report(trainer, pl_module) if trainer.is_global_zero else {}
+        log_of_first(trainer, pl_module, found)
+
+    def _report(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, float]:
+        """Write the videos; the mean scores, or nothing where fewer than two clips can be used."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         chosen = [clip for clip in spread(data.val_set.clips, self.clips) if usable(clip)]
         if len(chosen) < 2:
-            return
+            return {}
         update = updates(trainer, pl_module)
         dashboard = Dashboard(trainer, update)
         rows: list[dict[str, float]] = []
@@ -77,14 +83,13 @@ class LipReport(pl.Callback):
             dashboard.video("validation/dubbed", path, f"{clip.name} says {voice.name}")
             rows.append(self._scores(pl_module, given, dubbed, sound))
         names = [name for name in rows[0] if all(name in row for row in rows)]
-        means = {f"val/{name}": fmean(row[name] for row in rows) for name in names}
-        pl_module.log_dict(means, rank_zero_only=True)
+        return {f"val/{name}": fmean(row[name] for row in rows) for name in names}
 
     def _scores(
         self, system: pl.LightningModule, given: np.ndarray, dubbed: np.ndarray, sound: np.ndarray
     ) -> dict[str, float]:
         try:
-            # The expert is in evaluation mode, and the scorer leaves it so.
+            # It judges by its own statistics; Lightning puts its mode back after the validation.
             judge = SyncScorer(expert=system.expert, device=system.device)  # type: ignore[arg-type]
             scores = {
                 "dubbed_cosine": judge.cosine(list(dubbed), sound).summary.mean,

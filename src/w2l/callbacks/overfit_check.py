@@ -46,13 +46,14 @@ class OverfitCheck(pl.Callback):
         self._first = loss if self._first is None else self._first
         self._lowest = min(self._lowest, loss)
         seconds = time.monotonic() - self._started
-        if loss < self.below:
+        # All processes stop after the same update, or some would wait for the others.
+        if trainer.strategy.reduce_boolean_decision(loss < self.below, all=True):
             self.passed = True
             rank_zero_info(
                 f"overfit: data and model can learn: {self.metric} fell from {self._first:.3f} "
                 f"to {loss:.3f} in {updates(trainer, pl_module)} updates, {seconds:.0f} s."
             )
-        elif seconds <= 60 * self.minutes:
+        elif not trainer.strategy.reduce_boolean_decision(seconds > 60 * self.minutes, all=False):
             return
         trainer.should_stop = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from pathlib import Path
@@ -11,8 +12,11 @@ import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
 from w2l.callbacks.curve_file import CurveFile
+from w2l.callbacks.finite_check import require_finite
+from w2l.callbacks.progress import is_last, mark_validation_as_due, validation_is_due
 from w2l.callbacks.random_states import random_states, restore_random_states
 from w2l.callbacks.stop_signals import Stopped, StopSignals
 from w2l.callbacks.sync_gate import updates
@@ -28,11 +32,14 @@ class RunCheckpoints(Checkpoint):
     loss's weight) is then as in a run that was not interrupted, and a signal need not wait for
     hundreds of validation batches.
 
+    Weights that are NaN or infinite are never written: `DivergedError` ends the run instead.
+
     Args:
         folder: where the checkpoints go.
         every: updates between two.
         keep_last: numbered ones that are kept.
-        monitor: the validation metric by which `best.ckpt` is chosen.
+        monitor: the validation metric by which `best.ckpt` is chosen: one that means the same
+            along the whole run.
         mode: whether the smallest or the largest is best.
         stop: ends the run at the next update's end, with a checkpoint.
     """
@@ -62,14 +69,17 @@ class RunCheckpoints(Checkpoint):
         self._group: Any = None
         self._written: Path | None = None  # a checkpoint that has not its name yet
         self._random: list[dict[str, Any]] | None = None
+        self._has_warned = False  # that the monitor is not logged
 
     # What is in a checkpoint
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_score": self.best_score}
+        return {"best_score": self.best_score, "monitor": self.monitor, "mode": self.mode}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best_score = state_dict["best_score"]
+        """Go on with the best score, where it is one of the same metric."""
+        same = (state_dict.get("monitor"), state_dict.get("mode")) == (self.monitor, self.mode)
+        self.best_score = state_dict["best_score"] if same else None
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -81,7 +91,7 @@ class RunCheckpoints(Checkpoint):
         checkpoint["random"] = states
         checkpoint["validation_pending"] = self._pending
         if self._pending:
-            _mark_validation_as_due(checkpoint["loops"]["fit_loop"])
+            mark_validation_as_due(checkpoint["loops"]["fit_loop"])
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -110,6 +120,11 @@ class RunCheckpoints(Checkpoint):
         if self._random:
             restore_random_states(self._random[trainer.global_rank % len(self._random)])
             self._random = None
+        meaning = getattr(pl_module, "meanings", {}).get(self.monitor)
+        rank_zero_info(
+            f"best.ckpt: {'lowest' if self.mode == 'min' else 'highest'} {self.monitor}"
+            + (f" ({meaning})" if meaning else "")
+        )
 
     def on_train_batch_end(
         self,
@@ -124,8 +139,8 @@ class RunCheckpoints(Checkpoint):
             return  # gradients are being accumulated
         self._update = done
         stopping = self._agree(trainer)
-        if stopping or done % self.every == 0 or _is_last(trainer):
-            self._save(trainer, pending=_validation_is_due(trainer))
+        if stopping or done % self.every == 0 or is_last(trainer):
+            self._save(trainer, pl_module, pending=validation_is_due(trainer))
 
     def on_validation_batch_end(
         self,
@@ -139,25 +154,49 @@ class RunCheckpoints(Checkpoint):
         if trainer.sanity_checking or not self._agree(trainer):
             return
         if self.saved != self._path():
-            self._save(trainer, pending=True)
+            self._save(trainer, pl_module, pending=True)
         self._leave(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
+        if trainer.sanity_checking:
             return
-        score = float(trainer.callback_metrics[self.monitor])
-        if self._group is not None:  # where a metric is not reduced, the first process decides
-            shared = torch.tensor(score, dtype=torch.float64)
-            dist.broadcast(shared, 0, self._group)
-            score = float(shared)
+        score = self._score(trainer)
+        if score is None:
+            return
         sign = 1 if self.mode == "min" else -1
         if self.best_score is None or sign * score < sign * self.best_score:
+            require_finite(trainer, pl_module)
             self.best_score = score
             _write(trainer, self.folder / "best.ckpt")
 
+    def _score(self, trainer: pl.Trainer) -> float | None:
+        """The first process's monitored value, in all of them; None where there is none to go by.
+
+        All processes come here after each validation, whatever was logged in them.
+        """
+        logged = trainer.callback_metrics
+        value = float(logged[self.monitor]) if self.monitor in logged else None
+        if self._group is not None:
+            told = torch.tensor([value is not None, value or 0.0], dtype=torch.float64)
+            dist.broadcast(told, 0, self._group)
+            value = float(told[1]) if told[0] else None
+        if value is None and not self._has_warned:
+            known = ", ".join(sorted(name for name in logged if name.startswith("val/")))
+            rank_zero_warn(
+                f"No best.ckpt: monitor={self.monitor} was not logged by this validation, which "
+                f"logged {known or 'nothing'}."
+            )
+            self._has_warned = True
+        if value is not None and not math.isfinite(value):
+            rank_zero_warn(
+                f"{self.monitor} is {value} after update {self._update}: never the best."
+            )
+            return None
+        return value
+
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.saved != self._path():  # ended by something else than a budget
-            self._save(trainer, pending=False)
+            self._save(trainer, pl_module, pending=False)
         self._finish(trainer)
 
     def on_exception(
@@ -180,8 +219,9 @@ class RunCheckpoints(Checkpoint):
     def _path(self) -> Path:
         return self.folder / f"update-{self._update:07d}.ckpt"
 
-    def _save(self, trainer: pl.Trainer, *, pending: bool) -> None:
+    def _save(self, trainer: pl.Trainer, system: pl.LightningModule, *, pending: bool) -> None:
         """Write the state now; it gets its name when the update's losses are on the disk too."""
+        require_finite(trainer, system)
         path, self._pending = self._path(), pending
         written = path.with_name(f".unlogged-{path.name}")
         _write(trainer, written)
@@ -234,37 +274,6 @@ def _same_file(source: Path, target: Path) -> None:
             os.link(source, temporary)
         except OSError:
             shutil.copyfile(source, temporary)
-
-
-def _validation_is_due(trainer: pl.Trainer) -> bool:
-    loop = trainer.fit_loop
-    assert loop._data_fetcher is not None
-    return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
-
-
-def _is_last(trainer: pl.Trainer) -> bool:
-    """Whether the budget ends with this update."""
-    if trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps:
-        return True
-    epochs = trainer.max_epochs
-    if epochs in (None, -1) or trainer.current_epoch + 1 < epochs:
-        return False
-    return trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-
-
-def _mark_validation_as_due(loops: dict[str, Any]) -> None:
-    """Change the saved progress so that Lightning validates first when it goes on.
-
-    It would take a checkpoint from an update's end for one from after the validation. Marked is
-    an update that is complete and a validation that was begun and had no batch.
-    """
-    progress = loops["epoch_loop.batch_progress"]
-    for count in (progress["total"], progress["current"]):
-        count["completed"] = count["processed"]
-    validation = loops["epoch_loop.val_loop.batch_progress"]
-    validation["total"].update(ready=1, started=1, processed=0, completed=0)
-    validation["current"].update(ready=0, started=0, processed=0, completed=0)
-    validation["is_last_batch"] = False
 
 
 def copy_best(resumed: Path, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities import rank_zero_info
 
 
 def updates(trainer: pl.Trainer, system: pl.LightningModule) -> int:
@@ -40,7 +41,15 @@ class SyncGate(pl.Callback):
         self.opened_at: int | None = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        pl_module.full_sync_weight = self.weight  # type: ignore[assignment]
         self._apply(trainer, pl_module)
+        last = trainer.max_steps // int(pl_module.optimizers_per_update)  # type: ignore[arg-type]
+        late = self.below is None and (self.from_update is None or self.from_update >= last)
+        if trainer.max_steps != -1 and late and not self.is_open:
+            rank_zero_info(
+                f"the sync loss never counts in this run of {last} updates: "
+                f"callbacks.sync_gate.from_update={self.from_update}"
+            )
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int

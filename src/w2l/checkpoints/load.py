@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from w2l.checkpoints import archive
 from w2l.checkpoints.find import resolve
+from w2l.checkpoints.finite import refuse_not_finite
 from w2l.checkpoints.networks import (
     BUILDERS,
+    KINDS,
     TRAINED,
     Shapes,
     identify,
@@ -33,6 +35,14 @@ from w2l.models import (
 )
 
 WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod)\.)+")  # DataParallel's and torch.compile's
+# Where trainers put a network, the first choice first; an average of the weights before themselves.
+PLACES = (
+    "state_dict", "params_ema", "params", "ema", "ema_state_dict", "model_ema", "g_ema",
+    "model_state_dict", "model", "generator", "netG", "net_g", "G", "net", "network", "weights",
+    "module",
+)  # fmt: skip
+NO_PLACES = ("optim", "sched", "scaler")  # how the names of what is no network begin
+COUNTERS = {"n_averaged"}  # of AveragedModel, which is a wrapper
 ENOUGH_SPEAKERS = 50  # an expert that heard fewer may know persons in place of sync
 NAMED = 3  # how many entries of each kind an error names
 
@@ -72,10 +82,11 @@ def read(path: str | Path, network: str | None = None) -> Checkpoint:
     """
     path = Path(path)
     content = archive.load(path)
-    state = _find_state(path, content)
+    state = _find_state(path, content, network)
     ours = content.get("w2l")
     stated = dict(ours) if isinstance(ours, dict) else content
     config = stated.get("config")
+    archive.check_unfolded(path, sum(t.numel() * t.element_size() for t in state.values()))
     parts = _split(state)
     if parts:
         main = str(stated.get("network"))
@@ -106,7 +117,8 @@ def load_generator(
         mapped: parameters may stay in the file until they are read: for who makes others of them.
 
     Raises:
-        UserError: no such file or name, or it holds something else.
+        UserError: no such file or name, it holds something else, or weights that are NaN or
+            infinite.
     """
     return cast(Generator, _load(path_or_name, "generator", device, mapped=mapped))
 
@@ -146,7 +158,7 @@ def _load(
     config = checkpoint.config if checkpoint.network == network else {}
     try:
         shapes, config = outline(network, config)
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} states a configuration that {label(network)} does not have "
             f"({config}: {error}): it was written by another version of this program."
@@ -159,6 +171,7 @@ def _load(
             else f"it holds {label(checkpoint.network)}"
         )
         raise UserError(f"{path} is not the wanted {_bare(network)}: {seems}; {differences}.")
+    refuse_not_finite(path, state)
     with torch.device("meta"):  # no memory, and no random numbers, for what is replaced at once
         module = BUILDERS[network](**config)
     plain = torch.contiguous_format
@@ -170,19 +183,58 @@ def _load(
     return module.to(device).eval()
 
 
-def _find_state(path: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors by name, out of the usual wrappers, without the prefixes of wrapping modules."""
-    wrapped = (content.get(key) for key in ("state_dict", "params_ema", "params"))
-    for candidate in (*wrapped, content):
-        if isinstance(candidate, Mapping):
-            state = {
-                WRAPPERS.sub("", name): value
-                for name, value in candidate.items()
-                if isinstance(name, str) and isinstance(value, Tensor)
+def _find_state(path: Path, content: Mapping[str, Any], network: str | None) -> dict[str, Tensor]:
+    """The tensors by name, out of the usual wrappers, without the prefixes of wrapping modules.
+
+    Of several that a file holds, those of the wanted network, else of the first that is known.
+    """
+    found = list(_states(content))
+    if not found:
+        kinds = ", ".join(f"{name}: {type(value).__name__}" for name, value in content.items())
+        raise UserError(
+            f"{path} holds no tensors by name ({kinds[:200] or 'it is empty'}): "
+            "it is not a checkpoint of a network."
+        )
+    if isinstance(content.get("w2l"), Mapping) or any(map(_split, found[:1])):
+        return found[0]  # ours
+    wanted = (state for state in found if network in {None, identify(state)})
+    known = (state for state in found if identify(state) != "unknown")
+    return next((state for state in wanted if identify(state) != "unknown"), next(known, found[0]))
+
+
+def _states(content: Mapping[Any, Any], depth: int = 2) -> Iterator[dict[str, Tensor]]:
+    """All dicts of tensors in a file, those at the usual places first."""
+    inner = [name for name in content if isinstance(content[name], Mapping)]
+    rank = {name: place for place, name in enumerate(PLACES)}
+    for name in sorted(inner, key=lambda name: rank.get(name, len(rank))):
+        if depth and not str(name).lower().startswith(NO_PLACES):
+            yield from _states(content[name], depth - 1)
+    state = {
+        WRAPPERS.sub("", name): value
+        for name, value in content.items()
+        if isinstance(name, str) and isinstance(value, Tensor) and name not in COUNTERS
+    }
+    if state:
+        yield from _inner(state)
+
+
+def _inner(state: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """The networks in a state dict whose entries have a prefix, as `model.`; else itself."""
+    if identify(state) == "unknown" and not _split(state):
+        entries = {kind.entry for kind in KINDS.values()}
+        prefixes = {
+            name.removesuffix(entry)
+            for name in state
+            for entry in entries
+            if name.endswith(f".{entry}")
+        }
+        for prefix in sorted(prefixes, key=lambda prefix: (prefix.count("."), prefix)):
+            yield {
+                name.removeprefix(prefix): value
+                for name, value in state.items()
+                if name.startswith(prefix)
             }
-            if state:
-                return state
-    raise UserError(f"{path} holds no tensors by name: it is not a checkpoint of a network.")
+    yield state
 
 
 def _split(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

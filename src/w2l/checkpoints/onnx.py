@@ -89,7 +89,12 @@ def onnx_config(path: str | Path) -> dict[str, float]:
             f"{path} is not a generator that `python -m w2l.checkpoints CHECKPOINT {path}` wrote."
         )
     names = ("width", "image_size", "lead_frames")
-    return {name: float(found[PREFIX + name]) for name in names}
+    try:
+        return {name: float(found[PREFIX + name]) for name in names}
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} does not say how its generator is made ({', '.join(names)}): export it again."
+        ) from error
 
 
 def onnx_package():  # type: ignore[no-untyped-def]

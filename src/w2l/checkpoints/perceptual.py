@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from w2l.checkpoints import archive
+from w2l.checkpoints.finite import refuse_not_finite
 from w2l.errors import UserError
 from w2l.models import Lpips
 from w2l.paths import user_path
@@ -28,9 +29,11 @@ def load_lpips(vgg16: str | Path, heads: str | Path | None = None) -> Lpips:
     own = {k: v.shape for k, v in network.state_dict().items() if k.startswith("features.")}
     if {k: v.shape for k, v in state.items()} != own:
         raise UserError(f"{vgg16} does not hold the features of VGG-16 as torchvision names them.")
+    refuse_not_finite(vgg16, state)
     network.load_state_dict(state, strict=False)
     if heads is not None:
         found = archive.load(user_path(heads))
+        refuse_not_finite(heads, found)
         for i, head in enumerate(network.heads):
             value = found.get(f"lin{i}.model.1.weight")
             if not isinstance(value, torch.Tensor) or value.shape != head.shape:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from w2l.checkpoints.finite import refuse_not_finite
 from w2l.checkpoints.load import read
 from w2l.checkpoints.networks import TRAINED, label, outline
 from w2l.errors import UserError
@@ -31,6 +32,7 @@ def export(path_in: str | Path, path_out: str | Path, network: str | None = None
     if checkpoint.network not in TRAINED or checkpoint.network != (network or checkpoint.network):
         wanted = f"{label(network)}" if network else "a generator, an expert or a discriminator"
         raise UserError(f"{path_in} holds {label(checkpoint.network)}, not {wanted}.")
+    refuse_not_finite(path_in, checkpoint.state_dict)
     content: dict[str, Any] = {
         "state_dict": checkpoint.state_dict,
         "optimizer": None,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from w2l.checkpoints import archive
+from w2l.checkpoints.finite import refuse_not_finite
 from w2l.errors import UserError
 
 _NAMES = ("update-*.ckpt", "last.ckpt", "best.ckpt")
@@ -28,11 +29,12 @@ def training_states(folder: str | Path) -> list[Path]:
 
 
 def newest_state(folder: str | Path, warn: Callable[[str], None]) -> Path | None:
-    """The newest checkpoint in a run's folder that can be read to its end, or None where none is.
+    """The newest checkpoint in a run's folder that a run can go on from, or None where none is.
 
     Args:
         folder: a run's folder, or its `checkpoints` folder.
-        warn: gets a sentence for each newer one that is damaged and passed over.
+        warn: gets a sentence for each newer one that is damaged, or of a training that had
+            diverged, and passed over.
 
     Raises:
         UserError: there are some, and none can be read.
@@ -57,15 +59,16 @@ def check_whole(path: Path) -> None:
     """Read the whole file, against its checksums.
 
     Raises:
-        UserError: it is no checkpoint, or damaged.
+        UserError: it is no checkpoint, damaged, or of a training that had diverged.
     """
-    archive.load(path)
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as file:
-            damaged = file.testzip()
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
-        damaged = str(error)
-    if damaged is not None:
-        raise UserError(f"{path} is damaged or cut off: fetch or copy it again.")
+    content = archive.load(path)
+    if zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as file:
+                damaged = file.testzip()
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+            damaged = str(error)
+        if damaged is not None:
+            raise UserError(f"{path} is damaged or cut off: fetch or copy it again.")
+    state = content.get("state_dict")
+    refuse_not_finite(path, state if isinstance(state, Mapping) else {})

@@ -31,6 +31,8 @@ DTYPES = {
     "ShortStorage": torch.int16,
 }
 
+_MOST_NODES, _DEEPEST = 100_000, 50  # modules of a network, and within each other
+
 
 class _StorageType(NamedTuple):
     dtype: torch.dtype
@@ -75,16 +77,28 @@ def read(archive: zipfile.ZipFile) -> dict[str, Tensor]:
     return state
 
 
-def _state_dict(node: Any, prefix: str = "", parents: tuple[_Node, ...] = ()) -> dict[str, Tensor]:
+def _state_dict(root: Any) -> dict[str, Tensor]:
+    """Tensors by their dotted names, parents before children.
+
+    Raises:
+        ValueError: nodes that hold each other in a circle, or that branch without end.
+    """
     state: dict[str, Tensor] = {}
-    if not isinstance(node, _Node) or any(node is parent for parent in parents):
-        return state
-    for name, value in node.attributes.items():
-        if isinstance(value, Tensor):
-            state[f"{prefix}{name}"] = value
-        else:
-            state |= _state_dict(value, f"{prefix}{name}.", (*parents, node))
-    return state
+    waiting = [("", root)]
+    for _ in range(_MOST_NODES):
+        if not waiting:
+            return state
+        prefix, node = waiting.pop()
+        if not isinstance(node, _Node):
+            continue
+        inner = []
+        for name, value in node.attributes.items():
+            if isinstance(value, Tensor):
+                state[f"{prefix}{name}"] = value
+            elif prefix.count(".") < _DEEPEST:  # else it holds itself
+                inner.append((f"{prefix}{name}.", value))
+        waiting += reversed(inner)
+    raise ValueError("more modules than any network has")
 
 
 class _Unpickler(pickle.Unpickler):

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from w2l.checkpoints import resolve
 from w2l.cli.hydra_app import run
+from w2l.cli.page_files import PageFiles
 from w2l.cli.page_jobs import PageJobs
+from w2l.cli.signals import ended_by_signals
 from w2l.errors import UserError
+from w2l.filelists.reading import read_names
+from w2l.files import own_folder
 from w2l.memory import share_heap
 from w2l.paths import user_path
 from w2l.scoring import find_videos
 
 EXAMPLES = 3
+GRACE_S = 10  # seconds that a job has to end with the page
+HERE = {"127.0.0.1", "localhost", "::1"}  # hosts that only this machine reaches
 
 
 def app(cfg: DictConfig) -> None:
@@ -32,25 +39,38 @@ def app(cfg: DictConfig) -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
     try:
-        from w2l.cli.page import build_page
+        from w2l.cli.page import build_page, files_needed
     except ImportError as error:
         raise UserError(
             "The page needs Gradio: install it with `pip install 'w2l[app]'`."
         ) from error
     resolve(settings["checkpoint"])  # a wrong one is said now, not to the first who presses Sync
-    for key in ("max_seconds", "max_mb", "max_waiting", "keep_hours"):
+    for key in ("max_seconds", "max_mb", "max_megapixels", "max_waiting", "keep_hours"):
         if type(settings[key]) not in (int, float) or settings[key] <= 0:
             raise UserError(f"{key}={settings[key]} must be a number, more than 0.")
     clips = None if settings["examples"] is None else user_path(settings["examples"])
-    with TemporaryDirectory(prefix="w2l_") as folder:
-        jobs = PageJobs(settings, Path(folder))
-        page = build_page(jobs, find_examples(clips), round(settings["keep_hours"] * 3600))
+    accounts = read_accounts(settings["auth"])
+    if accounts is None and settings["host"] not in HERE:
+        print(
+            f"warning: host={settings['host']} can be reached from elsewhere, by anybody: "
+            "auth=NAME:PASSWORD asks who it is.",
+            file=sys.stderr,
+        )
+    with ended_by_signals(), own_folder("page") as folder:
+        files = PageFiles(folder, settings["keep_hours"] * 3600)
+        os.environ["GRADIO_TEMP_DIR"] = str(files.sent)
+        jobs = PageJobs(settings, files.made)
+        closing = threading.Event()
+        page = build_page(jobs, find_examples(clips), lambda: not closing.is_set())
+        files.needed = lambda: files_needed(page)
+        files.start()
         try:
             page.queue(max_size=settings["max_waiting"]).launch(
                 server_name=settings["host"],
                 server_port=settings["port"],
                 max_file_size=f"{settings['max_mb']:g}mb",
-                allowed_paths=[folder] if clips is None else [folder, str(clips)],
+                auth=accounts,
+                allowed_paths=[str(folder)] if clips is None else [str(folder), str(clips)],
                 show_error=True,
                 enable_monitoring=False,
                 footer_links=[],
@@ -60,6 +80,26 @@ def app(cfg: DictConfig) -> None:
                 f"host={settings['host']} port={settings['port']} cannot be served "
                 "(in use, or not allowed): choose another port."
             ) from error
+        finally:
+            closing.set()  # ends what is being worked on, before its folder goes
+            jobs.working.acquire(timeout=GRACE_S)
+            files.stop()
+
+
+def read_accounts(auth: str | None) -> list[tuple[str, str]] | None:
+    """Names and passwords of `auth=`: one as `NAME:PASSWORD`, or a file with one a line.
+
+    Raises:
+        UserError: neither.
+    """
+    if auth is None:
+        return None
+    path = user_path(auth)
+    lines = read_names(path) if path.is_file() else [str(auth)]
+    accounts = [tuple(line.split(":", 1)) for line in lines]
+    if not accounts or any(len(each) != 2 or not all(each) for each in accounts):
+        raise UserError("auth= takes NAME:PASSWORD, or a file with one of these a line.")
+    return [(name, password) for name, password in accounts]
 
 
 def find_examples(folder: Path | None) -> list[list[str]]:

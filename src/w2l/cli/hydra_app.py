@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
 import sys
@@ -18,7 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from w2l.cli.key_types import check_type
+from w2l.cli.key_types import check_type, kinds_of
 from w2l.cli.published import apply_published
 from w2l.cli.quoting import quote_paths
 from w2l.errors import UserError
@@ -39,7 +40,15 @@ def run(task: Callable[[DictConfig], float | None], config_name: str) -> None:
             optimises.
         config_name: name of the primary config, which is also the command's name.
     """
-    sys.argv[1:] = quote_paths(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # else somebody else's, who says what it takes
+            stream.reconfigure(errors="backslashreplace")  # names may be any bytes
+    defaults = _defaults(config_name)
+    sys.argv[1:] = quote_paths(
+        sys.argv[1:],
+        lambda key: kinds_of(key, defaults.get(key)),
+        lambda key: "${" in str(defaults.get(key)),
+    )
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
 
     errors: list[UserError] = []
@@ -139,8 +148,13 @@ def _nearest(key: str, known: Sequence[str]) -> str | None:
 
 
 def _keys_of(config_name: str) -> list[str]:
+    return list(_defaults(config_name))
+
+
+def _defaults(config_name: str) -> dict[str, Any]:
+    """Values of the keys in a command's own file, by their names with dots between."""
     cfg = OmegaConf.load(CONFIG_DIR / f"{config_name}.yaml")
-    return [key for key, _ in _leaves(OmegaConf.to_container(cfg))]
+    return dict(_leaves(OmegaConf.to_container(cfg)))
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -29,6 +29,7 @@ from w2l.cli.infer_settings import (
 from w2l.cli.infer_tracks import show_tracks
 from w2l.cli.progress import StageProgress
 from w2l.cli.published import given_keys
+from w2l.cli.signals import ended_by_signals
 from w2l.inference import (
     Layout,
     SyncReport,
@@ -48,11 +49,12 @@ def infer(cfg: DictConfig) -> None:
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     console = Console(highlight=False, soft_wrap=True, markup=False)  # a name may hold [brackets]
     networks = Networks()
-    if settings["batch"] is None:
-        infer_one(settings, networks, console)
-        return
-    given = given_keys(HydraConfig.get().overrides.task)
-    run_batch(settings, given, lambda each: infer_one(each, networks, console), console)
+    with ended_by_signals():
+        if settings["batch"] is None:
+            infer_one(settings, networks, console)
+            return
+        given = given_keys(HydraConfig.get().overrides.task)
+        run_batch(settings, given, lambda each: infer_one(each, networks, console), console)
 
 
 def infer_one(

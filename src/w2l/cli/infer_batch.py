@@ -20,6 +20,8 @@ from w2l.files import atomic_path, check_writable
 from w2l.inference import SyncReport
 from w2l.paths import user_path
 
+ANY_NAME = "surrogateescape"  # a file's name that is no UTF-8 is written as the bytes that it is
+
 
 @dataclass
 class Outcome:
@@ -151,7 +153,7 @@ def read_status(path: Path) -> list[Outcome]:
     if not path.is_file():
         return []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8", errors=ANY_NAME) as file:
             return [
                 Outcome(**{f.name: _typed(f.type, row[f.name]) for f in fields(Outcome)})
                 for row in csv.DictReader(file)
@@ -166,7 +168,10 @@ def _typed(kind: object, text: str) -> Any:
 
 def write_status(path: Path, outcomes: list[Outcome]) -> None:
     """Write the status of all jobs; whole or not at all."""
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors=ANY_NAME) as file,
+    ):
         writer = csv.DictWriter(file, [f.name for f in fields(Outcome)])
         writer.writeheader()
         writer.writerows(asdict(outcome) for outcome in outcomes)

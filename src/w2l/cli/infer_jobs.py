@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import json
 import re
@@ -17,12 +16,12 @@ from omegaconf import OmegaConf
 
 from w2l.cli.hydra_app import CONFIG_DIR
 from w2l.cli.infer_input import needs_sound
-from w2l.cli.key_types import check_type
+from w2l.cli.key_types import check_type, is_path
 from w2l.cli.published import PUBLISHED
-from w2l.cli.quoting import PATH_KEYS
 from w2l.download import is_url
 from w2l.errors import UserError
-from w2l.media import open_media, video_stream
+from w2l.filelists.reading import on_disk, read_table, read_text
+from w2l.media import moving_pictures, open_media
 from w2l.paths import user_path
 from w2l.video import is_image
 
@@ -75,29 +74,14 @@ def read_jobs(settings: dict[str, Any], given: set[str]) -> list[Job]:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"batch={path} is no text in UTF-8 that can be read.") from error
     if path.suffix.lower() in {".jsonl", ".ndjson", ".json"}:
-        return list(_json_rows(path, text))
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    rows = []
-    reader = csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
-    for row in reader:
-        if None in row:
-            raise UserError(
-                f"{path} has more values than columns in line {reader.line_num}: put a value that "
-                f"holds {delimiter!r} in quotes."
-            )
-        # An empty cell is what the command line says.
-        rows.append({key.strip(): value for key, value in row.items() if value})
-    return rows
+        return list(_json_rows(path, read_text(path)))
+    # An empty cell is what the command line says.
+    return [{key: cell for key, cell in row.cells.items() if cell} for row in read_table(path)[1]]
 
 
 def _json_rows(path: Path, text: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -148,7 +132,7 @@ def _value(key: str, value: Any, folder: Path, default: Any) -> Any:
     if key == "person":
         file = str(value).removeprefix(_PHOTO)
         return value if file == value else _PHOTO + _path(key, file, folder)
-    if key in PATH_KEYS:
+    if is_path(key):
         return _path(key, str(value), folder)
     if isinstance(value, str) and not isinstance(default, str):
         try:
@@ -162,7 +146,7 @@ def _value(key: str, value: Any, folder: Path, default: Any) -> Any:
 def _path(key: str, value: str, folder: Path) -> str:
     if is_url(value):
         return value
-    path = user_path(value, folder)
+    path = on_disk(user_path(value, folder))
     return value if key in _MAYBE_NAMES and not path.exists() else str(path)
 
 
@@ -211,13 +195,8 @@ def _kind(path: Path) -> str | None:
         return "face"
     try:
         with open_media(path) as container:
-            if not container.streams.audio:
-                video_stream(container, path)
+            if moving_pictures(container):
                 return "face"
-            try:
-                video_stream(container, path)
-            except UserError:  # sound, maybe with a cover
-                return "sound"
-            return "face"
+            return "sound" if container.streams.audio else None  # maybe with a cover
     except UserError:
         return None

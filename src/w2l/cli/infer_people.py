@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import numpy as np
@@ -22,11 +21,14 @@ from w2l.audio.speech import find_speech
 from w2l.audio.waveform import count_channels, load_audio
 from w2l.boxes import from_tblr
 from w2l.cli.infer_faces import build_chooser, check_person, integers
-from w2l.cli.infer_report import show_closed
+from w2l.cli.infer_report import show_closed, show_notes
 from w2l.errors import UserError
+from w2l.filelists.reading import read_text
+from w2l.files import own_folder
 from w2l.inference import FaceOptions, Source, SyncReport, Voice, load_voice
 from w2l.inference.people import Part
 from w2l.inference.plan import Person
+from w2l.inference.voice import notes_on
 from w2l.paths import user_path
 from w2l.scoring import SyncScorer
 
@@ -78,8 +80,8 @@ def read_people(settings: dict[str, Any]) -> list[Entry]:
         if settings[key] is not None:
             raise UserError(f"{key}= is for one person: leave it out with people=.")
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
         raise UserError(f"people={path} cannot be read as YAML: check the file.") from error
     if not isinstance(content, list) or not content:
         raise UserError(f"people={path} must be a list: an entry with person and audio for each.")
@@ -129,14 +131,17 @@ def voices_of(
         sound: of the file; None: the voices' mix (see `mix`), which lasts until the last of them
             ends and is there while the block runs.
     """
-    with TemporaryDirectory() as folder:
-        sound = _mixed(entries, Path(folder) / "mix.wav") if sound is None else sound
+    with own_folder("voices") as folder:
+        sound = _mixed(entries, folder / "mix.wav") if sound is None else sound
         voices = []
         for entry in entries:
             begin, length = round(entry.at * SAMPLE_RATE), len(sound.waveform)
             waveform = placed(_load(entry, SAMPLE_RATE), begin, length)
             active = find_speech(waveform) if speech else None
-            voices.append(replace(sound, waveform=waveform, mel=log_mel(waveform), speech=active))
+            notes = notes_on(waveform, entry.audio)
+            voices.append(
+                replace(sound, waveform=waveform, mel=log_mel(waveform), speech=active, notes=notes)
+            )
         yield voices, sound
 
 
@@ -187,6 +192,7 @@ def show_people(parts: Sequence[Part], reports: Sequence[SyncReport], console: C
     console.print(f"{first.outfile}: {first.n_frames} frames, {seconds:.2f} s")
     for part, report in zip(parts, reports, strict=True):
         synced = report.n_frames - report.n_untouched
+        show_notes(report, console)
         console.print(f"{part.name}: {synced} of {report.n_frames} frames synced")
         for line in report.lines():
             console.print(f"  {line}")

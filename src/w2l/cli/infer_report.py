@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from w2l.files import atomic_path
+from w2l.files import atomic_path, write_text
 from w2l.inference import Preview, Source, SyncReport, VideoSource
 from w2l.inference.report import clock
 from w2l.metrics import offsets
@@ -40,8 +40,7 @@ def show_cosine(
         "windows": [known(value) for value in cosine.curve],  # one every 1/25 s; null: no face
     }
     path = outfile.with_name(f"{outfile.name}.cosine.json")
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     console.print(
         "cosine similarity of the given video and the audio: "
         + ", ".join(f"{key} {value}" for key, value in summary.items())
@@ -78,6 +77,7 @@ def write_preview(
 
 def show_report(report: SyncReport, console: Console, done: str = "synced") -> None:
     """Print where the video is, and which of its frames were left untouched."""
+    show_notes(report, console)
     seconds = float(Fraction(report.n_frames) / report.fps)
     n_done = report.n_frames - report.n_untouched
     console.print(f"{report.outfile}: {n_done} of {report.n_frames} frames {done}, {seconds:.2f} s")
@@ -86,6 +86,12 @@ def show_report(report: SyncReport, console: Console, done: str = "synced") -> N
         for line in report.lines():
             console.print(f"  {line}")
     show_closed(report, console)
+
+
+def show_notes(report: SyncReport, console: Console) -> None:
+    """Print what is to be known of the sound."""
+    for note in report.notes:
+        console.print(f"warning: {note}")
 
 
 def show_closed(report: SyncReport, console: Console) -> None:

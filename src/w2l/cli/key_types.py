@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,10 +11,11 @@ from omegaconf import OmegaConf
 from w2l.errors import UserError
 
 SWITCH, NUMBER, TEXT = "true or false", "a number", "text"
+PATH = "a path"  # text that may be relative to the folder of the list that names it
 LIST, GROUP = "a list like [a,b]", "a group of keys"
 LARGEST = 1e15  # more than anything that is counted here, and exact as a float
 
-# Keys of all commands but train.py whose default is null; a name means one thing everywhere.
+# Keys of all commands whose default is null, or may be; a name means one thing everywhere.
 OF_NULL: Mapping[str, tuple[str, ...]] = {
     key: kinds
     for kinds, keys in {
@@ -24,16 +26,42 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
         ),
         (LIST,): ("box", "compare", "pads"),
         (TEXT,): (
-            "audio", "batch", "benchmark", "calibration", "checkpoint", "clips", "data_root",
-            "detector_weights", "duplicates", "expert", "face", "fetch", "filelist", "filelists",
-            "home", "identity", "inception", "judge", "label", "landmarks", "name", "out",
-            "outfile", "pairs", "parser", "people", "ray_address", "reference", "restore_region",
-            "restorer", "restorer_kind", "results", "sync", "voice",
+            "auth", "benchmark", "duplicates", "fetch", "home", "label", "name", "ray_address",
+            "restore_region", "restorer_kind",
+        ),
+        (PATH,): (
+            "audio", "batch", "calibration", "checkpoint", "clips", "data.cache_dir", "data_root",
+            "detector_weights", "expert", "face", "filelist", "filelists", "identity", "inception",
+            "init_from", "judge", "landmarks", "out", "outfile", "pairs", "parser", "people",
+            "reference", "restorer", "results", "resume", "sync", "syncnet", "video", "voice",
         ),
         (TEXT, LIST): ("lpips", "metrics", "sets", "voices"),  # one alone needs no brackets
     }.items()
     for key in keys
 }  # fmt: skip
+
+
+def kinds_of(key: str, default: Any) -> tuple[str, ...]:
+    """The types that a key takes, a path among them as text; none where nothing tells.
+
+    Args:
+        key: its name, with those of its groups and dots between.
+        default: of the key in the config file; `${…}` alone stands for another key's value.
+    """
+    if isinstance(default, str) and re.fullmatch(r"\$\{[^{}]*\}", default):
+        return ()
+    if default is None or default == "???":
+        last = key.rpartition(".")[2]  # of a group: evaluation.video
+        known = OF_NULL.get(key) or ((PATH,) if is_path(last) else ())
+        return tuple(TEXT if kind == PATH else kind for kind in known)
+    if is_path(key):
+        return (TEXT,)
+    return (type_name(default),)
+
+
+def is_path(key: str) -> bool:
+    """Whether a key's value is a path or a name that stands for a file."""
+    return PATH in OF_NULL.get(key, ())
 
 
 def check_type(key: str, default: Any, value: Any) -> None:
@@ -47,7 +75,7 @@ def check_type(key: str, default: Any, value: Any) -> None:
     Raises:
         UserError: it is not, e.g. `smooth=maybe`, `restorer_kind=[a]`, `start=nan`.
     """
-    wanted = OF_NULL.get(key, ()) if default is None else (type_name(default),)
+    wanted = kinds_of(key, default)
     if value is None or not wanted:
         return
     given = type_name(value)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.context import LocalContext
 
-from w2l.cli.page_jobs import PageJobs
+from w2l.cli.page_files import without_paths
+from w2l.cli.page_jobs import LONGEST_LABEL, LeftError, PageJobs
 from w2l.errors import UserError
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 TITLE = "w2l: lips that follow speech"
 NOTE = (
@@ -42,13 +46,48 @@ class PageProgress:
             yield frame
 
 
-def build_page(jobs: PageJobs, examples: list[list[str]], keep_s: int) -> gr.Blocks:
+def sent_file(**look: Any) -> gr.File:
+    """A field for a file, which gives its path; Gradio has seen to it that it lies in its folder.
+
+    Gradio's own way leaves an empty file behind at each use. (No class of ours: Gradio would write
+    a stub beside this file.)
+    """
+    field = gr.File(**look)
+    field.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign, union-attr]
+    return field
+
+
+def files_needed(page: gr.Blocks) -> set[str]:
+    """The paths in what was sent to jobs of a page that wait or run."""
+    queue = page._queue
+    waiting = [
+        event for each in queue.event_queue_per_concurrency_id.values() for event in each.queue
+    ]
+    running = [event for job in queue.active_jobs for event in job or ()]
+    values = [getattr(event.data, "data", None) or [] for event in [*waiting, *running]]
+    return {
+        each["path"]
+        for data in values
+        for each in data
+        if isinstance(each, dict) and "path" in each
+    }
+
+
+def is_waited_for(page: gr.Blocks, event_id: str | None) -> bool:
+    """Whether the client of a job that runs is still there."""
+    running = [event for job in page._queue.active_jobs for event in job or ()]
+    return all(event.alive for event in running if event._id == event_id)
+
+
+def build_page(
+    jobs: PageJobs, examples: list[list[str]], is_open: Callable[[], bool] = lambda: True
+) -> gr.Blocks:
     """The page, ready to be launched.
 
     Args:
         jobs: does the work.
         examples: pairs of a face and a sound.
-        keep_s: seconds after which files are removed.
+        is_open: whether the page is not being closed, which ends its jobs.
     """
 
     def sync(
@@ -64,34 +103,48 @@ def build_page(jobs: PageJobs, examples: list[list[str]], keep_s: int) -> gr.Blo
             "quality": quality, "person": person, "missing_face": missing_face,
             "label": label or None,
         }  # fmt: skip
+        event_id = LocalContext.event_id.get(None)
+
+        def is_wanted() -> bool:
+            return is_open() and is_waited_for(page, event_id)
+
         try:
-            result = jobs.sync(face, audio, choices, PageProgress(bar))
+            result = jobs.sync(face, audio, choices, PageProgress(bar), is_wanted)
         except UserError as error:
-            raise gr.Error(str(error), duration=None, print_exception=False) from error
-        # Of these Gradio removes what is old enough. A set for each: adding to one while it is gone
-        # through would end that for good.
-        page.temp_file_sets.append({str(path) for path in result.made})
+            sentence = without_paths(str(error), *filter(None, (face, audio)))
+            raise gr.Error(sentence, duration=None, print_exception=False) from error
+        except LeftError:
+            raise gr.Error("Nobody waits for this any more.", print_exception=False) from None
+        except Exception as error:
+            logger.exception("a job failed")
+            raise gr.Error(
+                f"This could not be done ({type(error).__name__}); the page's log says why.",
+                duration=None, print_exception=False,
+            ) from error  # fmt: skip
         return (
             shown(gr.Video, result.given_video),
             shown(gr.Image, result.given_picture),
             str(result.video),
             shown(gr.Image, result.plot),
-            result.text,
+            without_paths(result.text, *filter(None, (face, audio))),
         )
 
     start = jobs.defaults
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(keep_s, keep_s)) as page:
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown(f"# {TITLE}\n{NOTE}")
         with gr.Row():
-            face = gr.File(label="Video or photo of the face", type="filepath", elem_id="face")
-            audio = gr.File(label="What is to be said: any file with sound", elem_id="audio")
+            face = sent_file(label="Video or photo of the face", elem_id="face")
+            audio = sent_file(label="What is to be said: any file with sound", elem_id="audio")
         with gr.Row():
             quality = gr.Radio(QUALITIES, value=start["quality"], label="Quality")
             person = gr.Dropdown(PERSONS, value=start["person"], label="Whom, of several people")
             missing = gr.Dropdown(
                 MISSING, value=start["missing_face"], label="Frames without a face"
             )
-            label = gr.Textbox(label="Label on every picture", placeholder="made with AI")
+            label = gr.Textbox(
+                label="Label on every picture", placeholder="made with AI",
+                max_length=LONGEST_LABEL,
+            )  # fmt: skip
         inputs = [face, audio, quality, person, missing, label]
         button = gr.Button("Sync", variant="primary", elem_id="sync")
         with gr.Row():

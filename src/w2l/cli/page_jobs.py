@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -17,6 +19,7 @@ from w2l.cli.evaluate import build_evaluator
 from w2l.cli.hydra_app import CONFIG_DIR
 from w2l.cli.infer import infer_one
 from w2l.cli.infer_networks import Networks
+from w2l.cli.page_files import remove, touch
 from w2l.cli.published import PUBLISHED
 from w2l.errors import UserError
 from w2l.inference import SyncReport
@@ -28,6 +31,13 @@ from w2l.video import VideoReader, is_image, probe
 # What browsers play; anything else is shown by its first picture.
 PLAYABLE_FILES = {".mp4", ".m4v", ".webm", ".mov"}
 PLAYABLE_CODECS = {"h264", "vp8", "vp9", "av1"}
+
+
+LONGEST_LABEL = 200  # letters
+
+
+class LeftError(Exception):
+    """Whoever sent a job has left."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +58,6 @@ class PageResult:
     plot: Path | None
     text: str
 
-    @property
-    def made(self) -> list[Path]:
-        """The files that are nobody else's."""
-        return [path for path in (self.video, self.given_picture, self.plot) if path is not None]
-
 
 class PageJobs:
     """Syncs one after the other, with networks that are loaded once.
@@ -63,6 +68,7 @@ class PageJobs:
 
     Attributes:
         defaults: values of the keys of configs/infer.yaml that nobody chose.
+        working: held by a job that runs.
     """
 
     def __init__(self, settings: dict[str, Any], folder: Path) -> None:
@@ -71,9 +77,15 @@ class PageJobs:
         self._networks = Networks()
         self._quiet = Console(quiet=True)
         self._evaluator: Any = None
+        self.working = Lock()
 
     def sync(
-        self, face: str | None, audio: str | None, choices: dict[str, Any], progress: Progress
+        self,
+        face: str | None,
+        audio: str | None,
+        choices: dict[str, Any],
+        progress: Progress,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> PageResult:
         """Sync, score, and lay everything side by side.
 
@@ -82,22 +94,40 @@ class PageJobs:
             audio: file with sound.
             choices: other keys of configs/infer.yaml.
             progress: shows how far each stage is.
+            is_wanted: whether somebody still waits for it; asked with each frame.
 
         Raises:
             UserError: something is missing or cannot be used.
+            LeftError: nobody waits any more.
         """
         if face is None or audio is None:
             raise UserError("Give a video or photo, and a sound.")
+        label = choices.get("label") or ""
+        if len(label) > LONGEST_LABEL:
+            raise UserError(
+                f"The label has {len(label)} letters, and {LONGEST_LABEL} are the most: shorten it."
+            )
         self._check_length(audio)
+        self._check_pixels(face)
+        progress = stopping(progress, is_wanted)
         job = self.folder / uuid.uuid4().hex[:12]
         outfile = job / f"{Path(face).stem}_synced.mp4"
         keys = {key: self.settings[key] for key in ("checkpoint", "device", "published")}
         given = {**keys, **choices, "face": face, "audio": audio, "outfile": str(outfile)}
-        report = infer_one(self.defaults | given, self._networks, self._quiet, progress)
-        assert report is not None
-        plot, scores = self._score(outfile)
-        video = None if is_image(face) or not is_playable(Path(face)) else Path(face)
-        still = None if video else picture_of(Path(face), job)
+        try:
+            with self.working:
+                report = infer_one(self.defaults | given, self._networks, self._quiet, progress)
+                assert report is not None
+                if not is_wanted():
+                    raise LeftError
+                plot, scores = self._score(outfile)
+                video = None if is_image(face) or not is_playable(Path(face)) else Path(face)
+                still = None if video else picture_of(Path(face), job)
+        except BaseException:
+            remove(job)  # half of a result is nobody's
+            raise
+        finally:
+            touch([face, audio])  # they are shown beside the result
         return PageResult(outfile, video, still, plot, summary(report) + scores)
 
     def _check_length(self, audio: str) -> None:
@@ -107,6 +137,14 @@ class PageJobs:
             raise UserError(
                 f"The sound lasts over {limit:g} s, which is all that this page takes: "
                 "use a shorter one, or `python infer.py`, which has no limit."
+            )
+
+    def _check_pixels(self, face: str) -> None:
+        limit, info = self.settings["max_megapixels"], probe(face)
+        if info.width * info.height > limit * 1e6:
+            raise UserError(
+                f"The pictures are {info.width}×{info.height}, and this page takes {limit:g} "
+                "megapixels at most: make them smaller."
             )
 
     def _score(self, video: Path) -> tuple[Path | None, str]:
@@ -122,6 +160,18 @@ class PageJobs:
         plot = video.with_suffix(".png")
         plot_clip(clip, plot)
         return plot, f"\n\nProtocol {self._evaluator.protocol.name}:\n" + score_lines(clip)
+
+
+def stopping(progress: Progress, is_wanted: Callable[[], bool]) -> Progress:
+    """The same progress, which ends a job that nobody waits for any more."""
+
+    def watched(frames: Iterable[Any], stage: str, total: int) -> Iterator[Any]:
+        for frame in progress(frames, stage, total):
+            if not is_wanted():
+                raise LeftError
+            yield frame
+
+    return watched
 
 
 def score_lines(clip: ClipScore) -> str:
@@ -158,7 +208,7 @@ def is_playable(video: Path) -> bool:
 def picture_of(face: Path, folder: Path) -> Path:
     """Its first picture, as a file of `folder`."""
     path = folder / "given.jpg"
-    cv2.imwrite(str(path), next(iter(VideoReader(face))))
+    path.write_bytes(cv2.imencode(".jpg", next(iter(VideoReader(face))))[1].tobytes())
     return path
 
 
@@ -167,6 +217,7 @@ def summary(report: SyncReport) -> str:
     done = report.n_frames - report.n_untouched
     seconds = float(report.n_frames / report.fps)
     text = f"{done} of {report.n_frames} frames synced, {seconds:.2f} s."
+    text += "".join(f" {note}" for note in report.notes)
     if report.untouched:
         text += " Left as they were:\n" + "".join(f"\n- {line}" for line in report.lines())
     return text

@@ -18,11 +18,27 @@ def picked_precision(precision: Any, accelerator: str) -> Any:
 
     On the CPU float32 is the quicker one (docs/performance.md), and bfloat16 ends the process on
     virtual machines that announce AMX without having it.
+
+    Raises:
+        UserError: float16, or bfloat16 on a GPU without units for it.
     """
-    if precision != "auto":
-        return precision
-    has_units = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return "bf16-mixed" if has_units and accelerator != "cpu" else "32-true"
+    on_gpu = torch.cuda.is_available() and accelerator != "cpu"
+    # Emulated in float32 where there are none, which is slower than float32 itself.
+    has_units = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+    if precision == "auto":
+        return "bf16-mixed" if has_units else "32-true"
+    name = str(precision)
+    if name.startswith("16"):
+        raise UserError(
+            f"trainer.precision={precision}: float16 needs scaled losses, which gradient clipping "
+            "and the GAN's late discriminator do not go with: use auto, bf16-mixed or 32-true."
+        )
+    if name.startswith("bf16") and on_gpu and not has_units:
+        raise UserError(
+            f"trainer.precision={precision}: this GPU has no units for bfloat16, so it would be "
+            "slower than trainer.precision=32-true: use that."
+        )
+    return precision
 
 
 def compile_networks(system: pl.LightningModule, wanted: Any, accelerator: str) -> list[str]:

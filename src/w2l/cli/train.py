@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,14 @@ from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasti
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
-from w2l.callbacks import AtomicCheckpointIO, RunCheckpoints, Stopped, StopSignals, copy_best
+from w2l.callbacks import (
+    AtomicCheckpointIO,
+    DivergedError,
+    RunCheckpoints,
+    Stopped,
+    StopSignals,
+    copy_best,
+)
 from w2l.checkpoints import ENOUGH_SPEAKERS, load_expert, newest_expert
 from w2l.cli.hydra_app import run
 from w2l.cli.provenance import record
@@ -61,31 +69,58 @@ def strategy_for(trainer: DictConfig, per_update: int) -> Any:
     Each of the GAN's two backward passes leaves the other network without gradients.
 
     Raises:
-        UserError: FSDP where it cannot be.
+        UserError: a strategy that splits networks over devices.
     """
-    if "FSDP" in str(trainer.strategy) or "fsdp" in str(trainer.strategy):
-        if per_update > 1:
-            raise UserError(
-                "FSDP cannot train the GAN, whose two networks take turns within one step: "
-                "use trainer=ddp."
-            )
-        if trainer.accelerator == "cpu" or not torch.cuda.is_available():
-            raise UserError("FSDP needs GPUs, and none is used here: use trainer=ddp.")
-        return instantiate(trainer.strategy, _convert_="all")
-    if per_update == 1 or trainer.strategy not in {"auto", "ddp"}:
-        return trainer.strategy
-    several = torch.cuda.device_count() > 1 and str(trainer.devices) != "1"
-    is_ddp = trainer.strategy == "ddp" or several
-    return "ddp_find_unused_parameters_true" if is_ddp else trainer.strategy
+    strategy = trainer.strategy
+    if any(name in str(strategy).lower() for name in ("fsdp", "deepspeed")):
+        raise UserError(
+            "Networks that are split over devices cannot be trained here: the reports after a "
+            "validation need them whole. They fit one GPU; for several use trainer=ddp."
+        )
+    ddp = {"ddp", "ddp_spawn", "ddp_fork", "ddp_notebook"}
+    if per_update == 1 or strategy not in {"auto", *ddp}:
+        return strategy
+    if strategy == "auto":
+        if not several_devices(trainer):
+            return strategy
+        strategy = "ddp"  # as Lightning would choose
+    return f"{strategy}_find_unused_parameters_true"
+
+
+def several_devices(trainer: DictConfig) -> bool:
+    """Whether more than one device, here or on other nodes, is asked for."""
+    if trainer.get("num_nodes", 1) > 1:
+        return True
+    if str(trainer.devices) in {"auto", "-1"}:
+        return trainer.accelerator != "cpu" and torch.cuda.device_count() > 1
+    return str(trainer.devices) != "1"
+
+
+def used_devices(trainer: pl.Trainer, batch_size: int) -> str | None:
+    """A line on what several devices mean for the batch, or that others lie idle."""
+    n = trainer.world_size
+    if n > 1:
+        return (
+            f"devices: {n}, so {n} x {batch_size} = {n * batch_size} samples an update; "
+            "rates and numbers of updates are not scaled (docs/cluster.md)"
+        )
+    there = torch.cuda.device_count() if trainer.strategy.root_device.type == "cuda" else 1
+    if there > 1:
+        return f"devices: 1 of {there} GPUs; trainer=ddp uses all, each with its own batch"
+    return None
 
 
 def build_trainer(
     cfg: DictConfig, system: pl.LightningModule, checkpoints: RunCheckpoints
 ) -> pl.Trainer:
     """The Trainer with its callbacks and loggers; budgets in updates become Lightning's steps."""
+    if counted := {"max_steps", "min_steps"} & set(cfg.trainer):
+        raise UserError(
+            f"trainer.{min(counted)} counts the steps of each optimizer: say max_updates=…."
+        )
     # With two optimizers Lightning counts two steps per update.
     per_update = int(system.optimizers_per_update)  # type: ignore[arg-type]
-    return instantiate(
+    trainer = instantiate(
         cfg.trainer,
         _convert_="all",
         strategy=strategy_for(cfg.trainer, per_update),
@@ -95,17 +130,31 @@ def build_trainer(
         logger=list(instantiate(cfg.logger, _convert_="all").values()) or False,
         plugins=[AtomicCheckpointIO()],
     )
+    started = int(os.environ["WORLD_SIZE"]) if TorchElasticEnvironment.detect() else 1
+    if trainer.world_size < started:
+        raise UserError(
+            f"torchrun started {started} processes, and each would train alone: say trainer=ddp."
+        )
+    return trainer
 
 
-def find_expert(given: str | None, console: Console) -> Expert:
+def find_expert(given: str | None, image_size: int, console: Console) -> Expert:
     """The expert asked for, else the newest under outputs/, else the published one.
 
     Raises:
-        UserError: the file is none, or the published one cannot be fetched.
+        UserError: the file is none, or one for faces of another size than the generator's, or the
+            published one cannot be fetched.
     """
     source: str | Path = given or newest_expert(OUTPUTS) or "lipsync_expert"
     console.print(f"expert: {source}", highlight=False)
-    return load_expert(source)
+    expert = load_expert(source)
+    if expert.config["image_size"] != image_size:
+        shown = expert.config["image_size"]
+        raise UserError(
+            f"expert={source} is one for faces of {shown} px, and this generator makes "
+            f"{image_size} px: set model.image_size={shown}, or name an expert of {image_size} px."
+        )
+    return expert
 
 
 def started_by_lightning() -> bool:
@@ -146,10 +195,10 @@ def train(cfg: DictConfig) -> float | None:
     pl.seed_everything(cfg.seed, verbose=False)
     extra: dict[str, Any] = {}
     data = instantiate(cfg.data, _convert_="all")
-    data.setup("fit")
     if cfg.needs_expert:
-        extra["expert"] = find_expert(cfg.expert, console)
+        extra["expert"] = find_expert(cfg.expert, cfg.model.image_size, console)
     system = instantiate(cfg.system, _convert_="all", **extra)
+    data.setup("fit")
     if not cfg.needs_expert:
         system.speakers = count_speakers(data.train_set.clips, ENOUGH_SPEAKERS)
         if system.speakers == 1:
@@ -167,11 +216,17 @@ def train(cfg: DictConfig) -> float | None:
             cfg.monitor, cfg.monitor_mode, signals,
         )  # fmt: skip
         trainer = build_trainer(cfg, system, checkpoints)
+        if line := used_devices(trainer, cfg.data.batch_size):
+            console.print(line, highlight=False)
         record(cfg, trainer, run_dir)
         if trainer.is_global_zero and resume is not None:
             copy_best(resume, run_dir / "checkpoints")
         try:
             fit(system, data, trainer, resume)
+        except DivergedError:
+            if trainer.is_global_zero:
+                raise
+            raise SystemExit(0) from None  # the first process says it, and fails for all
         except Stopped as stopped:
             first = trainer.is_global_zero
             leave(stopped, signals, speaks=first, is_child=not first and started_by_lightning())

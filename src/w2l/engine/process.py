@@ -1,4 +1,4 @@
-"""Local worker processes; a dying one costs the item it worked on and is replaced."""
+"""Local worker processes; a dying one costs its item an attempt and is replaced."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from w2l.errors import UserError
 Function = Callable[[Any], Any]
 Initializer = Callable[[], object] | None
 
+ATTEMPTS = 2  # workers that an item may take down; the first may have died of another's hunger
 GRACE_S = 3  # seconds that an abandoned item has to clean up
 
 
@@ -34,7 +35,8 @@ class ProcessExecutor:
     """See `w2l.engine.Executor`.
 
     Each worker is a pool of one process that holds one item at a time. In a shared pool of n a
-    crash breaks all n items in flight and nobody knows which one did it; here it has one culprit.
+    crash breaks all n items in flight and nobody knows which one did it; here it has one culprit,
+    which is tried once more.
 
     Args:
         workers: number of processes; None: one per available core. Each gets its share of the
@@ -73,7 +75,10 @@ class ProcessExecutor:
                     outcome = worker.outcome()
                     if outcome.crashed:
                         worker.stop()
-                        worker = hire()
+                        tries, worker = worker.tries, hire()
+                        if tries < ATTEMPTS:
+                            running[worker.submit(function, outcome.item, tries + 1)] = worker
+                            continue
                     # The next item goes out before this one's outcome is looked at.
                     try:
                         running[worker.submit(function, next(queue))] = worker
@@ -96,10 +101,12 @@ class _Worker:
         self._started: Future[None] | None = None
         self._processes: set[BaseProcess] = set()
         self._item: Any = None
+        self.tries = 1  # workers that its item has had, this one among them
         self._future: Future[Outcome] = Future()
 
-    def submit(self, function: Function, item: Any) -> Future[Outcome]:
+    def submit(self, function: Function, item: Any, tries: int = 1) -> Future[Outcome]:
         """Hand `item` to the process."""
+        self.tries = tries
         if self._started is None:
             others = set(multiprocessing.active_children())
             with _interrupts_ignored():
@@ -128,7 +135,7 @@ class _Worker:
         except BrokenExecutor:
             return Outcome(
                 self._item,
-                error="the worker process died (out of memory, or a fault in a decoder)",
+                error=f"{ATTEMPTS} worker processes died (out of memory, or a fault in a decoder)",
                 crashed=True,
             )
         except Exception as error:  # an item or a result that cannot be pickled

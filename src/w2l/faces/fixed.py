@@ -14,6 +14,8 @@ from w2l.errors import UserError
 from w2l.faces.detector import Faces
 from w2l.files import atomic_path
 
+MOST_BYTES = 2**30  # of boxes, unpacked: those of a month of video
+
 
 class FixedBox:
     """The same box in each frame.
@@ -87,6 +89,7 @@ def read_boxes(path: str | Path) -> np.ndarray:
     try:
         if path.suffix == ".npz":
             # Opened here, because np.load leaves open a file that it cannot read.
+            _check_unpacked(path)
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 boxes = np.array(file["boxes"], dtype=np.float32)
         else:
@@ -106,6 +109,15 @@ def read_boxes(path: str | Path) -> np.ndarray:
             "left < right and top < bottom."
         )
     return boxes
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse an archive that unfolds to more than any video has boxes, before it does."""
+    with zipfile.ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
+            raise UserError(
+                f"{path} unfolds to over {MOST_BYTES / 1e6:.0f} MB, which no file of boxes does."
+            )
 
 
 def write_boxes(path: str | Path, boxes: np.ndarray) -> None:

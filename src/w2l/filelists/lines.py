@@ -1,4 +1,4 @@
-"""What all lists have in common: lines of UTF-8, and names that stay inside their folder."""
+"""What lists of clips have in common: words apart by blanks, names that stay inside a folder."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from w2l.errors import UserError
+from w2l.filelists.reading import read_text
 from w2l.files import atomic_path
 
 
 def read_lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Number (from 1) and words of each line that is not blank; a byte order mark is dropped.
+    """Number (from 1) and words of each line that is not blank.
 
     Raises:
-        UserError: no such file, or it holds something else than text.
+        UserError: as `read_text`.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is no list: it holds something else than UTF-8 text.") from error
-    except OSError as error:
-        raise UserError(f"Cannot read the list {path} ({error.strerror}).") from error
-    lines = enumerate(text.splitlines(), 1)
+    lines = enumerate(read_text(path).split("\n"), 1)
     return [(number, line.split()) for number, line in lines if line.strip()]
 
 

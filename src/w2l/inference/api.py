@@ -39,17 +39,21 @@ class SyncResult:
         fps: its frames a second.
         n_frames: how many it has.
         untouched: stretches of them that were passed on as they came, each with the reason.
+        notes: what is to be known of the sound, a sentence each.
     """
 
     outfile: Path
     fps: Fraction
     n_frames: int
     untouched: tuple[Stretch, ...]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, report: SyncReport) -> SyncResult:
         """What a report says."""
-        return cls(report.outfile, report.fps, report.n_frames, tuple(report.untouched))
+        return cls(
+            report.outfile, report.fps, report.n_frames, tuple(report.untouched), report.notes
+        )
 
     @property
     def n_passed(self) -> int:

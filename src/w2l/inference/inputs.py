@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
@@ -14,6 +13,7 @@ import numpy as np
 from scipy.io import wavfile
 
 from w2l.errors import UserError
+from w2l.files import own_folder
 from w2l.inference.geometry import Geometry
 from w2l.inference.options import SyncOptions
 from w2l.inference.source import (
@@ -50,7 +50,7 @@ def opened(
     with ExitStack() as stack:
 
         def folder() -> Path:
-            return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="w2l-")))
+            return stack.enter_context(own_folder("inputs"))
 
         source, speech = _source(face, fps, folder), options.silence != "sync"
         if isinstance(audio, Voice):

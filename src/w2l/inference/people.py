@@ -78,7 +78,7 @@ def sync_people(
     writer = open_writer(outfile, source, track, layout.size, options, checkpoint)
     plans = plan_people(source, parts, n_frames, detector, options, progress)
     roles = list(map(Role, plans, windows))
-    reports = [SyncReport(Path(outfile), source.fps) for _ in parts]
+    reports = [SyncReport(Path(outfile), source.fps, notes=part.voice.notes) for part in parts]
     perform(source, roles, writer, layout, lipsync, options, reports, progress)
     return reports
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from w2l import __version__
 from w2l.files import sha256
 from w2l.inference.blending import Quality
+from w2l.paths import readable
 
 # IPTC's word for a recording of which a part was generated.
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -32,7 +33,7 @@ class CheckpointId(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> CheckpointId:
         """Of a file, which is read whole for its hash."""
-        return cls(path.name, sha256(path))
+        return cls(readable(path.name), sha256(path))
 
 
 def provenance(

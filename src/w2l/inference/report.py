@@ -39,6 +39,7 @@ class SyncReport:
         n_frames: frames written.
         untouched: stretches of frames that were left as they came, in order.
         closed: stretches whose mouth was generated for silence, in order.
+        notes: what is to be known of the sound, a sentence each.
         cosine: how well the given video fitted the new sound, where an expert was asked.
     """
 
@@ -47,6 +48,7 @@ class SyncReport:
     n_frames: int = 0
     untouched: list[Stretch] = field(default_factory=list)
     closed: list[Stretch] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
     cosine: CosineResult | None = None
 
     def count(self, reason: str | None, closed: bool = False) -> None:

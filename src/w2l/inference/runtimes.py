@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -103,9 +104,34 @@ class ExportedGenerator:
         with self._lock:  # only until it is there: calls themselves go side by side
             if self._run is None:
                 path = self._arguments[0]
-                self._run = self._open(path if self._is_onnx else exported(path, self._lower_half))
-        frames = self._run(audio.contiguous().numpy(), face.contiguous().numpy())
+                graph = path if self._is_onnx else exported(path, self._lower_half)
+                with self._refusals():
+                    self._run = self._open(graph)
+        with self._refusals():
+            frames = self._run(audio.contiguous().numpy(), face.contiguous().numpy())
+        size = int(self.config["image_size"])
+        if self._is_onnx and frames.shape != (len(audio), 3, size, size):
+            raise UserError(
+                f"{self._arguments[0]} gives {frames.shape}, and faces of {size} pixels are "
+                "wanted: export it again."
+            )
         return torch.from_numpy(frames)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Within, what a runtime says against a file that was given becomes a sentence."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:  # the runtimes' own have no common base but this
+            if not self._is_onnx:
+                raise
+            first = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"{self._arguments[0]} is refused by runtime={self._arguments[1]} ({first}): "
+                "export it again."
+            ) from error
 
 
 def exported(checkpoint: Path, lower_half: bool) -> Path:

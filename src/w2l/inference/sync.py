@@ -64,7 +64,7 @@ def sync_video(
     track = fitted_track(voice, len(windows), source, options.duration)
     writer = open_writer(outfile, source, track, layout.size, options, checkpoint)
     plan = plan_faces(source, len(windows), detector, options, progress)
-    report = SyncReport(Path(outfile), source.fps)
+    report = SyncReport(Path(outfile), source.fps, notes=voice.notes)
     if scorer is not None:
         report.cosine = compare(source, plan, voice, len(windows), scorer, progress)
     role = Role(plan, windows)

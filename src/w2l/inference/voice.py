@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from w2l.audio import SAMPLE_RATE
+from w2l.audio.audible import SILENT_DB, is_silent
 from w2l.audio.mel import N_FFT, log_mel
 from w2l.audio.speech import find_speech
 from w2l.audio.waveform import load_audio
@@ -35,6 +36,7 @@ class Voice:
         track: what goes into the file.
         speech: where a voice is active, (k, 2) seconds; None where nobody asked.
         exact_s: length of the track, where the waveform's is rounded.
+        notes: what is to be known of the waveform, a sentence each.
     """
 
     waveform: np.ndarray
@@ -42,6 +44,7 @@ class Voice:
     track: AudioTrack
     speech: np.ndarray | None = None
     exact_s: Fraction | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> Fraction:
@@ -79,14 +82,19 @@ def load_voice(
     Raises:
         UserError: missing, no such sound in it, too short, or a package is missing for `speech`.
     """
-    waveform = load_audio(path, start_s=start_s, end_s=end_s, origin=origin, track=track)
+    notes: list[str] = []
+    waveform = load_audio(
+        path, start_s=start_s, end_s=end_s, origin=origin, track=track, say=notes.append
+    )
     if len(waveform) <= N_FFT // 2:
         raise UserError(
             f"{path}: {len(waveform) / SAMPLE_RATE:.3f} s of sound are too short to sync: "
             "it takes more than 0.025 s."
         )
     if driving is not None and Path(driving) != Path(path):
-        alone = load_audio(driving, start_s=start_s, end_s=end_s)[: len(waveform)]
+        notes.clear()  # of a sound that nobody's lips follow
+        alone = load_audio(driving, start_s=start_s, end_s=end_s, say=notes.append)
+        alone = alone[: len(waveform)]
         waveform = np.pad(alone, (0, len(waveform) - len(alone)))
     written = AudioTrack(path, start_s, end_s, origin, track)
     return Voice(
@@ -95,7 +103,15 @@ def load_voice(
         written,
         find_speech(waveform) if speech else None,
         None if written.sample_rate == SAMPLE_RATE else written.seconds(),
+        (*notes, *notes_on(waveform, driving or path)),
     )
+
+
+def notes_on(waveform: np.ndarray, name: object) -> tuple[str, ...]:
+    """What is to be known of a sound, called `name`, before lips follow it."""
+    if not is_silent(waveform):
+        return ()
+    return (f"{name} is silent (nowhere over {SILENT_DB} dB): the mouth will not move.",)
 
 
 def origin_of(audio: Path, face: Path) -> Origin:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, Protocol, cast
 
 import av
 from av.audio.frame import AudioFrame
@@ -26,6 +26,21 @@ from w2l.errors import UserError
 # FFmpeg opens any text file as ANSI art ("tty"); nobody means that.
 _NOT_MEDIA = {"tty"}
 _JPEG = b"\xff\xd8\xff"
+MOST_PIXELS = 2**27  # of a picture or a frame: 134 million, 16 times those of 4K
+# Tags in another encoding than UTF-8 are no reason to refuse a file; PyAV 19 does so by itself.
+_ANY_TAGS: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
+
+
+class Ratio(Protocol):
+    """A rate or a unit of time as PyAV gives it: a Fraction, or from 19 on a class of its own."""
+
+    @property
+    def numerator(self) -> int: ...
+
+    @property
+    def denominator(self) -> int: ...
 
 
 @contextmanager
@@ -49,10 +64,7 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
             # By its name FFmpeg would take it for a still.
             form = "mjpeg" if file.read(3) == _JPEG else None
         container = av.open(
-            f"file:{path}",
-            format=form,
-            options={"protocol_whitelist": "file"},
-            metadata_errors="replace",
+            f"file:{path}", format=form, options={"protocol_whitelist": "file"}, **_ANY_TAGS
         )
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: check its permissions.") from error
@@ -67,20 +79,31 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
         yield container
 
 
+def moving_pictures(container: InputContainer) -> list[VideoStream]:
+    """The video streams of an open file that are no cover art."""
+    streams = container.streams.video
+    return [each for each in streams if not each.disposition & Disposition.attached_pic]
+
+
 def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
     """The moving picture that players show: the default one, else the first (cover art is none).
 
     It is set to decode on 2 threads.
+
+    Raises:
+        UserError: there is none, its codec is not known, or it has too many pixels.
     """
-    moving = [
-        each for each in container.streams.video if not each.disposition & Disposition.attached_pic
-    ]
+    moving = moving_pictures(container)
     if not moving:
         raise UserError(f"{path} has no video stream: name a video or a picture.")
     # An animated AVIF comes with its first image as a stream of its own.
     stream = max(moving, key=lambda each: (_is_default(each), each.frames != 1))
-    stream.codec_context.thread_type = "AUTO"
-    stream.codec_context.thread_count = 2
+    context = _decoder(stream, path)
+    check_pixels(path, context.width, context.height)
+    # Pictures that grow on the way are damaged packets.
+    context.options = {**context.options, "max_pixels": str(MOST_PIXELS)}
+    context.thread_type = "AUTO"
+    context.thread_count = 2
     return stream
 
 
@@ -90,16 +113,17 @@ def sound_stream(
     """A sound track of an open file: number `track` from 1 on; None: the one that players take.
 
     Raises:
-        UserError: no sound, or no such track.
+        UserError: no sound, no such track, or its codec is not known.
     """
     tracks = container.streams.audio
     if not tracks:
         raise UserError(f"{path} has no sound: name a file with an audio stream.")
     if track is None:
-        return max(tracks, key=_is_default)
+        track = tracks.index(max(tracks, key=_is_default)) + 1
     if not 1 <= track <= len(tracks):
         numbers = "one sound track" if len(tracks) == 1 else f"sound tracks 1 to {len(tracks)}"
         raise UserError(f"{path} has no sound track {track}: it has {numbers}.")
+    _decoder(tracks[track - 1], path)
     return tracks[track - 1]
 
 
@@ -112,9 +136,46 @@ def is_mp4(container: InputContainer | OutputContainer) -> bool:
     return bool({"mov", "mp4", "ipod"} & set(container.format.name.split(",")))
 
 
+def check_pixels(path: str | Path, width: int, height: int) -> None:
+    """Refuse a picture or a video of more pixels than memory is meant for.
+
+    Raises:
+        UserError: it has more than `MOST_PIXELS`.
+    """
+    if width * height > MOST_PIXELS:
+        raise UserError(
+            f"{path} has pictures of {width}×{height}, and {MOST_PIXELS / 1e6:.0f} million pixels "
+            "are the most that is read: make it smaller."
+        )
+
+
+def _decoder(stream: AudioStream | VideoStream, path: str | Path) -> Any:
+    """The decoder of a stream; PyAV has none where FFmpeg does not know the codec."""
+    if stream.codec_context is None:
+        kind = "pictures are" if isinstance(stream, VideoStream) else "sound is"
+        raise UserError(
+            f"{path} cannot be decoded: its {kind} in a codec that FFmpeg does not know. "
+            "Convert it with the program that it came from."
+        )
+    return stream.codec_context
+
+
+def exact(ratio: Ratio | None) -> Fraction | None:
+    """A ratio as a Fraction; None where it is not stated.
+
+    PyAV 19's own class rounds to 32 bits, and what is not stated is 0/1 there.
+    """
+    return Fraction(ratio.numerator, ratio.denominator) if ratio else None
+
+
+def readable(tag: str) -> str:
+    """A tag with a mark for each byte that is no UTF-8; PyAV 19 gives lone surrogates for them."""
+    return tag.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def time_base(timed: AudioFrame | AudioStream | Packet | VideoFrame | VideoStream) -> Fraction:
     """The unit of its timestamps, in seconds."""
-    return timed.time_base or Fraction(1, 1_000_000)
+    return exact(timed.time_base) or Fraction(1, 1_000_000)
 
 
 def start_time(frame: AudioFrame | VideoFrame) -> Fraction:

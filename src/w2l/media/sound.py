@@ -16,6 +16,7 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from w2l.media import open_media, pull, sound_graph, sound_stream, start_time, time_base
+from w2l.media.channels import mixable
 from w2l.media.clock import check_length, clock_of
 from w2l.media.timestamps import JITTER_S
 
@@ -63,6 +64,8 @@ class Sound:
     def blocks(self) -> Iterator[AudioFrame]:
         """Decoded blocks; damaged packets are skipped, and a file cut short just ends.
 
+        Of more channels than FFmpeg can mix, their mean.
+
         `pts` is the place of a block's first sample, counted at its own rate from the beginning
         of the first block. Where blocks do not follow one another there is a gap or an overlap.
 
@@ -94,7 +97,7 @@ class Sound:
     def _decoded(self) -> Iterator[AudioFrame]:
         for packet in self.packets():
             with suppress(av.error.FFmpegError):
-                for block in cast(list[AudioFrame], packet.decode()):
+                for block in mixable(cast(list[AudioFrame], packet.decode())):
                     # FFmpeg's MPEG decoders give each block the rate of the one before.
                     if self.stream.codec_context.name.startswith("mp"):
                         block.sample_rate = self.stream.codec_context.sample_rate
@@ -105,12 +108,12 @@ class Sound:
         # fill its last block. A length is believed only where it agrees with the number of blocks.
         stream = self.stream
         rate, block = stream.codec_context.sample_rate, stream.codec_context.frame_size
-        if not (stream.frames and stream.duration and stream.time_base and block):
+        if not (stream.frames and stream.duration and block):
             return None
-        padding = stream.frames * block - stream.duration * stream.time_base * rate
+        padding = stream.frames * block - stream.duration * time_base(stream) * rate
         if not 0 <= padding < _MOST_PADDING * block or not self.clock.is_gapless:
             return None
-        end = ((stream.start_time or 0) + stream.duration) * stream.time_base
+        end = ((stream.start_time or 0) + stream.duration) * time_base(stream)
         return round((end - self.start) * rate)
 
 

@@ -91,6 +91,19 @@ def cosine_by_offset(lips: Tensor, audio: Tensor, vshift: int = VSHIFT) -> Tenso
     return torch.stack([(lips * padded[s : s + n]).sum(dim=1).nanmean() for s in shifts])
 
 
+def mean_by_offset(similarities: Tensor, vshift: int = VSHIFT) -> Tensor:
+    """As `cosine_by_offset`, of the similarities of all windows with all sounds.
+
+    Args:
+        similarities: (N, N): row i is the lip window of frame i, column j the sound window of
+            frame j; NaN is left out.
+        vshift: frames searched to either side.
+    """
+    # At entry s lips i meet sound i + s - vshift: a diagonal.
+    diagonals = (similarities.diagonal(shift) for shift in range(-vshift, vshift + 1))
+    return torch.stack([diagonal.float().nanmean() for diagonal in diagonals])
+
+
 class BestOffset(NamedTuple):
     """Where lips and sound fit best.
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
+from w2l.metrics.cosine import best_offset, mean_by_offset
 from w2l.windows import WINDOW_FRAMES
-
-MAX_OFFSET = 15  # frames, either way
 
 
 class ExpertQuality(NamedTuple):
@@ -81,12 +81,9 @@ def balanced_accuracy(matrices: Sequence[np.ndarray], threshold: float) -> float
     return float(((own >= threshold).mean() + (others < threshold).mean()) / 2)
 
 
-def best_offset(matrix: np.ndarray) -> int:
-    """Frames by which the sound must be moved for the highest mean similarity, within ±15."""
-    half = len(matrix) // 2  # a mean of a few windows is mostly luck
-    offsets = [o for o in range(-MAX_OFFSET, MAX_OFFSET + 1) if abs(o) <= half]
-    means = [np.nanmean(np.diagonal(matrix, offset)) for offset in offsets]
-    return offsets[int(np.argmax(means))]
+def offset_of(matrix: np.ndarray) -> int:
+    """The best offset of a clip in frames within ±15, positive where the sound is early."""
+    return best_offset(mean_by_offset(torch.from_numpy(matrix)), len(matrix)).offset
 
 
 def expert_quality(held_out: Sequence[np.ndarray], training: Sequence[np.ndarray]) -> ExpertQuality:
@@ -96,7 +93,7 @@ def expert_quality(held_out: Sequence[np.ndarray], training: Sequence[np.ndarray
     return ExpertQuality(
         pair_accuracy(held_out),
         balanced_accuracy(held_out, threshold),
-        float(np.mean([abs(best_offset(matrix)) <= 1 for matrix in held_out])),
+        float(np.mean([abs(offset_of(matrix)) <= 1 for matrix in held_out])),
         threshold,
         float(own.mean()),
         float(others.mean()),

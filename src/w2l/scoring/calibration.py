@@ -92,6 +92,8 @@ def calibrate(evaluator: Evaluator, videos: Iterable[Path]) -> Calibrated:
             sounds.append(waveform)
         except UserError as error:
             failures[str(error)] += 1
+        except Exception as error:  # of whatever kind: one bad clip must not end a set
+            failures[f"{video}: {type(error).__name__}: {error}."] += 1
     own: list[Pair] = []
     others: list[Pair] = []
     for i, (face, _) in enumerate(found):

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from w2l.audio.audible import SILENT, is_silent
 from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, Faces
@@ -111,8 +112,15 @@ class Evaluator:
         return clip
 
     def sound_of(self, video: Path) -> np.ndarray:
-        """A video's own sound, from where the protocol lets it begin."""
-        return load_audio(video, origin="video" if self.protocol.keep_offset else "audio")
+        """A video's own sound, from where the protocol lets it begin.
+
+        Raises:
+            UserError: it has none, or nothing is heard in it.
+        """
+        waveform = load_audio(video, origin="video" if self.protocol.keep_offset else "audio")
+        if is_silent(waveform):
+            raise UserError(SILENT)
+        return waveform
 
     def _whole_frame(self, reader: VideoReader, waveform: np.ndarray) -> TrackScore:
         """The lrs protocol: SyncNet sees whole frames; the expert still needs the face."""
@@ -193,7 +201,13 @@ class Evaluator:
     def _score(
         self, start: int, n: int, pictures: Stream, faces: Crops, waveform: np.ndarray
     ) -> TrackScore:
-        """Both networks on one stretch of frames, whose sound is `waveform`."""
+        """Both networks on one stretch of frames, whose sound is `waveform`.
+
+        Raises:
+            UserError: it cannot be scored, as where nothing is heard: any offset is as good then.
+        """
+        if is_silent(waveform[: n * SAMPLES_PER_FRAME]):
+            raise UserError(SILENT)
         sync = cosine = None
         cosine_reason = self.cosine_reason
         seen = Thumbnails(n)
@@ -225,6 +239,6 @@ def evaluate(
             yield evaluator.score(video, audio)
         except UserError as error:
             yield ClipScore(str(video), error=str(error))
-        except (OSError, RuntimeError, ValueError) as error:  # one bad file must not end a set
+        except Exception as error:  # of whatever kind: one bad file must not end a set
             logger.exception("%s could not be scored", video)
             yield ClipScore(str(video), error=f"{type(error).__name__}: {error}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from w2l.errors import UserError
+from w2l.filelists.reading import on_disk, read_names
 from w2l.paths import user_path
 
 VIDEO_ENDINGS = frozenset(
@@ -24,7 +25,7 @@ def find_videos(video: str | Path) -> list[Path]:
             folder or else to the list's own. Empty lines and lines starting with `#` are skipped.
 
     Raises:
-        UserError: it does not exist, names no video, or is no list in UTF-8.
+        UserError: it does not exist, names no video, or is no text.
     """
     path = user_path(video)
     if path.is_dir():
@@ -39,13 +40,7 @@ def find_videos(video: str | Path) -> list[Path]:
         raise UserError(f"video={video}: there is no such file or folder.")
     if path.suffix.lower() != ".txt":
         return [path]
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()  # with a byte order mark or not
-    except UnicodeDecodeError as error:
-        raise UserError(f"The list {path} is not in UTF-8: save it so.") from error
-    except OSError as error:
-        raise UserError(f"Cannot read the list {path} ({error.strerror}).") from error
-    names = [name for line in lines if (name := line.strip()) and not name.startswith("#")]
+    names = read_names(path)
     if not names:
         raise UserError(f"The list {path} names no video: it takes one path per line.")
     return [_listed(name, path.parent) for name in names]
@@ -63,5 +58,5 @@ def _below(folder: Path) -> list[Path]:
 
 def _listed(name: str, folder: Path) -> Path:
     """A path of a list; one that does not exist stays as it is, and fails as a clip."""
-    here, beside = user_path(name), folder / name
+    here, beside = on_disk(user_path(name)), on_disk(folder / name)
     return beside if not here.exists() and beside.exists() else here

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from w2l.files import atomic_path
+from w2l.files import write_text
 from w2l.html import page, picture
 from w2l.scoring.report import voice_names
 from w2l.scoring.results import ClipScore, TrackScore
@@ -71,8 +71,7 @@ def write_page(clips: Sequence[ClipScore], scores: dict[str, Any], output: Path)
         *_figures(clips, output.parent),
     ]
     target = output.with_suffix(".html")
-    with atomic_path(target) as temporary:
-        temporary.write_text(page("Lip sync", parts), encoding="utf-8")
+    write_text(target, page("Lip sync", parts))
     return target
 
 

@@ -24,7 +24,7 @@ def compare_pairs(
             row |= scorer.score(video, reference)
         except UserError as error:
             row["error"] = str(error)
-        except (OSError, RuntimeError, ValueError) as error:  # one bad pair must not end a set
+        except Exception as error:  # of whatever kind: one bad pair must not end a set
             logger.exception("%s could not be compared", video)
             row["error"] = f"{type(error).__name__}: {error}"
         yield row

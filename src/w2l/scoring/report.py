@@ -15,8 +15,9 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from w2l.files import atomic_path
+from w2l.files import atomic_path, write_text
 from w2l.metrics import VSHIFT, offsets
+from w2l.paths import readable
 from w2l.scoring.results import ClipScore, TrackScore, mean_scores
 from w2l.scoring.speaker import Speakers
 from w2l.scoring.voices import OWN
@@ -28,9 +29,8 @@ _EXPERT_COLUMNS = ("cosine ↑\nexpert", "offset\nexpert")
 
 def write_json(scores: dict[str, Any], output: Path) -> None:
     """Write scores.json, whole or not at all."""
-    with atomic_path(output) as temporary:
-        text = json.dumps(scores, indent=1, allow_nan=False, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(scores, indent=1, allow_nan=False, ensure_ascii=False)
+    write_text(output, text + "\n")
 
 
 def score_table(clips: Sequence[ClipScore], protocol: str) -> Table:
@@ -138,7 +138,7 @@ def plot_clip(clip: ClipScore, output: Path) -> None:
         above, below = row.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
         _heat_map(above, track)
         _confidence(below, track)
-    rows[0].suptitle(Path(clip.path).name, fontsize="medium", parse_math=False)
+    rows[0].suptitle(readable(Path(clip.path).name), fontsize="medium", parse_math=False)
     with atomic_path(output) as temporary:
         figure.savefig(temporary, dpi=120)
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from w2l.files import atomic_path
+from w2l.paths import readable
 from w2l.scoring.results import SCORES, UNPADDED, ClipScore
 
 NUMBERS = {
@@ -50,7 +51,8 @@ def rows(clips: Iterable[ClipScore]) -> Iterator[dict[str, Any]]:
 
 
 def _row(path: str, **values: Any) -> dict[str, Any]:
-    return {name: values.get(name) for name in SCHEMA.names} | {"path": path}
+    row = {name: values.get(name) for name in SCHEMA.names} | {"path": readable(path)}
+    return row if row["error"] is None else row | {"error": readable(row["error"])}
 
 
 def write_tables(clips: Iterable[ClipScore], output: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytorch_lightning as pl
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -13,7 +14,7 @@ from w2l.data.batches import SyncBatch
 from w2l.errors import UserError
 from w2l.losses import CrossEntropySync, within_groups
 from w2l.models import Expert
-from w2l.systems.optim import OptimizerSettings, clip
+from w2l.systems.optim import OptimizerSettings, clip, total_updates
 
 
 class Learned(NamedTuple):
@@ -36,11 +37,58 @@ def similarities(audio: Tensor, face: Tensor, batch: SyncBatch) -> tuple[Tensor,
         Cosines; those that are in sync: windows with their own sound; and those that are not:
         windows with wrong sound, and with the sound of others of the same draw.
     """
-    cosines = torch.mm(face.detach().float(), audio.detach().float().T)
+    with torch.autocast(face.device.type, enabled=False):  # or the product would be bfloat16
+        lips, sounds = (F.normalize(x.detach().float(), dim=1) for x in (face, audio))
+        cosines = lips @ sounds.T
     labels = batch.in_sync.flatten().bool()
     own = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     within = (batch.group[:, None] == batch.group) & ~own & labels & labels[:, None]
     return cosines, own & labels, (own & ~labels) | within
+
+
+class Judged(NamedTuple):
+    """Sums over the windows of a validation; scalars, which add up over processes.
+
+    `val/accuracy` is the share of `found` where windows were drawn together, else of `told`.
+
+    Attributes:
+        loss, windows: the objective's, counted for each window; and how many.
+        found, sought: windows whose own sound is the likest of their draw's; of those that are in
+            sync and have others to be told from.
+        told, labelled: windows whose cosine lies on the label's side of 0.5; of all.
+        in_sync, n_in_sync: cosines of windows with their own sound.
+        off_sync, n_off_sync: of windows with another one.
+    """
+
+    loss: Tensor
+    windows: Tensor
+    found: Tensor
+    sought: Tensor
+    told: Tensor
+    labelled: Tensor
+    in_sync: Tensor
+    n_in_sync: Tensor
+    off_sync: Tensor
+    n_off_sync: Tensor
+
+
+def judged(loss: Tensor, audio: Tensor, face: Tensor, batch: SyncBatch) -> Judged:
+    """What one batch adds to a validation."""
+    cosines, in_sync, off_sync = similarities(audio, face, batch)
+    labels = batch.in_sync.flatten().bool()
+    drawn = within_groups(cosines.T, batch.group).argmax(dim=1)  # by sound: the likest lips
+    sought = labels & ((batch.group[:, None] == batch.group).sum(dim=1) > 1)
+    own = torch.arange(len(labels), device=labels.device)
+    told = (cosines.diagonal() > 0.5) == labels
+    size = torch.tensor(len(labels), device=labels.device)
+    sums = [
+        *(loss.detach() * size, size),
+        *((drawn == own)[sought].sum(), sought.sum()),
+        *(told.sum(), size),
+        *(cosines[in_sync].sum(), in_sync.sum()),
+        *(cosines[off_sync].sum(), off_sync.sum()),
+    ]
+    return Judged(*(value.float() for value in sums))
 
 
 class ExpertSystem(pl.LightningModule):
@@ -56,6 +104,7 @@ class ExpertSystem(pl.LightningModule):
     """
 
     optimizers_per_update = 1
+    meanings: ClassVar = {"val/loss": "the objective, as it is trained on"}
 
     def __init__(
         self,
@@ -97,22 +146,27 @@ class ExpertSystem(pl.LightningModule):
         self.log("train/loss_over_chance", over_chance, batch_size=size)
         return loss
 
+    def on_validation_epoch_start(self) -> None:
+        self._judged: list[Judged] = []
+
     def validation_step(self, batch: SyncBatch, _: int) -> None:
         audio, face = self(batch.mel, batch.frames)
-        size = len(audio)
-        log = {"val/loss": self.objective(audio, face, batch)}
-        cosines, *masks = similarities(audio, face, batch)
-        if bool(batch.in_sync.bool().all()):  # contrastive: which of its draw's fits a window?
-            pairs = within_groups(cosines.T, batch.group)
-            own = torch.arange(size, device=pairs.device)
-            log["val/accuracy"] = (pairs.argmax(1) == own).float().mean()
-        else:
-            said = cosines.diagonal() > 0.5
-            log["val/accuracy"] = (said == batch.in_sync.flatten().bool()).float().mean()
-        for name, mask in zip(("in_sync", "off_sync"), masks, strict=True):
-            if bool(mask.any()):
-                log[f"val/cosine_{name}"] = cosines[mask].mean()
-        self.log_dict(log, batch_size=size, sync_dist=True)
+        self._judged.append(judged(self.objective(audio, face, batch), audio, face, batch))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log what all windows of all processes come to: the same in all of them."""
+        own = torch.stack([torch.stack(list(batch)) for batch in self._judged]).sum(dim=0)
+        sums = Judged(*self.trainer.strategy.reduce(own, reduce_op="sum"))
+        shares = {
+            "val/loss": (sums.loss, sums.windows),
+            "val/accuracy": (sums.found, sums.sought)
+            if sums.sought
+            else (sums.told, sums.labelled),
+            "val/cosine_in_sync": (sums.in_sync, sums.n_in_sync),
+            "val/cosine_off_sync": (sums.off_sync, sums.n_off_sync),
+        }
+        # Reduced once more, or Lightning warns; the mean of equal values is that value.
+        self.log_dict({name: x / n for name, (x, n) in shares.items() if n}, sync_dist=True)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         self.log("optim/grad_norm", clip(self.parameters(), self.settings.clip_norm))
@@ -120,7 +174,7 @@ class ExpertSystem(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.settings.optimizer(self.parameters())
-        schedule = self.settings.schedule(optimizer, self.trainer.estimated_stepping_batches)
+        schedule = self.settings.schedule(optimizer, total_updates(self.trainer))
         if schedule is None:
             return optimizer
         return {

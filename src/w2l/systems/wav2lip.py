@@ -12,17 +12,19 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from w2l.data.batches import LipBatch, stack_frames
+from w2l.errors import UserError
 from w2l.losses import sync_cross_entropy
 from w2l.models import Expert, Generator
 from w2l.models.blocks import fold_time
-from w2l.systems.optim import OptimizerSettings, clip
+from w2l.systems.optim import OptimizerSettings, clip, total_updates
 
 
 class Wav2LipSystem(pl.LightningModule):
     """The generator, the frozen expert, and (1 − w)·L1 + w·sync.
 
     `sync_weight` starts at 0 and is switched on by the `SyncGate` callback, which keeps it in the
-    checkpoint. The expert is not saved with it.
+    checkpoint. The expert is not saved with it. `val/loss` has weights that stay the same along the
+    run (`score_weights`), so that it can be compared.
 
     Args:
         generator: the network that learns.
@@ -30,7 +32,8 @@ class Wav2LipSystem(pl.LightningModule):
         sync_loss: (audio, face embeddings) → loss; the cross-entropy is published.
         optimizer: rates and schedule.
         expert_batchnorm: "eval" uses the expert's own statistics; "batch" those of each batch,
-            as the release does because it never puts the expert in evaluation mode.
+            as the release does because it never puts the expert in evaluation mode. Its own are
+            kept either way: reports judge by them.
         perceptual: (generated, target), each (N, 3, S, S) → loss, as `w2l.models.Lpips`; frozen,
             and not saved; None: none.
         perceptual_weight: of it; the other weights stay what they are.
@@ -54,14 +57,25 @@ class Wav2LipSystem(pl.LightningModule):
         super().__init__()
         if expert_batchnorm not in {"eval", "batch"}:
             raise ValueError(f"expert_batchnorm must be eval or batch, not {expert_batchnorm!r}")
+        shown, made = expert.config["image_size"], generator.config["image_size"]
+        if shown != made:
+            raise UserError(
+                f"The expert is one for faces of {shown} px, and the generator makes {made} px: "
+                f"set model.image_size={shown}, or name an expert of {made} px with expert=…."
+            )
         self.generator = generator
         self.expert = expert.requires_grad_(False)
         self.sync_loss = sync_loss
         self.settings = optimizer or OptimizerSettings()
         self.expert_batchnorm = expert_batchnorm
+        if expert_batchnorm == "batch":
+            for module in self.expert.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.momentum = 0.0  # what it learned of real lips is not overwritten
         self.perceptual = None if perceptual is None else perceptual.requires_grad_(False)
         self.perceptual_weight = perceptual_weight
         self.sync_weight = 0.0
+        self.full_sync_weight: float | None = None  # that the gate will open to
         self.strict_loading = False  # frozen networks are not in the checkpoint
         if channels_last:
             self.to(memory_format=torch.channels_last)
@@ -84,6 +98,21 @@ class Wav2LipSystem(pl.LightningModule):
         weights = {"l1": 1 - self.sync_weight, "sync": self.sync_weight}
         return weights | ({"perceptual": self.perceptual_weight} if self.perceptual else {})
 
+    def score_weights(self) -> dict[str, float]:
+        """Weights of `val/loss`: those of an open gate, from the first validation on.
+
+        What a discriminator says has none, for it changes as the discriminator learns.
+        """
+        w = self.sync_weight if self.full_sync_weight is None else self.full_sync_weight
+        weights = {"l1": 1 - w, "sync": w}
+        return weights | ({"perceptual": self.perceptual_weight} if self.perceptual else {})
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """What a logged value is, where its name does not say it."""
+        terms = (f"{weight:g} {name}" for name, weight in self.score_weights().items())
+        return {"val/loss": f"{' + '.join(terms)}, the same weights along the whole run"}
+
     def losses(self, batch: LipBatch, generated: Tensor) -> dict[str, Tensor]:
         """Named losses of generated frames (B, 3, T, S, S)."""
         generated = generated if generated.dtype == torch.float64 else generated.float()
@@ -95,10 +124,10 @@ class Wav2LipSystem(pl.LightningModule):
             losses["perceptual"] = self.perceptual(fold_time(generated), fold_time(batch.target))
         return losses
 
-    def weighted_sum(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The one number that is minimised."""
-        weights = self.weights()
-        return torch.stack([weights[k] * v for k, v in losses.items() if weights[k]]).sum()
+    @staticmethod
+    def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+        """One number; losses without a weight play no part in it."""
+        return torch.stack([losses[k] * weight for k, weight in weights.items() if weight]).sum()
 
     def log_losses(self, stage: str, losses: Mapping[str, Tensor], size: int) -> None:
         logged = {f"{stage}/loss_{name}": value.detach() for name, value in losses.items()}
@@ -107,7 +136,7 @@ class Wav2LipSystem(pl.LightningModule):
     def training_step(self, batch: LipBatch, _: int) -> Tensor | None:
         generated = self(batch.mels, batch.masked_and_reference)
         losses = self.losses(batch, generated)
-        total = self.weighted_sum(losses)
+        total = self.weighted_sum(losses, self.weights())
         self.log_losses("train", {**losses}, len(batch.mel))
         self.log("train/loss", total.detach())
         self.log("train/sync_weight", self.sync_weight)
@@ -117,8 +146,8 @@ class Wav2LipSystem(pl.LightningModule):
         generated = self(batch.mels, batch.masked_and_reference)
         losses = self.losses(batch, generated)
         self.log_losses("val", losses, len(batch.mel))
-        total = self.weighted_sum(losses)
-        self.log("val/loss", total, batch_size=len(batch.mel), sync_dist=True)
+        score = self.weighted_sum(losses, self.score_weights())
+        self.log("val/loss", score, batch_size=len(batch.mel), sync_dist=True)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         norm = clip(self.generator.parameters(), self.settings.clip_norm)
@@ -140,7 +169,7 @@ class Wav2LipSystem(pl.LightningModule):
         """
         settings = settings or self.settings
         optimizer = settings.optimizer(network.parameters())
-        total = self.trainer.estimated_stepping_batches / self.optimizers_per_update
+        total = total_updates(self.trainer, self.optimizers_per_update)
         schedule = settings.schedule(optimizer, total - after)
         if schedule is None:
             return {"optimizer": optimizer}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
 from w2l.data.batches import LipBatch
@@ -60,6 +61,15 @@ class Wav2LipGANSystem(Wav2LipSystem):
         self.feature_weight = feature_weight
         self.automatic_optimization = False
 
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        last = self.trainer.max_steps // self.optimizers_per_update
+        if self.trainer.max_steps != -1 and self.adversarial_from >= last:
+            rank_zero_info(
+                f"the adversarial loss never counts in this run of {last} updates: "
+                f"system.adversarial_from={self.adversarial_from}"
+            )
+
     @property
     def updates(self) -> int:
         """Updates of the generator so far."""
@@ -91,7 +101,7 @@ class Wav2LipGANSystem(Wav2LipSystem):
         self.toggle_optimizer(optimizer_g)
         generated = self(batch.mels, batch.masked_and_reference)
         losses = self.losses(batch, generated)
-        total = self.weighted_sum(losses)
+        total = self.weighted_sum(losses, self.weights())
         optimizer_g.zero_grad()
         self.manual_backward(total)
         norm = clip(self.generator.parameters(), self.settings.clip_norm)

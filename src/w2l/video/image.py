@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from w2l.errors import UserError
+from w2l.media import MOST_PIXELS, check_pixels
 from w2l.video.moving import is_moving
 
-_GIF = b"GIF8"  # OpenCV reads one, but it is a video as often as not
+# How the files begin that OpenCV reads. A GIF it reads too, but that is a video as often as not.
+_BEGINNINGS = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|BM|RIFF....WEBP|II[*+]\0|MM\0[*+]"
+    rb"|\xff\x4f\xff\x51|\0\0\0\x0cjP  |#\?RADIANCE|#\?RGBE|\x59\xa6\x6a\x95|P[1-7]\s|P[Ff]\s",
+    re.DOTALL,
+)
+_BAND_PIXELS = 2**20
+_AVIF = re.compile(rb"....ftypavif", re.DOTALL)
 
 
 def is_image(path: str | Path) -> bool:
@@ -19,14 +29,34 @@ def is_image(path: str | Path) -> bool:
     What moves is none: raw MJPEG, and animated PNG, WebP, AVIF and GIF.
     """
     path = Path(path)
-    if not path.is_file():
+    # OpenCV is asked about no name: those that are not in UTF-8 end its process.
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError:  # a folder, or not to be read
         return False
-    with path.open("rb") as file:
-        if file.read(4) == _GIF:
-            return False
-    if is_moving(path):
-        return False
-    return bool(cv2.haveImageReader(str(path)))
+    if _AVIF.match(head):
+        return bool(cv2.haveImageWriter("a.avif"))  # some builds lack it; FFmpeg reads it there
+    return _BEGINNINGS.match(head) is not None and not is_moving(path)
+
+
+def _check_stated_pixels(path: Path) -> None:
+    """By the file's header, before anything is decoded: a megabyte can unfold to gigabytes."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as header:
+                width, height = header.size
+    except Image.DecompressionBombError as error:
+        raise UserError(
+            f"{path} unfolds to more than {MOST_PIXELS / 1e6:.0f} million pixels, which are the "
+            "most that is read: make it smaller."
+        ) from error
+    except Exception:  # damaged, or of a format without much compression: OpenCV says
+        return
+    check_pixels(path, width, height)
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -38,7 +68,7 @@ def read_image(path: str | Path) -> np.ndarray:
         (H, W, 3) uint8 BGR.
 
     Raises:
-        UserError: missing, unreadable or damaged.
+        UserError: missing, unreadable, damaged, or of more than `MOST_PIXELS`.
     """
     path = Path(path)
     if not path.is_file():
@@ -48,6 +78,7 @@ def read_image(path: str | Path) -> np.ndarray:
         data = np.fromfile(path, np.uint8)
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: check its permissions.") from error
+    _check_stated_pixels(path)
     try:
         picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
         if picture is not None and not (picture.ndim == 3 and picture.shape[2] == 4):
@@ -64,5 +95,11 @@ def read_image(path: str | Path) -> np.ndarray:
 def over_black(picture: np.ndarray) -> np.ndarray:
     """Lay a (H, W, 4) BGRA picture, uint8 or uint16, over black: (H, W, 3) uint8 BGR."""
     scale = np.float32(255.0 / np.iinfo(picture.dtype).max ** 2)
-    colour, alpha = picture[..., :3].astype(np.float32), picture[..., 3:].astype(np.float32)
-    return np.rint(colour * alpha * scale).astype(np.uint8)
+    result = np.empty((*picture.shape[:2], 3), np.uint8)
+    # In bands: as floats the whole would take ten times its memory.
+    band = max(1, _BAND_PIXELS // max(1, picture.shape[1]))
+    for top in range(0, len(picture), band):
+        rows = picture[top : top + band]
+        colour, alpha = rows[..., :3].astype(np.float32), rows[..., 3:].astype(np.float32)
+        result[top : top + band] = np.rint(colour * alpha * scale)
+    return result

@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from w2l.errors import UserError
-from w2l.media import open_media, time_base, video_stream
+from w2l.media import exact, open_media, readable, time_base, video_stream
 from w2l.media.clock import clock_of
 from w2l.video.decode import decode
 from w2l.video.image import is_image, read_image
@@ -106,9 +106,9 @@ def _probe(path: Path) -> VideoInfo:
         fps, variable = _rate(clock.packets(container, stream), stream)
         codec, frames = stream.codec_context.name, stream.frames
         n_tracks = len(container.streams.audio)
-        tick = stream.time_base or Fraction(1, 1000)
-        pixel_aspect = stream.sample_aspect_ratio
-        tags = {name.lower(): text for name, text in container.metadata.items()}
+        tick = exact(stream.time_base) or Fraction(1, 1000)
+        pixel_aspect = exact(stream.sample_aspect_ratio)
+        tags = {name.lower(): readable(text) for name, text in container.metadata.items()}
     first = next(decode(path, fps, deinterlace=False), None)
     if first is None:
         raise UserError(
@@ -183,9 +183,10 @@ def _plain(path: Path, size: tuple[int, int], rate: Fraction, codec: str) -> Vid
 
 def _rate(packets: Iterator[Packet], stream: VideoStream) -> tuple[Fraction, bool]:
     """The frame rate, and whether it varies, from the timestamps of the first packets."""
-    guess = stream.guessed_rate or stream.average_rate or Fraction(25)
+    guess = exact(stream.guessed_rate) or exact(stream.average_rate) or Fraction(25)
+    unit = time_base(stream)
     known = [
-        packet.pts * time_base(stream)
+        packet.pts * unit
         for packet in islice(packets, _PACKETS_LOOKED_AT)
         if packet.pts is not None and not packet.is_discard
     ]

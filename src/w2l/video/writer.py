@@ -178,7 +178,7 @@ class VideoWriter(PictureSink):
     def _mux_sound(self, until: Fraction | None) -> None:
         """Write the sound up to a time; None for all of it."""
         while (packet := self._waiting) is not None:
-            time = (packet.pts or 0) * packet.time_base
+            time = (packet.pts or 0) * time_base(packet)
             if until is not None and time > until:
                 return
             self._container.mux(packet)

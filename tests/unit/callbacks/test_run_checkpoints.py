@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from w2l.callbacks import CurveFile, RunCheckpoints, Stopped, StopSignals, copy_best
 from w2l.cli.requeue import leave
@@ -30,8 +32,10 @@ def run(checkpoints: RunCheckpoints, updates: int, scores: dict[int, float] | No
         global_step=0, max_steps=-1, max_epochs=-1, current_epoch=0, is_global_zero=True,
         sanity_checking=False, loggers=[], callback_metrics={}, save_checkpoint=save,
         fit_loop=SimpleNamespace(epoch_loop=epoch_loop, _data_fetcher=object()),
+        strategy=SimpleNamespace(reduce_boolean_decision=lambda fine, all: fine),
     )  # fmt: skip
-    system: Any = SimpleNamespace(optimizers_per_update=1)
+    system: Any = torch.nn.Linear(1, 1)
+    system.optimizers_per_update = 1
     for update in range(1, updates + 1):
         checkpoints.on_train_batch_start(trainer, system, None, 0)
         trainer.global_step = update
@@ -82,6 +86,33 @@ def test_best_can_be_the_largest_and_survives_a_resume(tmp_path: Path) -> None:
     run(second, 3, {1: 0.65})
     assert (tmp_path / "b" / "best.ckpt").read_text() == "2"
     assert second.best_score == 0.7
+
+
+@pytest.mark.filterwarnings("ignore:val/loss is nan")
+def test_a_score_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
+    checkpoints = RunCheckpoints(tmp_path, every=10)
+    run(checkpoints, 4, {1: math.nan, 2: 0.5, 3: math.nan, 4: math.nan})
+    assert (tmp_path / "best.ckpt").read_text() == "2"
+    assert checkpoints.best_score == 0.5
+
+
+def test_a_score_of_another_metric_is_not_gone_on_with(tmp_path: Path) -> None:
+    first = RunCheckpoints(tmp_path, every=10, monitor="val/loss_l1")
+    first.best_score = 0.01
+    second = RunCheckpoints(tmp_path, every=10)
+    second.load_state_dict(first.state_dict())
+    run(second, 2, {1: 0.5})
+    assert second.best_score == 0.5
+    second.load_state_dict({"best_score": math.nan})  # as it was written once
+    assert second.best_score is None
+
+
+def test_a_monitor_that_is_not_logged_is_said_once(tmp_path: Path) -> None:
+    checkpoints = RunCheckpoints(tmp_path, every=10, monitor="val/los")
+    with pytest.warns(UserWarning, match="monitor=val/los was not .* logged val/loss") as said:
+        run(checkpoints, 3, {1: 0.5, 2: 0.4})
+    assert len(said) == 1
+    assert not (tmp_path / "best.ckpt").exists()
 
 
 def test_numbers_that_cannot_be_are_one_sentence(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import random
 import zipfile
@@ -16,6 +17,7 @@ from tests.unit.checkpoints.packing import (
     narrow,
 )
 from w2l import checkpoints
+from w2l.checkpoints.states import check_whole, newest_state
 from w2l.errors import UserError
 
 
@@ -139,3 +141,32 @@ def test_damaged_files_give_one_sentence(packing, tmp) -> None:
             refused.append(str(error))
     assert len(refused) > 20
     assert all(str(path) in message for message in refused)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("kind", ["generator", "expert", "discriminator"])
+def test_weights_that_are_no_numbers_are_refused(kind, value, tmp) -> None:
+    state = narrow(kind).state_dict()
+    name = next(key for key in reversed(state) if key.endswith("running_var") or "bias" in key)
+    state[name].view(-1)[-1] = value
+    torch.save({"state_dict": state}, tmp / "diverged.pth")
+    sentence = rf"diverged\.pth holds weights that are NaN or infinite \(1 of \d+ entries, {name}"
+    with pytest.raises(UserError, match=sentence):
+        getattr(checkpoints, f"load_{kind}")(tmp / "diverged.pth")
+    with pytest.raises(UserError, match=sentence):
+        checkpoints.export(tmp / "diverged.pth", tmp / "published.pth")
+    assert not (tmp / "published.pth").exists()
+
+
+def test_a_run_goes_on_from_before_it_diverged(tmp) -> None:
+    for update, value in ((1, 0.0), (2, float("nan"))):
+        state = {"state_dict": {"expert.weight": torch.tensor([value])}}
+        torch.save(state, tmp / f"update-{update:07d}.ckpt")
+        os.utime(tmp / f"update-{update:07d}.ckpt", (update, update))
+    said: list[str] = []
+    assert newest_state(tmp, said.append) == tmp / "update-0000001.ckpt"
+    (sentence,) = said
+    assert "update-0000002.ckpt holds weights that are NaN" in sentence
+    assert sentence.endswith("going on from the one before.")
+    with pytest.raises(UserError, match="NaN or infinite"):
+        check_whole(tmp / "update-0000002.ckpt")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from w2l.cli import page_jobs
-from w2l.cli.app import find_examples
-from w2l.cli.page_jobs import PageJobs, defaults_of, score_lines
+from w2l.cli.app import find_examples, read_accounts
+from w2l.cli.page_files import PageFiles, without_paths
+from w2l.cli.page_jobs import LeftError, PageJobs, defaults_of, score_lines
 from w2l.errors import UserError
 from w2l.inference.options import silent
 from w2l.metrics import summarize
@@ -25,32 +29,42 @@ from w2l.scoring.scorer import CosineResult
 SCRIPT = """
 import json
 from pathlib import Path
-from gradio.route_utils import delete_files_created_by_app
-from w2l.cli.page import build_page
+from types import SimpleNamespace
+import gradio as gr
+from w2l.cli.page import build_page, files_needed, is_waited_for, sent_file
+from w2l.errors import UserError
 from w2l.cli.page_jobs import PageJobs, PageResult
 
 folder = Path(FOLDER)
 start = []
 for published in (False, True):
-    page = build_page(PageJobs({"published": published}, folder), [], 60)
+    page = build_page(PageJobs({"published": published}, folder), [])
     blocks = [block for block in page.blocks.values() if hasattr(block, "choices")]
     start.append({block.label: [block.value, block.choices] for block in blocks})
 
 class Jobs(PageJobs):
-    def sync(self, *_):
-        made = [folder / name for name in ("made.mp4", "given.jpg", "made.png")]
-        for path in made:
-            path.touch()
-        return PageResult(made[0], None, *made[1:], "done")
+    def sync(self, face, audio, choices, progress, is_wanted):
+        if choices["label"]:
+            raise UserError(f"{folder}/{choices['label']} is bad: see {face}.")
+        raise OSError(f"{face} is secret")
 
-page = build_page(Jobs({"published": False}, folder), [], 60)
+opened = [True]
+page = build_page(Jobs({"published": False}, folder), [], lambda: opened[0])
 (pressed,) = [each.fn for each in page.fns.values() if each.name == "sync"]
-pressed("face.mp4", "sound.wav", "fast", "largest", "pass", "", None)
-left = []
-for age in (60, 0):
-    delete_files_created_by_app(page, age)
-    left.append(len(list(folder.iterdir())))
-print(json.dumps({"start": start, "left": left}))
+said = []
+for label in ("x.mp4", ""):
+    try:
+        pressed("/srv/up load/face.mp4", "s.wav", "fast", "largest", "pass", label, None)
+    except gr.Error as error:
+        said.append(error.message)
+data = SimpleNamespace(data=[{"path": "/up/a.mp4"}, {"path": "/up/b.wav"}, "fast", None])
+event = SimpleNamespace(_id="1", alive=True, data=data)
+page._queue.active_jobs = [None, [event]]
+needed, waited = sorted(files_needed(page)), [is_waited_for(page, "1")]
+event.alive = False
+waited.append(is_waited_for(page, "1"))
+path = sent_file().preprocess(SimpleNamespace(path="/up/a.mp4"))
+print(json.dumps({"start": start, "said": said, "needed": needed, "waited": waited, "path": path}))
 """
 
 
@@ -79,9 +93,95 @@ def test_the_page_begins_with_the_values_of_the_command(found: dict[str, Any]) -
 
 
 @pytest.mark.long
-def test_what_was_made_is_removed_as_what_was_sent(found: dict[str, Any]) -> None:
-    """Not before its time, then all of it."""
-    assert found["left"] == [3, 0]
+def test_messages_show_no_path_of_the_server(found: dict[str, Any]) -> None:
+    bad, unexpected = found["said"]
+    assert bad.endswith("x.mp4 is bad: see face.mp4.")
+    assert "/" not in bad
+    assert unexpected == "This could not be done (OSError); the page's log says why."
+
+
+@pytest.mark.long
+def test_the_page_knows_which_files_and_clients_wait(found: dict[str, Any]) -> None:
+    assert found["needed"] == ["/up/a.mp4", "/up/b.wav"]
+    assert found["waited"] == [True, False]
+    assert found["path"] == "/up/a.mp4"
+
+
+def test_files_are_kept_while_a_job_needs_them(tmp_path: Path) -> None:
+    files = PageFiles(tmp_path, 60)
+    for name in ("sent/1/waiting.mp4", "sent/2/old.mp4", "made/3/old.mp4", "sent/4/new.mp4"):
+        path = tmp_path / name
+        path.parent.mkdir()
+        path.touch()
+        os.utime(path, (1000, 1000) if "new" not in name else (1059, 1059))
+    files.needed = lambda: {str(tmp_path / "sent/1/waiting.mp4"), str(tmp_path / "gone")}
+    files.clean(now=1060)
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.mp4"))
+    assert left == ["sent/1/waiting.mp4", "sent/4/new.mp4"]
+    files.needed = frozenset
+    files.clean(now=time.time() + 61)
+    files.clean(now=time.time() + 61)
+    assert not list(files.sent.iterdir())
+    assert not list(files.made.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/tmp/w2l_1/sent/a.mp4 is empty.", "a.mp4 is empty."),
+        (
+            "see https://example.org/a/b.pth: lay it at /root/x/b.pth.",
+            "see https://example.org/a/b.pth: lay it at b.pth.",
+        ),
+        ("~/.cache/w2l/b.pth", "b.pth"),
+        ("C:\\Users\\me\\a.mp4 is bad", "a.mp4 is bad"),
+        ("25 frames/s, 1/2", "25 frames/s, 1/2"),
+    ],
+)
+def test_without_paths(text: str, shown: str) -> None:
+    assert without_paths(text) == shown
+
+
+def test_a_job_whose_client_left_ends_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def infer(settings: dict[str, Any], networks: Any, console: Any, progress: Any) -> None:
+        Path(settings["outfile"]).parent.mkdir(parents=True)
+        Path(settings["outfile"]).touch()
+        for number in progress(iter(range(10)), "syncing", 10):
+            seen.append(number)
+
+    monkeypatch.setattr(page_jobs, "infer_one", infer)
+    monkeypatch.setattr(PageJobs, "_check_length", lambda *_: None)
+    monkeypatch.setattr(PageJobs, "_check_pixels", lambda *_: None)
+    jobs = PageJobs(dict.fromkeys(("checkpoint", "device", "published")), tmp_path)
+    with pytest.raises(LeftError):
+        jobs.sync("face.mp4", "a.wav", {}, silent, lambda: len(seen) < 3)
+    assert seen == [0, 1, 2]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_and_labels_have_bounds(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(cv2.imencode(".png", np.zeros((40, 50, 3), np.uint8))[1])
+    settings = {"published": False, "max_megapixels": 0.001, "max_seconds": 2}
+    jobs = PageJobs(settings, tmp_path)
+    with pytest.raises(UserError, match=r"50×40, and this page takes 0\.001 megapixels"):
+        jobs._check_pixels(str(tmp_path / "a.png"))
+    with pytest.raises(UserError, match="has 1000 letters") as caught:
+        jobs.sync("a.png", "a.wav", {"label": "x" * 1000}, silent)
+    assert "xxx" not in str(caught.value)
+
+
+def test_accounts(tmp_path: Path) -> None:
+    (tmp_path / "accounts").write_text("ann:a b:c\nbob:d\n")
+    assert read_accounts(None) is None
+    assert read_accounts("ann:secret") == [("ann", "secret")]
+    assert read_accounts(str(tmp_path / "accounts")) == [("ann", "a b:c"), ("bob", "d")]
+    for wrong in ("ann", "ann:", ":x"):
+        with pytest.raises(UserError, match="auth= takes NAME:PASSWORD"):
+            read_accounts(wrong)
 
 
 def test_a_long_sound_is_refused_without_reading_all_of_it(

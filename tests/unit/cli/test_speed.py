@@ -24,9 +24,24 @@ def test_precision_is_bf16_where_there_are_units(
     cuda: bool, bf16: bool, accelerator: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+
+    def is_bf16_supported(including_emulation: bool = True) -> bool:
+        return bf16 or including_emulation  # a T4 and a V100 emulate it, slowly
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_bf16_supported)
     assert picked_precision("auto", accelerator) == expected
     assert picked_precision("64-true", accelerator) == "64-true"
+    if cuda and not bf16:
+        with pytest.raises(UserError, match="no units for bfloat16"):
+            picked_precision("bf16-mixed", accelerator)
+    else:
+        assert picked_precision("bf16-mixed", accelerator) == "bf16-mixed"
+
+
+@pytest.mark.parametrize("precision", [16, "16", "16-mixed", "16-true"])
+def test_float16_is_refused(precision: object) -> None:
+    with pytest.raises(UserError, match=f"trainer.precision={precision}: float16 needs"):
+        picked_precision(precision, "auto")
 
 
 def test_networks_are_compiled_where_it_helps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.unit.data.test_shards import packed  # noqa: F401
+from tests.waiting import wait_until
 from w2l.data import ClipDataModule, ClipDataset, EpochSampler, SyncSamples
 from w2l.data import cache as cache_module
 from w2l.data.cache import ShardCache
@@ -199,10 +200,8 @@ def test_shards_are_fetched_ahead_but_not_all_at_once() -> None:
     prefetch.start()
 
     def settles_at(count: int) -> bool:
-        deadline = time.monotonic() + 5
-        while len(fetched) < count and time.monotonic() < deadline:
-            time.sleep(0.005)
-        time.sleep(0.05)
+        wait_until(lambda: len(fetched) >= count)
+        time.sleep(0.05)  # in which more would be fetched
         return len(fetched) == count
 
     assert settles_at(1 + AHEAD)

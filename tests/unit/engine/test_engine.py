@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
 from w2l.engine import ProcessExecutor, RayExecutor, SerialExecutor, build_executor
 from w2l.engine.threads import available_cores
 from w2l.errors import UserError
@@ -101,6 +102,20 @@ def test_a_dying_worker_costs_its_item_only(executor):
     assert {i for i, o in outcomes.items() if o.crashed} == {"crash", "killed"}
     assert {i for i, o in outcomes.items() if not o.ok} == {"crash", "killed", "unpicklable"}
     assert all(outcomes[i].value == 2 * i for i in (1, 2, 3, 4, 5))
+
+
+def die_once(marker: Path) -> str:
+    if not marker.exists():
+        marker.touch()
+        os._exit(9)
+    return "done"
+
+
+@pytest.mark.long
+def test_an_item_is_tried_again_when_its_worker_died(tmp_path):
+    """Its neighbour may have eaten the memory, or somebody killed the process."""
+    (outcome,) = ProcessExecutor(1).map(die_once, [tmp_path / "marker"])
+    assert (outcome.value, outcome.error, outcome.crashed) == ("done", None, False)
 
 
 def test_outcomes_come_as_they_finish(executor, tmp_path):
@@ -202,11 +217,6 @@ def busy_script(tmp_path, request):
     process.kill()
     process.stderr.close()
     process.wait()
-
-
-def wait_until(condition):
-    while not condition():
-        time.sleep(0.02)
 
 
 def gone(pid: int) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
 from w2l.engine import RayExecutor, RaySettings, build_executor
 from w2l.engine.ray_cluster import room
 from w2l.engine.ray_worker import RayWorker, Surroundings
@@ -54,14 +55,13 @@ def folder_of(_: int) -> str:
 
 
 def killed_amid(executor, folder, count, workers, kill):
-    """All outcomes; `kill()` is called after `count` of them, when all workers hold an item."""
+    """Every item has its outcome, though `kill()` comes while one or more are held."""
     items = [(folder, number, number >= count) for number in range(4 * workers)]
     found = []
     for outcome in executor.map(note_and_wait, items):
         found.append(outcome)
         if len(found) == count:
-            while len(list(folder.iterdir())) < count + workers:
-                time.sleep(0.01)
+            wait_until(lambda: len(list(folder.iterdir())) > count)
             kill()
             done(folder).touch()
     assert all(outcome.ok for outcome in found)

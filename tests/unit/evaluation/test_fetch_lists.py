@@ -17,10 +17,11 @@ from evaluation.filelists.fetch import fetch
 from evaluation.filelists.published import PublishedList, check, doubts, published_lists
 from tests.published_lists import ListServer, made_up
 from tests.unit.weights.server import HTML
+from tests.waiting import FOR_EVER
 from w2l.errors import UserError
 from w2l.filelists import read_pairs
 
-get = partial(fetch, console=Console(quiet=True), pause_s=0.0, timeout_s=5.0)
+get = partial(fetch, console=Console(quiet=True), pause_s=0.0, timeout_s=FOR_EVER)
 LRS2 = made_up("lrs2")
 
 
@@ -109,7 +110,7 @@ def test_failures_are_named_and_leave_no_list(behaviour, reason, entry, server, 
         (LRS2 + b"1/00001 2/00002\n", "holds 14240 pairs where 14239"),
         (LRS2.replace(b"/00007 ", b"_00007 ", 1), r"pair 8 names '0+7_00007'.*speaker/00001"),
         (made_up("lrw"), r"pair 1 names 'ABOUT_00000'.*speaker/00001"),
-        (b"\xff\xfe" + LRS2, "UTF-8"),
+        (b"\x00\x01" + LRS2, "UTF-8"),
     ],
 )
 def test_another_list_in_its_place(content, reason, entry, server, tmp_path, monkeypatch) -> None:

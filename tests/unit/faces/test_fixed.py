@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from w2l.errors import UserError
-from w2l.faces import FacesByIndex, build_detector
+from w2l.faces import FacesByIndex, build_detector, fixed
 from w2l.faces.fixed import BoxFile, FixedBox, read_boxes, write_boxes
 from w2l.faces.search import detect_video
 
@@ -96,3 +96,10 @@ def test_build_detector_names_what_is_wrong() -> None:
         build_detector(box=[1, 2])
     assert isinstance(build_detector("boxes", box=[0, 5, 0, 5]), FixedBox)
     assert not isinstance(build_detector(), FacesByIndex)
+
+
+def test_a_bomb_is_no_file_of_boxes(tmp_path, monkeypatch):
+    monkeypatch.setattr(fixed, "MOST_BYTES", 1000)
+    np.savez_compressed(tmp_path / "a.npz", boxes=np.ones((1000, 4), np.float32))
+    with pytest.raises(UserError, match=r"a\.npz unfolds to over 0 MB"):
+        fixed.read_boxes(tmp_path / "a.npz")

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.waiting import FOR_EVER
 from w2l.errors import UserError
 from w2l.faces import Faces
 from w2l.faces.search import detect_video
@@ -126,7 +127,9 @@ def two_threads(set_threads: Callable[[int], None]) -> None:
 
 @pytest.mark.usefixtures("two_threads")
 def test_key_frames_are_searched_side_by_side() -> None:
-    both = threading.Barrier(2, timeout=10)  # passes only if two are searched at the same time
+    both = threading.Barrier(
+        2, timeout=FOR_EVER
+    )  # passes only if two are searched at the same time
 
     def script(n: int) -> list[Box]:
         if n in (5, 10):

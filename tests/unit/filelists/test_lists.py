@@ -118,7 +118,7 @@ def test_what_is_no_list(tmp_path, read):
     with pytest.raises(UserError, match=r"Cannot read the list .* \(Is a directory"):
         read(tmp_path)
     with pytest.raises(UserError, match=r"list\.txt is no list"):
-        read(listing(tmp_path, b"\xff\xd8\xff\xe0 JPEG"))
+        read(listing(tmp_path, b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"))
 
 
 def test_an_unwritable_place_is_one_sentence(tmp_path):

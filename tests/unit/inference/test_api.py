@@ -358,7 +358,7 @@ def test_a_sync_that_is_broken_off_leaves_nothing(lipsync, tmp_path, monkeypatch
 
     def broken_off(frames, stage, total):
         yield next(iter(frames))
-        writing.wait(5)
+        writing.wait()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(VideoWriter, "write", slow_write)

@@ -14,7 +14,7 @@ from tests.writing import write_wav
 from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
 from w2l.inference import Geometry, SyncOptions, load_voice, open_source
-from w2l.inference.voice import count_frames, fitted_track, mel_windows
+from w2l.inference.voice import count_frames, fitted_track, mel_windows, origin_of
 from w2l.video import VideoWriter
 
 RATES = [Fraction(24000, 1001), 24, 25, Fraction(30000, 1001), 30, 50, 60]
@@ -128,6 +128,17 @@ def test_a_videos_own_sound_stays_beside_its_pictures(tmp_path, late_s):
     source = open_source(path, Geometry())
     _, out = written(tmp_path, source, voice, "audio", "ffv1", ".mkv")
     np.testing.assert_allclose(load_audio(out), wanted, atol=1e-4)
+
+
+def test_only_a_videos_own_sound_begins_where_it_does_in_the_video(tmp_path):
+    path, other = tmp_path / "v.mp4", tmp_path / "a.wav"
+    video(path, 5, 25)
+    write_wav(other, sweep(1600, 16_000))
+    assert origin_of(path, path) == "video"
+    assert origin_of(tmp_path / "." / "v.mp4", path) == "video"
+    assert origin_of(other, path) == "audio"
+    assert origin_of(path, other) == "audio"
+    assert origin_of(tmp_path / "none.mp4", tmp_path / "none.mp4") == "audio"
 
 
 def test_a_photo_has_no_length(tmp_path):

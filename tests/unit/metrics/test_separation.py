@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 
+from w2l.metrics import best_offset, cosine_by_offset, lse, pairwise_distances
+from w2l.metrics.cosine import mean_by_offset
 from w2l.metrics.separation import (
     balanced_accuracy,
-    best_offset,
     expert_quality,
     fit_threshold,
+    offset_of,
     pair_accuracy,
 )
 
@@ -53,19 +57,38 @@ def test_offset_is_where_the_similarities_peak(shift: int) -> None:
     n = 60
     matrix = np.random.default_rng(1).normal(0, 0.1, (n, n))
     rows = np.arange(max(0, -shift), min(n, n - shift))
-    matrix[rows, rows + shift] += 1
-    assert best_offset(matrix) == shift
+    matrix[rows, rows + shift] += 1  # lips fit a later sound: it is late
+    assert offset_of(matrix) == -shift
+
+
+@pytest.mark.parametrize("early", [-4, 0, 2])
+def test_the_offset_is_that_of_all_other_scores(early: int) -> None:
+    """Positive where the sound is early, as LSE's, with windows that lack a face."""
+    speech = torch.randn(60, 16, generator=torch.Generator().manual_seed(0))
+    lips = F.normalize(speech, dim=1)
+    sound = lips.roll(-early, dims=0)
+    lips[7:9] = torch.nan
+    by_offset = cosine_by_offset(lips, sound)
+    matrix = lips @ sound.T
+    torch.testing.assert_close(mean_by_offset(matrix), by_offset)
+    assert offset_of(matrix.numpy()) == best_offset(by_offset, len(lips)).offset == early
+    seen = lips.nan_to_num(0.0)
+    assert lse(pairwise_distances(seen, sound)).offset == early
 
 
 def test_an_offset_that_only_few_windows_share_does_not_win() -> None:
     matrix = 0.5 * np.eye(10)
     matrix[0, 9] = 1.0  # offset 9: one window
-    assert best_offset(matrix) == 0
+    assert offset_of(matrix) == 0
 
 
 def test_all_numbers_together(matrices: list[np.ndarray]) -> None:
-    quality = expert_quality(matrices, matrices)
-    assert quality.threshold == fit_threshold(matrices)
+    training = [matrix + 0.3 for matrix in matrices]
+    quality = expert_quality(held_out=matrices, training=training)
+    assert (
+        quality.threshold == fit_threshold(training) == pytest.approx(fit_threshold(matrices) + 0.3)
+    )  # nothing of it was fitted on the clips that are judged
     assert quality.balanced_accuracy == balanced_accuracy(matrices, quality.threshold)
+    assert quality.pair_accuracy == pair_accuracy(matrices)
     assert quality.cosine_in_sync > quality.cosine_off_sync
     assert 0 <= quality.offset_within_1 <= 1

@@ -95,7 +95,6 @@ def test_no_times(text):
         ("file;start\na.mp4;1\n", "no column path or url"),
         ("path,path\na.mp4,a.mp4\n", "two columns called path"),
         ("path\n", "no rows"),
-        ("path,start\na.mp4,1\na.mp4\n", "line 3: it has 1 values and the header 2"),
         ("path,transcript\na.mp4,Well, yes\n", "line 2: it has 3 values"),
         ("path\na.mp4\n\nnone.mp4\n", r"line 4: .*none\.mp4 is not a file"),
         ("path,url\n,\na.mp4,\n,x\n", "line 4: x is no address"),
@@ -123,9 +122,9 @@ def test_wrong_rows_are_one_sentence(tmp_path, text, words):
 def test_no_file_and_no_text(tmp_path):
     with pytest.raises(UserError, match=r"data_root=FILE\.csv"):
         list_csv(tmp_path, downloads=tmp_path)
-    (tmp_path / "latin.csv").write_bytes("path\nJosé.mp4\n".encode("latin-1"))
+    (tmp_path / "video.csv").write_bytes(bytes(range(256)))
     with pytest.raises(UserError, match="UTF-8"):
-        list_csv(tmp_path / "latin.csv", downloads=tmp_path)
+        list_csv(tmp_path / "video.csv", downloads=tmp_path)
 
 
 def test_another_cut_is_out_of_date(tmp_path):

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
+from preprocess import page as page_module
 from preprocess.page import histograms
 from preprocess.settings import Job
+from preprocess.sources import Clip
 from tests.integration.test_preprocess import Runner
 from tests.unit.preprocess.clips import good, write_video
 
@@ -61,3 +64,16 @@ def test_only_what_was_measured_has_a_histogram() -> None:
     measured = [record | {"sync_offset": 0, "sync_confidence": 0.3} for record in records]
     picture = cv2.imdecode(np.frombuffer(histograms(measured), np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape[1] == 1200
+
+
+def test_a_picture_that_cannot_be_made_costs_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'thread_type'")
+
+    monkeypatch.setattr(page_module, "VideoReader", broken)
+    record = {"reason": "broken file", "detail": "it is bad", "speaker": "ann", "clip": "1"}
+    (_, examples, _) = page_module.rejections([record], [Clip(Path("a.mp4"), "a.mp4", "ann", "1")])
+    assert "it is bad" in examples
+    assert page_module.wall([record | {"duration_s": "not a number"}], Path("nowhere")) == (
+        '<div class="wall"></div>'
+    )

@@ -104,6 +104,24 @@ def test_another_sound(videos):
     assert track.sync.lse.offset == -2
 
 
+@pytest.mark.parametrize("protocol", ["lrs", "track"])
+def test_silence_is_not_scored(videos, tmp_path, protocol):
+    silence = write_wav(tmp_path / "a.wav", np.zeros(N * 640, np.float32))
+    with pytest.raises(UserError, match="The sound is silent"):
+        score(videos["synced"], audio=silence, name=protocol)
+
+
+def test_a_face_whose_sound_is_silent_is_left_out(videos, tmp_path):
+    half = loudness(0)
+    half[: 30 * 640] = 0
+    detector = FacesAt(range(28), range(32, N))
+    clip = score(videos["synced"], detector, write_wav(tmp_path / "a.wav", half))
+    assert [track.start_frame for track in clip.tracks] == [32]
+    assert [(skipped.start_frame, "silent" in skipped.error) for skipped in clip.skipped] == [
+        (0, True)
+    ]
+
+
 def test_a_track_is_scored_against_its_own_stretch_of_sound(videos):
     (track,) = score(videos["early"], FacesAt(range(17, 57))).tracks
     assert (track.start_frame, track.n_frames) == (17, 40)
@@ -198,12 +216,14 @@ def test_evaluate_goes_on_after_failures(videos, tmp_path, monkeypatch):
     assert [clip.error is None for clip in clips] == [True, False, False, False]
     assert "Too short" in clips[3].error
 
-    def broken(*_):
-        raise RuntimeError("out of memory")
+    for kind in (RuntimeError, AttributeError, ZeroDivisionError):
 
-    monkeypatch.setattr(evaluator, "score", broken)
-    (clip,) = evaluate(evaluator, files[:1])
-    assert clip.error == "RuntimeError: out of memory"
+        def broken(*_, kind=kind):
+            raise kind("out of order")
+
+        monkeypatch.setattr(evaluator, "score", broken)
+        (clip,) = evaluate(evaluator, files[:1])
+        assert clip.error == f"{kind.__name__}: out of order"
 
 
 @pytest.mark.parametrize("protocol", ["lrs", "track"])

@@ -45,10 +45,14 @@ def test_nothing_to_score_is_one_sentence(tmp_path, name, message):
         find_videos(tmp_path / name)
 
 
-def test_a_list_may_begin_with_a_byte_order_mark_but_is_utf_8(tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_a_list_may_be_in_any_usual_encoding(tmp_path, encoding):
     touch(tmp_path / "clip ä.mp4")
-    (tmp_path / "l.txt").write_text("clip ä.mp4", encoding="utf-8-sig")
+    (tmp_path / "l.txt").write_text("clip ä.mp4", encoding=encoding)
     assert find_videos(tmp_path / "l.txt") == [tmp_path / "clip ä.mp4"]
-    (tmp_path / "l.txt").write_text("clip ä.mp4", encoding="latin-1")
-    with pytest.raises(UserError, match=r"l\.txt is not in UTF-8"):
+
+
+def test_a_video_is_no_list(tmp_path):
+    (tmp_path / "l.txt").write_bytes(bytes(range(256)))
+    with pytest.raises(UserError, match=r"l\.txt is no list"):
         find_videos(tmp_path / "l.txt")

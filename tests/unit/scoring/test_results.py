@@ -84,6 +84,14 @@ def test_fields_and_counts():
     assert got["clips"][2] == {"path": "bad.mp4", "error": "bad.mp4 has no sound."}
 
 
+def test_scores_without_padding_stand_beside_those_with_it():
+    both = replace(sync_result(3, 5.0), unpadded=sync_result(-2, 4.0).unpadded)
+    track = TrackScore(0, 65, both).to_dict()
+    assert (track["lse_d"], track["lse_c"], track["offset"]) == (5, 5, 3)
+    names = ("lse_d_unpadded", "lse_c_unpadded", "offset_unpadded")
+    assert tuple(track[name] for name in names) == (4, 6, -2)
+
+
 def test_a_single_track_stands_at_the_clips_level_too():
     one, two, _ = scores(clips())["clips"]
     assert {key: one[key] for key in SCORES} == {key: one["tracks"][0][key] for key in SCORES}
@@ -229,6 +237,15 @@ def test_the_page_has_every_clip_and_needs_nothing_else(tmp_path):
     }  # fmt: skip
     text = write_page(given, content, tmp_path / "scores.json").read_text()
     assert '<tr><td>clips</td><td class="number">7</td>' in text
+
+
+def test_names_and_reasons_are_text_on_the_page(tmp_path):
+    given = [ClipScore("<i>one.mp4", [TrackScore(0, 9)]), ClipScore("two.mp4", error="<i>no face")]
+    content = to_json(given, "track", {"syncnet": "<i>"}, {})
+    text = write_page(given, content, tmp_path / "scores.json").read_text()
+    assert "<i>" not in text
+    assert "&lt;i&gt;one.mp4" in text
+    assert "&lt;i&gt;no face" in text
 
 
 def test_who_speaks_is_seen_at_once_on_the_page(tmp_path):

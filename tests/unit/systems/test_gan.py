@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import pytorch_lightning as pl
@@ -11,7 +12,7 @@ import torch
 
 from tests.unit.systems.test_systems import build, lips, trainer
 from w2l.callbacks import SyncGate
-from w2l.losses import HingeGan
+from w2l.losses import CrossEntropyGan, GanLoss, HingeGan
 from w2l.systems import OptimizerSettings, Wav2LipGANSystem
 
 
@@ -30,6 +31,17 @@ class Watch(pl.Callback):
         self.logged.append({k: float(v) for k, v in trainer.logged_metrics.items()})
         now = pl_module.discriminator.parameters()
         self.moved.append(any(not torch.equal(a, b) for a, b in zip(self._first, now, strict=True)))
+
+
+class After(pl.Callback):
+    """Ends a run that has no budget."""
+
+    def __init__(self, updates: int) -> None:
+        self.updates = updates
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: object) -> None:
+        done = trainer.global_step // pl_module.optimizers_per_update
+        trainer.should_stop = done >= self.updates
 
 
 def fit(prepared: Path, folder: Path, updates: int, *callbacks: pl.Callback, **settings: object
@@ -60,14 +72,14 @@ def test_the_discriminator_begins_late_and_the_generator_listens_later(
 
 
 def test_each_network_has_its_own_rate_and_schedule(prepared: Path, tmp_path: Path) -> None:
-    _, run, _ = fit(
-        prepared,
-        tmp_path,
-        4,
+    system = build(
+        gan=True,
         optimizer=OptimizerSettings(1e-3, warmup_updates=9),
         discriminator_optimizer=OptimizerSettings(1e-2, warmup_updates=9),
         discriminator_from=2,
     )
+    run = trainer(tmp_path, -1, After(4))  # without a budget the warm-up is not shortened
+    run.fit(system, datamodule=lips(prepared, repeats=4))
     rates = [optimizer.param_groups[0]["lr"] for optimizer in run.optimizers]
     assert rates == pytest.approx([1e-3 * 5 / 10, 1e-2 * 3 / 10])  # four steps, and two
 
@@ -81,6 +93,9 @@ def test_hinge_and_gradient_penalty(prepared: Path, tmp_path: Path) -> None:
         # Hardly anything is judged yet: both hinges are near their corner.
         assert row["train/loss_discriminator_real"] == pytest.approx(1, abs=0.2)
         assert row["train/loss_features"] > 0
+        terms = {"l1": 0.93, "adversarial": 0.07, "features": 1.0}
+        expected = sum(weight * row[f"train/loss_{term}"] for term, weight in terms.items())
+        assert row["train/loss"] == pytest.approx(expected, rel=1e-5)
     assert set(system.weights()) == {"l1", "sync", "adversarial", "features"}
 
 
@@ -91,6 +106,40 @@ def test_the_penalty_reaches_the_discriminator(prepared: Path, tmp_path: Path) -
 
     assert torch.equal(weights(0.0), weights(0.0))
     assert not torch.equal(weights(0.0), weights(1e4))
+
+
+def test_a_penalty_counts_for_the_updates_without_one() -> None:
+    def gradients(r1_weight: float, r1_every: int, penalise: bool = True) -> torch.Tensor:
+        system = build(gan=True, r1_weight=r1_weight, r1_every=r1_every)
+        assert isinstance(system, Wav2LipGANSystem)
+        system.double()
+        system.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign]
+        system.log = system.log_dict = lambda *_, **__: None  # type: ignore[method-assign]
+        rng = torch.Generator().manual_seed(1)
+        real, made = torch.rand(2, 1, 3, 5, 96, 96, generator=rng, dtype=torch.float64)
+        system.judge(real, made, penalise=penalise)
+        return torch.cat([p.grad.flatten() for p in system.discriminator.parameters()])  # type: ignore[union-attr]
+
+    plain = gradients(0.0, 16)
+    once = gradients(50.0, 1) - plain
+    assert float(once.abs().max()) > 1e-9
+    torch.testing.assert_close(gradients(50.0, 16) - plain, 16 * once, rtol=1e-6, atol=1e-12)
+    assert torch.equal(gradients(50.0, 16, penalise=False), plain)
+
+
+@pytest.mark.parametrize("loss", [CrossEntropyGan(), HingeGan()])
+def test_the_generator_is_pulled_to_what_the_discriminator_takes_for_real(loss: GanLoss) -> None:
+    system = build(gan=True, gan_loss=loss, adversarial_weight=1.0)
+    assert isinstance(system, Wav2LipGANSystem)
+    judge = system.discriminator.double()
+    rng = torch.Generator().manual_seed(2)
+    generated = torch.rand(1, 3, 5, 96, 96, generator=rng, dtype=torch.float64, requires_grad=True)
+    before = judge.verdict(judge.features(generated))
+    weights = {"adversarial": system.weights()["adversarial"]}
+    total = system.weighted_sum({"adversarial": loss.generator(before)}, weights)
+    (slope,) = torch.autograd.grad(total, generated)
+    after = judge.verdict(judge.features(generated - 0.1 * slope / slope.abs().max()))
+    assert bool(after.mean() > before.mean())
 
 
 def test_a_clipped_step_is_logged_with_its_full_norm(prepared: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,14 +12,16 @@ import cv2
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.loggers import CSVLogger
 
 from w2l.callbacks import AtomicCheckpointIO, SampleGrid, SyncGate
 from w2l.data import ClipDataModule, ContrastiveSamples, LipSamples, SyncBatch, SyncSamples
 from w2l.errors import UserError
-from w2l.losses import ContrastiveSync, cosine, cross_entropy, sync_distance
+from w2l.losses import ContrastiveSync, CrossEntropySync, cosine, cross_entropy, sync_distance
 from w2l.models import Expert, Generator, QualityDiscriminator
 from w2l.systems import ExpertSystem, OptimizerSettings, Wav2LipGANSystem, Wav2LipSystem
+from w2l.systems.expert import similarities
 
 WIDTH = 1 / 16
 
@@ -214,19 +218,228 @@ def test_gate_looks_at_the_validation_loss() -> None:
         assert system.sync_weight == (0.03 if opens else 0.0)
 
 
-def test_expert_is_validated_within_clips() -> None:
-    """Who speaks must not count as being in sync."""
+class Told(torch.nn.Module):
+    """An expert whose embeddings are what it is given."""
 
-    class Told(torch.nn.Module):
-        def forward(self, audio: torch.Tensor, face: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            return audio, face
+    def forward(self, audio: torch.Tensor, face: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return audio, face
 
-    one, two = torch.eye(4)[:2], torch.eye(4)[2:]
-    audio, face = torch.cat([one, two]), torch.cat([one, two.flip(0)])
-    system = ExpertSystem(Told(), ContrastiveSync())  # type: ignore[arg-type]
+
+@torch.no_grad()
+def validated(objective: torch.nn.Module, *batches: SyncBatch) -> dict[str, float]:
+    """What a validation of these batches logs."""
+    system = ExpertSystem(Told(), objective)  # type: ignore[arg-type]
+    system.trainer = SimpleNamespace(strategy=SimpleNamespace(reduce=lambda x, reduce_op: x))  # type: ignore[assignment]
     logged: dict[str, float] = {}
     system.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign]
-    system.validation_step(SyncBatch(face, audio, torch.ones(4, 1), torch.tensor([1, 1, 2, 2])), 0)
-    assert float(logged["val/accuracy"]) == 0.5
-    assert float(logged["val/cosine_in_sync"]) == 0.5
-    assert float(logged["val/cosine_off_sync"]) == 0.5
+    system.on_validation_epoch_start()
+    for batch in batches:
+        system.validation_step(batch, 0)
+    system.on_validation_epoch_end()
+    return {name: float(value) for name, value in logged.items()}
+
+
+def test_expert_is_validated_within_clips() -> None:
+    """Who speaks must not count as being in sync."""
+    one, two = torch.eye(4)[:2], torch.eye(4)[2:]
+    audio, face = torch.cat([one, two]), torch.cat([one, two.flip(0)])
+    batch = SyncBatch(face, audio, torch.ones(4, 1), torch.tensor([1, 1, 2, 2]))
+    logged = validated(ContrastiveSync(), batch)
+    assert logged["val/accuracy"] == 0.5
+    assert logged["val/cosine_in_sync"] == 0.5
+    assert logged["val/cosine_off_sync"] == 0.5
+
+
+def pairs(cosines: list[float], labels: list[int]) -> SyncBatch:
+    """Windows of one draw each, with these cosines of lips and sound."""
+    x = torch.tensor(cosines)
+    face = torch.stack([x, (1 - x * x).sqrt()], dim=1)
+    audio = torch.tensor([[1.0, 0.0]]).expand(len(x), 2)
+    return SyncBatch(face, audio, torch.tensor(labels).float()[:, None], torch.arange(len(x)))
+
+
+def test_an_expert_that_says_no_to_everything_is_right_about_the_others_only() -> None:
+    """Also in a batch whose labels are all 1, and whatever the batches' sizes."""
+    says_no = pairs([0.1, 0.1], [1, 1]), pairs([0.2], [1]), pairs([0.3, 0.3, 0.3], [0, 1, 0])
+    logged = validated(CrossEntropySync(), *says_no)
+    assert logged["val/accuracy"] == pytest.approx(2 / 6)
+    assert logged["val/cosine_in_sync"] == pytest.approx((0.1 + 0.1 + 0.2 + 0.3) / 4)
+    assert logged["val/cosine_off_sync"] == pytest.approx(0.3)
+    losses = [-math.log(x) for x in (0.1, 0.1, 0.2, 0.3)] + 2 * [-math.log(0.7)]
+    assert logged["val/loss"] == pytest.approx(sum(losses) / 6)
+
+
+def test_a_validation_without_pairs_out_of_sync_logs_none_of_them() -> None:
+    logged = validated(CrossEntropySync(), pairs([0.9, 0.6], [1, 1]))
+    assert logged["val/accuracy"] == 1
+    assert "val/cosine_off_sync" not in logged
+
+
+def test_similarities_are_float32_under_autocast() -> None:
+    batch = pairs([0.123456, 0.123457, 0.5], [1, 0, 1])
+    plain, *_ = similarities(batch.mel, batch.frames, batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found, *_ = similarities(batch.mel, batch.frames, batch)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, plain)
+
+
+def test_an_experts_clipped_step_is_shortened() -> None:
+    system = ExpertSystem(Expert(WIDTH), None, OptimizerSettings(clip_norm=1e-4))
+    logged: dict[str, torch.Tensor] = {}
+    system.log = logged.__setitem__  # type: ignore[method-assign, assignment]
+    for parameter in system.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    gradients = [p.grad for p in system.parameters() if p.grad is not None]
+    full = sum(gradient.numel() for gradient in gradients) ** 0.5
+    system.on_before_optimizer_step(system.settings.optimizer(system.parameters()))
+    assert float(logged["optim/grad_norm"]) == pytest.approx(full, rel=1e-4)
+    assert float(torch.nn.utils.get_total_norm(gradients)) == pytest.approx(1e-4, rel=1e-3)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_weights_decay(fused: bool) -> None:
+    weight = torch.nn.Parameter(torch.full((3,), 2.0))
+    settings = OptimizerSettings(0.1, weight_decay=0.5, fused=fused)
+    optimizer = settings.optimizer([weight])
+    weight.grad = torch.zeros(3)
+    optimizer.step()
+    torch.testing.assert_close(weight.detach(), torch.full((3,), 2.0 * (1 - 0.1 * 0.5)))
+
+
+class Validations(pl.Callback):
+    """What each validation logged."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, float]] = []
+
+    def on_validation_end(self, trainer: pl.Trainer, *_: object) -> None:
+        logged = trainer.callback_metrics
+        self.seen.append({k: float(v) for k, v in logged.items() if k.startswith("val/")})
+
+
+@pytest.mark.parametrize("gan", [False, True])
+def test_the_validation_loss_has_the_same_weights_before_and_after_the_gate(
+    gan: bool, prepared: Path, tmp_path: Path
+) -> None:
+    """Nor does it hold what a discriminator says, that learns."""
+    validations, gate = Validations(), SyncGate(0.3, below=None, from_update=1)
+    system = build(gan)
+    run = trainer(
+        tmp_path, 2 * system.optimizers_per_update, gate, validations,
+        val_check_interval=1, limit_val_batches=1,
+    )  # fmt: skip
+    run.fit(system, datamodule=lips(prepared))
+    assert gate.opened_at == 1
+    assert len(validations.seen) == 2
+    for row in validations.seen:
+        expected = 0.7 * row["val/loss_l1"] + 0.3 * row["val/loss_sync"]
+        assert row["val/loss"] == pytest.approx(expected, rel=1e-5)
+    meaning = system.meanings["val/loss"]
+    assert meaning == "0.7 l1 + 0.3 sync, the same weights along the whole run"
+
+
+def test_an_expert_on_each_batchs_statistics_keeps_its_own(prepared: Path, tmp_path: Path) -> None:
+    system = build(expert_batchnorm="batch")
+    before = {k: v.clone() for k, v in system.expert.named_buffers() if "running" in k}
+    run = trainer(tmp_path, 2, SyncGate(0.5, from_update=0), val_check_interval=1)
+    run.fit(system, datamodule=lips(prepared))
+    after = dict(system.expert.named_buffers())
+    assert before
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_networks_for_other_sizes_of_faces_are_one_sentence() -> None:
+    with pytest.raises(UserError, match=r"faces of 64 px.*makes 96 px: set model\.image_size=64"):
+        Wav2LipSystem(generator=Generator(WIDTH), expert=Expert(WIDTH, 64))
+
+
+class Rates(pl.Callback):
+    """The generator's rate at each update."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
+        self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [{"max_updates": 4}, {"max_epochs": 2}, {"max_epochs": 9, "max_updates": 4},
+     {"max_epochs": 2, "max_updates": 100}],
+)  # fmt: skip
+def test_a_budget_means_the_same_for_one_and_two_optimizers(
+    budget: dict[str, int], prepared: Path, tmp_path: Path
+) -> None:
+    """Four updates, over which the rate falls to 0."""
+    found = []
+    for gan in (False, True):
+        system = build(gan, optimizer=OptimizerSettings(1.0, cosine=True))
+        updates = budget.get("max_updates", -1)
+        steps = updates if updates == -1 else updates * system.optimizers_per_update
+        rates = Rates()
+        epochs = budget.get("max_epochs", -1)
+        run = trainer(tmp_path, steps, rates, max_epochs=epochs, limit_val_batches=0)
+        run.fit(system, datamodule=lips(prepared))  # an epoch is two updates
+        found.append(rates.seen)
+    expected = [0.5 * (1 + math.cos(math.pi * i / 4)) for i in range(4)]
+    assert found[0] == found[1] == pytest.approx(expected)
+
+
+class Clock(pl.Callback):
+    """A clock that moves on by a second with each update."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def on_train_batch_start(self, *_: object) -> None:
+        self.seconds += 1
+
+
+@pytest.mark.parametrize("gan", [False, True])
+def test_an_hour_is_an_hour_for_two_optimizers_too(
+    gan: bool, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, system = Clock(), build(gan)
+    monkeypatch.setattr(Timer, "time_elapsed", lambda *_: clock.seconds)
+    run = trainer(tmp_path, -1, clock, max_time={"seconds": 3}, limit_val_batches=0)
+    run.fit(system, datamodule=lips(prepared))
+    assert run.global_step == 3 * system.optimizers_per_update
+    endless = build(gan, optimizer=OptimizerSettings(cosine=True))
+    run = trainer(tmp_path, -1, max_time={"seconds": 3}, limit_val_batches=0)
+    with pytest.raises(UserError, match="name its length: max_updates="):
+        run.fit(endless, datamodule=lips(prepared))
+
+
+def test_a_short_run_warms_up_for_a_fifth_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    def rates(warmup: int, total: float, updates: int) -> list[float]:
+        settings = OptimizerSettings(1.0, warmup_updates=warmup)
+        optimizer = settings.optimizer([torch.nn.Parameter(torch.ones(1))])
+        schedule = settings.schedule(optimizer, total)
+        assert schedule is not None
+        found = []
+        for _ in range(updates):
+            found.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        return found
+
+    with caplog.at_level(logging.INFO):
+        assert rates(500, 20, 6) == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
+        assert "warm-up: 4 updates in place of 500, a fifth of the 20" in caplog.text
+        caplog.clear()
+        assert rates(4, 20, 2) == rates(4, float("inf"), 2) == pytest.approx([0.2, 0.4])
+        assert rates(500, -980, 2) == [1.0, 1.0]  # a discriminator that begins after the end
+        assert "in place of 4," not in caplog.text
+
+
+def test_what_will_never_count_is_said(
+    prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    system = build(gan=True, discriminator_from=1, adversarial_from=50)
+    gate = SyncGate(0.03, below=None, from_update=10_000)
+    with caplog.at_level(logging.INFO):
+        trainer(tmp_path, 4, gate, limit_val_batches=0).fit(system, datamodule=lips(prepared))
+    assert "the sync loss never counts in this run of 2 updates" in caplog.text
+    assert "the adversarial loss never counts in this run of 2 updates" in caplog.text

@@ -17,6 +17,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.delenv("W2L_ACCEPT_UNVERIFIED", raising=False)
     running = Server()
     yield running
+    running.left.set()
     running.http.shutdown()
     running.http.server_close()
 

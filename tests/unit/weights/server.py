@@ -10,13 +10,14 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.waiting import FOR_EVER
 from w2l.weights import fetch as fetch_any
 
 CONTENT = b"PK" + bytes(range(256)) * 4000  # 1.0 MB: several chunks
 HTML = b"<!DOCTYPE html><html><body>Sign in to download</body></html>"
 SHA = hashlib.sha256(CONTENT).hexdigest()
 
-fetch = partial(fetch_any, progress=False, pause_s=0.0, timeout_s=5.0)
+fetch = partial(fetch_any, progress=False, pause_s=0.0, timeout_s=FOR_EVER)
 
 
 class Server:
@@ -24,6 +25,7 @@ class Server:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str | None]] = []
+        self.left = threading.Event()  # set when nobody is served any more
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -128,7 +130,7 @@ class Server:
 
     def silent(self, handler: BaseHTTPRequestHandler) -> None:
         self.send(handler, CONTENT[:1000], length=len(CONTENT))
-        time.sleep(0.5)
+        self.left.wait()
 
     def moved(self, handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(302)
