@@ -68,7 +68,9 @@ def prepare_clip(
     times = Times() if times is None else times
     with times.step("probe"):
         info = check(clip.path, clip.start_s)
-        reader = VideoReader(clip.path, recipe.fps, clip.start_s, clip.end_s)
+        reader = VideoReader(
+            clip.path, recipe.fps, clip.start_s, clip.end_s, deinterlace=not recipe.published
+        )
     with times.step("sound"):
         samples = read_sound(clip.path, reader.first_s(), clip.end_s)
         if not recipe.published:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from itertools import chain, groupby, takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -16,17 +17,10 @@ from av.filter import Graph
 
 from w2l.audio.constants import SAMPLE_RATE
 from w2l.errors import UserError
-from w2l.media import (
-    open_media,
-    open_sound,
-    pull,
-    sound_blocks,
-    sound_graph,
-    start_time,
-    stated_length,
-    video_stream,
-)
+from w2l.media import open_media, pull, sound_graph, start_time, video_stream
 from w2l.media.channels import Balance, one_channel
+from w2l.media.clock import clock_of
+from w2l.media.sound import IN_PLACE, Kind, open_sound
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +43,16 @@ def load_audio(
     end_s: float | None = None,
     origin: Literal["audio", "video"] = "audio",
     channels: Literal[1, 2] = 1,
+    track: int | None = None,
     say: Callable[[str], None] = logger.warning,
 ) -> np.ndarray:
-    """Load the first sound stream of any media file as a waveform, mono or stereo.
+    """Load a sound track of any media file as a waveform, mono or stereo.
 
     Channels are mixed and rates converted by FFmpeg's own resampler, as the published scripts
     do; a mono file at `sample_rate` comes through untouched (16-bit samples are divided by
     32768). Encoder delay is skipped as FFmpeg skips it, and the padding that a codec appends is
-    cut where the container states the true length. Gaps in the timestamps become silence.
+    cut where the container states the true length. Samples lie where their timestamps say: gaps
+    become silence (see `w2l.media.clock` for timestamps that jump).
 
     Args:
         path: A sound or video file.
@@ -68,14 +64,16 @@ def load_audio(
             sound from before the first picture is dropped, so both stay together.
         channels: 1: all are mixed to mono; where they cancel each other, the loudest is taken, and
             that is said. 2: left and right; what is mono is as loud in both.
+        track: Number of the sound track, from 1 on; None: the one that players take.
         say: gets a sentence where not all channels are heard.
 
     Returns:
         (n,) float32, with two channels (n, 2), in [-1, 1] unless a float source exceeds it.
 
     Raises:
-        UserError: no such file, no media, no sound stream or video stream, no sound between
-            `start_s` and `end_s`, samples that are not numbers or thousands of times too large.
+        UserError: no such file, no media, no sound stream or video stream, no such track, no
+            sound between `start_s` and `end_s`, samples that are not numbers or thousands of times
+            too large, more of them than the file has bytes for.
     """
     path = Path(path)
     if start_s < 0 or (end_s is not None and end_s <= start_s):
@@ -85,10 +83,10 @@ def load_audio(
         )
     until = None if end_s is None or origin == "video" else Fraction(end_s) + _SPARE_S
     balance = Balance()
-    first, waveform = _decode(path, sample_rate, until, channels, hear=balance.add)
+    first, waveform = _decode(path, sample_rate, until, channels, track, hear=balance.add)
     if channels == 1 and (channel := balance.cancelled()) is not None:
         say(f"{path}: its channels cancel each other when mixed; channel {channel + 1} is heard.")
-        first, waveform = _decode(path, sample_rate, until, channels, channel)
+        first, waveform = _decode(path, sample_rate, until, channels, track, channel)
     if waveform.size == 0:
         raise UserError(f"{path} holds no sound that can be decoded: check that it plays.")
     late = 0
@@ -102,8 +100,9 @@ def load_audio(
             f"{path} has no sound from {start_s:g} s on (it lasts "
             f"{(len(waveform) + late) / sample_rate:.2f} s): choose an earlier start."
         )
-    silence = ((max(0, -start), 0), (0, 0))
-    waveform = np.pad(waveform[max(0, start) : stop], silence)
+    waveform = waveform[max(0, start) : stop]
+    if start < 0:
+        waveform = np.pad(waveform, ((-start, 0), (0, 0)))
     if channels == 1:
         waveform = waveform[:, 0]
     if not np.isfinite(waveform).all():
@@ -120,13 +119,13 @@ def load_audio(
 
 
 def count_channels(path: str | Path) -> int:
-    """How many channels the first sound stream of a file has.
+    """How many channels the default sound track of a file has.
 
     Raises:
         UserError: no such file, no media, no sound stream.
     """
-    with open_sound(path) as (_, stream):
-        return stream.codec_context.layout.nb_channels
+    with open_sound(path) as sound:
+        return sound.stream.codec_context.layout.nb_channels
 
 
 def _decode(
@@ -134,6 +133,7 @@ def _decode(
     sample_rate: int,
     until: Fraction | None,
     channels: int,
+    track: int | None,
     channel: int | None = None,
     hear: Callable[[AudioFrame], None] = lambda _: None,
 ) -> tuple[Fraction, np.ndarray]:
@@ -142,39 +142,57 @@ def _decode(
     They reach to `until` seconds after the first at least; None: to the end. Of `channel` alone, if
     given. Each block is given to `hear` as it came.
     """
-    with open_sound(path) as (container, stream):
-        first: Fraction | None = None
-        blocks: list[np.ndarray] = []
-        graph, layout = None, None
-        for frame in sound_blocks(container, stream):
-            hear(frame)
-            if channel is not None:
-                frame = one_channel(frame, min(channel, frame.layout.nb_channels - 1))
-            if first is None:
-                first = start_time(frame)
-            if until is not None and start_time(frame) - first > until:
-                break
-            if layout != (layout := (frame.format.name, frame.layout.name, frame.sample_rate)):
-                # At the start, and where a broadcast switches between mono and stereo.
-                blocks += _pull(graph, None)
-                graph = _converted(frame, stated_length(stream, first), sample_rate, channels)
-            blocks += _pull(graph, frame)
-        blocks += _pull(graph, None)
-        first = first or Fraction(0)
-        waveform = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    return first, waveform.reshape(-1, channels)
+    with open_sound(path, track) as sound:
+        parts, filled = [np.zeros((0, channels), np.float32)], 0
+        blocks = _heard(sound.blocks(), channel, hear)
+        if until is not None:
+            blocks = takewhile(lambda block: start_time(block) <= until, blocks)
+        # The kind changes where broadcasts and spliced files change it.
+        for _, run in groupby(blocks, Kind.of):
+            first = next(run)
+            place = round(start_time(first) * sample_rate)
+            if place > filled:
+                parts.append(np.zeros((place - filled, channels), np.float32))
+            overlap, filled = max(0, filled - place), max(filled, place)
+            length = sound.stated_length if place == 0 else None
+            for samples in _converted(chain([first], run), length, sample_rate, channels):
+                parts.append(samples[overlap:])
+                overlap = max(0, overlap - len(samples))
+                filled += len(parts[-1])
+        return sound.start, np.concatenate(parts)
 
 
-def _converted(frame: AudioFrame, length: int | None, sample_rate: int, channels: int) -> Graph:
+def _heard(
+    blocks: Iterable[AudioFrame], channel: int | None, hear: Callable[[AudioFrame], None]
+) -> Iterator[AudioFrame]:
+    for block in blocks:
+        hear(block)
+        if channel is not None:
+            block = one_channel(block, min(channel, block.layout.nb_channels - 1))
+        yield block
+
+
+def _converted(
+    blocks: Iterable[AudioFrame], length: int | None, sample_rate: int, channels: int
+) -> Iterator[np.ndarray]:
+    """Blocks of one kind as float32 (n, channels), `length` samples of the source at most."""
+    graph = None
+    for block in blocks:
+        graph = graph or _graph(block, length, sample_rate, channels)
+        yield from (out.to_ndarray().reshape(-1, channels) for out in pull(graph, block))
+    if graph is not None:
+        yield from (out.to_ndarray().reshape(-1, channels) for out in pull(graph, None))
+
+
+def _graph(block: AudioFrame, length: int | None, sample_rate: int, channels: int) -> Graph:
     # 16-bit sound stays so inside, as where FFmpeg's command writes it to a wav file: then the
     # samples are the same as the published scripts', to the bit.
-    inside = ":internal_sample_fmt=s16p" if frame.format.bytes == 2 else ""
-    layout = "mono" if channels == 1 or frame.layout.nb_channels == 1 else "stereo"
+    inside = ":internal_sample_fmt=s16p" if block.format.bytes == 2 else ""
+    layout = "mono" if channels == 1 or block.layout.nb_channels == 1 else "stereo"
     shape = f"sample_fmts=flt:channel_layouts={layout}:sample_rates={sample_rate}"
     return sound_graph(
-        frame,
-        # async: silence for gaps of over 0.1 s in the timestamps.
-        ("aresample", "async=1:min_hard_comp=0.1"),
+        block,
+        IN_PLACE,
         ("atrim", "start_sample=0" if length is None else f"end_sample={length}"),
         # rematrix_maxval: left and right are averaged, as for 16-bit output; for float output
         # the resampler would otherwise add them with weights 0.71.
@@ -185,15 +203,11 @@ def _converted(frame: AudioFrame, length: int | None, sample_rate: int, channels
     )
 
 
-def _pull(graph: Graph | None, frame: AudioFrame | None) -> list[np.ndarray]:
-    """What a graph gives for one block (None: the end), each float32, interleaved."""
-    return [] if graph is None else [out.to_ndarray().reshape(-1) for out in pull(graph, frame)]
-
-
 def _first_picture(path: Path) -> Fraction:
     """Time of the first picture on the file's own clock."""
-    with open_media(path) as container, suppress(av.error.FFmpegError):
-        for packet in container.demux(video_stream(container, path)):
+    clock = clock_of(path)
+    with open_media(path) as container:
+        for packet in clock.packets(container, video_stream(container, path)):
             with suppress(av.error.FFmpegError):
                 for frame in packet.decode():
                     return start_time(frame)

@@ -22,6 +22,7 @@ from w2l.cli.infer_report import (
     check_synced,
     cosine_file,
     show_cosine,
+    show_input,
     show_report,
     write_preview,
 )
@@ -104,6 +105,7 @@ def infer_one(
     source = build_source(settings, face)
     Layout((source.width, source.height), options.output)  # refuses what cannot be
     voice = build_voice(settings, face, **given) if "audio" in given else None
+    show_input(source, voice.track if voice else None, console)
     options = with_quality(options, settings, device, console)
     lipsync, identity = networks.generator(settings)
     options = options.with_pads(lipsync.pads)
@@ -164,6 +166,7 @@ def restore_one(
     faces = find_person(options.faces, settings, source, None, console.print)
     options = replace(options, faces=faces)
     detector, sound = networks.detector(settings, device), own_sound(settings, source)
+    show_input(source, sound, console)
     report = restore_video(source, outfile, detector, options, sound=sound, progress=progress)
     show_report(report, console, "restored")
     return report

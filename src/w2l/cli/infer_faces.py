@@ -160,6 +160,16 @@ def build_cache(settings: dict[str, Any], source: Source, say: Say) -> FaceCache
     wanted = settings["cache"] and not settings["published"] and settings["box"] is None
     if not wanted or not isinstance(source, VideoSource) or settings["detector"] == "boxes":
         return None
-    keys = ("start", "end", "resize_factor", "rotate", "crop", "detector", "detect_every")
+    keys = (
+        "start",
+        "end",
+        "fps",
+        "deinterlace",
+        "resize_factor",
+        "rotate",
+        "crop",
+        "detector",
+        "detect_every",
+    )
     facts = {key: settings[key] for key in keys} | {"weights": sha256(_weights(settings))}
     return FaceCache(source.path, facts, say=say)

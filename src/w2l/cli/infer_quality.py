@@ -100,7 +100,7 @@ def own_sound(settings: dict[str, Any], source: Source) -> AudioTrack | None:
         return _folder_sound(source, start, end)
     if not isinstance(source, VideoSource) or not probe(source.path).has_audio:
         return None
-    return AudioTrack(source.path, start, end, origin="video")
+    return AudioTrack(source.path, start, end, "video", settings["audio_track"])
 
 
 def _folder_sound(source: FolderSource, start: float, end: float | None) -> AudioTrack | None:

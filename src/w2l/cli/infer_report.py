@@ -12,14 +12,14 @@ from rich.console import Console
 
 from w2l.errors import UserError
 from w2l.files import atomic_path, write_text
-from w2l.inference import Preview, Source, SyncReport
+from w2l.inference import Preview, Source, SyncReport, VideoSource
 from w2l.inference.fade import TURNED, UNSURE
 from w2l.inference.report import clock
 from w2l.inference.silence import AFTER_SOUND, NO_VOICE
 from w2l.metrics import offsets
 from w2l.paths import shown_path
 from w2l.scoring import CosineResult
-from w2l.video import write_png
+from w2l.video import AudioTrack, write_png
 
 HINTS = {
     TURNED: "max_turn=null syncs a head however far it is turned.",
@@ -58,6 +58,20 @@ def show_cosine(
 def cosine_file(outfile: Path) -> Path:
     """Where the cosine similarity of a result's inputs lies."""
     return outfile.with_name(f"{outfile.name}.cosine.json")
+
+
+def show_input(source: Source, track: AudioTrack | None, console: Console) -> None:
+    """Print what was chosen, or made, of what is read: a sound track, whole pictures of fields."""
+    if isinstance(source, VideoSource) and source.is_deinterlaced:
+        console.print(
+            f"{source.path} is interlaced: its fields are made whole pictures (deinterlace=false "
+            "leaves them woven)"
+        )
+    if track is not None and track.n_tracks > 1:
+        console.print(
+            f"{track.path}: sound track {track.number} of {track.n_tracks} (audio_track= takes "
+            "another)"
+        )
 
 
 def write_preview(

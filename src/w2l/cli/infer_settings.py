@@ -26,6 +26,8 @@ from w2l.inference.voice import origin_of
 from w2l.scoring import SyncScorer
 from w2l.video import CODECS, exact_rate
 
+STILL_FPS = 25  # of a photo, or a folder's pictures
+
 CHOICES = {
     "mode": ("sync", "restore"),
     "duration": ("audio", "video", "shortest"),
@@ -52,12 +54,17 @@ def check_choices(settings: dict[str, Any]) -> None:
     for key in ("batch_size", "detect_every", "resize_factor"):
         if type(settings[key]) is not int or settings[key] < 1:
             raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")
-    for key in ("fps", "mask_size", "mask_feather", "fidelity", "restore_strength",
+    for key in ("mask_size", "mask_feather", "fidelity", "restore_strength",
                 "restore_smooth"):  # fmt: skip
         if not is_number(settings[key]):
             raise UserError(f"{key}={settings[key]} must be a number.")
-    if settings["fps"] < 0.1:
-        raise UserError(f"fps={settings['fps']} is too small.")
+    fps, track = settings["fps"], settings["audio_track"]
+    if fps is not None and not is_number(fps):
+        raise UserError(f"fps={fps} must be a number.")
+    if fps is not None and fps < 0.1:
+        raise UserError(f"fps={fps} is too small.")
+    if track is not None and (type(track) is not int or track < 1):
+        raise UserError(f"audio_track={track} must be a whole number, 1 or more.")
     for key in ("start", "end", "audio_start", "audio_end"):
         may_be_null = key in ("end", "audio_end")
         if not is_number(settings[key]) and not (may_be_null and settings[key] is None):
@@ -78,11 +85,13 @@ def build_source(settings: dict[str, Any], face: Path) -> Source:
         geometry,
         start_s=settings["start"],
         end_s=settings["end"],
-        still_fps=exact_rate(settings["fps"]),
+        still_fps=exact_rate(settings["fps"] or STILL_FPS),
         static=settings["static"],
         # As they came, pictures are numbered by decoding all before, for which a preview has no
         # time.
         constant_rate=settings["preview"] is not None or not settings["published"],
+        fps=None if settings["fps"] is None else exact_rate(settings["fps"]),
+        deinterlace=settings["deinterlace"],
     )
 
 
@@ -102,6 +111,7 @@ def build_voice(
         # In the release second 0 is the first sample, whatever sound it is.
         origin="audio" if settings["published"] else origin_of(audio, face),
         speech=settings["silence"] != "sync",
+        track=settings["audio_track"],
     )
 
 

@@ -21,8 +21,8 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
     for kinds, keys in {
         (SWITCH,): ("cut", "quality"),
         (NUMBER,): (
-            "audio_end", "count", "end", "height", "limit", "max_turn", "min_confidence",
-            "min_frames", "min_score", "preview", "started", "workers",
+            "audio_end", "audio_track", "count", "end", "fps", "height", "limit", "max_turn",
+            "min_confidence", "min_frames", "min_score", "preview", "started", "workers",
         ),
         (LIST,): ("box", "compare", "pads"),
         (TEXT,): (

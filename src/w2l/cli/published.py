@@ -25,6 +25,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "detect_every": 1,  # frames
         "max_turn": None,  # whatever was found is synced
         "min_score": None,
+        "deinterlace": False,  # fields stay woven
     },
     "evaluate": {
         "detector": "s3fd",

@@ -15,7 +15,7 @@ from w2l.errors import UserError
 from w2l.inference.folder import FolderSource
 from w2l.inference.geometry import Geometry
 from w2l.inference.timeline import Extend, Run, runs
-from w2l.video import Look, VideoReader, is_image, read_image
+from w2l.video import Look, VideoReader, is_image, probe, read_image
 
 CHUNK_BYTES = 96 * 2**20  # pictures held at once where a video is shown backwards
 TAIL = 10  # frames by which a container may be wrong about its video's length
@@ -38,17 +38,17 @@ class VideoSource:
         path: the video.
         geometry: applied to every picture.
         start_s, end_s: seconds of the video to use.
-        constant_rate: resample to a constant grid of the video's (average) rate, so that a
-            variable rate does not drift from the sound. False takes every picture as it came,
-            as published.
-        fps: of that grid, where it is known better than the container says it, whose timestamps
-            may be rounded; None: the container's.
+        constant_rate: resample to a constant grid, so that a variable rate does not drift from
+            the sound. False takes every picture as it came, as published.
+        fps: of that grid; None: the video's own rate, where it varies that of the moving parts.
+        deinterlace: make whole pictures of those that are woven of two fields.
 
     Attributes:
         fps: rate of the pictures.
         height, width: of each, in pixels.
         look: its colour tags and the shape of its pixels.
-        n_frames_estimate: about how many there are, by the container: for progress only.
+        n_frames_estimate: about how many there are, by the timestamps: for progress only.
+        is_deinterlaced: whether whole pictures are made of woven ones.
 
     Raises:
         UserError: no video, or nothing of it between `start_s` and `end_s`.
@@ -63,15 +63,17 @@ class VideoSource:
         *,
         constant_rate: bool = True,
         fps: Fraction | None = None,
+        deinterlace: bool = True,
     ) -> None:
-        reader = VideoReader(path, start_s=start_s, end_s=end_s)
-        if constant_rate:
-            reader = VideoReader(path, fps=fps or reader.info.fps, start_s=start_s, end_s=end_s)
+        info = probe(path)
+        grid = (fps or info.fps) if constant_rate else None
+        reader = VideoReader(path, grid, start_s, end_s, deinterlace=deinterlace)
         self.path = Path(path)
         self.fps: Fraction = reader.fps
-        seconds = reader.info.n_frames_estimate / reader.info.fps
-        used = min(seconds, seconds if end_s is None else Fraction(end_s)) - Fraction(start_s)
+        seconds = info.duration_s if constant_rate else float(info.n_frames_estimate / info.fps)
+        used = min(seconds, seconds if end_s is None else end_s) - start_s
         self.n_frames_estimate = max(1, round(used * reader.fps))
+        self.is_deinterlaced = deinterlace and info.is_interlaced
         look = reader.info.look
         self.look = look.turned() if geometry.rotate in (90, 270) else look
         self._reader = reader
@@ -162,11 +164,13 @@ def open_source(
     still_fps: Fraction = Fraction(25),
     static: bool = False,
     constant_rate: bool = True,
+    fps: Fraction | None = None,
+    deinterlace: bool = True,
 ) -> Source:
     """Open a photo (told by its content, not its name), a video or a folder of pictures.
 
     Args:
-        path, geometry, start_s, end_s, constant_rate: as `VideoSource`.
+        path, geometry, start_s, end_s, constant_rate, fps, deinterlace: as `VideoSource`.
         still_fps: frames a second of a photo, or of a folder's pictures.
         static: use only the video's first picture, at the video's rate.
 
@@ -180,7 +184,10 @@ def open_source(
     if path.is_dir():
         video = FolderSource(path, geometry, still_fps, start_s, end_s)
     else:
-        video = VideoSource(path, geometry, start_s, end_s, constant_rate=constant_rate)
+        video = VideoSource(
+            path, geometry, start_s, end_s,
+            constant_rate=constant_rate, fps=fps, deinterlace=deinterlace,
+        )  # fmt: skip
     if static:
         return StillSource(next(video.read(0, 1)), Geometry(), video.fps, path, video.look)
     return video

@@ -64,6 +64,7 @@ def load_voice(
     driving: str | Path | None = None,
     origin: Origin = "audio",
     speech: bool = False,
+    track: int | None = None,
 ) -> Voice:
     """Decode the sound of any media file, from `start_s` to `end_s` seconds.
 
@@ -76,12 +77,15 @@ def load_voice(
         origin: what second 0 of `path` is, and of `driving` where that is the same file: its
             first sample, or its first picture.
         speech: look for where a voice is active.
+        track: number of the sound track of `path`, from 1 on; None: the one that players take.
 
     Raises:
-        UserError: missing, no sound in it, too short, or a package is missing for `speech`.
+        UserError: missing, no such sound in it, too short, or a package is missing for `speech`.
     """
     notes: list[str] = []
-    waveform = load_audio(path, start_s=start_s, end_s=end_s, origin=origin, say=notes.append)
+    waveform = load_audio(
+        path, start_s=start_s, end_s=end_s, origin=origin, track=track, say=notes.append
+    )
     if len(waveform) <= N_FFT // 2:
         raise UserError(
             f"{path}: {len(waveform) / SAMPLE_RATE:.3f} s of sound are too short to sync: "
@@ -92,13 +96,13 @@ def load_voice(
         alone = load_audio(driving, start_s=start_s, end_s=end_s, say=notes.append)
         alone = alone[: len(waveform)]
         waveform = np.pad(alone, (0, len(waveform) - len(alone)))
-    track = AudioTrack(path, start_s, end_s, origin)
+    written = AudioTrack(path, start_s, end_s, origin, track)
     return Voice(
         waveform,
         log_mel(waveform),
-        track,
+        written,
         find_speech(waveform) if speech else None,
-        None if track.sample_rate == SAMPLE_RATE else track.seconds(),
+        None if written.sample_rate == SAMPLE_RATE else written.seconds(),
         (*notes, *notes_on(waveform, driving or path)),
     )
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import InputContainer
+from av.container import InputContainer, OutputContainer
 from av.filter import Graph
 from av.packet import Packet
 from av.stream import Disposition
@@ -22,12 +22,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from w2l.errors import UserError
-from w2l.media.channels import mixable
 
 # FFmpeg opens any text file as ANSI art ("tty"); nobody means that.
 _NOT_MEDIA = {"tty"}
+_JPEG = b"\xff\xd8\xff"
 MOST_PIXELS = 2**27  # of a picture or a frame: 134 million, 16 times those of 4K
-_MOST_PADDING = 5  # blocks that an encoder may add in all, before and after the sound
 # Tags in another encoding than UTF-8 are no reason to refuse a file; PyAV 19 does so by itself.
 _ANY_TAGS: dict[str, Any] = (
     {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
@@ -61,7 +60,12 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
     try:
         # "file:" so that a name with a colon is no address, and the whitelist so that a
         # playlist posing as a video cannot reach the network.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, **_ANY_TAGS)
+        with path.open("rb") as file:
+            # By its name FFmpeg would take it for a still.
+            form = "mjpeg" if file.read(3) == _JPEG else None
+        container = av.open(
+            f"file:{path}", format=form, options={"protocol_whitelist": "file"}, **_ANY_TAGS
+        )
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: check its permissions.") from error
     except (av.error.FFmpegError, ValueError) as error:
@@ -82,34 +86,54 @@ def moving_pictures(container: InputContainer) -> list[VideoStream]:
 
 
 def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
-    """The first moving picture of an open file (cover art is none), set to decode on 2 threads.
+    """The moving picture that players show: the default one, else the first (cover art is none).
+
+    It is set to decode on 2 threads.
 
     Raises:
         UserError: there is none, its codec is not known, or it has too many pixels.
     """
-    for stream in moving_pictures(container):
-        context = _decoder(stream, path)
-        check_pixels(path, context.width, context.height)
-        # Pictures that grow on the way are damaged packets.
-        context.options = {**context.options, "max_pixels": str(MOST_PIXELS)}
-        context.thread_type = "AUTO"
-        context.thread_count = 2
-        return stream
-    raise UserError(f"{path} has no video stream: name a video or a picture.")
+    moving = moving_pictures(container)
+    if not moving:
+        raise UserError(f"{path} has no video stream: name a video or a picture.")
+    # An animated AVIF comes with its first image as a stream of its own.
+    stream = max(moving, key=lambda each: (_is_default(each), each.frames != 1))
+    context = _decoder(stream, path)
+    check_pixels(path, context.width, context.height)
+    # Pictures that grow on the way are damaged packets.
+    context.options = {**context.options, "max_pixels": str(MOST_PIXELS)}
+    context.thread_type = "AUTO"
+    context.thread_count = 2
+    return stream
 
 
-@contextmanager
-def open_sound(path: str | Path) -> Iterator[tuple[InputContainer, AudioStream]]:
-    """Open a file at its first sound stream.
+def sound_stream(
+    container: InputContainer, path: str | Path, track: int | None = None
+) -> AudioStream:
+    """A sound track of an open file: number `track` from 1 on; None: the one that players take.
 
     Raises:
-        UserError: as `open_media`, there is no sound, or its codec is not known.
+        UserError: no sound, no such track, or its codec is not known.
     """
-    with open_media(path) as container:
-        if not container.streams.audio:
-            raise UserError(f"{path} has no sound: name a file with an audio stream.")
-        _decoder(container.streams.audio[0], path)
-        yield container, container.streams.audio[0]
+    tracks = container.streams.audio
+    if not tracks:
+        raise UserError(f"{path} has no sound: name a file with an audio stream.")
+    if track is None:
+        track = tracks.index(max(tracks, key=_is_default)) + 1
+    if not 1 <= track <= len(tracks):
+        numbers = "one sound track" if len(tracks) == 1 else f"sound tracks 1 to {len(tracks)}"
+        raise UserError(f"{path} has no sound track {track}: it has {numbers}.")
+    _decoder(tracks[track - 1], path)
+    return tracks[track - 1]
+
+
+def _is_default(stream: AudioStream | VideoStream) -> bool:
+    return bool(stream.disposition & Disposition.default)
+
+
+def is_mp4(container: InputContainer | OutputContainer) -> bool:
+    """Whether a file is mp4, m4a or mov."""
+    return bool({"mov", "mp4", "ipod"} & set(container.format.name.split(",")))
 
 
 def check_pixels(path: str | Path, width: int, height: int) -> None:
@@ -136,22 +160,6 @@ def _decoder(stream: AudioStream | VideoStream, path: str | Path) -> Any:
     return stream.codec_context
 
 
-def packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet]:
-    """Packets up to the end, or to where a file is cut short."""
-    with suppress(av.error.FFmpegError):
-        yield from container.demux(stream)
-
-
-def sound_blocks(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decoded blocks; damaged packets are skipped and a file cut short just ends.
-
-    Of more channels than FFmpeg can mix, their mean.
-    """
-    for packet in packets(container, stream):
-        with suppress(av.error.FFmpegError):
-            yield from mixable(cast(list[AudioFrame], packet.decode()))
-
-
 def exact(ratio: Ratio | None) -> Fraction | None:
     """A ratio as a Fraction; None where it is not stated.
 
@@ -171,24 +179,8 @@ def time_base(timed: AudioFrame | AudioStream | Packet | VideoFrame | VideoStrea
 
 
 def start_time(frame: AudioFrame | VideoFrame) -> Fraction:
-    """Time of a block or picture on the file's own clock, in seconds; 0 where unstamped."""
+    """Time of a block or picture by its timestamp, in seconds; 0 where it has none."""
     return Fraction(0) if frame.pts is None else frame.pts * time_base(frame)
-
-
-def stated_length(stream: AudioStream, first: Fraction) -> int | None:
-    """Samples from time `first` to the end of sound that an mp4 file states; None elsewhere.
-
-    FFmpeg skips the encoder's delay by the edit list, but leaves what the encoder appended to
-    fill its last block. A length is believed only where it agrees with the number of blocks.
-    """
-    rate, block = stream.codec_context.sample_rate, stream.codec_context.frame_size
-    if not (stream.frames and stream.duration and stream.time_base and block):
-        return None
-    padding = stream.frames * block - stream.duration * stream.time_base * rate
-    if not 0 <= padding < _MOST_PADDING * block:
-        return None
-    end = ((stream.start_time or 0) + stream.duration) * stream.time_base
-    return round((end - first) * rate)
 
 
 def sound_graph(frame: AudioFrame, *filters: tuple[str, str | None]) -> Graph:

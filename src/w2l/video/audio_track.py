@@ -11,21 +11,13 @@ from typing import Literal, cast
 
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.filter import Graph
 from av.packet import Packet
 
 from w2l.errors import UserError
-from w2l.media import (
-    open_sound,
-    packets,
-    pull,
-    sound_blocks,
-    sound_graph,
-    start_time,
-    stated_length,
-    time_base,
-)
+from w2l.media import is_mp4, pull, sound_graph, time_base
+from w2l.media.sound import IN_PLACE, Kind, alike, open_sound
 from w2l.video.probe import probe
 
 _AAC_BLOCK = 1024  # samples
@@ -45,12 +37,12 @@ _PCM = {
 
 
 class AudioTrack:
-    """The first sound stream of a file, or a part of it, to be written beside pictures.
+    """A sound track of a file, or a part of it, to be written beside pictures.
 
     What is written has exactly the samples of the source from `start_s` to `end_s`, and its
-    second 0 is the first picture's. In mp4, AAC from mp4 is copied when it is untrimmed;
-    anything else is encoded to AAC once. WebM gets Opus. In Matroska and wav the decoded samples
-    are stored as PCM.
+    second 0 is the first picture's. In mp4, AAC from mp4 is copied when it is untrimmed and has no
+    gaps; anything else is encoded to AAC once. WebM gets Opus. In Matroska and wav the decoded
+    samples are stored as PCM.
 
     Args:
         path: A sound or video file.
@@ -59,12 +51,14 @@ class AudioTrack:
         origin: What second 0 is: the first sample of the sound, or the first picture of the
             same file's video (then sound that starts later is preceded by silence, and sound
             from before it is dropped).
+        track: Number of the sound track, from 1 on; None: the one that players take.
 
     Attributes:
         sample_rate: Hz of the source.
+        number, n_tracks: which of how many sound tracks of the file it is, from 1 on.
 
     Raises:
-        UserError: no such file, no media, no sound, nothing between `start_s` and `end_s`.
+        UserError: no such file, no media, no such sound, nothing between `start_s` and `end_s`.
     """
 
     def __init__(
@@ -73,24 +67,24 @@ class AudioTrack:
         start_s: float = 0.0,
         end_s: float | None = None,
         origin: Literal["audio", "video"] = "audio",
+        track: int | None = None,
     ) -> None:
         if start_s < 0 or (end_s is not None and end_s <= start_s):
             raise UserError(
                 f"start={start_s} and end={end_s} leave nothing of {path}: "
                 "give seconds with 0 ≤ start < end."
             )
-        self.path = Path(path)
-        with open_sound(self.path) as (container, stream):
-            first = next(sound_blocks(container, stream), None)
+        self.path, self._track = Path(path), track
+        with open_sound(self.path, track) as sound:
+            first = next(sound.blocks(), None)
             if first is None:
                 raise UserError(f"{path} holds no sound that can be decoded: check that it plays.")
-            self._format = first.format.name
+            self._format, self._layout, self.sample_rate = Kind.of(first)
             self._channels = first.layout.nb_channels
-            self._layout = first.layout.name
-            self._copyable = stream.codec_context.name == "aac" and _is_mp4(container)
-            begin = start_time(first)
-            stated = stated_length(stream, begin)
-        self.sample_rate = first.sample_rate
+            is_aac = sound.stream.codec_context.name == "aac" and is_mp4(sound.container)
+            self._copyable = is_aac and sound.clock.is_gapless
+            begin, stated = sound.start, sound.stated_length
+            self.number, self.n_tracks = sound.number, len(sound.container.streams.audio)
         late = begin - probe(path).start if origin == "video" else Fraction(0)
         self._zero = begin - late
         # Positions on the decoded samples, where 0 is the first one.
@@ -126,24 +120,24 @@ class AudioTrack:
         """
         if output.format.name == "webm":
             return self._encode(output, "libopus")
-        if lossless or not _is_mp4(output):
+        if lossless or not is_mp4(output):
             return self._encode(output, _PCM[self._format.removesuffix("p")])
         if self._copyable and self._untrimmed:
             return self._copy(output)
         return self._encode(output, "aac")
 
     def _copy(self, output: OutputContainer) -> Iterator[Packet]:
-        with open_sound(self.path) as (_, stream):
-            target = output.add_stream_from_template(stream)
+        with open_sound(self.path, self._track) as sound:
+            target = output.add_stream_from_template(sound.stream)
         return self._copied(target)
 
     def _copied(self, target: AudioStream) -> Iterator[Packet]:
-        with open_sound(self.path) as (container, stream):
+        with open_sound(self.path, self._track) as sound:
             # What the decoder drops, its start-up delay, comes to lie before time 0, where the
             # output's edit list hides it again.
-            shift = round(self._zero / time_base(stream))
+            shift = round(self._zero / time_base(sound.stream))
             last = None
-            for packet in packets(container, stream):
+            for packet in sound.packets():
                 if packet.pts is None or packet.dts is None:
                     continue
                 if last is not None:
@@ -195,17 +189,12 @@ class AudioTrack:
         self, sample_format: str, rate: int, layout: str, lead: int
     ) -> Iterator[AudioFrame]:
         """The wanted part in blocks, after `lead` samples of silence."""
-        with open_sound(self.path) as (container, stream):
-            frames = sound_blocks(container, stream)
+        with open_sound(self.path, self._track) as sound:
+            frames = alike(sound.blocks())
             first = next(frames)
             graph = self._graph(first, sample_format, rate, layout, lead)
-            for frame in chain([first], frames):
-                if _kind(frame) != _kind(first):
-                    raise UserError(
-                        f"{self.path} changes its sound format on the way: convert it to wav first."
-                    )
+            for frame in chain([first], frames, [None]):
                 yield from pull(graph, frame)
-            yield from pull(graph, None)
 
     def _graph(
         self, frame: AudioFrame, sample_format: str, rate: int, layout: str, lead: int
@@ -220,8 +209,7 @@ class AudioTrack:
         shape = f"sample_fmts={sample_format}:channel_layouts={layout}:sample_rates={rate}"
         return sound_graph(
             frame,
-            # Gaps in the timestamps become silence; from here on positions are what counts.
-            ("aresample", "async=1:min_hard_comp=0.1"),
+            IN_PLACE,  # from here on positions are what counts
             ("asetpts", "N/SR/TB"),
             ("atrim", f"start_sample={max(0, self._start)}{stop}"),
             ("asetpts", "N/SR/TB"),
@@ -232,11 +220,3 @@ class AudioTrack:
             ("adelay", f"{lead}S:all=1"),
             ("asetnsamples", f"{_AAC_BLOCK}:p=0"),
         )
-
-
-def _is_mp4(container: InputContainer | OutputContainer) -> bool:
-    return bool({"mov", "mp4", "ipod"} & set(container.format.name.split(",")))
-
-
-def _kind(frame: AudioFrame) -> tuple[str, str, int]:
-    return frame.format.name, frame.layout.name, frame.sample_rate

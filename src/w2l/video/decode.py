@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +17,12 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from w2l.media import open_media, time_base, video_stream
+from w2l.media import open_media, start_time, time_base, video_stream
+from w2l.media.clock import Clock, check_length, clock_of
 from w2l.video.image import over_black
+from w2l.video.interlaced import progressive
+from w2l.video.moving import is_animated_webp, webp_images
+from w2l.video.orientation import Orientation
 
 # Containers whose index leads to a key frame with true timestamps; elsewhere we never seek.
 _INDEXED = {"mov", "mp4", "matroska", "webm"}
@@ -26,12 +32,6 @@ _SEEK_MARGINS = (Fraction(0), Fraction(2), Fraction(10))
 # SWS_BICUBIC | SWS_ACCURATE_RND, for conversions from BGR: without the latter they darken by a
 # level. (To BGR, OpenCV's plain conversion is what everybody's networks have seen.)
 ACCURATE = 0x4 | 0x40000
-
-_TURNS = {
-    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
-    180: cv2.ROTATE_180,
-    270: cv2.ROTATE_90_CLOCKWISE,
-}
 
 
 class Timed(NamedTuple):
@@ -45,8 +45,10 @@ class Timed(NamedTuple):
     frame: VideoFrame
 
 
-def decode(path: str | Path, rate: Fraction, at: Fraction | None = None) -> Iterator[Timed]:
-    """Decode a video's pictures in the order they are shown.
+def decode(
+    path: str | Path, rate: Fraction, at: Fraction | None = None, *, deinterlace: bool = True
+) -> Iterator[Timed]:
+    """Decode a video's pictures in the order they are shown, timed by the file's clock.
 
     Damaged packets are skipped, and a file cut short ends at its last whole picture.
 
@@ -55,77 +57,82 @@ def decode(path: str | Path, rate: Fraction, at: Fraction | None = None) -> Iter
         rate: Its nominal frame rate, for pictures that carry no timestamp or duration.
         at: Start at a key frame no later than this time, where the container has an index;
             else at the first picture. The caller drops what is too early.
+        deinterlace: Make whole pictures of those that are woven of two fields.
+
+    Raises:
+        UserError: as `open_media`, no video, or timestamps that the file has no bytes for.
     """
+    if is_animated_webp(path):
+        for time, duration, rgba in webp_images(path):
+            yield Timed(time, duration, VideoFrame.from_ndarray(rgba, format="rgba"))
+        return
+    clock = clock_of(path)
     with open_media(path) as container:
         stream = video_stream(container, path)
-        if at is not None and _INDEXED & set(container.format.name.split(",")):
+        frames = _frames(container, stream, clock)
+        indexed = _INDEXED & set(container.format.name.split(","))
+        if at is not None and indexed and clock.is_steady(stream):
             for margin in _SEEK_MARGINS:
-                found = _from_key_frame(container, stream, rate, at, at - margin)
+                found = _from_key_frame(container, stream, clock, at, at - margin)
                 if found is not None:
-                    yield from found
+                    found = progressive(found) if deinterlace else found
+                    yield from _timed(found, clock, rate)
                     return
             # No key frame early enough could be reached: start over from the first picture.
         else:
-            yield from _timed(_frames(container, stream), stream, rate)
+            frames = progressive(frames) if deinterlace else frames
+            begin = None
+            for timed in _timed(frames, clock, rate):
+                begin = timed.time if begin is None else begin
+                check_length(path, timed.time - begin)
+                yield timed
             return
-    yield from decode(path, rate)
+    yield from decode(path, rate, deinterlace=deinterlace)
 
 
 def _from_key_frame(
-    container: InputContainer, stream: VideoStream, rate: Fraction, at: Fraction, target: Fraction
-) -> Iterator[Timed] | None:
+    container: InputContainer, stream: VideoStream, clock: Clock, at: Fraction, target: Fraction
+) -> Iterator[VideoFrame] | None:
     """Pictures from a key frame that is shown at `at` or before; None if seeking missed it."""
     try:
-        container.seek(int(target / time_base(stream)), stream=stream, backward=True)
+        ticks = int((target - clock.shift(stream)) / time_base(stream))
+        container.seek(ticks, stream=stream, backward=True)
     except (av.error.FFmpegError, OverflowError):  # beyond all that a file can hold
         return None
-    timed = _timed(_frames(container, stream), stream, rate)
-    for first in timed:
+    frames = _frames(container, stream, clock)
+    for first in frames:
         # What precedes the key frame needs pictures that were not decoded.
-        if first.frame.key_frame:
-            return _chain(first, timed) if first.time <= at else None
+        if first.key_frame:
+            return chain([first], frames) if start_time(first) <= at else None
     return None
 
 
-def _chain(first: Timed, rest: Iterator[Timed]) -> Iterator[Timed]:
-    yield first
-    yield from rest
-
-
-def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError):  # the end, or the file is cut short
-            break
-        try:
+def _frames(container: InputContainer, stream: VideoStream, clock: Clock) -> Iterator[VideoFrame]:
+    for packet in clock.packets(container, stream):
+        with suppress(av.error.FFmpegError):  # this packet is damaged, the next may not be
             yield from packet.decode()
-        except av.error.FFmpegError:  # this packet is damaged, the next may not be
-            continue
-    try:
+    with suppress(av.error.FFmpegError):  # EOFError where demuxing has flushed the decoder already
         yield from stream.codec_context.decode(None)
-    except av.error.FFmpegError:  # EOFError where demuxing has flushed the decoder already
-        return
 
 
-def _timed(frames: Iterable[VideoFrame], stream: VideoStream, rate: Fraction) -> Iterator[Timed]:
-    base = time_base(stream)
-    shift, last = Fraction(0), None
+def _timed(frames: Iterable[VideoFrame], clock: Clock, rate: Fraction) -> Iterator[Timed]:
+    last: Timed | None = None
     for frame in frames:
-        # Durations are stored in coding order by some writers, so that the last picture may
-        # come with a long one that belongs to another.
-        duration = min(frame.duration * base, 1 / rate) if frame.duration else 1 / rate
-        if frame.pts is None:
-            time = last.time + last.duration if last is not None else Fraction(0)
+        if last is not None:
+            yield last
+        # What is stored of durations may belong to another picture: some writers store them in
+        # coding order. Only of the last one is it needed, and the clock knows its end.
+        duration = min(frame.duration * time_base(frame) or 1 / rate, 1 / rate)
+        if last is None:
+            time = start_time(frame)
         else:
-            time = frame.pts * base + shift
-            if last is not None and time <= last.time:
-                # The clock was set back (spliced broadcasts): go on where we were.
-                shift += last.time + last.duration - time
+            time = last.time if frame.pts is None else start_time(frame)
+            if time <= last.time:  # the writer stumbled
                 time = last.time + last.duration
         last = Timed(time, duration, frame)
-        yield last
+    if last is not None:
+        held = Fraction(0) if clock.end is None else clock.end - last.time
+        yield last._replace(duration=held) if held > Fraction(3, 2) / rate else last
 
 
 class ToBgr:
@@ -135,14 +142,16 @@ class ToBgr:
     `VideoCapture` bit for bit (it uses the same library). Transparency is laid over black.
 
     Args:
-        upright: (width, height) of the video after rotation.
-        rotation: Degrees counter-clockwise by which pictures are to be turned.
+        upright: (width, height) of upright pictures.
+        orientation: Makes pictures upright.
         output: (width, height) to resize to (bilinear).
     """
 
-    def __init__(self, upright: tuple[int, int], rotation: int, output: tuple[int, int]) -> None:
-        self._turn = _TURNS.get(rotation)
-        self._coded = upright[::-1] if rotation in (90, 270) else upright
+    def __init__(
+        self, upright: tuple[int, int], orientation: Orientation, output: tuple[int, int]
+    ) -> None:
+        self._orientation = orientation
+        self._coded = upright[::-1] if orientation.transposed else upright
         self._resize = output if output != upright else None
         self._reformatter = VideoReformatter()
 
@@ -155,8 +164,7 @@ class ToBgr:
         ).to_ndarray()
         if alpha:
             picture = over_black(picture)
-        if self._turn is not None:
-            picture = cv2.rotate(picture, self._turn)
+        picture = self._orientation(picture)
         if self._resize is not None:
             picture = cv2.resize(picture, self._resize, interpolation=cv2.INTER_LINEAR)
         return np.ascontiguousarray(picture)

@@ -11,6 +11,7 @@ import numpy as np
 
 from w2l.errors import UserError
 from w2l.media import MOST_PIXELS, check_pixels
+from w2l.video.moving import is_moving
 
 # How the files begin that OpenCV reads. A GIF it reads too, but that is a video as often as not.
 _BEGINNINGS = re.compile(
@@ -23,7 +24,10 @@ _AVIF = re.compile(rb"....ftypavif", re.DOTALL)
 
 
 def is_image(path: str | Path) -> bool:
-    """Whether a file's content, not its name, is a still picture (PNG, JPEG, WebP, BMP, TIFF…)."""
+    """Whether a file's content, not its name, is a still picture (PNG, JPEG, WebP, BMP, TIFF…).
+
+    What moves is none: raw MJPEG, and animated PNG, WebP, AVIF and GIF.
+    """
     path = Path(path)
     # OpenCV is asked about no name: those that are not in UTF-8 end its process.
     try:
@@ -33,7 +37,7 @@ def is_image(path: str | Path) -> bool:
         return False
     if _AVIF.match(head):
         return bool(cv2.haveImageWriter("a.avif"))  # some builds lack it; FFmpeg reads it there
-    return _BEGINNINGS.match(head) is not None
+    return _BEGINNINGS.match(head) is not None and not is_moving(path)
 
 
 def _check_stated_pixels(path: Path) -> None:

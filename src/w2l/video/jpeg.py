@@ -47,8 +47,8 @@ def jpeg_frames(path: str | Path, fps: Fraction | float | None = None) -> Iterat
         UserError: no video.
     """
     info = VideoReader(path).info
-    reader = VideoReader(path, fps=fps or info.fps)
-    if info.rotation or info.is_image:
+    reader = VideoReader(path, fps=fps or info.fps, deinterlace=False)
+    if any(info.orientation) or info.is_image:
         yield from jpeg_roundtrip(reader, reader.fps)
         return
     encoder, reformatter = _Encoder(reader.fps), VideoReformatter()

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import islice, pairwise
 from pathlib import Path
+from statistics import median_low
 
-import av
-from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from w2l.errors import UserError
 from w2l.media import exact, open_media, readable, time_base, video_stream
+from w2l.media.clock import clock_of
 from w2l.video.decode import decode
 from w2l.video.image import is_image, read_image
 from w2l.video.look import Look
+from w2l.video.moving import is_animated_webp, webp_images
+from w2l.video.orientation import Orientation
 
 # Timestamps rounded to milliseconds (Matroska, FLV) make steps of one rate differ by 2 ms.
 _JITTER_S = Fraction(21, 10_000)
 _PACKETS_LOOKED_AT = 1000
+_SLOWEST = Fraction(1, 10)
 
 
 @dataclass(frozen=True)
@@ -30,19 +34,21 @@ class VideoInfo:
 
     Attributes:
         path: The file.
-        width: Pixels, after rotation.
-        height: Pixels, after rotation.
-        fps: Nominal rate where it is constant, else the average; 25 for a still picture.
+        width: Pixels, upright.
+        height: Pixels, upright.
+        fps: Nominal rate where it is constant, else that of the moving parts (the median step
+            from one picture to the next); 25 for a still picture.
         variable_rate: Whether the steps between pictures differ.
         start: Time of the first picture on the file's own clock (seconds).
-        duration_s: Length of the picture track, by the container.
+        duration_s: Length of the picture track, by its timestamps; 0 where it has none.
         n_frames_estimate: By the container; `VideoReader.count` is exact.
-        rotation: Degrees counter-clockwise that were or are to be applied (0, 90, 180, 270).
-        has_audio: Whether there is a sound stream.
+        orientation: Makes stored pictures upright.
+        is_interlaced: Whether the first picture is woven of two fields.
+        n_tracks: How many sound tracks there are.
         codec: FFmpeg's name of the video codec.
         is_image: Whether it is a still picture.
         tick: Resolution of the timestamps (seconds).
-        look: Colour tags and pixel shape, after rotation.
+        look: Colour tags and pixel shape, upright.
         tags: The file's own texts, such as `comment` and `description`, by lower-case name.
     """
 
@@ -54,13 +60,19 @@ class VideoInfo:
     start: Fraction
     duration_s: float
     n_frames_estimate: int
-    rotation: int
-    has_audio: bool
+    orientation: Orientation
+    is_interlaced: bool
+    n_tracks: int
     codec: str
     is_image: bool
     tick: Fraction
     look: Look = field(default_factory=Look)
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is a sound track."""
+        return self.n_tracks > 0
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -86,28 +98,28 @@ def _probe_once(path: Path, *_version: int) -> VideoInfo:
 def _probe(path: Path) -> VideoInfo:
     if is_image(path):
         return _probe_image(path)
+    if is_animated_webp(path):
+        return _probe_webp(path)
+    clock = clock_of(path)
     with open_media(path) as container:
         stream = video_stream(container, path)
-        fps, variable = _rate(container, stream)
-        length = _duration(container, stream)
+        fps, variable = _rate(clock.packets(container, stream), stream)
         codec, frames = stream.codec_context.name, stream.frames
-        has_audio = bool(container.streams.audio)
+        n_tracks = len(container.streams.audio)
         tick = exact(stream.time_base) or Fraction(1, 1000)
         pixel_aspect = exact(stream.sample_aspect_ratio)
         tags = {name.lower(): readable(text) for name, text in container.metadata.items()}
-    first = next(decode(path, fps), None)
+    first = next(decode(path, fps, deinterlace=False), None)
     if first is None:
         raise UserError(
             f"{path} holds no picture that can be decoded: check that it plays, or convert it."
         )
-    # Phones write multiples of 90 degrees; anything else is left as it is.
-    rotation = first.frame.rotation % 360
-    rotation = rotation if rotation % 90 == 0 else 0
-    size = (first.frame.width, first.frame.height)
+    orientation = Orientation.of(first.frame)
+    width, height = first.frame.width, first.frame.height
     look = Look.of(first.frame, pixel_aspect)
-    width, height = size
-    if rotation in (90, 270):
+    if orientation.transposed:
         width, height, look = height, width, look.turned()
+    length = Fraction(0) if clock.end is None else max(clock.end - first.time, Fraction(0))
     return VideoInfo(
         path=path,
         width=width,
@@ -117,8 +129,9 @@ def _probe(path: Path) -> VideoInfo:
         start=first.time,
         duration_s=float(length),
         n_frames_estimate=frames or max(1, round(length * fps)),
-        rotation=rotation,
-        has_audio=has_audio,
+        orientation=orientation,
+        is_interlaced=first.frame.interlaced_frame,
+        n_tracks=n_tracks,
         codec=codec,
         is_image=False,
         tick=tick,
@@ -127,52 +140,65 @@ def _probe(path: Path) -> VideoInfo:
     )
 
 
+def _probe_webp(path: Path) -> VideoInfo:
+    size, durations = (0, 0), []
+    for _, duration, rgba in webp_images(path):
+        size = (rgba.shape[1], rgba.shape[0])
+        durations.append(duration)
+    if not durations:
+        raise UserError(f"{path} holds no picture that can be decoded: check that it plays.")
+    return replace(
+        _plain(path, size, max(1 / median_low(durations), _SLOWEST), "webp"),
+        variable_rate=max(durations) - min(durations) > _JITTER_S,
+        duration_s=float(sum(durations)),
+        n_frames_estimate=len(durations),
+        tick=Fraction(1, 1000),
+    )
+
+
 def _probe_image(path: Path) -> VideoInfo:
     height, width = read_image(path).shape[:2]
-    rate = Fraction(25)
+    return replace(_plain(path, (width, height), Fraction(25), "image"), is_image=True)
+
+
+def _plain(path: Path, size: tuple[int, int], rate: Fraction, codec: str) -> VideoInfo:
+    """One upright picture without sound or tags."""
     return VideoInfo(
         path=path,
-        width=width,
-        height=height,
+        width=size[0],
+        height=size[1],
         fps=rate,
         variable_rate=False,
         start=Fraction(0),
         duration_s=float(1 / rate),
         n_frames_estimate=1,
-        rotation=0,
-        has_audio=False,
-        codec="image",
-        is_image=True,
+        orientation=Orientation(),
+        is_interlaced=False,
+        n_tracks=0,
+        codec=codec,
+        is_image=False,
         tick=1 / rate,
     )
 
 
-def _rate(container: InputContainer, stream: VideoStream) -> tuple[Fraction, bool]:
+def _rate(packets: Iterator[Packet], stream: VideoStream) -> tuple[Fraction, bool]:
     """The frame rate, and whether it varies, from the timestamps of the first packets."""
-    average, unit = exact(stream.average_rate), time_base(stream)
-    guess = exact(stream.guessed_rate) or average or Fraction(25)
-    times = []
-    packets = islice(container.demux(stream), _PACKETS_LOOKED_AT)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError):  # the end, or the file is cut short
-            break
-        if packet.pts is not None and not packet.is_discard:
-            times.append(packet.pts * unit)
+    guess = exact(stream.guessed_rate) or exact(stream.average_rate) or Fraction(25)
+    unit = time_base(stream)
+    known = [
+        packet.pts * unit
+        for packet in islice(packets, _PACKETS_LOOKED_AT)
+        if packet.pts is not None and not packet.is_discard
+    ]
     # The last few may lack neighbours that are stored after them.
-    times = sorted(set(times))[: -4 if len(times) == _PACKETS_LOOKED_AT else None]
+    times = sorted(set(known))[: -4 if len(known) == _PACKETS_LOOKED_AT else None]
     if len(times) < 2:
-        return guess, False
+        return max(guess, _SLOWEST), False
     steps = [b - a for a, b in pairwise(times)]
-    mean = (len(times) - 1) / (times[-1] - times[0])
-    if max(steps) - min(steps) > _JITTER_S:
-        return (average or mean).limit_denominator(10_000), True
+    if variable := max(steps) - min(steps) > _JITTER_S:
+        # Stills may last for any time: what moves has the usual step, give or take rounding.
+        usual = median_low(steps)
+        steps = [step for step in steps if abs(step - usual) <= _JITTER_S / 2]
+    mean = len(steps) / sum(steps, Fraction(0))
     close = abs(guess - mean) < mean / 200
-    return (guess if close else mean.limit_denominator(1001)), False
-
-
-def _duration(container: InputContainer, stream: VideoStream) -> Fraction:
-    if stream.duration:
-        return stream.duration * time_base(stream)
-    return Fraction(container.duration or 0, 1_000_000)
+    return max(guess if close else mean.limit_denominator(1001), _SLOWEST), variable

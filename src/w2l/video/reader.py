@@ -28,9 +28,9 @@ class VideoReader:
     With a rate, output k is the picture nearest in time to `first timestamp + start_s + k / fps`,
     but none comes sooner before its timestamp than half a step of the file's own rate (at long
     gaps the picture before goes on). So a variable or different rate never drifts from the sound,
-    and pictures are as often a little early as late. The last picture lasts for one step of the
-    file's own rate at most. Without a rate every decoded picture comes as it is. Memory is a few
-    pictures, whatever the length.
+    and pictures are as often a little early as late. The last picture is held to the stream's end,
+    where that is stated, else for one step of the file's own rate. Without a rate every decoded
+    picture comes as it is. Memory is a few pictures, whatever the length.
 
     Args:
         path: A video. A still picture is a video of one frame.
@@ -38,12 +38,13 @@ class VideoReader:
         start_s: Seconds after the first picture to start at.
         end_s: Seconds after the first picture to end at (excluded); None for the end.
         scale: Factor on width and height (truncated), bilinear.
+        deinterlace: Make whole pictures of those that are woven of two fields, as players do.
 
     Attributes:
         info: What `probe` says of the file.
         fps: Rate of what is read (the file's own nominal or average one without `fps`).
         size: (width, height) of what is read.
-        duration_s: Seconds of what is read, by the container.
+        duration_s: Seconds of what is read, by its timestamps.
 
     Raises:
         UserError: no video, or `start_s` and `end_s` leave nothing of it.
@@ -60,6 +61,8 @@ class VideoReader:
         start_s: float = 0.0,
         end_s: float | None = None,
         scale: Fraction | float | None = None,
+        *,
+        deinterlace: bool = True,
     ) -> None:
         if start_s < 0 or (end_s is not None and end_s <= start_s):
             raise UserError(
@@ -75,6 +78,7 @@ class VideoReader:
         self.duration_s = min(self.info.duration_s, end_s or self.info.duration_s) - start_s
         self._origin = self.info.start + _seconds(start_s)
         self._end = None if end_s is None else self.info.start + _seconds(end_s)
+        self._deinterlace = deinterlace
         self._tolerance = min(self.info.tick, _LARGEST_TICK)
         # Known after one whole pass: when each picture that came is shown, and how many
         # there are to read.
@@ -137,7 +141,7 @@ class VideoReader:
             if start == 0:
                 yield self._still()
             return
-        convert = ToBgr((self.info.width, self.info.height), self.info.rotation, self.size)
+        convert = ToBgr((self.info.width, self.info.height), self.info.orientation, self.size)
         for frame in self.decoded(start):
             # A picture shown twice is converted twice: the caller owns, and may draw on, each.
             yield convert(frame)
@@ -192,7 +196,14 @@ class VideoReader:
             due = self._origin + index / rate
 
     def _decode(self, at: Fraction) -> Iterator[Timed]:
-        return decode(self.info.path, self.info.fps, at if at > self.info.start else None)
+        if self._deinterlace and self.info.is_interlaced:
+            at -= 2 / self.info.fps  # each picture's fields are told from those of its neighbours
+        return decode(
+            self.info.path,
+            self.info.fps,
+            at if at > self.info.start else None,
+            deinterlace=self._deinterlace,
+        )
 
     def _exactly_at(self, time: Fraction) -> Iterator[Timed]:
         """Pictures from the one shown at exactly `time` on, from the start if seeking misses it."""

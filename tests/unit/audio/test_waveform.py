@@ -15,7 +15,7 @@ from tests.unit.video.made import constant, numbered, snr, sweep, write_video
 from tests.writing import write_wav
 from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
-from w2l.media import sound_blocks
+from w2l.media.sound import Sound
 
 
 def write(
@@ -205,13 +205,14 @@ def test_no_more_is_decoded_than_is_wanted(tmp_path: Path, monkeypatch) -> None:
     write_wav(path, samples, 44_100)
     whole = load_audio(path)
     decoded = []
+    blocks = Sound.blocks
 
-    def counted(*stream) -> Iterator[av.AudioFrame]:
-        for block in sound_blocks(*stream):
+    def counted(sound: Sound) -> Iterator[av.AudioFrame]:
+        for block in blocks(sound):
             decoded.append(block.samples / block.sample_rate)
             yield block
 
-    monkeypatch.setattr("w2l.audio.waveform.sound_blocks", counted)
+    monkeypatch.setattr(Sound, "blocks", counted)
     part = load_audio(path, start_s=1.5, end_s=2.5)
     np.testing.assert_array_equal(part, whole[24_000:40_000])
     assert sum(decoded) < 4

@@ -1,9 +1,10 @@
-"""Timestamps, rates, seeking, rotation, formats and bad files, on videos made here."""
+"""Timestamps, rates, seeking, orientation, formats and bad files, on videos made here."""
 
 from __future__ import annotations
 
 import tracemalloc
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -14,7 +15,7 @@ import pytest
 from tests.unit.video.made import constant, number_of, numbered, sweep, write_video
 from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
-from w2l.video import VideoReader, exact_rate, probe
+from w2l.video import VideoReader, exact_rate, jpeg_frames, probe
 
 NTSC = Fraction(30_000, 1001)
 FILM = Fraction(24_000, 1001)
@@ -181,36 +182,60 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
     assert peak < 20 * 320 * 240 * 3
 
 
-def turned_file(path: Path, degrees: int) -> Path:
-    """A video with a display matrix, patched into the track header."""
+def turned_file(path: Path, matrix: tuple[int, int, int, int]) -> Path:
+    """A video with a display matrix (a, b, c, d), patched into the track header."""
     picture = np.zeros((48, 64, 3), np.uint8)
-    picture[:24, :32] = 255  # stored top left
+    picture[:24, :32], picture[:24, 32:] = 255, 128  # bright top left, grey top right
     write_video(path, [picture] * 3, constant(3, 25))
-    cosine, sine = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
-    one = 1 << 16
-    matrix = [cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30]
+    a, b, c, d = (each << 16 for each in matrix)
     data = bytearray(path.read_bytes())
     # tkhd version 0: 40 bytes after the name come the nine numbers of the matrix.
     at = data.index(b"tkhd") + 4 + 40
-    data[at : at + 36] = b"".join(int(value).to_bytes(4, "big", signed=True) for value in matrix)
+    numbers = [a, b, 0, c, d, 0, 0, 0, 1 << 30]
+    data[at : at + 36] = b"".join(number.to_bytes(4, "big", signed=True) for number in numbers)
     path.write_bytes(data)
     return path
 
 
-@pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_rotation_is_applied_as_players_do(tmp_path: Path, degrees: int) -> None:
-    path = turned_file(tmp_path / "in.mp4", degrees)
+# Where the stored corner comes to lie, and the one that was right of it: (down, right).
+@pytest.mark.parametrize(
+    ("matrix", "bright", "grey"),
+    [
+        ((1, 0, 0, 1), (0, 0), (0, 1)),
+        ((-1, 0, 0, 1), (0, 1), (0, 0)),
+        ((1, 0, 0, -1), (1, 0), (1, 1)),
+        ((-1, 0, 0, -1), (1, 1), (1, 0)),
+        ((0, 1, -1, 0), (0, 1), (1, 1)),
+        ((0, -1, 1, 0), (1, 0), (0, 0)),
+        ((0, 1, 1, 0), (0, 0), (1, 0)),
+        ((0, -1, -1, 0), (1, 1), (0, 1)),
+    ],
+)
+def test_turned_and_mirrored_images_are_shown_as_players_do(
+    tmp_path: Path,
+    matrix: tuple[int, int, int, int],
+    bright: tuple[int, int],
+    grey: tuple[int, int],
+) -> None:
+    path = turned_file(tmp_path / "in.mp4", matrix)
     picture = next(iter(VideoReader(path)))
     info = probe(path)
     assert picture.shape == (info.height, info.width, 3)
-    assert (info.width, info.height) == ((64, 48) if degrees == 180 else (48, 64))
-    ok, expected = cv2.VideoCapture(str(path)).read()
-    assert ok
-    np.testing.assert_array_equal(picture, expected)
-    height, width = picture.shape[:2]
-    corner = {90: (0, 1), 180: (1, 1), 270: (1, 0)}[degrees]  # clockwise from top left
-    bright = picture[corner[0] * height // 2 :, corner[1] * width // 2 :]
-    assert bright[: height // 2 - 4, : width // 2 - 4].mean() > 200
+    assert (info.width, info.height) == ((64, 48) if matrix[0] else (48, 64))
+    quarter = {
+        (down, right): picture[down * info.height // 2 :, right * info.width // 2 :]
+        [4 : info.height // 2 - 4, 4 : info.width // 2 - 4].mean()
+        for down in (0, 1)
+        for right in (0, 1)
+    }  # fmt: skip
+    assert quarter[bright] > 240
+    assert 120 < quarter[grey] < 136
+    if matrix in ((0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)):  # OpenCV knows no others
+        ok, expected = cv2.VideoCapture(str(path)).read()
+        assert ok
+        np.testing.assert_array_equal(picture, expected)
+    (encoded,) = islice(jpeg_frames(path), 1)
+    assert np.abs(encoded.astype(int) - picture).mean() < 4
 
 
 @pytest.mark.parametrize(
