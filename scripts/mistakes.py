@@ -30,7 +30,7 @@ SAMPLES = "unit/data/test_samples.py::"
 LOSSES = "unit/test_losses.py::"
 SYSTEMS = "unit/systems/test_systems.py::"
 GAN = "unit/systems/test_gan.py::"
-RECIPES = "unit/systems/test_recipes_hold.py::"
+DEVICES = "unit/cli/test_devices.py::"
 WATCHERS = "unit/systems/test_watchers.py::"
 SEPARATION = "unit/metrics/test_separation.py::"
 LSE = "unit/metrics/test_lse.py::"
@@ -163,31 +163,31 @@ TRAINING = [
         "GAN under DDP without looking for unused parameters",
         "w2l.cli.train:strategy_for",
         Change("$n == 1 or $given not in $ddp", "True"),
-        f"{RECIPES}test_networks_that_take_turns_look_for_unused_parameters",
+        f"{DEVICES}test_ddp_looks_for_unused_parameters_where_two_networks_take_turns",
     ),
     Mistake(
         "R1 not times r1_every",
         "w2l.systems.wav2lip_gan:Wav2LipGANSystem.judge",
         Change("$s.r1_weight * $s.r1_every * $penalty", "$s.r1_weight * $penalty"),
-        f"{RECIPES}test_a_penalty_counts_for_the_updates_until_the_next",
+        f"{GAN}test_a_penalty_counts_for_the_updates_without_one",
     ),
     Mistake(
         "feature matching with weight 0",
         "w2l.systems.wav2lip_gan:Wav2LipGANSystem.weights",
         Change('$w["features"] = $x if $heard else $z', '$w["features"] = $z'),
-        f"{RECIPES}test_each_loss_counts_by_its_weight",
+        f"{GAN}test_hinge_and_gradient_penalty",
     ),
     Mistake(
         "the expert's gradients not clipped",
         "w2l.systems.expert:ExpertSystem.on_before_optimizer_step",
         Change("clip($parameters, $norm)", "clip($parameters, None)"),
-        f"{RECIPES}test_the_experts_gradients_are_clipped",
+        f"{SYSTEMS}test_an_experts_clipped_step_is_shortened",
     ),
     Mistake(
         "weight decay ignored",
         "w2l.systems.optim:OptimizerSettings.optimizer",
         Change("AdamW($rest, weight_decay=$w)", "AdamW($rest, weight_decay=0.0)"),
-        f"{RECIPES}test_weights_decay_by_their_share",
+        f"{SYSTEMS}test_weights_decay",
     ),
     Mistake(
         "the adversarial loss's sign",
@@ -195,7 +195,7 @@ TRAINING = [
         Change(
             "$s.adversarial_weight if $heard else $z", "-$s.adversarial_weight if $heard else $z"
         ),
-        f"{GAN}test_the_discriminator_begins_late_and_the_generator_listens_later",
+        f"{GAN}test_the_generator_is_pulled_to_what_the_discriminator_takes_for_real",
     ),
     Mistake(
         "the expert's threshold fitted on held-out clips",
