@@ -14,7 +14,6 @@ from tests.integration.command import call, refused
 from tests.writing import save_network
 from w2l.models import Expert, Generator
 
-
 pytestmark = pytest.mark.long
 
 

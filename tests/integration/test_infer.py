@@ -268,7 +268,7 @@ def refused(folder, monkeypatch, capsys, **settings) -> str:
         ({"start": "1e30"}, "start=1e+30 must be a number"),
         ({"end": "inf"}, "end=inf must be a number"),
         ({"audio_end": "late"}, "audio_end must be a number, not 'late'"),
-        ({"restorer_kind": "[a]"}, "restorer_kind must be text"),
+        ({"restorer_kind": "[a]"}, "restorer_kind=[a] is not available: choose "),
         ({"box": "{a:1}"}, "box must be a list"),
         ({"box": None, "detector_weights": "f"}, "detector_weights=f plays no part in detector=c"),
         ({"box": None, "pads": f"[{10**22},1,2,3]"}, "four whole numbers"),

@@ -222,8 +222,8 @@ def test_lrs2(run, tmp_path, videos):
 
 
 def test_half_written_folders_go_at_the_next_start(run, job):
-    ours = job.out / "ann/.0123abcd.1"
-    strangers = [job.out / "ann/.0123abcd.unknown", job.out / "ann/.notes"]
+    ours = job.out / "ann/.w2l-0a0a0a-1-0123abcd.1"
+    strangers = [job.out / "ann/.w2l-0a0a0a-1-0123abcd.unknown", job.out / "ann/.notes"]
     for folder in (ours, *strangers):
         folder.mkdir(parents=True)
         (folder / "0.jpg").touch()

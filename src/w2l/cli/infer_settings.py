@@ -23,6 +23,7 @@ from w2l.inference import (
 from w2l.inference.preview import SPARE_S
 from w2l.inference.runtimes import RUNTIMES
 from w2l.inference.voice import origin_of
+from w2l.restoration.restorer import KINDS
 from w2l.scoring import SyncScorer
 from w2l.video import CODECS, exact_rate
 
@@ -39,6 +40,7 @@ CHOICES = {
     "view": ("result", "side_by_side", "mask"),
     "precision": ("float32", "bfloat16"),
     "runtime": RUNTIMES,
+    "restorer_kind": (None, *KINDS),  # null: told by the graph
 }
 
 
@@ -50,7 +52,9 @@ def check_choices(settings: dict[str, Any]) -> None:
     """
     for key, choices in CHOICES.items():
         if settings[key] not in choices:
-            raise UserError(f"{key}={settings[key]} is not available: choose {either(choices)}.")
+            raise UserError(
+                f"{key}={settings[key]} is not available: choose {either([c for c in choices if c])}."
+            )
     for key in ("batch_size", "detect_every", "resize_factor"):
         if type(settings[key]) is not int or settings[key] < 1:
             raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")

@@ -74,7 +74,7 @@ def check_type(key: str, default: Any, value: Any) -> None:
         value: what was given; null is of every type.
 
     Raises:
-        UserError: it is not, e.g. `smooth=maybe`, `restorer_kind=[a]`, `start=nan`.
+        UserError: it is not, e.g. `smooth=maybe`, `box=3`, `start=nan`.
     """
     wanted = kinds_of(key, default)
     if value is None or not wanted:

@@ -127,7 +127,7 @@ def test_pairs_are_scored_again_only_where_features_are_missing(root, files, tmp
     kept = tmp_path / "features/lrs2/1.npz"
     times = kept.stat().st_mtime_ns
     (tmp_path / "features/lrs2/0.npz").write_bytes(b"cut off")
-    (tmp_path / "features/lrs2/.0123abcd.1.npz").write_bytes(b"half")
+    (tmp_path / "features/lrs2/.w2l-0a0a0a-1-0123abcd.1.npz").write_bytes(b"half")
     (tmp_path / "features/lrs2/2.npz").unlink()
     assert run(wanted, recipe, tmp_path)["pictures"] == before
     assert kept.stat().st_mtime_ns == times

@@ -197,7 +197,7 @@ def test_a_killed_run_is_taken_up(root, files, tmp_path, monkeypatch):
     def killed(task, *arguments):
         calls.append(task.number)
         if task.number == 1:
-            half = tmp_path / "videos/lrs2/.0123abcd.1.mp4"
+            half = tmp_path / "videos/lrs2/.w2l-0a0a0a-1-0123abcd.1.mp4"
             half.write_bytes(b"half")
             raise KeyboardInterrupt
         return make(task, *arguments)
