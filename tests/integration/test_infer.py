@@ -272,7 +272,6 @@ def refused(folder, monkeypatch, capsys, **settings) -> str:
         ({"box": "{a:1}"}, "box must be a list"),
         ({"box": None, "detector_weights": "f"}, "detector_weights=f plays no part in detector=c"),
         ({"box": None, "pads": f"[{10**22},1,2,3]"}, "four whole numbers"),
-        ({"fps": "null"}, "fps=None must be a number"),
         ({"fps": 0}, "fps=0 is too small"),
         ({"batch_size": 2.5}, "batch_size=2.5 must be a whole number, 1 or more"),
         ({"detect_every": "null"}, "detect_every=None must be a whole number"),
