@@ -33,7 +33,8 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
             "audio", "batch", "calibration", "checkpoint", "clips", "data.cache_dir", "data_root",
             "detector_weights", "expert", "face", "filelist", "filelists", "identity", "inception",
             "init_from", "judge", "landmarks", "out", "outfile", "output", "pairs", "parser",
-            "people", "reference", "restorer", "results", "resume", "sync", "syncnet", "video", "voice",
+            "people", "reference", "restorer", "results", "resume", "sync", "syncnet", "video",
+            "voice",
         ),
         (TEXT, LIST): ("lpips", "metrics", "sets", "voices"),  # one alone needs no brackets
     }.items()
