@@ -178,7 +178,7 @@ def test_bad_input_is_one_sentence(
         ("experiment=syncnet", "data._target_=mydata.X"): "No module named 'mydata'",
         ("experiment=wav2lip", data): "expert= is needed",
         ("experiment=wav2lip", data, NARROW, "model.image_size=48", f"expert={expert}"): (
-            "is for faces of 96 pixels, and this generator makes 48"
+            "is one for faces of 96 px, and this generator makes 48 px"
         ),
         ("--face", "x"): "--face is no switch of this command",
         ("experiment=syncnet", "seed=many"): "seed must be a number",
