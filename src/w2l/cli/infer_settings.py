@@ -52,9 +52,8 @@ def check_choices(settings: dict[str, Any]) -> None:
     """
     for key, choices in CHOICES.items():
         if settings[key] not in choices:
-            raise UserError(
-                f"{key}={settings[key]} is not available: choose {either([c for c in choices if c])}."
-            )
+            named = either([choice for choice in choices if choice is not None])
+            raise UserError(f"{key}={settings[key]} is not available: choose {named}.")
     for key in ("batch_size", "detect_every", "resize_factor"):
         if type(settings[key]) is not int or settings[key] < 1:
             raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")
