@@ -113,7 +113,10 @@ def test_png_folder_holds_what_ffv1_does(infer, folder, tmp_path) -> None:
     np.testing.assert_array_equal(decoded_sound(tmp_path / "out.mkv"), sound)
     about = json.loads((out / "about.json").read_text("utf-8"))
     assert (about["fps"], about["frames"]) == ("25", N)
-    infer(codec="png", audio_end=0.2)  # an earlier one is replaced
+    infer(codec="png", audio_end=0.2)  # an earlier one stays, but where it is named
+    assert len(list(out.glob("*.png"))) == N
+    assert len(list(out.with_name("face_voice_2").glob("*.png"))) == 5
+    infer(codec="png", audio_end=0.2, outfile=out)
     assert len(list(out.glob("*.png"))) == 5
 
 

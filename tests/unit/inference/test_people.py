@@ -15,6 +15,7 @@ from tests.writing import write_wav
 from w2l.audio.mel import log_mel
 from w2l.audio.mix import mix, placed
 from w2l.audio.waveform import load_audio
+from w2l.boxes import PUBLISHED_PADS
 from w2l.cli.infer_people import read_people, show_people, voices_of
 from w2l.errors import UserError
 from w2l.faces import Faces
@@ -56,7 +57,7 @@ class Mouth:
     """Stands in for LipSync: grey levels that only the window decides (an untrained generator
     hears next to nothing)."""
 
-    image_size, lead_frames, at_once = 96, 0, None
+    image_size, lead_frames, at_once, pads = 96, 0, None, PUBLISHED_PADS
 
     def __call__(self, faces, mels):
         levels = [int(128 + 30 * mel[40, :8].mean()) for mel in mels]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from w2l.boxes import PUBLISHED_PADS
 from w2l.errors import UserError
 from w2l.faces import Faces, build_detector
 from w2l.inference import FaceOptions, Layout, OutputOptions, SyncOptions, Voice, make_preview
@@ -62,7 +63,7 @@ class Walker:
 class Mouth:
     """Stands in for a generator: a pattern that only face and window decide, whatever the batch."""
 
-    image_size, lead_frames, at_once = 96, 0, None
+    image_size, lead_frames, at_once, pads = 96, 0, None, PUBLISHED_PADS
 
     def __call__(self, faces, mels):
         stripes = np.tile(np.arange(96, dtype=np.uint8)[:, None, None], (1, 96, 3))

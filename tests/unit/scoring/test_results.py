@@ -288,7 +288,9 @@ def test_only_shown_clips_keep_their_thumbnails():
 
 def test_no_plot_overwrites_another(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr("w2l.cli.evaluate.plot_clip", lambda clip, path: drawn.append(path.name))
+    monkeypatch.setattr(
+        "w2l.cli.evaluate_output.plot_clip", lambda clip, path: drawn.append(path.name)
+    )
     names = ["x/a.mp4", "z/a_2.mp4", "y/a.mp4", "w/A.mp4"]
     given = [ClipScore(name, [TrackScore(0, 9)]) for name in names]
     write_plots(given, tmp_path / "s.json")
