@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import pyarrow as pa
@@ -203,9 +204,10 @@ class JpegClip(BoundClip):
         return self.files[self.offsets[place] : self.offsets[place + 1]]
 
 
-def open_shard(path: Path, *, image_size: int, keep: bool = False, size: int | None = None
-               ) -> list[BoundClip]:  # fmt: skip
-    """Map a shard into memory and list its clips; their faces and mel stay on the disk.
+class Shard(Sequence[BoundClip]):
+    """A shard that is mapped into memory; its clips are made when they are asked for.
+
+    Nothing is held for a clip, or the millions of a large set would fill every loading process.
 
     Args:
         path: the shard.
@@ -216,20 +218,55 @@ def open_shard(path: Path, *, image_size: int, keep: bool = False, size: int | N
     Raises:
         BadClipError: the file is missing, cut off, damaged, or of another format or image size.
     """
-    try:
-        if size is not None and os.path.getsize(path) != size:
-            raise pa.ArrowInvalid(f"{os.path.getsize(path)} bytes in place of {size}")
-        reader = ipc.open_file(pa.memory_map(str(path)))
-        about = reader.schema.metadata or {}
-        if about.get(b"w2l.format") != str(FORMAT).encode():
-            raise pa.ArrowInvalid(f"not a shard of format {FORMAT}")
-        storage = about[b"w2l.storage"].decode()
-        if has_size(storage) and about[b"w2l.image_size"] != str(image_size).encode():
-            raise ValueError(f"its faces are not {image_size} pixels wide")
-        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-        return [_clip(path, batch, storage, image_size, keep) for batch in batches]
-    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
-        raise BadClipError(BAD_SHARD, f"{path}: {error}") from error
+
+    def __init__(
+        self, path: Path, *, image_size: int, keep: bool = False, size: int | None = None
+    ) -> None:
+        self.path, self.image_size = path, image_size
+        self._kept: dict[int, BoundClip] | None = {} if keep else None
+        with self._telling():
+            if size is not None and os.path.getsize(path) != size:
+                raise pa.ArrowInvalid(f"{os.path.getsize(path)} bytes in place of {size}")
+            self._file = ipc.open_file(pa.memory_map(str(path)))
+            about = self._file.schema.metadata or {}
+            if about.get(b"w2l.format") != str(FORMAT).encode():
+                raise pa.ArrowInvalid(f"not a shard of format {FORMAT}")
+            self.storage = about[b"w2l.storage"].decode()
+            if has_size(self.storage) and about[b"w2l.image_size"] != str(image_size).encode():
+                raise ValueError(f"its faces are not {image_size} pixels wide")
+
+    def __len__(self) -> int:
+        return self._file.num_record_batches
+
+    @overload
+    def __getitem__(self, number: int) -> BoundClip: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[BoundClip]: ...
+    def __getitem__(self, number: int | slice) -> BoundClip | list[BoundClip]:
+        """A clip, whose faces and mel stay on the disk.
+
+        Raises:
+            BadClipError: its row is damaged.
+        """
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        number = range(len(self))[number]
+        if self._kept is not None and number in self._kept:
+            return self._kept[number]
+        keep = self._kept is not None
+        with self._telling():
+            row = self._file.get_batch(number)
+            clip = _clip(self.path, row, self.storage, self.image_size, keep)
+        if self._kept is not None:
+            self._kept[number] = clip
+        return clip
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+            raise BadClipError(BAD_SHARD, f"{self.path}: {error}") from error
 
 
 def _clip(path: Path, row: pa.RecordBatch, storage: str, image_size: int, keep: bool) -> BoundClip:
