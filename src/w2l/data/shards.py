@@ -10,10 +10,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import overload
+from typing import NamedTuple, overload
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import DTypeLike
 from pyarrow import ipc
 
 from w2l import __version__
@@ -207,7 +208,8 @@ class JpegClip(BoundClip):
 class Shard(Sequence[BoundClip]):
     """A shard that is mapped into memory; its clips are made when they are asked for.
 
-    Nothing is held for a clip, or the millions of a large set would fill every loading process.
+    Of each there is only where its columns lie in the file: a set has millions, and every loading
+    process has its own.
 
     Args:
         path: the shard.
@@ -222,74 +224,113 @@ class Shard(Sequence[BoundClip]):
     def __init__(
         self, path: Path, *, image_size: int, keep: bool = False, size: int | None = None
     ) -> None:
-        self.path, self.image_size = path, image_size
-        self._kept: dict[int, BoundClip] | None = {} if keep else None
-        with self._telling():
+        self.path, self.image_size, self.keep = path, image_size, keep
+        self._kept: dict[int, BoundClip] = {}
+        try:
             if size is not None and os.path.getsize(path) != size:
                 raise pa.ArrowInvalid(f"{os.path.getsize(path)} bytes in place of {size}")
-            self._file = ipc.open_file(pa.memory_map(str(path)))
-            about = self._file.schema.metadata or {}
+            with pa.memory_map(str(path)) as file:
+                self._content = file.read_buffer()
+            reader = ipc.open_file(pa.BufferReader(self._content))
+            about = reader.schema.metadata or {}
             if about.get(b"w2l.format") != str(FORMAT).encode():
                 raise pa.ArrowInvalid(f"not a shard of format {FORMAT}")
             self.storage = about[b"w2l.storage"].decode()
             if has_size(self.storage) and about[b"w2l.image_size"] != str(image_size).encode():
                 raise ValueError(f"its faces are not {image_size} pixels wide")
+            batches = map(reader.get_batch, range(reader.num_record_batches))
+            spans = [_spans(batch, self._content.address, self.storage) for batch in batches]
+            self._spans = np.array(spans, np.int64).reshape(-1, 2 * len(_Spans._fields))
+            for number in range(len(self)):
+                self._make(number)  # whatever lies outside of the file is told of now
+        except (OSError, pa.ArrowException, ValueError, KeyError, IndexError) as error:
+            raise BadClipError(BAD_SHARD, f"{path}: {error}") from error
 
     def __len__(self) -> int:
-        return self._file.num_record_batches
+        return len(self._spans)
 
     @overload
     def __getitem__(self, number: int) -> BoundClip: ...
     @overload
     def __getitem__(self, number: slice) -> list[BoundClip]: ...
     def __getitem__(self, number: int | slice) -> BoundClip | list[BoundClip]:
-        """A clip, whose faces and mel stay on the disk.
-
-        Raises:
-            BadClipError: its row is damaged.
-        """
+        """A clip, whose faces and mel stay on the disk."""
         if isinstance(number, slice):
             return [self[i] for i in range(*number.indices(len(self)))]
         number = range(len(self))[number]
-        if self._kept is not None and number in self._kept:
+        if number in self._kept:
             return self._kept[number]
-        keep = self._kept is not None
-        with self._telling():
-            row = self._file.get_batch(number)
-            clip = _clip(self.path, row, self.storage, self.image_size, keep)
-        if self._kept is not None:
+        clip = self._make(number)
+        if self.keep:
             self._kept[number] = clip
         return clip
 
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, pa.ArrowException, ValueError, KeyError) as error:
-            raise BadClipError(BAD_SHARD, f"{self.path}: {error}") from error
+    def _make(self, number: int) -> BoundClip:
+        """The clip of a row; its arrays are views of the file.
+
+        Raises:
+            ValueError: a column lies outside of the file.
+        """
+        spans = self._spans[number].tolist()
+        row = _Spans(*zip(spans[::2], spans[1::2], strict=True))
+
+        def view(span: tuple[int, int], dtype: DTypeLike) -> np.ndarray:
+            start, count = span
+            return (
+                np.frombuffer(self._content, dtype, count, start) if count else np.zeros(0, dtype)
+            )
+
+        name = view(row.name, np.uint8).tobytes().decode()
+        frames = view(row.frames, np.int32).astype(int)
+        mel = view(row.mel, np.float32).reshape(-1, N_MELS).T
+        about = (name, f"{self.path} ({name})", frames, mel, view(row.sound, np.int16))
+        faces, size = view(row.faces, np.uint8), self.image_size
+        if self.storage == RAW:
+            return RawClip(*about, faces.reshape(-1, 3, size, size))
+        offsets = view(row.begins, np.int64)
+        if self.storage == COMPRESSED:
+            return CompressedClip(*about, files=faces, offsets=offsets, image_size=size)
+        return JpegClip(*about, files=faces, offsets=offsets, image_size=size, keep=self.keep)
 
 
-def _clip(path: Path, row: pa.RecordBatch, storage: str, image_size: int, keep: bool) -> BoundClip:
-    """The clip of a row; its arrays are views of the file."""
-    name = row.column("name")[0].as_py()
-    frames = row.column("frames").values.to_numpy().astype(int)
-    sound = row.column("sound").values.to_numpy()
-    steps = row.column("mel").values.values.to_numpy()
-    mel = steps.reshape(-1, N_MELS).T
-    faces = row.column("faces").values
-    where = f"{path} ({name})"
+class _Spans(NamedTuple):
+    """Where the columns of a clip lie in a shard: first byte, and how many values."""
+
+    name: tuple[int, int]
+    frames: tuple[int, int]
+    mel: tuple[int, int]
+    sound: tuple[int, int]
+    faces: tuple[int, int]  # bytes
+    begins: tuple[int, int]  # of each face and the last one's end; none in raw shards
+
+
+def _spans(row: pa.RecordBatch, base: int, storage: str) -> list[int]:
+    """`_Spans` of a clip, flat.
+
+    Raises:
+        ValueError: its columns do not fit together.
+    """
+
+    def span(array: pa.Array) -> tuple[int, int]:
+        values = array.buffers()[-1]
+        return (values.address - base, len(array)) if len(array) else (0, 0)
+
+    names = row.column("name")
+    _, ends, text = names.buffers()
+    begin, end = np.frombuffer(ends, np.int32, 2).tolist()
+    frames, faces = row.column("frames").values, row.column("faces").values
     expected = (2 if storage == COMPRESSED else 1) * len(frames)
     if len(faces) != expected:
-        raise ValueError(f"{name} has {len(faces)} faces in place of {expected}")
-    if storage == RAW:
-        pixels = np.frombuffer(faces.buffers()[1], np.uint8)
-        return RawClip(
-            name, where, frames, mel, sound, pixels.reshape(-1, 3, image_size, image_size)
-        )
-    _, begins, content = faces.buffers()
-    files = np.frombuffer(content, np.uint8)
-    offsets = np.frombuffer(begins, np.int64)[: len(faces) + 1]
-    about = (name, where, frames, mel, sound)
-    if storage == COMPRESSED:
-        return CompressedClip(*about, files=files, offsets=offsets, image_size=image_size)
-    return JpegClip(*about, files=files, offsets=offsets, image_size=image_size, keep=keep)
+        raise ValueError(f"{names[0].as_py()} has {len(faces)} faces in place of {expected}")
+    content = faces.buffers()[-1]
+    columns = _Spans(
+        name=(text.address - base + begin, end - begin),
+        frames=span(frames),
+        mel=span(row.column("mel").values.values),
+        sound=span(row.column("sound").values),
+        faces=(content.address - base, content.size) if len(faces) else (0, 0),
+        begins=(0, 0)
+        if storage == RAW or not len(faces)
+        else (faces.buffers()[1].address - base, len(faces) + 1),
+    )
+    return [number for pair in columns for number in pair]
