@@ -27,17 +27,18 @@ def write_words(path: Path, lines: Iterable[tuple[str, ...]]) -> None:
     Raises:
         UserError: a word would not be read back as it is, or the file cannot be written.
     """
-    text = ""
-    for words in lines:
-        for word in words:
-            if word.split() != [word]:
-                raise UserError(
-                    f"{word!r} cannot stand in a list, whose words are apart by blanks: "
-                    "rename the clip."
-                )
-        text += " ".join(words) + "\n"
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        for words in lines:
+            for word in words:
+                if word.split() != [word]:
+                    raise UserError(
+                        f"{word!r} cannot stand in a list, whose words are apart by blanks: "
+                        "rename the clip."
+                    )
+            file.write(" ".join(words) + "\n")
 
 
 def is_name(text: str) -> bool:
