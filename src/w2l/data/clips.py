@@ -26,8 +26,8 @@ from w2l.filelists import split_entries
 from w2l.paths import user_path
 from w2l.windows import start_frames
 
-__all__ = ["AnyClip", "BadClipError", "BoundClip", "Clip", "FolderClips", "decode", "list_clips",
-           "lower", "read_names"]  # fmt: skip
+__all__ = ["AnyClip", "BadClipError", "Clip", "FolderClips", "decode", "list_clips", "lower",
+           "read_names"]  # fmt: skip
 
 PADS = (0, 0, 0, 0)  # pixels beyond a detected box, [top, bottom, left, right], in prepared faces
 MAY_BE_MISSING = 0.1  # of a split's clips: in a published list some faces are not found
@@ -86,43 +86,6 @@ class AnyClip(ABC):
     def starts(self) -> np.ndarray:
         """Frames from which 5 consecutive ones show a face, sorted, (m,) int."""
         return start_frames(self.frames)
-
-
-class BoundClip(AnyClip):
-    """A clip of a shard: its frame numbers are in memory, sound and faces views of the file."""
-
-    def __init__(
-        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, sound: np.ndarray
-    ) -> None:
-        self.name, self.where = name, where
-        self._frames, self._mel, self._sound = frames, mel, sound
-
-    @property
-    def frames(self) -> np.ndarray:
-        return self._frames
-
-    @property
-    def mel(self) -> np.ndarray:
-        return self._mel
-
-    @property
-    def waveform(self) -> np.ndarray | None:
-        return self._sound.astype(np.float32) / 32768 if len(self._sound) else None
-
-    def places(self, numbers: np.ndarray) -> slice | np.ndarray:
-        """Where the frames lie in the row; a slice where they lie one after the other.
-
-        Raises:
-            BadClipError: a frame is missing.
-        """
-        n, frames = len(numbers), self._frames
-        first = int(frames.searchsorted(numbers[0]))
-        if first + n <= len(frames) and (frames[first : first + n] == numbers).all():
-            return slice(first, first + n)
-        places = np.minimum(frames.searchsorted(numbers), len(frames) - 1)
-        if (frames[places] != numbers).any():
-            raise BadClipError(BAD_FRAME, f"{self.where} lacks one of frames {numbers}")
-        return places
 
 
 def list_frames(folder: Path) -> np.ndarray:

@@ -20,9 +20,9 @@ from pyarrow import ipc
 from w2l import __version__
 from w2l.audio.mel import N_MELS
 from w2l.audio.waveform import to_int16
-from w2l.data.clips import BoundClip, decode, lower
-from w2l.data.halves import decode_halves, encode_half
-from w2l.data.rejections import BAD_FRAME, BAD_SHARD, BadClipError
+from w2l.data.halves import encode_half
+from w2l.data.rejections import BAD_SHARD, BadClipError
+from w2l.data.shard_clips import BoundClip, CompressedClip, JpegClip, RawClip
 
 FORMAT = 2  # raise it when the columns change meaning
 JPEG, COMPRESSED, RAW = "jpeg", "compressed", "raw"
@@ -118,91 +118,6 @@ def write_shard(path: Path, storage: str, image_size: int) -> Iterator[ShardWrit
     columns = schema(storage, image_size)
     with pa.OSFile(str(path), "wb") as file, ipc.new_file(file, columns) as writer:
         yield ShardWriter(writer, columns)
-
-
-class RawClip(BoundClip):
-    """A clip whose faces lie in the file as pixels.
-
-    Args:
-        pixels: uint8 (n, 3, S, S), a view of the file.
-    """
-
-    def __init__(
-        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, sound: np.ndarray,
-        pixels: np.ndarray,
-    ) -> None:  # fmt: skip
-        super().__init__(name, where, frames, mel, sound)
-        self.pixels = pixels
-
-    def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
-        """See `AnyClip`; a view of planar memory, which needs no copy to become channels first."""
-        faces = self.pixels[self.places(numbers)].transpose(0, 2, 3, 1)
-        return lower(faces) if lower_half else faces
-
-
-class CompressedClip(BoundClip):
-    """A clip whose faces lie in the file as packed halves.
-
-    Args:
-        files: as in `JpegClip`, upper and lower half of each face in turn.
-        offsets: where each begins and the last one ends, (2n + 1,).
-        image_size: side of the faces, in pixels.
-    """
-
-    def __init__(
-        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, sound: np.ndarray, *,
-        files: np.ndarray, offsets: np.ndarray, image_size: int,
-    ) -> None:  # fmt: skip
-        super().__init__(name, where, frames, mel, sound)
-        self.files, self.offsets, self.image_size = files, offsets, image_size
-
-    def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
-        """See `AnyClip`; memory is planar."""
-        places = np.arange(len(self.frames))[self.places(numbers)]
-        size, upper = self.image_size, self.image_size // 2
-        try:
-            below = self._halves(2 * places + 1, size - upper)
-            planar = below if lower_half else np.concatenate(
-                [self._halves(2 * places, upper), below], axis=2
-            )  # fmt: skip
-        except ValueError as error:
-            raise BadClipError(
-                BAD_FRAME, f"{self.where}: one of frames {numbers}: {error}"
-            ) from error
-        return planar.transpose(0, 2, 3, 1)
-
-    def _halves(self, places: np.ndarray, height: int) -> np.ndarray:
-        begins, ends = self.offsets[places].tolist(), self.offsets[places + 1].tolist()
-        files = [self.files[begin:end] for begin, end in zip(begins, ends, strict=True)]
-        return decode_halves(files, height, self.image_size)
-
-
-class JpegClip(BoundClip):
-    """A clip whose faces lie in the file as JPEG files.
-
-    Args:
-        files: all of them, one after the other, (bytes,) uint8, a view of the file.
-        offsets: where each begins and the last one ends, (n + 1,).
-        image_size: side to which faces are resized, in pixels.
-        keep: keep decoded faces in memory.
-    """
-
-    def __init__(
-        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, sound: np.ndarray, *,
-        files: np.ndarray, offsets: np.ndarray, image_size: int, keep: bool,
-    ) -> None:  # fmt: skip
-        super().__init__(name, where, frames, mel, sound)
-        self.files, self.offsets, self.image_size = files, offsets, image_size
-        self._kept: dict[int, np.ndarray] | None = {} if keep else None
-
-    def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
-        """See `AnyClip`."""
-        places = np.arange(len(self.frames))[self.places(numbers)]
-        faces = decode(self._file, places.tolist(), self.image_size, self._kept)
-        return lower(faces) if lower_half else faces
-
-    def _file(self, place: int) -> np.ndarray:
-        return self.files[self.offsets[place] : self.offsets[place + 1]]
 
 
 class Shard(Sequence[BoundClip]):
