@@ -211,7 +211,10 @@ def test_frames_between_key_frames_fill_batches(set_threads: Callable[[int], Non
     ("every", "room", "bound"), [(5, 5, 6), (5, 15, 16), (5, 1000, 41), (12, 0, 13), (1, 0, 8)]
 )
 def test_few_frames_are_held(
-    every: int, room: int, bound: int, set_threads: Callable[[int], None],
+    every: int,
+    room: int,
+    bound: int,
+    set_threads: Callable[[int], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As many stretches as there is room for, but for one."""
