@@ -38,7 +38,29 @@ ROW_GROUP = 2**13  # rows that are written to the Parquet file at once
 
 
 def _type(name: str) -> pa.DataType:
-    return pa.int32() if name in COUNTS else pa.float64() if name in NUMBERS else pa.string()
+    return pa.int32() if name in COUNTS else pa.float64() if name in NUMBERS else pa.binary()
+
+
+def _packed(value: Any) -> Any:
+    """A name may hold bytes that are no UTF-8, which Arrow's strings may not."""
+    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+
+
+def _unpacked(record: Record) -> Record:
+    return {
+        name: value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+        for name, value in record.items()
+    }
+
+
+def _strings(column: pa.Array) -> pa.Array:
+    """Packed strings for others to read: bytes that are no UTF-8 become escapes."""
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid:
+        names = (name and name.decode("utf-8", "surrogateescape") for name in column.to_pylist())
+        readable = (name and name.encode("utf-8", "backslashreplace").decode() for name in names)
+        return pa.array(readable, pa.string())
 
 
 class Rows(Sequence[Record]):
@@ -59,7 +81,7 @@ class Rows(Sequence[Record]):
 
     def append(self, record: Record) -> None:
         """Keep its fields."""
-        self._last.append({name: record.get(name) for name in self.fields})
+        self._last.append({name: _packed(record.get(name)) for name in self.fields})
         if len(self._last) == BLOCK:
             self._blocks.append(pa.RecordBatch.from_pylist(self._last, schema=self._schema))
             self._last = []
@@ -76,14 +98,13 @@ class Rows(Sequence[Record]):
             return [self[i] for i in range(*number.indices(len(self)))]
         block, row = divmod(range(len(self))[number], BLOCK)
         if block == len(self._blocks):
-            return self._last[row]
-        found: Record = self._blocks[block].slice(row, 1).to_pylist()[0]
-        return found
+            return _unpacked(self._last[row])
+        return _unpacked(self._blocks[block].slice(row, 1).to_pylist()[0])
 
     def __iter__(self) -> Iterator[Record]:
         for block in self._blocks:
-            yield from block.to_pylist()
-        yield from self._last
+            yield from map(_unpacked, block.to_pylist())
+        yield from map(_unpacked, self._last)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -91,11 +112,12 @@ class Rows(Sequence[Record]):
     def with_column(self, name: str, values: Sequence[Any]) -> Rows:
         """The same with one more field."""
         rows = Rows((*self.fields, name))
+        packed = list(map(_packed, values))
         for start, block in enumerate(self._blocks):
-            part = pa.array(values[start * BLOCK : (start + 1) * BLOCK], _type(name))
+            part = pa.array(packed[start * BLOCK : (start + 1) * BLOCK], _type(name))
             columns = [*block.columns, part]
             rows._blocks.append(pa.RecordBatch.from_arrays(columns, schema=rows._schema))
-        last = values[len(self._blocks) * BLOCK :]
+        last = packed[len(self._blocks) * BLOCK :]
         rows._last = [
             record | {name: value} for record, value in zip(self._last, last, strict=True)
         ]
@@ -103,17 +125,21 @@ class Rows(Sequence[Record]):
 
     def table(self, fields: Sequence[str]) -> pa.Table:
         """These fields, null where there are none."""
-        schema = pa.schema([(name, _type(name)) for name in fields])
+        schema = pa.schema(
+            [
+                (name, pa.string() if pa.types.is_binary(_type(name)) else _type(name))
+                for name in fields
+            ]
+        )
+
+        def column(part: pa.RecordBatch, name: str) -> pa.Array:
+            if name not in self.fields:
+                return pa.nulls(len(part), schema.field(name).type)
+            found = part.column(name)
+            return _strings(found) if pa.types.is_binary(found.type) else found
+
         batches = [
-            pa.RecordBatch.from_arrays(
-                [
-                    part.column(name)
-                    if name in self.fields
-                    else pa.nulls(len(part), schema.field(name).type)
-                    for name in fields
-                ],
-                schema=schema,
-            )
+            pa.RecordBatch.from_arrays([column(part, name) for name in fields], schema=schema)
             for part in self._parts()
         ]
         return pa.Table.from_batches(batches, schema)

@@ -147,8 +147,14 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines of text, whole or not at all."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    """Write lines of text as they come, whole or not at all.
+
+    What of a file's name is no UTF-8 is written as an escape, which JSON reads back.
+    """
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
+    ):
         file.writelines(f"{line}\n" for line in lines)
 
 

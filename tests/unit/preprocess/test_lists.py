@@ -14,7 +14,7 @@ from pyarrow import parquet as pq
 
 from preprocess import lists
 from preprocess.lists import Rows, write_lists
-from preprocess.records import MANIFEST_FIELDS, REJECTED_FIELDS, Record, Records
+from preprocess.records import MANIFEST_FIELDS, REJECTED_FIELDS, Record, Records, write_jsonl
 from preprocess.settings import Recipe
 from preprocess.sources.clip import Clip, Listing
 
@@ -107,3 +107,16 @@ def test_lists_of_blocks(listing: Listing, tmp_path: Path, monkeypatch: pytest.M
         for line in (tmp_path / f"{split}.txt").read_text().split()
     ]
     assert sorted(listed) == sorted(f"{r['speaker']}/{r['clip']}" for r in manifest)
+
+
+def test_names_of_any_bytes(tmp_path: Path) -> None:
+    """They come as surrogates; JSON reads them back, Parquet has escapes."""
+    odd = made(1) | {"source": "caf\udce9.mp4", "transcript": "é"}
+    rows = Rows(MANIFEST_FIELDS, [made(0), odd])
+    assert [row["source"] for row in rows] == [made(0)["source"], "caf\udce9.mp4"]
+    lists.write_table(tmp_path / "m.parquet", rows, Rows(REJECTED_FIELDS))
+    table = pq.read_table(tmp_path / "m.parquet")
+    assert table["source"].to_pylist() == ["caf\\udce9.mp4", made(0)["source"]]
+    assert table["transcript"].to_pylist() == ["é", None]
+    write_jsonl(tmp_path / "m.jsonl", rows)
+    assert list(lines(tmp_path / "m.jsonl")) == rows
