@@ -246,13 +246,14 @@ class Child:
     """
 
     def __init__(self, command: Sequence[str], seconds: float, megabytes: float) -> None:
-        self.seconds, self.megabytes = seconds, megabytes
+        self.command, self.seconds, self.megabytes = command, seconds, megabytes
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             bufsize=0,
         )  # fmt: skip
         self._unread = b""
         self.step = "start"
+        self.is_ready = False
 
     def check(self, number: Number) -> Iterator[Finding]:
         """What a file does to it; after a crash, a hang or too much memory it is gone."""
@@ -263,8 +264,11 @@ class Child:
             message = self._next()
             if isinstance(message, tuple):
                 self.close()
+                if not self.is_ready:
+                    sys.exit(f"the child process does not start ({message[1]}): {self.command}")
                 yield Finding(number, self.step, *message)
                 return
+            self.is_ready = True
             self.step = message.get("step", self.step)
             if message.get("error"):
                 yield Finding(number, self.step, "exception", message["error"])

@@ -77,6 +77,7 @@ def test_a_number_is_always_the_same_file(
 CHILD = """
 import json, os, sys, time
 say = lambda **message: print(json.dumps(message), flush=True)
+say(ready=True)
 for line in sys.stdin:
     number = json.loads(line)[1]
     say(step="decode")
@@ -104,6 +105,11 @@ def test_each_finding_has_one_culprit(fuzz: ModuleType) -> None:
     assert {f.step for f in told.values()} == {"decode"}
     assert told[1, "crash"].detail == "SIGABRT"
     assert told[4, "crash"].detail == "exit code 7"
+
+
+def test_a_child_that_does_not_start_is_no_finding(fuzz: ModuleType) -> None:
+    with pytest.raises(SystemExit, match="does not start"):
+        list(fuzz.fuzz([(0, 0)], [sys.executable, "-c", "import nothing_of_that_name"], 9, 999))
 
 
 @pytest.mark.parametrize(("error", "code"), [(None, 0), ("Traceback ...\nKeyError: 1", 1)])
