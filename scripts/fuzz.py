@@ -43,6 +43,7 @@ KNOWN: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "a sound codec that nobody knows": ("m4a", lambda content: content.replace(b"mp4a", b"zzz9")),
     "no sample tables": ("mp4", lambda content: content.replace(b"stsz", b"free")),
     "nothing but a header": ("mkv", lambda content: content[:600]),
+    "a png chunk of gigabytes": ("png", lambda content: content[:33] + b"\xff" * 4 + content[37:]),
     "a picture cut off": ("png", lambda content: content[: len(content) // 2]),
 }
 
