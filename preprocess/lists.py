@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, overload
 
+import numpy as np
 import pyarrow as pa
+from pyarrow import compute as pc
 from pyarrow import parquet as pq
 
 from preprocess.duplicates import duplicate
@@ -22,18 +26,126 @@ from preprocess.sources.clip import Listing
 from preprocess.splits import SPLITS, assign_splits
 from w2l.filelists import SplitEntry, write_split
 from w2l.files import atomic_path
-from w2l.paths import readable
 
 COUNTS = {"n_frames", "n_faces", "width", "height", "face_size", "n_mel", "sync_offset"}
 NUMBERS = {
     "start_s", "end_s", "duration_s", "fps", "source_fps", "sync_confidence", "sharpness",
     "brightness", "yaw", "pitch",
 }  # fmt: skip
-COLUMNS = dict.fromkeys((*MANIFEST_FIELDS, "split", *REJECTED_FIELDS))
-TABLE = pa.schema(
-    (name, pa.int32() if name in COUNTS else pa.float64() if name in NUMBERS else pa.string())
-    for name in COLUMNS
-)
+COLUMNS = tuple(dict.fromkeys((*MANIFEST_FIELDS, "split", *REJECTED_FIELDS)))
+BLOCK = 4096  # records that are dicts at a time
+ROW_GROUP = 2**13  # rows that are written to the Parquet file at once
+
+
+def _type(name: str) -> pa.DataType:
+    return pa.int32() if name in COUNTS else pa.float64() if name in NUMBERS else pa.binary()
+
+
+def _packed(value: Any) -> Any:
+    """A name may hold bytes that are no UTF-8, which Arrow's strings may not."""
+    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+
+
+def _unpacked(record: Record) -> Record:
+    return {
+        name: value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+        for name, value in record.items()
+    }
+
+
+def _strings(column: pa.Array) -> pa.Array:
+    """Packed strings for others to read: bytes that are no UTF-8 become escapes."""
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid:
+        names = (name and name.decode("utf-8", "surrogateescape") for name in column.to_pylist())
+        readable = (name and name.encode("utf-8", "backslashreplace").decode() for name in names)
+        return pa.array(readable, pa.string())
+
+
+class Rows(Sequence[Record]):
+    """Records of the same fields, kept as columns: as dicts those of a large set take gigabytes.
+
+    Args:
+        fields: of each; others are not kept.
+        records: the first ones.
+    """
+
+    def __init__(self, fields: Iterable[str], records: Iterable[Record] = ()) -> None:
+        self.fields = tuple(fields)
+        self._schema = pa.schema([(name, _type(name)) for name in self.fields])
+        self._blocks: list[pa.RecordBatch] = []  # of BLOCK rows each
+        self._last: list[Record] = []  # fewer
+        for record in records:
+            self.append(record)
+
+    def append(self, record: Record) -> None:
+        """Keep its fields."""
+        self._last.append({name: _packed(record.get(name)) for name in self.fields})
+        if len(self._last) == BLOCK:
+            self._blocks.append(pa.RecordBatch.from_pylist(self._last, schema=self._schema))
+            self._last = []
+
+    def __len__(self) -> int:
+        return BLOCK * len(self._blocks) + len(self._last)
+
+    @overload
+    def __getitem__(self, number: int) -> Record: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Record]: ...
+    def __getitem__(self, number: int | slice) -> Record | list[Record]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        block, row = divmod(range(len(self))[number], BLOCK)
+        if block == len(self._blocks):
+            return _unpacked(self._last[row])
+        return _unpacked(self._blocks[block].slice(row, 1).to_pylist()[0])
+
+    def __iter__(self) -> Iterator[Record]:
+        for block in self._blocks:
+            yield from map(_unpacked, block.to_pylist())
+        yield from map(_unpacked, self._last)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def with_column(self, name: str, values: Sequence[Any]) -> Rows:
+        """The same with one more field."""
+        rows = Rows((*self.fields, name))
+        packed = list(map(_packed, values))
+        for start, block in enumerate(self._blocks):
+            part = pa.array(packed[start * BLOCK : (start + 1) * BLOCK], _type(name))
+            columns = [*block.columns, part]
+            rows._blocks.append(pa.RecordBatch.from_arrays(columns, schema=rows._schema))
+        last = packed[len(self._blocks) * BLOCK :]
+        rows._last = [
+            record | {name: value} for record, value in zip(self._last, last, strict=True)
+        ]
+        return rows
+
+    def table(self, fields: Sequence[str]) -> pa.Table:
+        """These fields, null where there are none."""
+        schema = pa.schema(
+            [
+                (name, pa.string() if pa.types.is_binary(_type(name)) else _type(name))
+                for name in fields
+            ]
+        )
+
+        def column(part: pa.RecordBatch, name: str) -> pa.Array:
+            if name not in self.fields:
+                return pa.nulls(len(part), schema.field(name).type)
+            found = part.column(name)
+            return _strings(found) if pa.types.is_binary(found.type) else found
+
+        batches = [
+            pa.RecordBatch.from_arrays([column(part, name) for name in fields], schema=schema)
+            for part in self._parts()
+        ]
+        return pa.Table.from_batches(batches, schema)
+
+    def _parts(self) -> list[pa.RecordBatch]:
+        return [*self._blocks, pa.RecordBatch.from_pylist(self._last, schema=self._schema)]
 
 
 @dataclass(frozen=True)
@@ -48,8 +160,8 @@ class Result:
         notes: sentences for the user.
     """
 
-    accepted: list[Record]
-    rejected: list[Record]
+    accepted: Rows
+    rejected: Rows
     pending: int
     prepared: int
     notes: list[str]
@@ -74,55 +186,58 @@ def write_lists(
         duplicates: what some clips repeat, by their keys.
         near: look for more of them among the clips once all are prepared.
     """
-    duplicates = dict(duplicates or {})
-    accepted: list[Record] = []
-    rejected: list[Record] = []
-    clips = {clip.key: clip for clip in listing.clips}
+    duplicates = duplicates or {}
+    accepted, rejected = Rows(MANIFEST_FIELDS), Rows(REJECTED_FIELDS)
     for clip in listing.clips:
         if clip.key in duplicates:
             rejected.append(duplicate(clip, duplicates[clip.key]))
         elif record := records.finished(clip):
             accepted.append(record)
         elif record := records.rejected(clip):
-            rejected.append({field: record.get(field) for field in REJECTED_FIELDS})
+            rejected.append(record)
     pending = len(listing.clips) - len(accepted) - len(rejected)
     if near and not pending:
         from preprocess.lookalikes import same_clips  # loads OpenCV
 
         again = same_clips(accepted, records.root)
-        rejected += [duplicate(clips[key], original) for key, original in again.items()]
-        accepted = [record for record in accepted if _key(record) not in again]
-    rejected += [_other(source) for source in listing.others]
-    splits, notes = _splits(listing, [_key(record) for record in accepted])
-    manifest = [
-        {field: record.get(field) for field in MANIFEST_FIELDS} | {"split": splits[_key(record)]}
-        for record in accepted
-    ]
-    write_jsonl(records.root / "manifest.jsonl", manifest)
+        for clip in listing.clips:
+            if clip.key in again:
+                rejected.append(duplicate(clip, again[clip.key]))
+        accepted = Rows(MANIFEST_FIELDS, (row for row in accepted if _key(row) not in again))
+    for source in listing.others:
+        rejected.append(_other(source))
+    splits, notes = _splits(listing, [_key(row) for row in accepted])
+    accepted = accepted.with_column("split", splits)
+    write_jsonl(records.root / "manifest.jsonl", accepted)
     write_jsonl(records.root / "rejected.jsonl", rejected)
-    write_table(records.root / "manifest.parquet", manifest, rejected)
+    write_table(records.root / "manifest.parquet", accepted, rejected)
     for split in SPLITS:
-        entries = [
-            SplitEntry(record["speaker"], record["clip"])
-            for record in accepted
-            if splits[_key(record)] == split
-        ]
+        entries = (
+            SplitEntry(row["speaker"], row["clip"]) for row in accepted if row["split"] == split
+        )
         write_split(records.root / f"{split}.txt", entries)
-    return Result(manifest, rejected, pending, prepared, notes)
+    return Result(accepted, rejected, pending, prepared, notes)
 
 
-def write_table(path: Path, accepted: list[Record], rejected: list[Record]) -> None:
+def write_table(path: Path, accepted: Rows, rejected: Rows) -> None:
     """Clips and rejections in one Parquet file; `step` is null for what is in the set."""
-    rows = sorted([*accepted, *rejected], key=lambda r: (r["source"], r["start_s"] or 0.0))
-    with atomic_path(path) as temporary:
-        rows = [
-            {
-                key: readable(value) if isinstance(value, str) else value
-                for key, value in row.items()
-            }
-            for row in rows
-        ]
-        pq.write_table(pa.Table.from_pylist(rows, schema=TABLE), temporary)
+    table = pa.concat_tables([accepted.table(COLUMNS), rejected.table(COLUMNS)])
+    # Null is where a clip begins with its file.
+    starts = pc.fill_null(table["start_s"], 0.0)
+    by = pa.table({"source": table["source"], "start": starts})
+    order = pc.sort_indices(by, [("source", "ascending"), ("start", "ascending")]).to_numpy()
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, table.schema) as writer:
+        for start in range(0, len(order), ROW_GROUP):
+            writer.write_table(_rows_of(table, order[start : start + ROW_GROUP]))
+
+
+def _rows_of(table: pa.Table, numbers: np.ndarray) -> pa.Table:
+    """Some rows. `take` would copy all columns first; listed in order, most rows lie in a row."""
+    ends = np.flatnonzero(np.diff(numbers) != 1) + 1
+    stretches = pairwise([0, *ends.tolist(), len(numbers)])
+    return pa.concat_tables(
+        [table.slice(int(numbers[a]), b - a) for a, b in stretches]
+    ).combine_chunks()
 
 
 def _other(source: str) -> Record:
@@ -138,9 +253,10 @@ def _key(record: Record) -> str:
     return f"{record['speaker']}/{record['clip']}"
 
 
-def _splits(listing: Listing, keys: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Split of each key, from the source where it gives them."""
-    given = {clip.key: clip.split for clip in listing.clips}
-    if all(given.values()):
-        return {key: str(given[key]) for key in keys}, []
-    return assign_splits(keys)
+def _splits(listing: Listing, keys: list[str]) -> tuple[list[str], list[str]]:
+    """Split of each key, from the source where it gives them; and notes."""
+    if all(clip.split for clip in listing.clips):
+        given = {clip.key: str(clip.split) for clip in listing.clips}
+        return [given[key] for key in keys], []
+    splits, notes = assign_splits(keys)
+    return [splits[key] for key in keys], notes

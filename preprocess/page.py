@@ -77,13 +77,14 @@ def steps_table(result: Result) -> str:
     return f"<table><tr><th>step</th><th></th><th>clips</th></tr>{cells}</table>"
 
 
-def histograms(accepted: Sequence[Record]) -> bytes:
+def histograms(accepted: Iterable[Record]) -> bytes:
     """A PNG with a histogram for each of `HISTOGRAMS` that was measured."""
-    values = {
-        title: [record[key] for record in accepted if record.get(key) is not None]
-        for key, title in HISTOGRAMS.items()
-    }
-    values = {title: numbers for title, numbers in values.items() if numbers}
+    found: dict[str, list[float]] = {title: [] for title in HISTOGRAMS.values()}
+    for record in accepted:
+        for key, title in HISTOGRAMS.items():
+            if record.get(key) is not None:
+                found[title].append(record[key])
+    values = {title: numbers for title, numbers in found.items() if numbers}
     columns = min(4, len(values))
     rows = -(-len(values) // columns)
     figure = Figure(figsize=(3 * columns, 2.4 * rows), dpi=100)
@@ -127,18 +128,22 @@ def _strip(folder: Path) -> bytes:
 
 def rejections(rejected: Sequence[Record], clips: Iterable[Clip]) -> Iterator[str]:
     """Per reason a heading, and some examples with a picture where there is one."""
-    sources = {clip.key: clip for clip in clips}
-    by_reason: dict[str, list[Record]] = defaultdict(list)
+    counts, examples = Counter[str](), defaultdict[str, list[Record]](list)
     for record in rejected:
-        by_reason[record["reason"]].append(record)
-    for reason, records in sorted(by_reason.items(), key=lambda item: -len(item[1])):
-        yield f"<h3>{escape(reason)} ({len(records)})</h3>"
-        examples = [
-            _example(record, sources.get(f"{record['speaker']}/{record['clip']}"))
-            for record in records[:EXAMPLES]
-        ]
-        yield f'<div class="wall">{"".join(examples)}</div>'
+        counts[record["reason"]] += 1
+        if len(examples[record["reason"]]) < EXAMPLES:
+            examples[record["reason"]].append(record)
+    wanted = {_key(record) for records in examples.values() for record in records}
+    sources = {clip.key: clip for clip in clips if clip.key in wanted}
+    for reason, count in counts.most_common():
+        yield f"<h3>{escape(reason)} ({count})</h3>"
+        figures = [_example(record, sources.get(_key(record))) for record in examples[reason]]
+        yield f'<div class="wall">{"".join(figures)}</div>'
     yield f'<p class="small">All of them, one per line: {escape("rejected.jsonl")}</p>'
+
+
+def _key(record: Record) -> str:
+    return f"{record['speaker']}/{record['clip']}"
 
 
 def _example(record: Record, clip: Clip | None) -> str:

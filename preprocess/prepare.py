@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from operator import attrgetter
 
@@ -21,6 +21,8 @@ from preprocess.sources import Clip, list_clips
 from preprocess.times import Times
 from preprocess.worker import Stop, Worker
 from w2l.engine import Executor, Outcome, build_executor
+from w2l.engine.devices import WORKERS_PER_GPU, gpu_count, new_slots
+from w2l.engine.threads import available_cores
 from w2l.errors import UserError
 from w2l.lock import only_writer
 
@@ -36,7 +38,9 @@ def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
         raise UserError(
             f"shard={job.shard} does not exist: num_shards={job.num_shards} are numbered from 0."
         )
-    executor = build_executor(job.engine, workers=job.workers, ray=job.ray)
+    n_gpus = gpu_count(job.device) if job.engine == "process" else 0
+    workers = job.workers or (min(available_cores(), WORKERS_PER_GPU * n_gpus) or None)
+    executor = build_executor(job.engine, workers=workers, ray=job.ray)
     records = Records(job.out, recipe)
     records.make_root()
     listing = list_clips(job, report.say)
@@ -115,8 +119,12 @@ def _run(
     clips: list[Clip], records: Records, executor: Executor, job: Job, report: Report
 ) -> Times:
     """Prepare clips and write down what became of them."""
-    worker = Worker(records.root, records.recipe, job.device, job.batch_size)
-    with closing(executor.map(worker, clips, initializer=worker.start)) as outcomes:
+    n_gpus = gpu_count(job.device) if job.engine == "process" else 0
+    with ExitStack() as stack:
+        slots = stack.enter_context(new_slots()) if n_gpus > 1 else None
+        worker = Worker(records.root, records.recipe, job.device, job.batch_size, slots, n_gpus)
+        mapped = executor.map(worker, clips, initializer=worker.start)
+        outcomes = stack.enter_context(closing(mapped))
         return _write_down(report.progress(outcomes, len(clips)), records)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from preprocess.settings import Recipe
 from preprocess.sources import Clip
 from w2l.errors import UserError
-from w2l.files import left_behind, write_text
+from w2l.files import atomic_path, left_behind, write_text
 
 Record = dict[str, Any]
 
@@ -147,8 +147,15 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines of text, whole or not at all."""
-    write_text(path, "".join(f"{line}\n" for line in lines))
+    """Write lines of text as they come, whole or not at all.
+
+    What of a file's name is no UTF-8 is written as an escape, which JSON reads back.
+    """
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
+    ):
+        file.writelines(f"{line}\n" for line in lines)
 
 
 def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

@@ -18,6 +18,7 @@ from preprocess.rejection import RejectedError
 from preprocess.settings import Recipe
 from preprocess.sources import Clip
 from preprocess.times import Times
+from w2l.engine.devices import device_of_process
 from w2l.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,12 +55,16 @@ class Worker:
         recipe: what a prepared clip is to be.
         device: of the detector: auto, cpu, cuda, cuda:1.
         batch_size: frames per detector call.
+        slots: see `w2l.engine.devices.device_of`.
+        n_gpus: on which workers are spread.
     """
 
     root: Path
     recipe: Recipe
     device: str
     batch_size: int
+    slots: str | None = None
+    n_gpus: int = 0
 
     def start(self) -> None:
         """Load everything that the first clip would otherwise wait for.
@@ -74,8 +79,7 @@ class Worker:
             )
         from preprocess.steps import chain  # noqa: F401
 
-        _detector(self.recipe, self.device)
-        _judge(self.recipe, self.device)
+        self._networks()
 
     def __call__(self, clip: Clip) -> Done:
         """Prepare one clip."""
@@ -85,28 +89,33 @@ class Worker:
     def _prepared(self, clip: Clip, times: Times) -> Record | RejectedError | Stop:
         from preprocess.steps.chain import prepare_clip
 
-        detector = _detector(self.recipe, self.device)
+        detector, judge = self._networks()
         folder = self.root / clip.speaker / clip.name
         try:
             if clip.url is not None:
                 with times.step("download"):
                     download(clip.url, clip.path)
-            judge = _judge(self.recipe, self.device)
             return prepare_clip(clip, folder, self.recipe, detector, self.batch_size, judge, times)
         except RejectedError as rejection:
             return rejection
         except UserError as error:  # of the output: those of the input are rejections
             return Stop(str(error))
 
+    def _networks(self) -> tuple[FaceDetector, SyncScorer | None]:
+        """On this process's device, loaded once."""
+        from w2l.inference import pick_device
+
+        device = str(pick_device(device_of_process(self.device, self.slots, self.n_gpus)))
+        return _detector(self.recipe, device), _judge(self.recipe, device)
+
 
 @cache
 def _detector(recipe: Recipe, device: str) -> FaceDetector:
     from w2l.faces import build_detector
-    from w2l.inference import pick_device
 
     return build_detector(
         recipe.detector,
-        device=str(pick_device(device)),
+        device=device,
         weights=recipe.detector_weights,
         published=recipe.published,
     )
@@ -117,6 +126,5 @@ def _judge(recipe: Recipe, device: str) -> SyncScorer | None:
     if recipe.sync is None:
         return None
     from preprocess.steps.sync import load_judge
-    from w2l.inference import pick_device
 
-    return load_judge(recipe.sync, str(pick_device(device)))
+    return load_judge(recipe.sync, device)

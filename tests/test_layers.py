@@ -20,6 +20,7 @@ LAYERS = [
     ["data", "checkpoints", "scoring", "restoration"],
     ["systems", "callbacks", "inference"],
     ["cli"],
+    ["__main__"],
 ]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The ground of layer 0: any module of it may stand on them, and they on errors and paths.

@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.pairs.devices import device_of
 from evaluation.pairs.failure import NOT_SCORED, PairError
 from evaluation.pairs.records import Record, Records
 from evaluation.pairs.settings import Recipe
 from evaluation.pairs.tasks import Task
+from w2l.engine.devices import device_of_process
 from w2l.errors import UserError
 
 if TYPE_CHECKING:
     from evaluation.pairs.networks import Networks
     from w2l.scoring import ClipScore
-
-_devices: dict[str | None, str] = {}  # chosen once in a process
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class PairWorker:
         root: the output folder.
         recipe: what decides the numbers.
         device: as the user wants it.
-        slots: see `devices.device_of`.
+        slots: see `w2l.engine.devices.device_of`.
         n_gpus: on which workers are spread.
         keep_videos: leave the videos where they are.
     """
@@ -141,9 +139,8 @@ class PairWorker:
         from evaluation.pairs.networks import networks
         from w2l.inference import pick_device
 
-        if self.slots not in _devices:
-            _devices[self.slots] = device_of(self.device, self.slots, self.n_gpus)
-        return networks(self.recipe, str(pick_device(_devices[self.slots])))
+        device = device_of_process(self.device, self.slots, self.n_gpus)
+        return networks(self.recipe, str(pick_device(device)))
 
 
 def score(video: Path, loaded: Networks) -> dict[str, Any]:

@@ -96,6 +96,10 @@ def behind(items: Iterable[T], work: Callable[[T], object], size: int) -> Genera
         stopped.set()
         waiting.put(_END)
         _join(thread)
+        # An error holds the frames that it went through, and these the stages before: their
+        # threads would still be there when the process ends, which then aborts.
+        if isinstance(items, Generator):
+            items.close()
 
 
 def _start(target: Callable[[], None], name: str) -> Thread:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -164,3 +165,24 @@ def test_closing_early_waits_for_the_work_and_begins_no_more():
     assert started == done
     assert len(done) <= 2
     assert names() == []
+
+
+def test_an_error_that_is_kept_leaves_no_thread_of_an_earlier_stage() -> None:
+    """Its traceback holds them; a thread that is still there at the exit aborts the process."""
+
+    def stage(items: Iterable[int]) -> Iterator[int]:
+        yield from items
+
+    def fail(_: int) -> None:
+        raise ZeroDivisionError
+
+    before = set(threading.enumerate())
+    kept = None
+    try:
+        for _ in behind(stage(ahead(iter(range(1000)), 1)), fail, 1):
+            pass
+    except ZeroDivisionError as error:
+        kept = error
+    assert kept is not None
+    assert kept.__traceback__ is not None
+    assert set(threading.enumerate()) == before

@@ -2,7 +2,7 @@
 
 No code in a file is ever run: pickles are read for tensors and plain values only.
 `python -m w2l.checkpoints in.ckpt out.pth` converts one of ours to the published format,
-`python -m w2l.checkpoints in.pth out.onnx` any to ONNX.
+`in.ckpt out.safetensors` to safetensors, `in.pth out.onnx` any to ONNX.
 """
 
 from w2l.checkpoints.find import resolve
@@ -20,7 +20,7 @@ from w2l.checkpoints.load import (
 )
 from w2l.checkpoints.onnx import export_onnx, onnx_config
 from w2l.checkpoints.perceptual import load_lpips
-from w2l.checkpoints.publish import export
+from w2l.checkpoints.publish import export, export_safetensors
 
 __all__ = [
     "ENOUGH_SPEAKERS",
@@ -28,6 +28,7 @@ __all__ = [
     "Pads",
     "export",
     "export_onnx",
+    "export_safetensors",
     "load_bisenet",
     "load_discriminator",
     "load_expert",

@@ -1,4 +1,5 @@
-"""`python -m w2l.checkpoints in.ckpt out.pth`: ours to the published format; out.onnx: to ONNX."""
+"""`python -m w2l.checkpoints in.ckpt out.pth`: ours to the published format; out.safetensors: its
+weights as safetensors; out.onnx: to ONNX."""
 
 from __future__ import annotations
 
@@ -8,20 +9,32 @@ from pathlib import Path
 
 from w2l.checkpoints.networks import TRAINED
 from w2l.checkpoints.onnx import export_onnx
-from w2l.checkpoints.publish import export
-from w2l.errors import UserError
+from w2l.checkpoints.publish import export, export_safetensors
+from w2l.errors import UserError, either
+
+# By the file's ending. Under another one a reader would expect what is not in the file.
+WRITERS = {
+    ".pth": export,
+    ".pt": export,
+    ".ckpt": export,
+    ".safetensors": export_safetensors,
+    ".onnx": export_onnx,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m w2l.checkpoints", description=__doc__)
     parser.add_argument("path_in", type=Path, help="a checkpoint, for ONNX of any packing")
-    parser.add_argument(
-        "path_out", type=Path, help="the file to write: .onnx, or the published format"
-    )
+    parser.add_argument("path_out", type=Path, help=f"the file to write, {either(list(WRITERS))}")
     parser.add_argument("--network", choices=TRAINED, help="by default what was trained")
     options = parser.parse_args(arguments)
     try:
-        write = export_onnx if options.path_out.suffix.lower() == ".onnx" else export
+        write = WRITERS.get(options.path_out.suffix.lower())
+        if write is None:
+            raise UserError(
+                f"{options.path_out} does not say what is to be written: let it end in "
+                f"{either(list(WRITERS))}."
+            )
         write(options.path_in, options.path_out, options.network)
     except UserError as error:
         print(error, file=sys.stderr)

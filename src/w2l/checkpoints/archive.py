@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import struct
@@ -10,6 +11,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
@@ -22,6 +24,7 @@ from w2l.weights.download import is_html
 # By how much a file may unfold: torch stores what it writes as it is.
 _MOST_UNFOLDED = 4
 _FREE_BYTES = 2**26
+METADATA = "w2l"  # the entry of a safetensors file's metadata that states what it holds, as JSON
 
 # What the readers raise on bytes that are not what they seem; any of them means a damaged file.
 DAMAGED = (
@@ -103,7 +106,7 @@ def _load(path: Path, head: bytes) -> Any:
             with harmless_allowed():
                 return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     elif head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
-        return safetensors.torch.load_file(path)
+        return _load_safetensors(path)
     elif head.startswith(b"\x80"):  # torch's format before 1.6: pickles in a row, no memory map
         with harmless_allowed():
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -127,6 +130,15 @@ def check_unfolded(path: Path, size: int) -> None:
             f"{path} would unfold to {size / 1e6:.0f} MB, many times its own size, which no "
             "checkpoint does: fetch it again, from a source that you trust."
         )
+
+
+def _load_safetensors(path: Path) -> dict[str, Any]:
+    """The tensors, and beside them what our export states of them."""
+    with safetensors.safe_open(path, "pt") as file:
+        stated = (file.metadata() or {}).get(METADATA)
+    state = safetensors.torch.load_file(path)
+    about = None if stated is None else json.loads(stated)
+    return about | {"state_dict": state} if isinstance(about, dict) else state
 
 
 def _damaged(path: Path) -> UserError:

@@ -1,14 +1,17 @@
-"""Our checkpoints in the published format, which the original code reads."""
+"""Our checkpoints for others: in the published format, or as safetensors."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 
+from w2l.checkpoints.archive import METADATA
 from w2l.checkpoints.finite import refuse_not_finite
-from w2l.checkpoints.load import read
+from w2l.checkpoints.load import Checkpoint, read
 from w2l.checkpoints.networks import TRAINED, label, outline
 from w2l.errors import UserError
 from w2l.files import atomic_path
@@ -28,11 +31,7 @@ def export(path_in: str | Path, path_out: str | Path, network: str | None = None
     Raises:
         UserError: it cannot be read, has no published format, or cannot be written.
     """
-    checkpoint = read(path_in, network)
-    if checkpoint.network not in TRAINED or checkpoint.network != (network or checkpoint.network):
-        wanted = f"{label(network)}" if network else "a generator, an expert or a discriminator"
-        raise UserError(f"{path_in} holds {label(checkpoint.network)}, not {wanted}.")
-    refuse_not_finite(path_in, checkpoint.state_dict)
+    checkpoint = _trained(path_in, network)
     content: dict[str, Any] = {
         "state_dict": checkpoint.state_dict,
         "optimizer": None,
@@ -48,3 +47,45 @@ def export(path_in: str | Path, path_out: str | Path, network: str | None = None
     # Through a file object, since torch puts a path's name, here a random one, into the file.
     with atomic_path(path_out) as temporary, temporary.open("wb") as file:
         torch.save(content, file)
+
+
+def export_safetensors(
+    path_in: str | Path, path_out: str | Path, network: str | None = None
+) -> None:
+    """Write the weights as safetensors; what `export` states beside them goes into the metadata.
+
+    Args:
+        path_in, path_out, network: as for `export`.
+
+    Raises:
+        UserError: as `export`.
+    """
+    checkpoint = _trained(path_in, network)
+    about: dict[str, Any] = {
+        "network": checkpoint.network,
+        "config": checkpoint.config,
+        "global_step": checkpoint.global_step,
+        "global_epoch": checkpoint.global_epoch,
+    }
+    if checkpoint.speakers is not None:
+        about["speakers"] = checkpoint.speakers
+    # Metadata are strings; "format" is what other libraries look for. Each tensor with memory of
+    # its own: the format knows no shared one.
+    metadata = {"format": "pt", METADATA: json.dumps(about)}
+    state = {name: tensor.clone().contiguous() for name, tensor in checkpoint.state_dict.items()}
+    with atomic_path(path_out) as temporary:
+        safetensors.torch.save_file(state, temporary, metadata)
+
+
+def _trained(path: str | Path, network: str | None) -> Checkpoint:
+    """The network to write.
+
+    Raises:
+        UserError: the file holds none that we train, or not the one that is asked for.
+    """
+    checkpoint = read(path, network)
+    if checkpoint.network not in TRAINED or checkpoint.network != (network or checkpoint.network):
+        wanted = f"{label(network)}" if network else "a generator, an expert or a discriminator"
+        raise UserError(f"{path} holds {label(checkpoint.network)}, not {wanted}.")
+    refuse_not_finite(path, checkpoint.state_dict)
+    return checkpoint

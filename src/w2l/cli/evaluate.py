@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,8 @@ from w2l.checkpoints import (
 )
 from w2l.cli.evaluate_output import chosen_output, remove_earlier, write_plots
 from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pairs
-from w2l.cli.evaluate_speaker import calibration_command, speaker_search, speaker_table
+from w2l.cli.evaluate_show import raise_failures, show
+from w2l.cli.evaluate_speaker import calibration_command, speaker_search
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
@@ -32,8 +33,9 @@ from w2l.models import Expert, SyncNetV2
 from w2l.paths import shown_path, user_path
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, find_videos, to_json
 from w2l.scoring.page import SHOWN, for_page, write_page
-from w2l.scoring.report import score_table, summary_line, write_json
-from w2l.scoring.results import finite
+from w2l.scoring.partial import Partial
+from w2l.scoring.report import write_json
+from w2l.scoring.results import finite, without_windows
 from w2l.scoring.tables import write_tables
 from w2l.weights import fetch, registry
 
@@ -78,16 +80,13 @@ def score(
         calibration_command(evaluator, videos, output, settings, weights, console)
         return
     evaluator.speaker = speaker_search(settings, evaluator.scorer, weights)
-    n_shown = SHOWN if settings["plots"] and settings["report"] else 0
-    scored = for_page(evaluate(evaluator, videos, audio), n_shown)
-    shown = Console(stderr=True)
-    clips = list(track(scored, "scoring", total=len(videos), console=shown, transient=True))
-    if settings["output"] is not None:
-        remove_earlier(output)
-    if settings["plots"]:
-        write_plots(clips, output)
     recorded = asdict(evaluator.protocol) | {key: settings[key] for key in RECORDED}
     recorded |= {key: shown_path(recorded[key]) for key in RECORDED_FILES if recorded[key]}
+    partial = Partial(output, [recorded, weights, settings["plots"], settings["report"],
+                               *given_files(settings)])  # fmt: skip
+    if settings["output"] is not None and not partial.count(videos):
+        remove_earlier(output)
+    clips = score_all(evaluator, videos, audio, output, settings, partial, console)
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
     write_json(scores, output)
     write_tables(clips, output)
@@ -96,11 +95,66 @@ def score(
         write_json(scores, output)
     if settings["report"]:
         write_page(clips, scores, output)
+    partial.remove()
     show(clips, evaluator, output, console)
     compared = scores.get("pictures")
     raise_failures(clips, compared, settings["strict"])
     if compared is not None:
         raise_if_none(compared)
+
+
+def given_files(settings: dict[str, Any]) -> list[dict[str, str]]:
+    """Hashes of the files beside the videos and the networks that decide the scores."""
+    voices = settings["voices"]
+    named = [
+        settings["audio"],
+        settings["calibration"],
+        *(voices if isinstance(voices, list) else [voices]),
+    ]
+    paths = [user_path(name) for name in named if name is not None]
+    return [identity(path) for path in paths if path.is_file()]
+
+
+def score_all(
+    evaluator: Evaluator, videos: Sequence[Path], audio: Path | None, output: Path,
+    settings: dict[str, Any], partial: Partial, console: Console,
+) -> list[ClipScore]:  # fmt: skip
+    """Score the videos, those excepted that a killed run did, and plot each.
+
+    Of a clip only what the outputs show is held: what it was plotted from is let go.
+    """
+    if done := partial.count(videos):
+        console.print(
+            f"going on after {done} of {len(videos)} videos, which {partial.path} has",
+            soft_wrap=True,
+            markup=False,
+        )
+    known = set[int]()
+
+    def scored() -> Iterator[ClipScore]:
+        for number, video in enumerate(videos):
+            clip = partial.find(video)
+            if clip is None:
+                yield from evaluate(evaluator, [video], audio)
+            else:
+                known.add(number)
+                yield clip
+
+    n_shown = SHOWN if settings["plots"] and settings["report"] else 0
+    shown = Console(stderr=True)
+    total = track(
+        for_page(scored(), n_shown), "scoring", len(videos), console=shown, transient=True
+    )
+    clips = list[ClipScore]()
+    used = partial.plots()
+    for number, (video, clip) in enumerate(zip(videos, total, strict=True)):
+        if number not in known:
+            if settings["plots"]:
+                write_plots([clip], output, used)
+            clip.tracks = [without_windows(each) for each in clip.tracks]
+            partial.add(video, clip)
+        clips.append(clip)
+    return clips
 
 
 def check_values(settings: dict[str, Any]) -> None:
@@ -159,6 +213,14 @@ def build_evaluator(
     )
     files = {"syncnet": syncnet_file, "expert": expert_file, "detector": detector_file}
     weights: dict[str, Any] = {name: file and identity(file) for name, file in files.items()}
+    published = registry()["syncnet_v2"].sha256
+    if syncnet_file is not None and weights["syncnet"]["sha256"] != published:
+        console.print(
+            f"warning: {syncnet_file} is not the published SyncNet v2 (its SHA-256 is another): "
+            "its LSE compare with no published numbers.",
+            soft_wrap=True,
+            markup=False,
+        )
     if expert_file is not None and (speakers := read(expert_file, "expert").speakers):
         weights["expert"] |= {"speakers": speakers}
         if speakers < ENOUGH_SPEAKERS:
@@ -216,60 +278,6 @@ def choose_detector(settings: dict[str, Any], device: str) -> tuple[FaceDetector
         return S3FD(file, device, threshold=threshold, scale=scale), file
     given = None if weights is None else user_path(weights)
     return build_detector(name, device=device, weights=given), given or EMBEDDED
-
-
-def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console: Console) -> None:
-    """Print the table, then each failure of a set with its reason."""
-    if any(clip.tracks for clip in clips):
-        console.print(score_table(clips, evaluator.protocol.name))
-        console.print(summary_line(clips))
-    for clip in clips:
-        if clip.speakers:
-            console.print(speaker_table(clip.speakers, Path(clip.path).name))
-    for clip in clips:
-        # A lone clip's error is what the command ends with.
-        problems = [("failed", clip.error)] if clip.error is not None and len(clips) > 1 else []
-        problems += [("skipped", f"frame {s.start_frame} on: {s.error}") for s in clip.skipped]
-        for what, error in problems:
-            path = "" if clip.path in error else f"{clip.path}: "
-            console.print(f"{what}: {path}{error}", soft_wrap=True, markup=False)
-    scored = [(clip.path, track.to_dict()) for clip in clips for track in clip.tracks]
-    if odd := [(path, track) for path, track in scored if track["implausible"]]:
-        path, first = odd[0]
-        console.print(
-            f"warning: no real video is known to score like {path} (LSE-D {first['lse_d']:.1f}, "
-            f"LSE-C {first['lse_c']:.1f}; {len(odd)} of {len(scored)} faces): check the weights "
-            f"(syncnet=), colours and frame rate.",
-            soft_wrap=True, markup=False,
-        )  # fmt: skip
-    console.print(str(output), soft_wrap=True, markup=False)
-
-
-def raise_failures(
-    clips: Sequence[ClipScore], compared: dict[str, Any] | None, strict: bool
-) -> None:
-    """End with an error where nothing was scored, or anything failed and `strict`.
-
-    Args:
-        clips: as scored.
-        compared: the field `pictures` of scores.json; None: there was no reference.
-        strict: one clip, face or pair that failed is enough.
-
-    Raises:
-        UserError: so.
-    """
-    errors = [clip.error for clip in clips if clip.error is not None]
-    skipped = sum(len(clip.skipped) for clip in clips)
-    if len(errors) == len(clips):
-        number = "" if len(clips) == 1 else f"None of {len(clips)} videos could be scored. "
-        raise UserError(number + errors[0])
-    not_compared = 0 if compared is None else compared["n_failed"]
-    if (errors or skipped or not_compared) and strict:
-        failed = [f"{len(errors)} of {len(clips)} videos failed", f"{skipped} faces were skipped"]
-        if compared is not None:
-            failed.append(f"{not_compared} of {len(clips)} pairs were not compared")
-        told = " and ".join([", ".join(failed[:-1]), failed[-1]])
-        raise UserError(f"{told} (strict=true): see above.")
 
 
 def main() -> None:

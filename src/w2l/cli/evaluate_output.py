@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
 from w2l.errors import UserError
 from w2l.files import check_writable, new_folder
+from w2l.lock import only_process
 from w2l.paths import user_path
 from w2l.scoring import ClipScore
+from w2l.scoring.partial import partial_file
 from w2l.scoring.report import plot_clip
 
 OUTPUTS = Path("outputs/evaluate")
+SCORES = "scores.json"
 
 
 @contextmanager
@@ -26,15 +29,30 @@ def chosen_output(given: str | None, video: Path) -> Iterator[Path]:
         UserError: it is no .json file, or cannot be written.
     """
     if given is None:
-        stem = video.stem if video.is_file() else video.absolute().name
-        with new_folder(OUTPUTS, stem or "scores") as folder:
-            yield folder / "scores.json"
+        stem = (video.stem if video.is_file() else video.absolute().name) or "scores"
+        with ExitStack() as stack:
+            folder = _unfinished(stem, stack)
+            if folder is None:
+                folder = stack.enter_context(new_folder(OUTPUTS, stem))
+                stack.enter_context(only_process(folder, f"{folder} is written by another run."))
+            yield folder / SCORES
         return
     output = user_path(given)
     if output.suffix.lower() != ".json":
         raise UserError(f"output={output} must name a .json file.")
     check_writable(output)
     yield output
+
+
+def _unfinished(stem: str, stack: ExitStack) -> Path | None:
+    """The folder of a killed run of this name; nobody else writes it while `stack` is open."""
+    for folder in sorted(OUTPUTS.glob("*")):
+        is_one = re.fullmatch(rf"{re.escape(stem)}(_\d+)?", folder.name)
+        if is_one and partial_file(folder / SCORES).is_file():
+            with suppress(UserError):
+                stack.enter_context(only_process(folder, "It is still running."))
+                return folder
+    return None
 
 
 def remove_earlier(output: Path) -> None:
@@ -46,9 +64,10 @@ def remove_earlier(output: Path) -> None:
             output.with_name(Path(name).name).unlink(missing_ok=True)
 
 
-def write_plots(clips: Sequence[ClipScore], output: Path) -> None:
-    """A plot per scored clip beside `output`, its name noted in the clip."""
-    used: set[str] = set()
+def write_plots(clips: Iterable[ClipScore], output: Path, used: set[str]) -> None:
+    """A plot per scored clip beside `output`, its name noted in the clip and, in lower case, in
+    `used`, whose names are others'.
+    """
     for clip in clips:
         if clip.error is not None:
             continue

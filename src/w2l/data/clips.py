@@ -11,8 +11,9 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import overload
 
 import cv2
 import numpy as np
@@ -21,11 +22,11 @@ from w2l.audio.mel import log_mel
 from w2l.audio.waveform import load_audio
 from w2l.data.rejections import BAD_FRAME, MISSING, NO_SOUND, BadClipError
 from w2l.errors import UserError
-from w2l.filelists import read_split
+from w2l.filelists import split_entries
 from w2l.paths import user_path
 from w2l.windows import start_frames
 
-__all__ = ["AnyClip", "BadClipError", "BoundClip", "Clip", "decode", "list_clips", "lower",
+__all__ = ["AnyClip", "BadClipError", "Clip", "FolderClips", "decode", "list_clips", "lower",
            "read_names"]  # fmt: skip
 
 PADS = (0, 0, 0, 0)  # pixels beyond a detected box, [top, bottom, left, right], in prepared faces
@@ -87,41 +88,17 @@ class AnyClip(ABC):
         return start_frames(self.frames)
 
 
-class BoundClip(AnyClip):
-    """A clip of a shard: its frame numbers are in memory, sound and faces views of the file."""
+def list_frames(folder: Path) -> np.ndarray:
+    """Sorted numbers of the pictures in a clip's folder, (n,) int.
 
-    def __init__(
-        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, sound: np.ndarray
-    ) -> None:
-        self.name, self.where = name, where
-        self._frames, self._mel, self._sound = frames, mel, sound
-
-    @property
-    def frames(self) -> np.ndarray:
-        return self._frames
-
-    @property
-    def mel(self) -> np.ndarray:
-        return self._mel
-
-    @property
-    def waveform(self) -> np.ndarray | None:
-        return self._sound.astype(np.float32) / 32768 if len(self._sound) else None
-
-    def places(self, numbers: np.ndarray) -> slice | np.ndarray:
-        """Where the frames lie in the row; a slice where they lie one after the other.
-
-        Raises:
-            BadClipError: a frame is missing.
-        """
-        n, frames = len(numbers), self._frames
-        first = int(frames.searchsorted(numbers[0]))
-        if first + n <= len(frames) and (frames[first : first + n] == numbers).all():
-            return slice(first, first + n)
-        places = np.minimum(frames.searchsorted(numbers), len(frames) - 1)
-        if (frames[places] != numbers).any():
-            raise BadClipError(BAD_FRAME, f"{self.where} lacks one of frames {numbers}")
-        return places
+    Raises:
+        BadClipError: it cannot be read.
+    """
+    try:
+        stems = [os.path.splitext(entry.name) for entry in os.scandir(folder)]
+    except OSError as error:
+        raise BadClipError(MISSING, f"{folder}: {error.strerror}") from error
+    return np.array(sorted(int(s) for s, ext in stems if ext == ".jpg" and s.isdigit()), int)
 
 
 class Clip(AnyClip):
@@ -131,21 +108,21 @@ class Clip(AnyClip):
         folder: where its frames and sound are, `<root>/<speaker>/<clip>`.
         image_size: side to which faces are resized, in pixels.
         keep: keep decoded faces and mel in memory (27 kB a frame at 96 px).
+        listed: gives the frames of the folder, as `list_frames` does.
     """
 
-    def __init__(self, folder: Path, image_size: int = 96, keep: bool = False) -> None:
-        self.folder, self.image_size, self.keep = folder, image_size, keep
+    def __init__(
+        self, folder: Path, image_size: int = 96, keep: bool = False,
+        listed: Callable[[Path], np.ndarray] = list_frames,
+    ) -> None:  # fmt: skip
+        self.folder, self.image_size, self.keep, self._listed = folder, image_size, keep, listed
         self.name, self.where = f"{folder.parent.name}/{folder.name}", str(folder)
         self._kept: dict[int, np.ndarray] | None = {} if keep else None
 
     @cached_property
     def frames(self) -> np.ndarray:
         """See `AnyClip`."""
-        try:
-            stems = [os.path.splitext(entry.name) for entry in os.scandir(self.folder)]
-        except OSError as error:
-            raise BadClipError(MISSING, f"{self.folder}: {error.strerror}") from error
-        return np.array(sorted(int(s) for s, ext in stems if ext == ".jpg" and s.isdigit()), int)
+        return self._listed(self.folder)
 
     @property
     def mel(self) -> np.ndarray:
@@ -243,31 +220,95 @@ def read_names(root: Path, split: str) -> list[str]:
             f"{listing} is missing: `python -m preprocess … out={root}` writes it, or list "
             "`speaker/clip` per line yourself (docs/filelists.md)."
         )
-    return [entry.name for entry in read_split(listing)]
+    return [entry.name for entry in split_entries(listing)]
+
+
+class FolderClips(Sequence[Clip]):
+    """Clips in folders, made when they are asked for.
+
+    A set may have millions and every loading process has its own: of a clip there is its name in
+    one block of memory and, once it was opened, some 50 bytes that say which frames it has.
+
+    Args:
+        root: the set's folder.
+        names: `speaker/clip` of each.
+        image_size, keep: see `Clip`.
+    """
+
+    def __init__(
+        self, root: Path, names: Sequence[str], image_size: int = 96, keep: bool = False
+    ) -> None:
+        self.root, self.image_size, self.keep = root, image_size, keep
+        encoded = [name.encode("utf-8", "surrogateescape") for name in names]
+        self._names = b"".join(encoded)
+        self._ends = np.cumsum([0, *map(len, encoded)])
+        self._stretches: list[bytes | None] = [None] * len(encoded)
+        self._kept: dict[int, Clip] = {}
+
+    def __len__(self) -> int:
+        return len(self._stretches)
+
+    @overload
+    def __getitem__(self, number: int) -> Clip: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Clip]: ...
+    def __getitem__(self, number: int | slice) -> Clip | list[Clip]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        number = range(len(self))[number]
+        if number in self._kept:
+            return self._kept[number]
+        name = self._names[self._ends[number] : self._ends[number + 1]]
+        folder = self.root / name.decode("utf-8", "surrogateescape")
+        clip = Clip(folder, self.image_size, self.keep, partial(self._frames, number))
+        if self.keep:
+            self._kept[number] = clip
+        return clip
+
+    def _frames(self, number: int, folder: Path) -> np.ndarray:
+        """The frames of a clip, from its folder the first time."""
+        known = self._stretches[number]
+        if known is None:
+            frames = list_frames(folder)
+            stretches = np.array(runs_of(frames), np.int32)
+            self._stretches[number] = stretches.tobytes()
+            return frames
+        stretches = np.frombuffer(known, np.int32).reshape(-1, 2)
+        return np.concatenate([np.arange(0), *(np.arange(a, b) for a, b in stretches.tolist())])
+
+
+def runs_of(numbers: np.ndarray) -> list[tuple[int, int]]:
+    """The stretches of sorted numbers without a gap: first, and one after the last.
+
+    >>> runs_of(np.array([0, 1, 2, 7, 8]))
+    [(0, 3), (7, 9)]
+    """
+    ends = np.flatnonzero(np.diff(numbers) != 1) + 1
+    return [(int(part[0]), int(part[-1]) + 1) for part in np.split(numbers, ends) if len(part)]
 
 
 def list_clips(root: str | Path, split: str, *, image_size: int = 96, keep: bool = False
-               ) -> list[Clip]:  # fmt: skip
+               ) -> FolderClips:  # fmt: skip
     """The clips in folders that `<root>/<split>.txt` names; a few that are not there are said.
 
     Raises:
         UserError: no such folder or list, or it is empty, or more than a tenth is not there.
     """
     root = user_path(root)
-    names = read_names(root, split)
-    clips = [Clip(root / name, image_size, keep) for name in names if (root / name).is_dir()]
-    if not clips:
+    listed = read_names(root, split)
+    names = [name for name in listed if (root / name).is_dir()]
+    if not names:
         raise UserError(
             f"{root / split}.txt names no clip that exists under {root}: run "
             f"`python -m preprocess … out={root}` again."
         )
-    n_missing = len(names) - len(clips)
-    found = f"{n_missing} of the {len(names)} clips in {root / split}.txt are not under {root}"
-    if n_missing > MAY_BE_MISSING * len(names):
+    n_missing = len(listed) - len(names)
+    found = f"{n_missing} of the {len(listed)} clips in {root / split}.txt are not under {root}"
+    if n_missing > MAY_BE_MISSING * len(listed):
         raise UserError(
             f"{found}: prepare them (`python -m preprocess … out={root}`), or list only those that "
             "are there."
         )
     if n_missing:
         warnings.warn(f"{found}; they are left out", stacklevel=2)
-    return clips
+    return FolderClips(root, names, image_size, keep)

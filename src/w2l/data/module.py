@@ -75,11 +75,13 @@ class ClipDataModule(pl.LightningDataModule):
         self.repeats, self.val_repeats, self.fixed = repeats, val_repeats, fixed
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the split lists; stage "fit" needs both, "validate" the second.
+        """Read the split lists, once: Lightning asks again for what a command looked at before.
 
         Raises:
             UserError: see `Storage.clips`.
         """
+        if hasattr(self, "val_set"):
+            return
         self.train_set = ClipDataset(
             self.storage.clips("train"), self.samples, seed=self.seed, repeats=self.repeats
         )

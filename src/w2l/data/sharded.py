@@ -11,10 +11,10 @@ from typing import Any, overload
 
 import numpy as np
 
-from w2l.data.clips import AnyClip, BoundClip
+from w2l.data.clips import AnyClip
 from w2l.data.index import ShardEntry
 from w2l.data.rejections import BAD_SHARD, BadClipError
-from w2l.data.shards import open_shard
+from w2l.data.shards import Shard
 
 
 class ShardedClips(Sequence[AnyClip]):
@@ -39,7 +39,7 @@ class ShardedClips(Sequence[AnyClip]):
         self.image_size, self.keep = image_size, keep
         self.max_open, self.streamed = max_open, streamed
         self.ends = list(accumulate(entry.clips for entry in entries))
-        self._open: OrderedDict[int, list[BoundClip] | BadClipError] = OrderedDict()
+        self._open: OrderedDict[int, Shard | BadClipError] = OrderedDict()
 
     def __len__(self) -> int:
         return self.ends[-1] if self.ends else 0
@@ -79,7 +79,7 @@ class ShardedClips(Sequence[AnyClip]):
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_open": OrderedDict()}
 
-    def _shard(self, shard: int) -> list[BoundClip]:
+    def _shard(self, shard: int) -> Shard:
         if shard in self._open:
             self._open.move_to_end(shard)
         else:
@@ -91,13 +91,13 @@ class ShardedClips(Sequence[AnyClip]):
             raise clips
         return clips
 
-    def _load(self, entry: ShardEntry) -> list[BoundClip] | BadClipError:
+    def _load(self, entry: ShardEntry) -> Shard | BadClipError:
         """The shard's clips; what is wrong with it is kept too, or each sample would try again."""
         try:
             path = self.locate(entry)
             if not path.exists():  # a cache has just given its room to another shard
                 path = self.locate(entry)
-            clips = open_shard(path, image_size=self.image_size, keep=self.keep, size=entry.bytes)
+            clips = Shard(path, image_size=self.image_size, keep=self.keep, size=entry.bytes)
             if len(clips) != entry.clips:
                 raise BadClipError(BAD_SHARD, f"{path} has {len(clips)} clips, not {entry.clips}")
         except BadClipError as error:

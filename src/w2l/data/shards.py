@@ -10,17 +10,19 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple, overload
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import DTypeLike
 from pyarrow import ipc
 
 from w2l import __version__
 from w2l.audio.mel import N_MELS
 from w2l.audio.waveform import to_int16
-from w2l.data.clips import BoundClip, decode, lower
-from w2l.data.halves import decode_halves, encode_half
-from w2l.data.rejections import BAD_FRAME, BAD_SHARD, BadClipError
+from w2l.data.halves import encode_half
+from w2l.data.rejections import BAD_SHARD, BadClipError
+from w2l.data.shard_clips import BoundClip, CompressedClip, JpegClip, RawClip
 
 FORMAT = 2  # raise it when the columns change meaning
 JPEG, COMPRESSED, RAW = "jpeg", "compressed", "raw"
@@ -118,94 +120,11 @@ def write_shard(path: Path, storage: str, image_size: int) -> Iterator[ShardWrit
         yield ShardWriter(writer, columns)
 
 
-class RawClip(BoundClip):
-    """A clip whose faces lie in the file as pixels.
+class Shard(Sequence[BoundClip]):
+    """A shard that is mapped into memory; its clips are made when they are asked for.
 
-    Args:
-        pixels: uint8 (n, 3, S, S), a view of the file.
-    """
-
-    def __init__(
-        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, sound: np.ndarray,
-        pixels: np.ndarray,
-    ) -> None:  # fmt: skip
-        super().__init__(name, where, frames, mel, sound)
-        self.pixels = pixels
-
-    def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
-        """See `AnyClip`; a view of planar memory, which needs no copy to become channels first."""
-        faces = self.pixels[self.places(numbers)].transpose(0, 2, 3, 1)
-        return lower(faces) if lower_half else faces
-
-
-class CompressedClip(BoundClip):
-    """A clip whose faces lie in the file as packed halves.
-
-    Args:
-        files: as in `JpegClip`, upper and lower half of each face in turn.
-        offsets: where each begins and the last one ends, (2n + 1,).
-        image_size: side of the faces, in pixels.
-    """
-
-    def __init__(
-        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, sound: np.ndarray, *,
-        files: np.ndarray, offsets: np.ndarray, image_size: int,
-    ) -> None:  # fmt: skip
-        super().__init__(name, where, frames, mel, sound)
-        self.files, self.offsets, self.image_size = files, offsets, image_size
-
-    def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
-        """See `AnyClip`; memory is planar."""
-        places = np.arange(len(self.frames))[self.places(numbers)]
-        size, upper = self.image_size, self.image_size // 2
-        try:
-            below = self._halves(2 * places + 1, size - upper)
-            planar = below if lower_half else np.concatenate(
-                [self._halves(2 * places, upper), below], axis=2
-            )  # fmt: skip
-        except ValueError as error:
-            raise BadClipError(
-                BAD_FRAME, f"{self.where}: one of frames {numbers}: {error}"
-            ) from error
-        return planar.transpose(0, 2, 3, 1)
-
-    def _halves(self, places: np.ndarray, height: int) -> np.ndarray:
-        begins, ends = self.offsets[places].tolist(), self.offsets[places + 1].tolist()
-        files = [self.files[begin:end] for begin, end in zip(begins, ends, strict=True)]
-        return decode_halves(files, height, self.image_size)
-
-
-class JpegClip(BoundClip):
-    """A clip whose faces lie in the file as JPEG files.
-
-    Args:
-        files: all of them, one after the other, (bytes,) uint8, a view of the file.
-        offsets: where each begins and the last one ends, (n + 1,).
-        image_size: side to which faces are resized, in pixels.
-        keep: keep decoded faces in memory.
-    """
-
-    def __init__(
-        self, name: str, where: str, frames: np.ndarray, mel: np.ndarray, sound: np.ndarray, *,
-        files: np.ndarray, offsets: np.ndarray, image_size: int, keep: bool,
-    ) -> None:  # fmt: skip
-        super().__init__(name, where, frames, mel, sound)
-        self.files, self.offsets, self.image_size = files, offsets, image_size
-        self._kept: dict[int, np.ndarray] | None = {} if keep else None
-
-    def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
-        """See `AnyClip`."""
-        places = np.arange(len(self.frames))[self.places(numbers)]
-        faces = decode(self._file, places.tolist(), self.image_size, self._kept)
-        return lower(faces) if lower_half else faces
-
-    def _file(self, place: int) -> np.ndarray:
-        return self.files[self.offsets[place] : self.offsets[place + 1]]
-
-
-def open_shard(path: Path, *, image_size: int, keep: bool = False, size: int | None = None
-               ) -> list[BoundClip]:  # fmt: skip
-    """Map a shard into memory and list its clips; their faces and mel stay on the disk.
+    Of each there is only where its columns lie in the file: a set has millions, and every loading
+    process has its own.
 
     Args:
         path: the shard.
@@ -216,43 +135,117 @@ def open_shard(path: Path, *, image_size: int, keep: bool = False, size: int | N
     Raises:
         BadClipError: the file is missing, cut off, damaged, or of another format or image size.
     """
-    try:
-        if size is not None and os.path.getsize(path) != size:
-            raise pa.ArrowInvalid(f"{os.path.getsize(path)} bytes in place of {size}")
-        reader = ipc.open_file(pa.memory_map(str(path)))
-        about = reader.schema.metadata or {}
-        if about.get(b"w2l.format") != str(FORMAT).encode():
-            raise pa.ArrowInvalid(f"not a shard of format {FORMAT}")
-        storage = about[b"w2l.storage"].decode()
-        if has_size(storage) and about[b"w2l.image_size"] != str(image_size).encode():
-            raise ValueError(f"its faces are not {image_size} pixels wide")
-        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-        return [_clip(path, batch, storage, image_size, keep) for batch in batches]
-    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
-        raise BadClipError(BAD_SHARD, f"{path}: {error}") from error
+
+    def __init__(
+        self, path: Path, *, image_size: int, keep: bool = False, size: int | None = None
+    ) -> None:
+        self.path, self.image_size, self.keep = path, image_size, keep
+        self._kept: dict[int, BoundClip] = {}
+        try:
+            if size is not None and os.path.getsize(path) != size:
+                raise pa.ArrowInvalid(f"{os.path.getsize(path)} bytes in place of {size}")
+            with pa.memory_map(str(path)) as file:
+                self._content = file.read_buffer()
+            reader = ipc.open_file(pa.BufferReader(self._content))
+            about = reader.schema.metadata or {}
+            if about.get(b"w2l.format") != str(FORMAT).encode():
+                raise pa.ArrowInvalid(f"not a shard of format {FORMAT}")
+            self.storage = about[b"w2l.storage"].decode()
+            if has_size(self.storage) and about[b"w2l.image_size"] != str(image_size).encode():
+                raise ValueError(f"its faces are not {image_size} pixels wide")
+            batches = map(reader.get_batch, range(reader.num_record_batches))
+            spans = [_spans(batch, self._content.address, self.storage) for batch in batches]
+            self._spans = np.array(spans, np.int64).reshape(-1, 2 * len(_Spans._fields))
+            for number in range(len(self)):
+                self._make(number)  # whatever lies outside of the file is told of now
+        except (OSError, pa.ArrowException, ValueError, KeyError, IndexError) as error:
+            raise BadClipError(BAD_SHARD, f"{path}: {error}") from error
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    @overload
+    def __getitem__(self, number: int) -> BoundClip: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[BoundClip]: ...
+    def __getitem__(self, number: int | slice) -> BoundClip | list[BoundClip]:
+        """A clip, whose faces and mel stay on the disk."""
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        number = range(len(self))[number]
+        if number in self._kept:
+            return self._kept[number]
+        clip = self._make(number)
+        if self.keep:
+            self._kept[number] = clip
+        return clip
+
+    def _make(self, number: int) -> BoundClip:
+        """The clip of a row; its arrays are views of the file.
+
+        Raises:
+            ValueError: a column lies outside of the file.
+        """
+        spans = self._spans[number].tolist()
+        row = _Spans(*zip(spans[::2], spans[1::2], strict=True))
+
+        def view(span: tuple[int, int], dtype: DTypeLike) -> np.ndarray:
+            start, count = span
+            return (
+                np.frombuffer(self._content, dtype, count, start) if count else np.zeros(0, dtype)
+            )
+
+        name = view(row.name, np.uint8).tobytes().decode()
+        frames = view(row.frames, np.int32).astype(int)
+        mel = view(row.mel, np.float32).reshape(-1, N_MELS).T
+        about = (name, f"{self.path} ({name})", frames, mel, view(row.sound, np.int16))
+        faces, size = view(row.faces, np.uint8), self.image_size
+        if self.storage == RAW:
+            return RawClip(*about, faces.reshape(-1, 3, size, size))
+        offsets = view(row.begins, np.int64)
+        if self.storage == COMPRESSED:
+            return CompressedClip(*about, files=faces, offsets=offsets, image_size=size)
+        return JpegClip(*about, files=faces, offsets=offsets, image_size=size, keep=self.keep)
 
 
-def _clip(path: Path, row: pa.RecordBatch, storage: str, image_size: int, keep: bool) -> BoundClip:
-    """The clip of a row; its arrays are views of the file."""
-    name = row.column("name")[0].as_py()
-    frames = row.column("frames").values.to_numpy().astype(int)
-    sound = row.column("sound").values.to_numpy()
-    steps = row.column("mel").values.values.to_numpy()
-    mel = steps.reshape(-1, N_MELS).T
-    faces = row.column("faces").values
-    where = f"{path} ({name})"
+class _Spans(NamedTuple):
+    """Where the columns of a clip lie in a shard: first byte, and how many values."""
+
+    name: tuple[int, int]
+    frames: tuple[int, int]
+    mel: tuple[int, int]
+    sound: tuple[int, int]
+    faces: tuple[int, int]  # bytes
+    begins: tuple[int, int]  # of each face and the last one's end; none in raw shards
+
+
+def _spans(row: pa.RecordBatch, base: int, storage: str) -> list[int]:
+    """`_Spans` of a clip, flat.
+
+    Raises:
+        ValueError: its columns do not fit together.
+    """
+
+    def span(array: pa.Array) -> tuple[int, int]:
+        values = array.buffers()[-1]
+        return (values.address - base, len(array)) if len(array) else (0, 0)
+
+    names = row.column("name")
+    _, ends, text = names.buffers()
+    begin, end = np.frombuffer(ends, np.int32, 2).tolist()
+    frames, faces = row.column("frames").values, row.column("faces").values
     expected = (2 if storage == COMPRESSED else 1) * len(frames)
     if len(faces) != expected:
-        raise ValueError(f"{name} has {len(faces)} faces in place of {expected}")
-    if storage == RAW:
-        pixels = np.frombuffer(faces.buffers()[1], np.uint8)
-        return RawClip(
-            name, where, frames, mel, sound, pixels.reshape(-1, 3, image_size, image_size)
-        )
-    _, begins, content = faces.buffers()
-    files = np.frombuffer(content, np.uint8)
-    offsets = np.frombuffer(begins, np.int64)[: len(faces) + 1]
-    about = (name, where, frames, mel, sound)
-    if storage == COMPRESSED:
-        return CompressedClip(*about, files=files, offsets=offsets, image_size=image_size)
-    return JpegClip(*about, files=files, offsets=offsets, image_size=image_size, keep=keep)
+        raise ValueError(f"{names[0].as_py()} has {len(faces)} faces in place of {expected}")
+    content = faces.buffers()[-1]
+    columns = _Spans(
+        name=(text.address - base + begin, end - begin),
+        frames=span(frames),
+        mel=span(row.column("mel").values.values),
+        sound=span(row.column("sound").values),
+        faces=(content.address - base, content.size) if len(faces) else (0, 0),
+        begins=(0, 0)
+        if storage == RAW or not len(faces)
+        else (faces.buffers()[1].address - base, len(faces) + 1),
+    )
+    return [number for pair in columns for number in pair]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from w2l.data.cache import ShardCache, default_cache, is_url, read_remote
@@ -71,7 +72,7 @@ class Storage:
             raise UserError(
                 f"data.storage={self.kind} is unknown: use auto, folder, jpeg, compressed or raw."
             )
-        index = self._index()
+        index = self._index
         if index is None:
             return list_clips(self.root, split, image_size=self.image_size, keep=self.keep)
         entries = index.splits.get(split, ())
@@ -94,6 +95,7 @@ class Storage:
         root = self.root if is_url(self.root) else str(user_path(self.root))
         return f"{root.rstrip('/')}/{shard_folder(kind, self.image_size)}"
 
+    @cached_property
     def _index(self) -> Index | None:
         """The index of the shards to read; None: the clips' folders are read."""
         if self.kind in STORAGES:

@@ -52,6 +52,7 @@ class S3FD:
                 f"There is no S3FD weights file {weights}: fetch s3fd-619a316812.pth, or choose "
                 "detector=centerface, which needs none."
             )
+        self.device = torch.device(device)
         self.scale = scale
         self._fitting = Shrinking(self._detect, batch_size)
         self.published = published

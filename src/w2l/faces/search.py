@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from w2l.cores import Cores
 from w2l.faces.detector import FaceDetector, Faces, FacesByIndex
 
 MATCH_IOU = 0.5  # of one face in two key frames; between them it is interpolated
-MOST_AT_ONCE = 4  # key frames searched at the same time, whose neighbours are held
+MOST_AT_ONCE = 4  # threads that search at the same time
+HELD_BYTES = 256 * 2**20  # of frames that wait for a batch of key frames to be searched
 CHANGE = 20.0  # mean difference of 8-bit values that no talking head makes within a few frames
 
 
@@ -30,10 +31,10 @@ def detect_video(
 
     Every `every`-th frame and the last one are key frames. Between two of them faces are
     interpolated, if each face of one has its own in the other and the picture does not change
-    abruptly in between, nor is there a cut; otherwise these frames are searched too. With several
-    threads, up to `MOST_AT_ONCE` key frames are searched at the same time. As many stretches of
-    `every` frames are held, and one more (with one thread: one; `batch_size` frames where each is
-    a key frame).
+    abruptly in between, nor is there a cut; otherwise these frames are searched too. The detector
+    is given `batch_size` key frames at once, as far as the frames before them, which are held until
+    then, fit into `HELD_BYTES`. With several threads, and no GPU that would take them all at once,
+    each thread gives it one key frame, up to `MOST_AT_ONCE` at the same time.
 
     Args:
         frames: (H, W, 3) uint8 BGR.
@@ -85,42 +86,70 @@ def _detect_sparsely(
     (before,) = detector.detect([key])
     yield before
     thumbnail, number = _thumbnail(key), 0
+    frame_bytes = key.nbytes
     del key
-    with closing(_key_frames(remaining, detector, every)) as searched:
-        for batch, (after,) in searched:  # each ends with a key frame
-            thumbnails = [thumbnail, *(_thumbnail(frame) for frame in batch)]
-            pairs = _match(before, after)
-            end = number + len(batch)
-            is_cut = bisect_right(shots, end) > bisect_right(shots, number)
-            if pairs is None or is_cut or _changes(thumbnails):
-                for part in _batches(batch[:-1], batch_size):
-                    yield from detector.detect(part)
-            else:
-                for i in range(1, len(batch)):
-                    yield _blend(before, after, pairs, i / len(batch))
-            yield after
-            before, thumbnail, number = after, thumbnails[-1], end
-            batch.clear()
+    n_threads = 1 if _on_gpu(detector) else min(torch.get_num_threads(), MOST_AT_ONCE)
+    room = max(1, HELD_BYTES // (every * frame_bytes))
+    n_keys = 1 if n_threads > 1 else min(batch_size, room)
+    with closing(_key_frames(remaining, detector, every, n_keys, n_threads)) as searched:
+        for stretches, afters in searched:  # each stretch ends with a key frame
+            found = list[list[Faces] | None]()  # between two key frames; None: to be searched
+            for stretch, after in zip(stretches, afters, strict=True):
+                thumbnails = [thumbnail, *(_thumbnail(frame) for frame in stretch)]
+                pairs, n = _match(before, after), len(stretch)
+                is_cut = bisect_right(shots, number + n) > bisect_right(shots, number)
+                if pairs is None or is_cut or _changes(thumbnails):
+                    found.append(None)
+                else:
+                    found.append([_blend(before, after, pairs, i / n) for i in range(1, n)])
+                before, thumbnail, number = after, thumbnails[-1], number + n
+            unknown = [
+                frame
+                for stretch, known in zip(stretches, found, strict=True)
+                if known is None
+                for frame in stretch[:-1]
+            ]
+            lengths = [len(stretch) - 1 for stretch in stretches]
+            for stretch in stretches:
+                stretch.clear()  # the next frames are drawn before these names are used again
+            searched_too = iter(
+                [each for part in _batches(unknown, batch_size) for each in detector.detect(part)]
+            )
+            unknown.clear()
+            for known, after, length in zip(found, afters, lengths, strict=True):
+                yield from islice(searched_too, length) if known is None else known
+                yield after
+
+
+def _on_gpu(detector: FaceDetector) -> bool:
+    """Whether a detector says that it computes elsewhere than on the CPU."""
+    return torch.device(getattr(detector, "device", "cpu")).type != "cpu"
 
 
 def _key_frames(
-    frames: Iterator[np.ndarray], detector: FaceDetector, every: int
-) -> Generator[tuple[list[np.ndarray], list[Faces]]]:
-    """Lists of `every` frames, and the faces of each one's last; the caller clears the lists.
+    frames: Iterator[np.ndarray], detector: FaceDetector, every: int, n_keys: int, n_threads: int
+) -> Generator[tuple[list[list[np.ndarray]], list[Faces]]]:
+    """Lists of up to `n_keys` stretches of `every` frames, and the faces of each one's last.
 
-    While faces are looked for on each core, the next frames are drawn.
+    The caller clears the lists. While faces are looked for on each core, the next frames are drawn.
     """
 
-    def look(batch: list[np.ndarray]) -> tuple[list[np.ndarray], list[Faces]]:
-        return batch, detector.detect(batch[-1:])
+    def look(stretches: list[list[np.ndarray]]) -> tuple[list[list[np.ndarray]], list[Faces]]:
+        return stretches, detector.detect([stretch[-1] for stretch in stretches])
 
-    def copies() -> Iterator[list[np.ndarray]]:
+    def copies() -> Iterator[list[list[np.ndarray]]]:
+        stretches = list[list[np.ndarray]]()
         for batch in _batches(frames, every):
-            taken = batch.copy()
+            stretches.append(batch.copy())
             batch.clear()
-            yield taken
+            if len(stretches) == n_keys:
+                taken, stretches = stretches, []
+                yield taken
+                del taken
+        if stretches:
+            yield stretches
 
-    with closing(Cores(min(torch.get_num_threads(), MOST_AT_ONCE))) as cores:
+    with closing(Cores(n_threads)) as cores:
         yield from cores.map(look, copies())
 
 

@@ -5,7 +5,7 @@ Their formats: docs/filelists.md.
 
 from w2l.filelists.cross import Candidate, cross_pairs
 from w2l.filelists.pairs import Pair, clip_file, read_pairs, write_pairs
-from w2l.filelists.splits import SplitEntry, read_split, write_split
+from w2l.filelists.splits import SplitEntry, read_split, split_entries, write_split
 
 __all__ = [
     "Candidate",
@@ -15,6 +15,7 @@ __all__ = [
     "cross_pairs",
     "read_pairs",
     "read_split",
+    "split_entries",
     "write_pairs",
     "write_split",
 ]

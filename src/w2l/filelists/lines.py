@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from w2l.errors import UserError
@@ -10,14 +10,15 @@ from w2l.filelists.reading import read_text
 from w2l.files import atomic_path
 
 
-def read_lines(path: Path) -> list[tuple[int, list[str]]]:
+def read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number (from 1) and words of each line that is not blank.
 
     Raises:
         UserError: as `read_text`.
     """
-    lines = enumerate(read_text(path).split("\n"), 1)
-    return [(number, line.split()) for number, line in lines if line.strip()]
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line.strip():
+            yield number, line.split()
 
 
 def write_words(path: Path, lines: Iterable[tuple[str, ...]]) -> None:
@@ -26,17 +27,18 @@ def write_words(path: Path, lines: Iterable[tuple[str, ...]]) -> None:
     Raises:
         UserError: a word would not be read back as it is, or the file cannot be written.
     """
-    text = ""
-    for words in lines:
-        for word in words:
-            if word.split() != [word]:
-                raise UserError(
-                    f"{word!r} cannot stand in a list, whose words are apart by blanks: "
-                    "rename the clip."
-                )
-        text += " ".join(words) + "\n"
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        for words in lines:
+            for word in words:
+                if word.split() != [word]:
+                    raise UserError(
+                        f"{word!r} cannot stand in a list, whose words are apart by blanks: "
+                        "rename the clip."
+                    )
+            file.write(" ".join(words) + "\n")
 
 
 def is_name(text: str) -> bool:

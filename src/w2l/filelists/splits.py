@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from w2l.errors import UserError
 from w2l.filelists.lines import is_name, read_lines, write_words
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SplitEntry:
     """One line, `speaker/clip [tag]`.
 
@@ -31,13 +31,17 @@ class SplitEntry:
 
 
 def read_split(path: str | Path) -> list[SplitEntry]:
+    """See `split_entries`."""
+    return list(split_entries(path))
+
+
+def split_entries(path: str | Path) -> Iterator[SplitEntry]:
     """The entries of a split list, in its order; blank lines and the ending `.mp4` are dropped.
 
     Raises:
         UserError: the list cannot be read, or a line is of another form.
     """
     path = Path(path)
-    entries = []
     for number, (first, *rest) in read_lines(path):
         name = first.removesuffix(".mp4")
         if name.count("/") != 1 or not is_name(name):
@@ -49,8 +53,7 @@ def read_split(path: str | Path) -> list[SplitEntry]:
                 "evaluation; a split list has one, speaker/clip."
             )
         speaker, clip = name.split("/")
-        entries.append(SplitEntry(speaker, clip, tag))
-    return entries
+        yield SplitEntry(speaker, clip, tag)
 
 
 def write_split(path: str | Path, entries: Iterable[SplitEntry]) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from w2l.memory import Shrinking
+
 if TYPE_CHECKING:
     from torchmetrics.image.fid import FrechetInceptionDistance
 
 ENOUGH = 2048  # pictures of each kind: with fewer than features the covariances are degenerate
+BATCH = 32  # pictures in the network at once
+_Kind = tuple[bool, int]  # real, half
 
 
 class FeatureDistance:
@@ -45,24 +48,6 @@ class FeatureDistance:
         else:
             self.n_generated += len(features)
 
-    @contextmanager
-    def all_or_nothing(self) -> Iterator[None]:
-        """Pictures that are added inside count only if it is left without an error.
-
-        Half of a clip that broke would weigh in the distance of clips that are not reported.
-        """
-        metrics = (self._between, self._floor)
-        before = [deepcopy(metric.metric_state) for metric in metrics]
-        counts = self.n_real, self.n_generated
-        try:
-            yield
-        except BaseException:
-            for metric, state in zip(metrics, before, strict=True):
-                for name, value in state.items():
-                    setattr(metric, name, value)
-            self.n_real, self.n_generated = counts
-            raise
-
     def distance(self) -> float:
         """Between real and generated pictures; NaN with fewer than two of either."""
         return _value(self._between)
@@ -81,11 +66,53 @@ class FrechetDistance(FeatureDistance):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__(int(network.num_features), next(network.parameters()).device)  # type: ignore[arg-type]
-        self._network = network.eval()
+        network.eval()
+        self._features = Shrinking[Tensor](lambda pictures: list(features_of(network, pictures)))
+        self._waiting: list[tuple[np.ndarray, _Kind]] = []
+        self._found: dict[_Kind, list[Tensor]] = {}
+        self._held = False  # what was found is not to be added yet
 
     def update(self, pictures: np.ndarray, *, real: bool, half: int = 0) -> None:
-        """Add pictures (N, H, W, 3); `half` (0 or 1) is the side of a real one in the floor."""
-        self.add(features_of(self._network, pictures), real=real, half=half)
+        """Add pictures (N, H, W, 3); `half` (0 or 1) is the side of a real one in the floor.
+
+        Within `all_or_nothing` all of one size; they go through the network `BATCH` at a time.
+        """
+        self._waiting += [(picture, (real, half)) for picture in pictures]
+        while len(self._waiting) >= BATCH:
+            self._compute()
+        if not self._held:
+            self._settle()
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Pictures that are added inside count only if it is left without an error.
+
+        Half of a clip that broke would weigh in the distance of clips that are not reported. Each
+        clip's features are added at its end: one addition costs as much as a hundred pictures.
+        """
+        self._held = True
+        try:
+            yield
+            self._settle()
+        finally:
+            self._held = False
+            self._waiting.clear()
+            self._found.clear()
+
+    def _compute(self) -> None:
+        """Features of the first pictures that wait."""
+        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        rows = self._features(np.stack([picture for picture, _ in batch]))
+        for row, (_, kind) in zip(rows, batch, strict=True):
+            self._found.setdefault(kind, []).append(row)
+
+    def _settle(self) -> None:
+        """Add all that there is."""
+        while self._waiting:
+            self._compute()
+        for (real, half), rows in self._found.items():
+            self.add(torch.stack(rows), real=real, half=half)
+        self._found.clear()
 
 
 @torch.inference_mode()

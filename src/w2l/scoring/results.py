@@ -6,7 +6,7 @@ import math
 import platform
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from statistics import median, stdev
 from typing import Any
@@ -107,6 +107,13 @@ class ClipScore:
         plot = {"path": self.path, "plot": self.plot}
         speakers = {"speakers": self.speakers.to_dict()} if self.speakers else {}
         return {**plot, **own, "tracks": tracks, "skipped_tracks": skipped, **speakers}
+
+
+def without_windows(track: TrackScore) -> TrackScore:
+    """A track without its windows' distances: most of its bytes, and only its plot shows them."""
+    if track.sync is None:
+        return track
+    return replace(track, sync=replace(track.sync, distances=track.sync.distances[:, :0].copy()))
 
 
 def statistics_of(clips: Iterable[ClipScore]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from av.codec import Codec as Encoder
+from av.codec import Codec as Coder
 from av.codec.codec import UnknownCodecError
 
 from w2l.errors import UserError, either
@@ -118,7 +118,7 @@ def find_encoder(name: str) -> str:
     codec = CODECS[name]
     for encoder in codec.encoders:
         try:
-            return Encoder(encoder, "w").name
+            return Coder(encoder, "w").name
         except UnknownCodecError:
             continue
     other = "ffv1" if name == "h264" else "h264"
@@ -126,3 +126,12 @@ def find_encoder(name: str) -> str:
         f"This PyAV has no {codec.label} encoder ({either(codec.encoders)}): "
         f"install av from its wheel, or use codec={other}."
     )
+
+
+def can_decode(name: str) -> bool:
+    """Whether this PyAV reads a codec, by FFmpeg's name."""
+    try:
+        Coder(name, "r")
+    except UnknownCodecError:
+        return False
+    return True

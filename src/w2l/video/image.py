@@ -21,6 +21,8 @@ _BEGINNINGS = re.compile(
 )
 _BAND_PIXELS = 2**20
 _AVIF = re.compile(rb"....ftypavif", re.DOTALL)
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MOST_MISSING = 2**26  # bytes that a PNG may have lost
 
 
 def is_image(path: str | Path) -> bool:
@@ -80,7 +82,8 @@ def read_image(path: str | Path) -> np.ndarray:
         raise UserError(f"{path} cannot be read: check its permissions.") from error
     _check_stated_pixels(path)
     try:
-        picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+        readable = data.size and not claims_too_much(data)
+        picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if readable else None
         if picture is not None and not (picture.ndim == 3 and picture.shape[2] == 4):
             picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
     except cv2.error:  # a picture too large, or with an impossible header
@@ -90,6 +93,22 @@ def read_image(path: str | Path) -> np.ndarray:
             f"{path} is no picture that can be read, or it is damaged: use PNG or JPEG."
         )
     return over_black(picture) if picture.shape[2] == 4 else picture
+
+
+def claims_too_much(content: np.ndarray) -> bool:
+    """Whether some chunk of a PNG, (n,) uint8, says that it is far longer than the file.
+
+    OpenCV takes memory for what a chunk says: 4 GB for a file of a hundred bytes.
+    """
+    if content[: len(_PNG)].tobytes() != _PNG:
+        return False
+    at = len(_PNG)
+    while at < len(content):
+        length = int.from_bytes(content[at : at + 4].tobytes(), "big")
+        if length > len(content) + _MOST_MISSING:
+            return True
+        at += length + 12  # its length, name and checksum
+    return False
 
 
 def over_black(picture: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
+from w2l.errors import UserError
 from w2l.files import atomic_path
 from w2l.media import time_base
 from w2l.video.audio_track import AudioTrack
@@ -176,13 +177,24 @@ class VideoWriter(PictureSink):
             self._container.mux(packet)
 
     def _mux_sound(self, until: Fraction | None) -> None:
-        """Write the sound up to a time; None for all of it."""
-        while (packet := self._waiting) is not None:
-            time = (packet.pts or 0) * time_base(packet)
-            if until is not None and time > until:
-                return
-            self._container.mux(packet)
-            self._waiting = next(self._sound, None)
+        """Write the sound up to a time; None for all of it.
+
+        Raises:
+            UserError: it is damaged: neither taken over as it is nor encoded.
+        """
+        try:
+            while (packet := self._waiting) is not None:
+                time = (packet.pts or 0) * time_base(packet)
+                if until is not None and time > until:
+                    return
+                self._container.mux(packet)
+                self._waiting = next(self._sound, None)
+        except (av.error.InvalidDataError, av.error.ArgumentError) as error:
+            assert self._audio is not None
+            raise UserError(
+                f"The sound of {self._audio.path} is damaged and cannot be stored in {self.path}: "
+                "convert it to wav, and give that."
+            ) from error
 
     def _abandon(self) -> None:
         # After an error the trailer may fail too; the first error is the one to report.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
 
 from tests.unit.checkpoints.packing import (
@@ -91,6 +94,33 @@ def test_export_by_command(tmp, capsys) -> None:
     assert err.count("\n") == 1
     assert "none.ckpt" in err
     assert not (tmp / "x.pth").exists()
+
+
+def test_export_to_safetensors(tmp) -> None:
+    """A real file of that format, which says what it holds."""
+    path, generator, _ = own_generator(tmp / "last.ckpt")
+    out = tmp / "x.safetensors"
+    assert main([str(path), str(out)]) == 0
+    assert_same(load_file(out), generator.state_dict())
+    with safe_open(out, "pt") as file:
+        metadata = file.metadata()
+    assert metadata["format"] == "pt"
+    stated = {"network": "generator", "config": generator.config}
+    assert json.loads(metadata["w2l"]) == stated | {"global_step": 600, "global_epoch": 3}
+    again = checkpoints.read(out)
+    assert (again.network, again.config) == ("generator", generator.config)
+    assert (again.global_step, again.global_epoch) == (600, 3)
+    assert_same(checkpoints.load_generator(out).state_dict(), generator.state_dict())
+
+
+@pytest.mark.parametrize("name", ["x.bin", "x.pt2", "x.engine", "x"])
+def test_export_refuses_unknown_endings(name, tmp, capsys) -> None:
+    path, _, _ = own_generator(tmp / "last.ckpt")
+    assert main([str(path), str(tmp / name)]) == 1
+    told = capsys.readouterr().err
+    assert f"{name} does not say what is to be written" in told
+    assert ".safetensors or .onnx" in told
+    assert not (tmp / name).exists()
 
 
 def test_export_refuses_what_has_no_published_format(tmp) -> None:

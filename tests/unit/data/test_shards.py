@@ -20,7 +20,8 @@ from preprocess.settings import Job, Packing
 from w2l.data import Augment, ClipDataset, ContrastiveSamples, LipSamples, SyncSamples
 from w2l.data.clips import AnyClip, BadClipError
 from w2l.data.rejections import BAD_FRAME, BAD_SHARD
-from w2l.data.shards import RAW, CompressedClip, JpegClip, RawClip, open_shard
+from w2l.data.shard_clips import CompressedClip, JpegClip, RawClip
+from w2l.data.shards import RAW, Shard
 from w2l.data.storage import Storage
 from w2l.errors import UserError
 
@@ -156,7 +157,7 @@ def test_a_truncated_shard_is_a_reason(mine: Path, cut: int) -> None:
     path.write_bytes(path.read_bytes()[:cut])
     for size in (None, len(path.read_bytes())):  # noticed with and without an index
         with pytest.raises(BadClipError) as bad:
-            open_shard(path, image_size=96, size=size)
+            Shard(path, image_size=96, size=size)
         assert bad.value.reason == BAD_SHARD
     dataset = ClipDataset(Storage(str(mine), RAW).clips("train"), SyncSamples())
     for i in range(8):
@@ -175,7 +176,7 @@ def test_damaged_bytes_never_hurt_the_process(mine: Path, kind: str) -> None:
         broken[rng.choice(ends, 40)] = rng.integers(0, 256, 40)
         path.write_bytes(broken)
         with suppress(BadClipError):
-            for clip in open_shard(path, image_size=96):
+            for clip in Shard(path, image_size=96):
                 if len(clip.starts):
                     clip.faces(clip.starts[0] + np.arange(5))
                 clip.mel[:, :16].copy()

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from evaluation.benchmark import build_job, build_recipe, raise_failures
 from evaluation.command import evaluation
-from evaluation.pairs.devices import _held, device_of, take_place
 from evaluation.pairs.networks import scoring_protocol
 from evaluation.pairs.records import own_folder
 from evaluation.pairs.tasks import real_tasks
@@ -68,19 +67,6 @@ def test_wrong_sets_are_one_sentence(tmp_path, content, wanted, sentence):
 def test_an_empty_folder_has_no_set(tmp_path):
     with pytest.raises(UserError, match="has no set"):
         real_tasks(tmp_path, None)
-
-
-def test_each_worker_takes_a_gpu_of_its_own(tmp_path):
-    places = [take_place(tmp_path) for _ in range(3)]
-    assert places == [0, 1, 2]
-    _held.pop(-2).release()  # a worker died
-    assert device_of("auto", str(tmp_path), 2) == "cuda:1"
-    assert device_of("cuda", str(tmp_path), 2) == "cuda:1"  # the fourth place, in turn
-    assert device_of("cuda:0", str(tmp_path), 2) == "cuda:0"
-    assert device_of("auto", None, 2) == "auto"
-    assert device_of("auto", str(tmp_path), 1) == "auto"
-    while _held:
-        _held.pop().release()
 
 
 def test_the_job_that_is_asked_for():

@@ -13,7 +13,7 @@ import pytest
 
 from tests.waiting import FOR_EVER
 from w2l.errors import UserError
-from w2l.faces import Faces
+from w2l.faces import Faces, search
 from w2l.faces.search import detect_video
 from w2l.faces.track import boxes_of, first, link, select
 
@@ -26,10 +26,10 @@ class Scripted:
     def __init__(self, script: Callable[[int], list[Box]]) -> None:
         self.script = script
         self.searched: list[int] = []
-        self.largest_call = 0
+        self.calls: list[int] = []  # how many frames each had
 
     def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:
-        self.largest_call = max(self.largest_call, len(frames))
+        self.calls.append(len(frames))
         numbers = [int(frame[1, 1, 0]) for frame in frames]
         self.searched += numbers
         return [Faces.of(np.array(self.script(n))) for n in numbers]
@@ -99,7 +99,7 @@ def test_where_faces_do_not_match_each_frame_is_searched(
     detector = Scripted(script)
     assert boxes(list(detect_video(video(16), detector, every=5))) == [script(i) for i in range(16)]
     assert sorted(detector.searched) == [0, 5, 6, 7, 8, 9, 10, 15]
-    assert detector.largest_call == 4
+    assert max(detector.calls) == 4
 
 
 def test_two_faces_in_one_place_cannot_be_told_apart() -> None:
@@ -175,14 +175,51 @@ def test_every_1_searches_all_in_batches() -> None:
     detector = Scripted(moving)
     list(detect_video(video(19), detector, every=1, batch_size=8))
     assert detector.searched == list(range(19))
-    assert detector.largest_call == 8
+    assert max(detector.calls) == 8
     with pytest.raises(ValueError, match="every=0"):
         list(detect_video(video(3), detector, every=0))
 
 
-@pytest.mark.parametrize(("every", "bound"), [(5, 6), (12, 13), (1, 8)])
-def test_few_frames_are_held(every: int, bound: int, set_threads: Callable[[int], None]) -> None:
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_key_frames_fill_batches(on_gpu: bool, set_threads: Callable[[int], None]) -> None:
+    """With one thread, and on a GPU however many there are."""
+    set_threads(4 if on_gpu else 1)
+    detector = Scripted(moving)
+    if on_gpu:
+        detector.device = "cuda:1"
+    faces = list(detect_video(video(91), detector, every=5, batch_size=8))
+    assert boxes(faces) == [moving(i) for i in range(91)]
+    assert detector.searched == [*range(0, 91, 5)]
+    assert detector.calls == [1, 8, 8, 2]
+
+
+def test_frames_between_key_frames_fill_batches(set_threads: Callable[[int], None]) -> None:
+    """Of all stretches that must be searched: the face comes and goes."""
+    set_threads(1)
+
+    def script(n: int) -> list[Box]:
+        return moving(n) if 7 < n < 21 else []
+
+    detector = Scripted(script)
+    faces = list(detect_video(video(41), detector, every=5, batch_size=8))
+    assert boxes(faces) == [script(i) for i in range(41)]
+    assert detector.calls == [1, 8, 8]
+    assert sorted(detector.searched[9:]) == [6, 7, 8, 9, 21, 22, 23, 24]
+
+
+@pytest.mark.parametrize(
+    ("every", "room", "bound"), [(5, 5, 6), (5, 15, 16), (5, 1000, 41), (12, 0, 13), (1, 0, 8)]
+)
+def test_few_frames_are_held(
+    every: int,
+    room: int,
+    bound: int,
+    set_threads: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many stretches as there is room for, but for one."""
     set_threads(1)  # each would hold `every` frames
+    monkeypatch.setattr(search, "HELD_BYTES", room * next(iter(video(1))).nbytes)
     alive = most = 0
 
     def gone() -> None:

@@ -67,3 +67,27 @@ def test_equals_scipy():
         metric.update(real[:9], real=False)
     assert metric.n_generated == 59
     assert metric.distance() < before[0]
+
+
+def test_single_pictures_are_computed_and_added_together():
+    """A clip's pictures come one by one; the network is given 32, and each kind is added once."""
+    batches, additions = [], []
+
+    class Watched(Means):
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            batches.append(len(pictures))
+            return super().forward(pictures)
+
+    metric = FrechetDistance(Watched())
+    add = metric.add
+    metric.add = lambda features, **kind: (additions.append(len(features)), add(features, **kind))
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 6, 6, 3), np.uint8)
+    with metric.all_or_nothing():
+        for number, picture in enumerate(pictures):
+            metric.update(picture[None], real=False)
+            metric.update(picture[None], real=True, half=int(number >= 20))
+    assert batches == [32, 32, 16]
+    assert sorted(additions) == [20, 20, 40]
+    assert (metric.n_real, metric.n_generated) == (40, 40)
+    assert metric.distance() == pytest.approx(0, abs=1e-6)
+    assert metric.floor() > 1

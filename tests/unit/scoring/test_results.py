@@ -13,7 +13,7 @@ import torch
 from pyarrow import parquet
 from rich.console import Console
 
-from w2l.cli.evaluate import write_plots
+from w2l.cli.evaluate_output import write_plots
 from w2l.metrics import confidence_over_time, lse, summarize, unpadded_lse
 from w2l.scoring import ClipScore, CosineResult, SyncResult, TrackScore, to_json
 from w2l.scoring.page import for_page, write_page
@@ -293,6 +293,8 @@ def test_no_plot_overwrites_another(tmp_path, monkeypatch):
     )
     names = ["x/a.mp4", "z/a_2.mp4", "y/a.mp4", "w/A.mp4"]
     given = [ClipScore(name, [TrackScore(0, 9)]) for name in names]
-    write_plots(given, tmp_path / "s.json")
+    used = set()
+    for clip in given:  # as each is scored
+        write_plots([clip], tmp_path / "s.json", used)
     assert drawn == ["s_a.png", "s_a_2.png", "s_a_3.png", "s_A_4.png"]
     assert [clip.plot for clip in given] == drawn

@@ -156,7 +156,7 @@ def test_what_cannot_be_learned_is_explained(
 
 
 def test_symptoms_of_sound_and_labels(prepared: Path) -> None:
-    clips = [copy(clip) for clip in list_clips(prepared, "train") * 4]
+    clips = [copy(clip) for clip in list(list_clips(prepared, "train")) * 4]
     for i, clip in enumerate(clips):
         clip.name = f"speaker{i}/1"
     rng = torch.Generator().manual_seed(0)

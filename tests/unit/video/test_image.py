@@ -11,6 +11,7 @@ import pytest
 from tests.unit.video.made import constant, numbered, write_video
 from w2l.errors import UserError
 from w2l.video import VideoReader, is_image, probe, read_image
+from w2l.video.image import claims_too_much
 
 
 def stored(path: Path, picture: np.ndarray) -> Path:
@@ -80,3 +81,17 @@ def test_damaged_pictures_say_so(tmp_path: Path) -> None:
         read_image(tmp_path / "e.png")
     with pytest.raises(UserError, match="does not exist"):
         read_image(tmp_path / "missing.png")
+
+
+def test_a_png_that_claims_gigabytes_is_refused_before_it_takes_them(tmp_path, monkeypatch):
+    """By the length of a chunk, which OpenCV believes; one that was only cut off is not meant."""
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    whole = path.read_bytes()
+    at = whole.index(b"IDAT") - 4
+    assert not claims_too_much(np.frombuffer(whole, np.uint8))
+    assert not claims_too_much(np.frombuffer(whole[: at + 20], np.uint8))
+    path.write_bytes(whole[:at] + b"\xff\xff\xff\xf0" + whole[at + 4 :])
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(UserError, match=r"a\.png is no picture that can be read"):
+        read_image(path)

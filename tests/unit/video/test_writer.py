@@ -273,3 +273,23 @@ def test_real_clips_keep_their_sound(tmp_path: Path, shared_media: Path) -> None
         path = write(tmp_path / "o.mp4", 80, audio=AudioTrack(source))
         before, after = load_audio(source), load_audio(path)
         assert snr(before, after) > 22
+
+
+def test_sound_that_cannot_be_stored_costs_one_sentence(tmp_path):
+    """Damaged packets are told of only when they are written."""
+    sound = tmp_path / "a.wav"
+    write_sound(sound, np.zeros(16000, np.float32), 16000)
+
+    class Damaged(AudioTrack):
+        def add_to(self, *given):
+            yield next(super().add_to(*given))
+            raise av.error.InvalidDataError(1, "Invalid data found when processing input")
+
+    def write_all() -> None:
+        with VideoWriter(tmp_path / "out.mp4", 25, (32, 32), Damaged(sound)) as writer:
+            for _ in range(50):
+                writer.write(np.zeros((32, 32, 3), np.uint8))
+
+    with pytest.raises(UserError, match=r"sound of .*a\.wav is damaged .*out\.mp4: convert"):
+        write_all()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import tempfile
+from contextlib import suppress
+from functools import cache
 from itertools import count
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 SPREAD = ("auto", "cuda")
+WORKERS_PER_GPU = 8  # each has some 0.6 GB of it for CUDA alone
+DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
 _held: list[FileLock] = []  # until the process ends
 
 
 def gpu_count(device: str) -> int:
     """GPUs over which `device` spreads the workers; 0: it names one device, or there is none."""
-    if device not in SPREAD:
+    if device not in SPREAD or not ("torch" in sys.modules or _has_driver()):
         return 0
-    import torch  # seconds, and only who asks waits
+    import torch  # seconds, and only who may have a GPU waits
 
     return torch.cuda.device_count()
+
+
+def _has_driver() -> bool:
+    for name in DRIVERS:
+        with suppress(OSError):
+            ctypes.CDLL(name)
+            return True
+    return False
 
 
 def new_slots() -> tempfile.TemporaryDirectory[str]:
@@ -43,8 +57,14 @@ def take_place(slots: Path) -> int:
     raise AssertionError("count() ends never")
 
 
+@cache
+def device_of_process(device: str, slots: str | None, n_gpus: int) -> str:
+    """`device_of`, whose place this process keeps."""
+    return device_of(device, slots, n_gpus)
+
+
 def device_of(device: str, slots: str | None, n_gpus: int) -> str:
-    """The device of this process.
+    """The device of a process that takes its place now.
 
     Args:
         device: as the user wants it.

@@ -1,0 +1,68 @@
+"""What `evaluate.py` says in the end: the table, each failure, and scores that cannot be right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from w2l.cli.evaluate_speaker import speaker_table
+from w2l.errors import UserError
+from w2l.scoring import ClipScore, Evaluator
+from w2l.scoring.report import score_table, summary_line
+
+
+def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console: Console) -> None:
+    """Print the table, then each failure of a set with its reason."""
+    if any(clip.tracks for clip in clips):
+        console.print(score_table(clips, evaluator.protocol.name))
+        console.print(summary_line(clips))
+    for clip in clips:
+        if clip.speakers:
+            console.print(speaker_table(clip.speakers, Path(clip.path).name))
+    for clip in clips:
+        # A lone clip's error is what the command ends with.
+        problems = [("failed", clip.error)] if clip.error is not None and len(clips) > 1 else []
+        problems += [("skipped", f"frame {s.start_frame} on: {s.error}") for s in clip.skipped]
+        for what, error in problems:
+            path = "" if clip.path in error else f"{clip.path}: "
+            console.print(f"{what}: {path}{error}", soft_wrap=True, markup=False)
+    scored = [(clip.path, track.to_dict()) for clip in clips for track in clip.tracks]
+    if odd := [(path, track) for path, track in scored if track["implausible"]]:
+        path, first = odd[0]
+        console.print(
+            f"warning: no real video is known to score like {path} (LSE-D {first['lse_d']:.1f}, "
+            f"LSE-C {first['lse_c']:.1f}; {len(odd)} of {len(scored)} faces): check the weights "
+            f"(syncnet=), colours and frame rate.",
+            soft_wrap=True, markup=False,
+        )  # fmt: skip
+    console.print(str(output), soft_wrap=True, markup=False)
+
+
+def raise_failures(
+    clips: Sequence[ClipScore], compared: dict[str, Any] | None, strict: bool
+) -> None:
+    """End with an error where nothing was scored, or anything failed and `strict`.
+
+    Args:
+        clips: as scored.
+        compared: the field `pictures` of scores.json; None: there was no reference.
+        strict: one clip, face or pair that failed is enough.
+
+    Raises:
+        UserError: so.
+    """
+    errors = [clip.error for clip in clips if clip.error is not None]
+    skipped = sum(len(clip.skipped) for clip in clips)
+    if len(errors) == len(clips):
+        number = "" if len(clips) == 1 else f"None of {len(clips)} videos could be scored. "
+        raise UserError(number + errors[0])
+    not_compared = 0 if compared is None else compared["n_failed"]
+    if (errors or skipped or not_compared) and strict:
+        failed = [f"{len(errors)} of {len(clips)} videos failed", f"{skipped} faces were skipped"]
+        if compared is not None:
+            failed.append(f"{not_compared} of {len(clips)} pairs were not compared")
+        told = " and ".join([", ".join(failed[:-1]), failed[-1]])
+        raise UserError(f"{told} (strict=true): see above.")
