@@ -9,7 +9,6 @@ from w2l.checkpoints.find import resolve
 from w2l.checkpoints.load import (
     ENOUGH_SPEAKERS,
     Checkpoint,
-    Pads,
     load_bisenet,
     load_discriminator,
     load_expert,
@@ -18,6 +17,7 @@ from w2l.checkpoints.load import (
     load_syncnet,
     read,
 )
+from w2l.checkpoints.networks import Pads
 from w2l.checkpoints.onnx import export_onnx, onnx_config
 from w2l.checkpoints.perceptual import load_lpips
 from w2l.checkpoints.publish import export, export_safetensors

@@ -18,11 +18,14 @@ from w2l.checkpoints.networks import (
     BUILDERS,
     KINDS,
     TRAINED,
+    Pads,
     Shapes,
     identify,
     infer_config,
     label,
     outline,
+    stated_config,
+    stated_pads,
 )
 from w2l.errors import UserError
 from w2l.models import (
@@ -34,7 +37,6 @@ from w2l.models import (
     SyncNetV2,
 )
 
-Pads = tuple[int, int, int, int]
 WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod)\.)+")  # DataParallel's and torch.compile's
 # Where trainers put a network, the first choice first; an average of the weights before themselves.
 PLACES = (
@@ -102,7 +104,7 @@ def read(path: str | Path, network: str | None = None) -> Checkpoint:
     return Checkpoint(
         state_dict=state,
         network=found,
-        config=_plain(config) or infer_config(found, state),
+        config=stated_config(config) or infer_config(found, state),
         # Lightning counts every optimizer's step, and a GAN has two per update.
         global_step=_count(content.get("global_step"))
         // (len(optimizers) if isinstance(optimizers, list) and optimizers else 1),
@@ -291,21 +293,6 @@ def _few(names: list[str]) -> str:
 def _bare(network: str) -> str:
     """The network's label without its article."""
     return re.sub(r"^(?:an?|the) ", "", label(network))
-
-
-def _plain(config: Any) -> dict[str, Any]:
-    """A stated configuration, if it is names with numbers; else nothing."""
-    if not isinstance(config, Mapping):
-        return {}
-    valid = all(isinstance(k, str) and isinstance(v, int | float) for k, v in config.items())
-    return dict(config) if valid else {}
-
-
-def stated_pads(value: Any) -> Pads | None:
-    """Four whole numbers; else nothing."""
-    if not isinstance(value, list | tuple) or [type(each) for each in value] != [int] * 4:
-        return None
-    return tuple(value)
 
 
 def _count(value: Any) -> int:

@@ -18,6 +18,7 @@ from w2l.models import (
 )
 
 Shapes = dict[str, tuple[int, ...]]
+Pads = tuple[int, int, int, int]
 
 
 class _Kind(NamedTuple):
@@ -99,3 +100,18 @@ def infer_config(network: str, state: Mapping[str, Tensor]) -> dict[str, Any]:
         if shapes == found:
             return config
     return outline(network, {"width": channels / 512})[1]
+
+
+def stated_config(config: Any) -> dict[str, Any]:
+    """A stated configuration, if it is names with numbers; else nothing."""
+    if not isinstance(config, Mapping):
+        return {}
+    valid = all(isinstance(k, str) and isinstance(v, int | float) for k, v in config.items())
+    return dict(config) if valid else {}
+
+
+def stated_pads(value: Any) -> Pads | None:
+    """Four whole numbers; else nothing."""
+    if not isinstance(value, list | tuple) or [type(each) for each in value] != [int] * 4:
+        return None
+    return tuple(value)

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from w2l import __version__
-from w2l.checkpoints.load import Pads, load_expert, load_generator, read, stated_pads
-from w2l.checkpoints.networks import label
+from w2l.checkpoints.load import load_expert, load_generator, read
+from w2l.checkpoints.networks import Pads, label, stated_pads
 from w2l.errors import UserError
 from w2l.files import atomic_path, sha256
 from w2l.models import Expert, FoldedGenerator
