@@ -365,7 +365,7 @@ def test_a_missing_encoder_is_said_at_once(infer, tmp_path, capsys, monkeypatch)
     def none(name: str, mode: str) -> None:
         raise av.codec.codec.UnknownCodecError(name)
 
-    monkeypatch.setattr("w2l.video.codecs.Encoder", none)
+    monkeypatch.setattr("w2l.video.codecs.Coder", none)
     with pytest.raises(SystemExit):
         infer(codec="hevc")
     assert "This PyAV has no HEVC encoder (libx265)" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet as pq
 
-from preprocess.lists import COLUMNS, write_table
+from preprocess.lists import COLUMNS, Rows, write_table
 from preprocess.records import write_json, write_jsonl
 from preprocess.sources.names import folder_name, tell_apart
 from w2l.cli import hydra_app
@@ -42,7 +42,7 @@ def test_tables_show_the_bytes(tmp_path: Path) -> None:
     assert (row["path"], row["error"]) == ("caf\\udce9.mp4", "caf\\udce9.mp4 is bad")
     assert "caf\\udce9.mp4" in (tmp_path / "s.csv").read_text("utf-8")
     record = dict.fromkeys(COLUMNS) | {"source": NAME, "detail": f"{NAME} is bad"}
-    write_table(tmp_path / "m.parquet", [], [record])
+    write_table(tmp_path / "m.parquet", Rows(COLUMNS), Rows(COLUMNS, [record]))
     assert pq.read_table(tmp_path / "m.parquet").to_pylist()[0]["source"] == "caf\\udce9.mp4"
 
 

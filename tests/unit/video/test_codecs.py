@@ -189,7 +189,7 @@ def test_a_missing_encoder_is_one_sentence(tmp_path: Path, codec: str, monkeypat
     def none(name: str, mode: str) -> None:
         raise av.codec.codec.UnknownCodecError(name)
 
-    monkeypatch.setattr(codecs, "Encoder", none)
+    monkeypatch.setattr(codecs, "Coder", none)
     with pytest.raises(UserError, match=f"no {CODECS[codec].label} encoder") as error:
         VideoWriter(tmp_path / FILES[codec], 25, (64, 48), codec=codec)
     assert f"codec={codec}" not in str(error.value)
