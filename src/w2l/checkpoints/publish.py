@@ -40,10 +40,7 @@ def export(path_in: str | Path, path_out: str | Path, network: str | None = None
     }
     if checkpoint.config != outline(checkpoint.network, {})[1]:
         content["config"] = checkpoint.config
-    if checkpoint.speakers is not None:
-        content["speakers"] = checkpoint.speakers
-    if checkpoint.pads is not None:
-        content["pads"] = list(checkpoint.pads)
+    content |= _learnt_from(checkpoint)
     # Through a file object, since torch puts a path's name, here a random one, into the file.
     with atomic_path(path_out) as temporary, temporary.open("wb") as file:
         torch.save(content, file)
@@ -66,9 +63,7 @@ def export_safetensors(
         "config": checkpoint.config,
         "global_step": checkpoint.global_step,
         "global_epoch": checkpoint.global_epoch,
-    }
-    if checkpoint.speakers is not None:
-        about["speakers"] = checkpoint.speakers
+    } | _learnt_from(checkpoint)
     # Metadata are strings; "format" is what other libraries look for. Each tensor with memory of
     # its own: the format knows no shared one.
     metadata = {"format": "pt", METADATA: json.dumps(about)}
@@ -89,3 +84,10 @@ def _trained(path: str | Path, network: str | None) -> Checkpoint:
         raise UserError(f"{path} holds {label(checkpoint.network)}, not {wanted}.")
     refuse_not_finite(path, checkpoint.state_dict)
     return checkpoint
+
+
+def _learnt_from(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What is known of the faces and voices that it was trained on."""
+    pads = None if checkpoint.pads is None else list(checkpoint.pads)
+    known = {"speakers": checkpoint.speakers, "pads": pads}
+    return {key: value for key, value in known.items() if value is not None}

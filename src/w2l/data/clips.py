@@ -26,9 +26,6 @@ from w2l.filelists import split_entries
 from w2l.paths import user_path
 from w2l.windows import start_frames
 
-__all__ = ["AnyClip", "BadClipError", "Clip", "FolderClips", "decode", "list_clips", "lower",
-           "read_names"]  # fmt: skip
-
 PADS = (0, 0, 0, 0)  # pixels beyond a detected box, [top, bottom, left, right], in prepared faces
 MAY_BE_MISSING = 0.1  # of a split's clips: in a published list some faces are not found
 
@@ -226,8 +223,8 @@ def read_names(root: Path, split: str) -> list[str]:
 class FolderClips(Sequence[Clip]):
     """Clips in folders, made when they are asked for.
 
-    A set may have millions and every loading process has its own: of a clip there is its name in
-    one block of memory and, once it was opened, some 50 bytes that say which frames it has.
+    A set may have millions, and every loading process has its own: of a clip there are its name
+    and, once it was opened, some 50 bytes that say which frames it has.
 
     Args:
         root: the set's folder.
@@ -270,21 +267,12 @@ class FolderClips(Sequence[Clip]):
         known = self._stretches[number]
         if known is None:
             frames = list_frames(folder)
-            stretches = np.array(runs_of(frames), np.int32)
-            self._stretches[number] = stretches.tobytes()
+            parts = np.split(frames, np.flatnonzero(np.diff(frames) != 1) + 1)
+            ends = [(part[0], part[-1] + 1) for part in parts if len(part)]
+            self._stretches[number] = np.array(ends, np.int32).tobytes()
             return frames
         stretches = np.frombuffer(known, np.int32).reshape(-1, 2)
         return np.concatenate([np.arange(0), *(np.arange(a, b) for a, b in stretches.tolist())])
-
-
-def runs_of(numbers: np.ndarray) -> list[tuple[int, int]]:
-    """The stretches of sorted numbers without a gap: first, and one after the last.
-
-    >>> runs_of(np.array([0, 1, 2, 7, 8]))
-    [(0, 3), (7, 9)]
-    """
-    ends = np.flatnonzero(np.diff(numbers) != 1) + 1
-    return [(int(part[0]), int(part[-1]) + 1) for part in np.split(numbers, ends) if len(part)]
 
 
 def list_clips(root: str | Path, split: str, *, image_size: int = 96, keep: bool = False
@@ -305,10 +293,8 @@ def list_clips(root: str | Path, split: str, *, image_size: int = 96, keep: bool
     n_missing = len(listed) - len(names)
     found = f"{n_missing} of the {len(listed)} clips in {root / split}.txt are not under {root}"
     if n_missing > MAY_BE_MISSING * len(listed):
-        raise UserError(
-            f"{found}: prepare them (`python -m preprocess … out={root}`), or list only those that "
-            "are there."
-        )
+        remedy = f"prepare them (`python -m preprocess … out={root}`), or list only what is there"
+        raise UserError(f"{found}: {remedy}.")
     if n_missing:
         warnings.warn(f"{found}; they are left out", stacklevel=2)
     return FolderClips(root, names, image_size, keep)

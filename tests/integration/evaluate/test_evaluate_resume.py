@@ -10,7 +10,7 @@ import pytest
 
 from w2l.scoring import Evaluator
 
-PARTIAL = Path("outputs/evaluate/scores.partial.jsonl")
+PARTIAL = Path("outputs/evaluate/clips/scores.partial.jsonl")  # the folder that is scored: clips
 
 
 @pytest.fixture
