@@ -3,6 +3,7 @@
 #   make demo      the whole path on a small set made on the spot; ends with a report
 #   make test      every number and every behaviour
 #   make test-all  also the long ways round: README as processes, sweeps, a browser, DDP, Ray, kills
+#   make mutants   one-line mistakes, made in a copy, each of which a test must notice
 #   make lint      style and types
 PYTHON ?= python3
 VENV ?= .venv
