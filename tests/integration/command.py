@@ -13,6 +13,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -135,7 +136,8 @@ def _run(
             script = str(ROOT / command)
             sys.argv = [script, *values]
             runpy.run_path(script, run_name="__main__")
-    finally:
+    finally:  # as an interpreter ends: threads first, such as those that end their processes
+        threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()
 
