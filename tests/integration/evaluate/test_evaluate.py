@@ -41,7 +41,7 @@ def test_folder_with_good_and_bad_clips(clips, evaluate, capsys, tmp_path):
     assert "1 scored (1 tracks), 4 failed" in out
     assert out.count("failed: ") == 4
     assert "cosine ↑" in out
-    (folder,) = (tmp_path / "outputs" / "evaluate").iterdir()
+    (folder,) = (tmp_path / "outputs" / "evaluate").glob("[!.]*")  # beside its lock
     names = {"scores.json", "scores.csv", "scores.parquet", "scores.html", good["plot"]}
     assert {path.name for path in folder.iterdir()} == names
     assert "1 clips scored, 1 tracks; 4 clips failed" in (folder / "scores.html").read_text()
