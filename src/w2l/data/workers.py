@@ -5,8 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
+
+
+@contextmanager
+def sigterm_blocked() -> Iterator[None]:
+    """Let processes that are forked meanwhile, and all their threads, not die of SIGTERM."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def start_worker(_: int) -> None:
