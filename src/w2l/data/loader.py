@@ -12,7 +12,7 @@ from w2l.data.batches import LipBatch, SyncBatch, to_float
 from w2l.data.dataset import ClipDataset
 from w2l.data.order import EpochSampler
 from w2l.data.prefetch import Prefetch, first_uses
-from w2l.data.workers import sigterm_blocked
+from w2l.data.workers import forking
 from w2l.errors import UserError
 
 
@@ -38,7 +38,7 @@ class ClipLoader(DataLoader[SyncBatch | LipBatch]):
         self.sampler.epoch = self._epoch
         self.sampler.skip = self._taken * self.batch_size
         prefetch = self._prefetch(self.sampler.skip)
-        with sigterm_blocked():  # by a thread that torch has started, a worker would die of it
+        with forking():
             batches = super().__iter__()
         if prefetch is not None:
             prefetch.start()

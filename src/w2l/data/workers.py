@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -12,8 +13,14 @@ import cv2
 
 
 @contextmanager
-def sigterm_blocked() -> Iterator[None]:
-    """Let processes that are forked meanwhile, and all their threads, not die of SIGTERM."""
+def forking() -> Iterator[None]:
+    """Make it safe for loading processes to be forked meanwhile.
+
+    Garbage goes first: collected there, FFmpeg's filter graphs would wait for ever for their
+    threads, which are not forked. SIGTERM is blocked for all threads that torch starts there; by
+    one that does not block it the process would die of it (see `start_worker`).
+    """
+    gc.collect()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
