@@ -258,14 +258,22 @@ def check_types(cfg: DictConfig, config_name: str, overrides: Sequence[str]) -> 
     Raises:
         UserError: it has not, e.g. `smooth=maybe` or `fps=fast`.
     """
-    loader = GlobalHydra.instance().config_loader()
-    groups = [o for o in overrides if loader.get_group_options(o.partition("=")[0])]
-    defaults = loader.load_configuration(
-        config_name, groups, RunMode.RUN, validate_sweep_overrides=False
-    )
+    path = CONFIG_DIR / f"{config_name}.yaml"
+    names = groups(path)
+    chosen = [o for o in overrides if o.partition("=")[0] in names]
+    # Composing takes as long as starting, so it is done where groups may change defaults only.
+    defaults = _with_groups(config_name, chosen) if names else OmegaConf.load(path)
     for override in overrides:
         key = override.partition("=")[0].lstrip("+~")
         default = OmegaConf.select(defaults, key, throw_on_missing=False)
         value = OmegaConf.select(cfg, key, throw_on_missing=False)
-        if override not in groups:
+        if override not in chosen:
             check_type(key, default, value)
+
+
+def _with_groups(config_name: str, chosen: Sequence[str]) -> DictConfig:
+    """A config as it is with the chosen groups, before any other value of the command line."""
+    loader = GlobalHydra.instance().config_loader()
+    return loader.load_configuration(
+        config_name, [*chosen], RunMode.RUN, validate_sweep_overrides=False
+    )

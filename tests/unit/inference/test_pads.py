@@ -1,14 +1,16 @@
-"""Pads belong to a generator: its file states them, through every packing."""
+"""Pads belong to a generator: its file states them, through every packing.
+
+ONNX files too (checkpoints/test_onnx.py).
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import torch
 
 from w2l.boxes import PUBLISHED_PADS
-from w2l.checkpoints import export, export_onnx, read
+from w2l.checkpoints import export, read
 from w2l.inference import FaceOptions, SyncOptions, build_generator
 from w2l.models import Generator
 
@@ -40,9 +42,3 @@ def test_given_pads_win() -> None:
     assert SyncOptions().with_pads((1, 2, 3, 4)).faces.pads == (1, 2, 3, 4)
     given = SyncOptions(faces=FaceOptions(pads=(0, 0, 0, 0)))
     assert given.with_pads((1, 2, 3, 4)) is given
-
-
-def test_onnx_files_state_them_too(tmp_path: Path) -> None:
-    pytest.importorskip("onnxscript")
-    export_onnx(saved(tmp_path / "g.ckpt", pads=[0, 0, 0, 0]), tmp_path / "g.onnx")
-    assert build_generator(tmp_path / "g.onnx", runtime="onnx").pads == (0, 0, 0, 0)

@@ -134,7 +134,15 @@ class Losses(pl.Callback):
         self.seen.append(float(trainer.logged_metrics["train/loss"]))
 
 
-@pytest.mark.parametrize(("gan", "stop"), [(False, 1), (False, 3), (False, 4), (True, 2)])
+@pytest.mark.parametrize(
+    ("gan", "stop"),
+    [
+        pytest.param(False, 1, marks=pytest.mark.long),
+        (False, 3),
+        pytest.param(False, 4, marks=pytest.mark.long),
+        (True, 2),
+    ],
+)
 def test_a_resumed_run_gives_the_losses_of_an_uninterrupted_one(
     gan: bool, stop: int, prepared: Path, tmp_path: Path
 ) -> None:
@@ -368,9 +376,13 @@ class Rates(pl.Callback):
 
 @pytest.mark.parametrize(
     "budget",
-    [{"max_updates": 4}, {"max_epochs": 2}, {"max_epochs": 9, "max_updates": 4},
-     {"max_epochs": 2, "max_updates": 100}],
-)  # fmt: skip
+    [
+        {"max_updates": 4},
+        {"max_epochs": 2},
+        pytest.param({"max_epochs": 9, "max_updates": 4}, marks=pytest.mark.long),
+        pytest.param({"max_epochs": 2, "max_updates": 100}, marks=pytest.mark.long),
+    ],
+)
 def test_a_budget_means_the_same_for_one_and_two_optimizers(
     budget: dict[str, int], prepared: Path, tmp_path: Path
 ) -> None:
