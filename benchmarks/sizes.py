@@ -19,7 +19,7 @@ from w2l.data.batches import stack_frames
 from w2l.errors import UserError
 from w2l.inference.lipsync import pick_device
 from w2l.models import Expert, Generator, QualityDiscriminator
-from w2l.models.generator import map_sizes
+from w2l.models.blocks import map_sizes
 from w2l.windows import WINDOW_FRAMES
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,7 +17,7 @@ from w2l.checkpoints.load import (
     load_syncnet,
     read,
 )
-from w2l.checkpoints.networks import Pads
+from w2l.checkpoints.networks import Pads, describe
 from w2l.checkpoints.onnx import export_onnx, onnx_config
 from w2l.checkpoints.perceptual import load_lpips
 from w2l.checkpoints.publish import export, export_safetensors
@@ -26,6 +26,7 @@ __all__ = [
     "ENOUGH_SPEAKERS",
     "Checkpoint",
     "Pads",
+    "describe",
     "export",
     "export_onnx",
     "export_safetensors",

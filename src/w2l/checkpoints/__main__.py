@@ -11,6 +11,7 @@ from w2l.checkpoints.networks import TRAINED
 from w2l.checkpoints.onnx import export_onnx
 from w2l.checkpoints.publish import export, export_safetensors
 from w2l.errors import UserError, either
+from w2l.trust import trust
 
 # By the file's ending. Under another one a reader would expect what is not in the file.
 WRITERS = {
@@ -27,7 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("path_in", type=Path, help="a checkpoint, for ONNX of any packing")
     parser.add_argument("path_out", type=Path, help=f"the file to write, {either(list(WRITERS))}")
     parser.add_argument("--network", choices=TRAINED, help="by default what was trained")
+    parser.add_argument(
+        "--trust", nargs="+", default=(), metavar="PACKAGE",
+        help="packages outside w2l whose networks it may name; their code runs",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
+    trust(options.trust)
     try:
         write = WRITERS.get(options.path_out.suffix.lower())
         if write is None:

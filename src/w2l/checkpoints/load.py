@@ -20,10 +20,12 @@ from w2l.checkpoints.networks import (
     TRAINED,
     Pads,
     Shapes,
+    build_own,
     identify,
     infer_config,
     label,
     outline,
+    own_class,
     stated_config,
     stated_pads,
 )
@@ -59,6 +61,7 @@ class Checkpoint:
         network: "generator", "expert", "discriminator", "syncnet_v2", "s3fd", another name of
             `networks.KINDS`, or "unknown": told by names and shapes, never by the file's name.
         config: the network's constructor arguments, stated in the file or inferred from shapes.
+        target: full name of its class where that is none of ours, as `mygen.TinyUNet`; None: ours.
         global_step, global_epoch: updates and epochs of the training, 0 where not stated.
         speakers: that an expert or a generator was trained on, ENOUGH_SPEAKERS for so many or more;
             None: not stated.
@@ -69,6 +72,7 @@ class Checkpoint:
     state_dict: dict[str, Tensor] = field(repr=False)
     network: str
     config: dict[str, Any]
+    target: str | None = None
     global_step: int = 0
     global_epoch: int = 0
     speakers: int | None = None
@@ -91,20 +95,23 @@ def read(path: str | Path, network: str | None = None) -> Checkpoint:
     state = _find_state(path, content, network)
     ours = content.get("w2l")
     stated = dict(ours) if isinstance(ours, dict) else content
-    config = stated.get("config")
+    config, target = stated.get("config"), own_class(stated.get("target"))
     archive.check_unfolded(path, sum(t.numel() * t.element_size() for t in state.values()))
     parts = _split(state)
     if parts:
         main = str(stated.get("network"))
         chosen = next(n for n in (network, main, *parts) if n in parts)
         state = parts[chosen]
-        config = config if chosen == main else None
-    found = identify(state)
+        config, target = (config, target) if chosen == main else (None, None)
+    found = identify(state) if target is None else str(stated.get("network"))
     optimizers = content.get("optimizer_states")
     return Checkpoint(
         state_dict=state,
         network=found,
-        config=stated_config(config) or infer_config(found, state),
+        config=stated_config(config) or infer_config(found, state)
+        if target is None
+        else stated_config(config, numbers_only=False),
+        target=target,
         # Lightning counts every optimizer's step, and a GAN has two per update.
         global_step=_count(content.get("global_step"))
         // (len(optimizers) if isinstance(optimizers, list) and optimizers else 1),
@@ -162,6 +169,8 @@ def _load(
 ) -> nn.Module:
     path = resolve(path_or_name)
     checkpoint = read(path, network)
+    if checkpoint.target is not None and checkpoint.network == network:
+        return _load_own(path, checkpoint, checkpoint.target).to(device).eval()
     config = checkpoint.config if checkpoint.network == network else {}
     try:
         shapes, config = outline(network, config)
@@ -188,6 +197,20 @@ def _load(
     }
     module.load_state_dict(entries, assign=True)
     return module.to(device).eval()
+
+
+def _load_own(path: Path, checkpoint: Checkpoint, target: str) -> nn.Module:
+    """A network of a class that is not ours, strictly."""
+    try:
+        module = build_own(target, checkpoint.config)
+    except UserError as error:
+        raise UserError(f"{path} cannot be used: {error}") from error
+    shapes = {name: tuple(entry.shape) for name, entry in module.state_dict().items()}
+    if differences := _differences(checkpoint.state_dict, shapes):
+        raise UserError(f"{path} does not fit {target} as it is now: {differences}.")
+    refuse_not_finite(path, checkpoint.state_dict)
+    module.load_state_dict(checkpoint.state_dict)
+    return module
 
 
 def _find_state(path: Path, content: Mapping[str, Any], network: str | None) -> dict[str, Tensor]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
+from w2l.errors import UserError
 from w2l.models import (
     BiSeNet,
     Expert,
@@ -16,6 +18,7 @@ from w2l.models import (
     QualityDiscriminator,
     SyncNetV2,
 )
+from w2l.trust import is_trusted
 
 Shapes = dict[str, tuple[int, ...]]
 Pads = tuple[int, int, int, int]
@@ -102,11 +105,60 @@ def infer_config(network: str, state: Mapping[str, Tensor]) -> dict[str, Any]:
     return outline(network, {"width": channels / 512})[1]
 
 
-def stated_config(config: Any) -> dict[str, Any]:
-    """A stated configuration, if it is names with numbers; else nothing."""
+def describe(module: nn.Module) -> dict[str, Any]:
+    """What a checkpoint states of a network so that it can be built again: class and arguments."""
+    kind = type(module)
+    return {"target": f"{kind.__module__}.{kind.__qualname__}", "config": dict(module.config)}  # type: ignore[arg-type]
+
+
+def own_class(target: Any) -> str | None:
+    """The stated class of a network, where it is none of those above."""
+    ours = {f"{kind.__module__}.{kind.__qualname__}" for kind in cast(Any, BUILDERS).values()}
+    return target if isinstance(target, str) and target not in ours else None
+
+
+def build_own(target: str, config: Mapping[str, Any]) -> nn.Module:
+    """Build a network of a class that is not in the table above.
+
+    Args:
+        target: its full name, as `mygen.TinyUNet`.
+        config: its constructor's arguments.
+
+    Raises:
+        UserError: its package is not trusted or cannot be imported, there is no such class, or it
+            does not take these arguments.
+    """
+    module, _, name = target.rpartition(".")
+    package = target.partition(".")[0]
+    if not is_trusted(target):
+        raise UserError(
+            f"it is a {target}, which runs code from outside w2l: trust={package} allows it."
+        )
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (AttributeError, ImportError, ValueError) as error:
+        raise UserError(
+            f"it is a {target}, which cannot be imported ({error}): put the folder that holds "
+            f"{package} on PYTHONPATH."
+        ) from error
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise UserError(f"it names {target}, which is no network.")
+    try:
+        return kind(**config)
+    except Exception as error:  # somebody else's constructor may raise anything
+        arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
+        raise UserError(
+            f"{target}({arguments}) cannot be built ({error}): its .config must be what its "
+            "constructor takes."
+        ) from error
+
+
+def stated_config(config: Any, *, numbers_only: bool = True) -> dict[str, Any]:
+    """A stated configuration, if it is names with numbers, or with any values; else nothing."""
     if not isinstance(config, Mapping):
         return {}
-    valid = all(isinstance(k, str) and isinstance(v, int | float) for k, v in config.items())
+    kinds: Any = int | float if numbers_only else object
+    valid = all(isinstance(k, str) and isinstance(v, kinds) for k, v in config.items())
     return dict(config) if valid else {}
 
 

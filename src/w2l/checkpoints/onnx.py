@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,7 +15,6 @@ from w2l.checkpoints.load import load_expert, load_generator, read
 from w2l.checkpoints.networks import Pads, label, stated_pads
 from w2l.errors import UserError
 from w2l.files import atomic_path, sha256
-from w2l.models import Expert, FoldedGenerator
 
 OPSET = 18
 PREFIX = "w2l."  # of the names of our metadata
@@ -38,7 +38,7 @@ def export_onnx(
         path_in: a checkpoint of any packing.
         path_out: the file to write.
         network: which network of a training's file; by default what was trained.
-        lower_half: of a generator, give only what `FoldedGenerator.lower_half` does.
+        lower_half: give only what `lower_half()` of the generator does, where it has that.
 
     Raises:
         UserError: it cannot be read, holds another network, the extra `onnx` is not installed, or
@@ -53,10 +53,13 @@ def export_onnx(
             label(network) if network in {"generator", "expert"} else "a generator or an expert"
         )
         raise UserError(f"{path_in} holds {label(found)}, and ONNX takes {wanted}.")
-    module: FoldedGenerator | Expert
+    module: Any
     if found == "generator":
-        module = FoldedGenerator(load_generator(path_in))
-        module = module.lower_half() if lower_half else module
+        module = load_generator(path_in)
+        if checkpoint.target is None:
+            module = module.folded()
+        if lower_half and hasattr(module, "lower_half"):
+            module = module.lower_half()
         size = int(module.config["image_size"])
         face, outputs = torch.rand(2, 6, size, size), ["frame"]
     else:
@@ -75,8 +78,8 @@ def export_onnx(
         onnx.save(model, temporary)
 
 
-def onnx_config(path: str | Path) -> tuple[dict[str, float], Pads | None]:
-    """A generator's constructor arguments and its pads, out of the metadata of its ONNX file.
+def onnx_config(path: str | Path) -> tuple[dict[str, int], Pads | None]:
+    """A generator's image size, lead frames and pads, out of the metadata of its ONNX file.
 
     Raises:
         UserError: the file is no ONNX file, or none of ours, or no generator.
@@ -91,11 +94,11 @@ def onnx_config(path: str | Path) -> tuple[dict[str, float], Pads | None]:
         raise UserError(
             f"{path} is not a generator that `python -m w2l.checkpoints CHECKPOINT {path}` wrote."
         )
-    names = ("width", "image_size", "lead_frames")
+    names = ("image_size", "lead_frames")
     pads = found.get(f"{PREFIX}pads")
     try:
         return (
-            {name: float(found[PREFIX + name]) for name in names},
+            {name: int(found[PREFIX + name]) for name in names},
             None if pads is None else stated_pads([int(each) for each in pads.split(",")]),
         )
     except (KeyError, ValueError) as error:

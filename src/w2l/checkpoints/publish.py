@@ -38,8 +38,9 @@ def export(path_in: str | Path, path_out: str | Path, network: str | None = None
         "global_step": checkpoint.global_step,
         "global_epoch": checkpoint.global_epoch,
     }
-    if checkpoint.config != outline(checkpoint.network, {})[1]:
+    if checkpoint.target is not None or checkpoint.config != outline(checkpoint.network, {})[1]:
         content["config"] = checkpoint.config
+    content |= _own_class(checkpoint)
     content |= _learnt_from(checkpoint)
     # Through a file object, since torch puts a path's name, here a random one, into the file.
     with atomic_path(path_out) as temporary, temporary.open("wb") as file:
@@ -58,12 +59,16 @@ def export_safetensors(
         UserError: as `export`.
     """
     checkpoint = _trained(path_in, network)
-    about: dict[str, Any] = {
-        "network": checkpoint.network,
-        "config": checkpoint.config,
-        "global_step": checkpoint.global_step,
-        "global_epoch": checkpoint.global_epoch,
-    } | _learnt_from(checkpoint)
+    about: dict[str, Any] = (
+        {
+            "network": checkpoint.network,
+            "config": checkpoint.config,
+            "global_step": checkpoint.global_step,
+            "global_epoch": checkpoint.global_epoch,
+        }
+        | _own_class(checkpoint)
+        | _learnt_from(checkpoint)
+    )
     # Metadata are strings; "format" is what other libraries look for. Each tensor with memory of
     # its own: the format knows no shared one.
     metadata = {"format": "pt", METADATA: json.dumps(about)}
@@ -84,6 +89,13 @@ def _trained(path: str | Path, network: str | None) -> Checkpoint:
         raise UserError(f"{path} holds {label(checkpoint.network)}, not {wanted}.")
     refuse_not_finite(path, checkpoint.state_dict)
     return checkpoint
+
+
+def _own_class(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What names a class that is not ours."""
+    if checkpoint.target is None:
+        return {}
+    return {"network": checkpoint.network, "target": checkpoint.target}
 
 
 def _learnt_from(checkpoint: Checkpoint) -> dict[str, Any]:

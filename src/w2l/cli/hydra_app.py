@@ -28,6 +28,7 @@ from w2l.cli.key_types import check_type, kinds_of
 from w2l.cli.published import apply_published
 from w2l.cli.quoting import quote_paths
 from w2l.errors import UserError
+from w2l.trust import trust
 
 _PACKAGED = Path(__file__).resolve().parents[1] / "configs"
 _CHECKOUT = Path(__file__).resolve().parents[3] / "configs"
@@ -117,6 +118,7 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
         if HydraConfig.get().mode == RunMode.MULTIRUN and "run_dir" in cfg:
             sweep = HydraConfig.get().sweep
             cfg.run_dir = str(Path(sweep.dir) / sweep.subdir)
+        trust(cfg.get("trust") or ())
         try:
             return task(cfg)
         except InstantiationException as error:

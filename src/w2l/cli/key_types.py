@@ -36,7 +36,8 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
             "people", "reference", "restorer", "results", "resume", "sync", "syncnet", "video",
             "voice",
         ),
-        (TEXT, LIST): ("lpips", "metrics", "sets", "voices"),  # one alone needs no brackets
+        # One alone needs no brackets.
+        (TEXT, LIST): ("lpips", "metrics", "sets", "trust", "voices"),
     }.items()
     for key in keys
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +24,7 @@ from w2l.inference.runtimes import Runtime, build_generator
 from w2l.inference.source import pictures
 from w2l.inference.sync import sync_video
 from w2l.inference.voice import mel_windows
+from w2l.trust import trust as allow
 from w2l.video import exact_rate
 from w2l.weights import fetch
 
@@ -101,6 +102,7 @@ class LipSync:
         precision: Precision = "float32",
         detector: str | None = "centerface",
         detector_weights: str | Path | None = None,
+        trust: str | Iterable[str] = (),
     ) -> LipSync:
         """Load a checkpoint, and a detector.
 
@@ -109,10 +111,12 @@ class LipSync:
             device, runtime, precision: as for `build_generator`.
             detector: "centerface", "s3fd", or None where every call has a fixed box.
             detector_weights: file of S3FD; None: the registry's.
+            trust: packages outside w2l whose networks a checkpoint may name; their code runs.
 
         Raises:
             UserError: no such name, file, device, runtime or detector.
         """
+        allow(trust)
         path = resolve(name_or_file)
         generator = build_generator(path, runtime=runtime, device=device, precision=precision)
         finder = None

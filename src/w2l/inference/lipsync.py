@@ -6,37 +6,24 @@ import copy
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from w2l.boxes import PUBLISHED_PADS
+from w2l.components import LipGenerator
 from w2l.cores import Cores
 from w2l.errors import UserError
 from w2l.memory import Shrinking, give_back
-from w2l.models import FoldedGenerator, Generator, masked_and_reference
+from w2l.models import masked_and_reference
 
 Precision = Literal["float32", "bfloat16"]
 # Windows that a core takes at once. Fewer read the deep layers' weights more often; more take more
 # memory, and where that is over 32 MB it is fetched from the system each time.
 AT_ONCE_CPU = 4
 MOST_CORES = 4  # measured on two; with many a part of a batch would be a face or two
-
-
-class Network(Protocol):
-    """A generator in whichever runtime; usable from several threads."""
-
-    config: dict[str, Any]
-
-    def __call__(self, audio: Tensor, face: Tensor) -> Tensor:
-        """As `FoldedGenerator.forward`."""
-        ...
-
-    def lower_half(self) -> Network:
-        """One that gives the lower half, and the rows above it that scaling it reads."""
-        ...
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -62,9 +49,9 @@ class FaceGenerator:
     """A generator ready to work on batches of 8-bit crops; usable from several threads.
 
     Args:
-        generator: a network of torch is put into evaluation mode and moved to the device; a
-            `Generator` is folded (see `FoldedGenerator`), a folded one readied for a CPU (see its
-            `for_cpu`).
+        generator: a network of torch is put into evaluation mode and moved to the device. What it
+            offers beyond the protocol is used: `folded()`, a quicker form of it; of that
+            `for_cpu()` and `lower_half()`, and `shares_face` (see `FoldedGenerator`).
         device: "auto", "cpu", "cuda", "cuda:1", …
         precision: "float32", or "bfloat16" autocast on CUDA. On the CPU float32 is torch's only
             one: there bfloat16 was no faster (both 17 to 21 frames/s on two cores), and a virtual
@@ -73,6 +60,7 @@ class FaceGenerator:
             trained on; None: as of published ones.
 
     Example:
+        >>> from w2l.models import Generator
         >>> lipsync = FaceGenerator(Generator(width=0.125), device="cpu")
         >>> face = np.zeros((1, 96, 96, 3), np.uint8)
         >>> lipsync(face, np.zeros((1, 80, 16), np.float32)).shape
@@ -81,15 +69,14 @@ class FaceGenerator:
 
     def __init__(
         self,
-        generator: Generator | Network,
+        generator: LipGenerator,
         device: str = "auto",
         precision: Precision = "float32",
         pads: tuple[int, int, int, int] | None = None,
     ) -> None:
         self.pads = PUBLISHED_PADS if pads is None else pads
-        self.generator: Network = (
-            FoldedGenerator(generator) if isinstance(generator, Generator) else generator
-        )
+        folded: Any = getattr(generator, "folded", None)
+        self.generator: LipGenerator = generator if folded is None else folded()
         self.device = torch.device("cpu")
         self.precision: Precision = "float32"
         n_cores = 1
@@ -106,8 +93,8 @@ class FaceGenerator:
             # channels_last is a fifth faster on the CPU and equal to 1e-4 of the range.
             self.generator.eval().to(self.device)
             self.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            if isinstance(self.generator, FoldedGenerator) and self.device.type == "cpu":
-                self.generator.for_cpu()
+            if self.device.type == "cpu" and (ready := getattr(self.generator, "for_cpu", None)):
+                ready()
                 give_back()  # what the weights took in their other forms
         self.image_size = int(self.generator.config["image_size"])
         self.lead_frames = int(self.generator.config["lead_frames"])
@@ -116,8 +103,11 @@ class FaceGenerator:
 
     def lower_half(self) -> FaceGenerator:
         """The same, but only for what `blend` takes: rows above keep the given face's pixels."""
+        half: Any = getattr(self.generator, "lower_half", None)
+        if half is None:  # somebody's own: it gives the whole face, of which less is taken
+            return self
         other = copy.copy(self)
-        other.generator = self.generator.lower_half()
+        other.generator = half()
         other._fitting = other._batches()
         return other
 
@@ -153,8 +143,9 @@ class FaceGenerator:
 
     def _generate(self, faces: np.ndarray, mels: np.ndarray) -> np.ndarray:
         """The last rows of each face, as many as the network gives."""
-        if isinstance(self.generator, FoldedGenerator) and (faces == faces[:1]).all():
-            faces = faces[:1]  # a still: encoded once
+        # A still is encoded once, by a network that takes one face for many windows.
+        if getattr(self.generator, "shares_face", False) and (faces == faces[:1]).all():
+            faces = faces[:1]
         face = torch.from_numpy(faces).to(self.device)
         mel = torch.from_numpy(mels).to(self.device)
         with torch.inference_mode(), self._autocast():

@@ -62,7 +62,7 @@ def build_generator(
 
 
 class ExportedGenerator:
-    """A generator run from an ONNX file: a `Network`, loaded when it is first called.
+    """A generator run from an ONNX file: a `LipGenerator`, loaded when it is first called.
 
     Args:
         path: the ONNX file, or the checkpoint to export.

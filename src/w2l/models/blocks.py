@@ -111,3 +111,25 @@ def fold_time(x: Tensor) -> Tensor:
 def unfold_time(x: Tensor, batch: int) -> Tensor:
     """(T·B, C, H, W) in the order of `fold_time` → (B, C, T, H, W)."""
     return x.unflatten(0, (-1, batch)).permute(1, 2, 0, 3, 4)
+
+
+def map_sizes(image_size: int) -> list[int]:
+    """Sizes of the face encoder's feature maps, e.g. 96 → [96, 48, 24, 12, 6, 3, 1].
+
+    Halved while even (divided by 3 where odd) until 3 or 4 is left, which one valid
+    convolution reduces to 1.
+
+    Raises:
+        ValueError: the size cannot be divided down so.
+    """
+    sizes = [image_size]
+    while sizes[-1] not in {3, 4}:
+        size = sizes[-1]
+        factor = 2 if size % 2 == 0 else 3
+        if size < 6 or size % factor:
+            raise ValueError(
+                f"image_size {image_size} does not divide down to 3 or 4: "
+                "take one of 96, 128, 192, 256, 288, 384"
+            )
+        sizes.append(size // factor)
+    return [*sizes, 1]

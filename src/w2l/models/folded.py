@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_weights
 
-from w2l.models.blocks import ConvBlock, TransposedBlock
-from w2l.models.generator import Generator, map_sizes
+from w2l.models.blocks import ConvBlock, TransposedBlock, map_sizes
 from w2l.models.products import use_products
 
 MARGIN = 2  # rows above the middle that bicubic scaling of the lower half reads
@@ -58,12 +57,14 @@ class FoldedGenerator(nn.Module):
     depends.
 
     Args:
-        generator: stays as it is.
+        generator: a `Generator`, which stays as it is.
     """
 
-    def __init__(self, generator: Generator) -> None:
+    shares_face = True  # takes one face for many windows
+
+    def __init__(self, generator: Any) -> None:
         super().__init__()
-        self.config = dict(generator.config)
+        self.config: dict[str, Any] = dict(generator.config)
         self.face_encoder_blocks = _folded(generator.face_encoder_blocks)
         self.audio_encoder = _folded(generator.audio_encoder)
         self.face_decoder_blocks = _folded(generator.face_decoder_blocks)

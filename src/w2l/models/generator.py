@@ -10,32 +10,12 @@ from w2l.models.blocks import (
     TransposedBlock,
     audio_encoder,
     fold_time,
+    map_sizes,
     residual_blocks,
     scaled,
     unfold_time,
 )
-
-
-def map_sizes(image_size: int) -> list[int]:
-    """Sizes of the face encoder's feature maps, e.g. 96 → [96, 48, 24, 12, 6, 3, 1].
-
-    Halved while even (divided by 3 where odd) until 3 or 4 is left, which one valid
-    convolution reduces to 1.
-
-    Raises:
-        ValueError: the size cannot be divided down so.
-    """
-    sizes = [image_size]
-    while sizes[-1] not in {3, 4}:
-        size = sizes[-1]
-        factor = 2 if size % 2 == 0 else 3
-        if size < 6 or size % factor:
-            raise ValueError(
-                f"image_size {image_size} does not divide down to 3 or 4: "
-                "take one of 96, 128, 192, 256, 288, 384"
-            )
-        sizes.append(size // factor)
-    return [*sizes, 1]
+from w2l.models.folded import FoldedGenerator
 
 
 def _down(in_channels: int, out_channels: int, factor: int) -> ConvBlock:
@@ -150,3 +130,7 @@ class Generator(nn.Module):
             x = torch.cat([stage(x), maps.pop()], dim=1)
         x = self.output_block(x)
         return unfold_time(x, batch) if has_time else x
+
+    def folded(self) -> FoldedGenerator:
+        """The same function in fewer steps, for inference."""
+        return FoldedGenerator(self)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from w2l.checkpoints import describe
 from w2l.data.batches import SyncBatch
 from w2l.errors import UserError
 from w2l.losses import CrossEntropySync, within_groups
@@ -185,6 +186,6 @@ class ExpertSystem(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["w2l"] = {
             "network": "expert",
-            "config": self.expert.config,
+            **describe(self.expert),
             "speakers": self.speakers,
         }

@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from w2l.checkpoints import describe
 from w2l.data.batches import LipBatch, stack_frames
 from w2l.data.clips import PADS
 from w2l.errors import UserError
 from w2l.losses import sync_cross_entropy
 from w2l.models import Expert, Generator
-from w2l.models.blocks import fold_time
+from w2l.models.blocks import fold_time, unfold_time
 from w2l.systems.optim import OptimizerSettings, clip, total_updates
 
 
@@ -58,6 +59,11 @@ class Wav2LipSystem(pl.LightningModule):
         super().__init__()
         if expert_batchnorm not in {"eval", "batch"}:
             raise ValueError(f"expert_batchnorm must be eval or batch, not {expert_batchnorm!r}")
+        if missing := {"image_size", "lead_frames"} - set(getattr(generator, "config", ())):
+            raise UserError(
+                f"The generator, a {type(generator).__name__}, states no "
+                f"{' and no '.join(sorted(missing))} in its .config (docs/extending.md)."
+            )
         shown, made = expert.config["image_size"], generator.config["image_size"]
         if shown != made:
             raise UserError(
@@ -93,7 +99,12 @@ class Wav2LipSystem(pl.LightningModule):
         return self
 
     def forward(self, audio: Tensor, face: Tensor) -> Tensor:
-        return self.generator(audio, face)
+        """Generate frames (B, 3, T, S, S) of windows (B, T, 1, 80, 16) and faces (B, 6, T, S, S).
+
+        The generator sees no time: (T·B, …).
+        """
+        frames = self.generator(audio.transpose(0, 1).flatten(0, 1), fold_time(face))
+        return unfold_time(frames, face.shape[0])
 
     def weights(self) -> dict[str, float]:
         """Weight of each named loss; what has weight 0 is reported only."""
@@ -186,7 +197,7 @@ class Wav2LipSystem(pl.LightningModule):
         checkpoint["state_dict"] = {k: v for k, v in state.items() if not k.startswith(frozen)}
         checkpoint["w2l"] = {
             "network": "generator",
-            "config": self.generator.config,
+            **describe(self.generator),
             "pads": list(PADS),
             "speakers": self.speakers,
         }

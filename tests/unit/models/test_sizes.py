@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from w2l.models import Expert, Generator, QualityDiscriminator
-from w2l.models.generator import map_sizes
+from w2l.models.blocks import map_sizes
 
 
 @pytest.mark.parametrize("size", [96, 128, 192, 256, 288, 384])

@@ -1,0 +1,58 @@
+"""docs/extending.md: its files are written, its commands run, in a folder outside the checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preprocess.demo.recordings import recordings
+from preprocess.demo.render import render_clip
+from tests.integration.command import ROOT
+from tests.writing import save_network, write_wav
+from w2l.models import Expert
+from w2l.video import VideoReader
+
+pytestmark = pytest.mark.long
+SECTIONS = re.split(r"^## ", (ROOT / "docs" / "extending.md").read_text(), flags=re.MULTILINE)[1:]
+
+
+@pytest.fixture
+def place(tmp_path: Path, prepared: Path) -> Path:
+    """A folder with a set, an expert, a face and speech."""
+    shutil.copytree(prepared, tmp_path / "data" / "mine")
+    save_network(Expert(1 / 16), "expert", tmp_path / "outputs/expert/checkpoints/last.ckpt")
+    render_clip(tmp_path / "face.mp4", recordings()[0])
+    rng = np.random.default_rng(0)
+    write_wav(tmp_path / "speech.wav", 0.1 * rng.standard_normal(16000))
+    return tmp_path
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda text: text.splitlines()[0])
+def test_a_part_of_ones_own(section: str, place: Path) -> None:
+    for name, text in re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)```", section, re.M | re.DOTALL):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text)
+    path = os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")])
+    for block in re.findall(r"```bash\n(.*?)```", section, re.DOTALL):
+        for line in block.splitlines():
+            _, *words = shlex.split(line)
+            if words[0].endswith(".py"):
+                words[0] = str(ROOT / words[0])
+            if words[0].endswith("train.py"):
+                words += ["debug=fast", "logger=csv"]
+            # A new interpreter, which finds the part where the reader put it.
+            result = subprocess.run(
+                [sys.executable, *words], cwd=place, env={**os.environ, "PYTHONPATH": path},
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
+    for video in place.glob("outputs/*.mp4"):
+        assert VideoReader(video).count() == 25
