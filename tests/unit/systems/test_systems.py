@@ -82,6 +82,7 @@ def test_the_frozen_expert_stays_and_is_not_saved(prepared: Path, tmp_path: Path
     assert kinds == {"generator", "discriminator"}
     assert saved["w2l"] == {
         "network": "generator",
+        "target": "w2l.models.generator.Generator",
         "config": {"width": WIDTH, "image_size": 96, "lead_frames": 0},
         "pads": [0, 0, 0, 0],
         "speakers": None,
