@@ -149,7 +149,7 @@ TRAINING = [
     ),
     Mistake(
         "no cosine decay",
-        "w2l.systems.optim:OptimizerSettings.schedule",
+        "w2l.systems.optim:warmup_cosine",
         Change("$warm * 0.5 * (1 + math.cos($x))", "$warm"),
         f"{SYSTEMS}test_schedule_warms_up_and_decays",
     ),
@@ -179,15 +179,15 @@ TRAINING = [
     ),
     Mistake(
         "the expert's gradients not clipped",
-        "w2l.systems.expert:ExpertSystem.on_before_optimizer_step",
-        Change("clip($parameters, $norm)", "clip($parameters, None)"),
+        "w2l.systems.optim:Learner.clip",
+        Change("$s.clip_norm is not None", "False"),
         f"{SYSTEMS}test_an_experts_clipped_step_is_shortened",
     ),
     Mistake(
-        "weight decay ignored",
-        "w2l.systems.optim:OptimizerSettings.optimizer",
-        Change("AdamW($rest, weight_decay=$w)", "AdamW($rest, weight_decay=0.0)"),
-        f"{SYSTEMS}test_weights_decay",
+        "the schedule of one's own is left out",
+        "w2l.systems.optim:Learner.configured",
+        Change("$s.scheduler is None", "True"),
+        f"{SYSTEMS}test_any_optimizer_and_schedule_will_do",
     ),
     Mistake(
         "the adversarial loss's sign",

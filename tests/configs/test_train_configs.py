@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
@@ -52,14 +53,14 @@ def test_experiments_compose_and_build(experiment: str, debug: str) -> None:
 def test_published_recipes_to_the_letter() -> None:
     expert = composed("experiment=syncnet", "run_dir=x")
     assert expert.data.batch_size == 64
-    assert expert.system.optimizer.learning_rate == 1e-4
+    assert expert.system.optimizer.lr == 1e-4
     assert expert.trainer.val_check_interval == 10_000
     plain = composed("experiment=wav2lip", "run_dir=x")
     gan = composed("experiment=wav2lip_gan", "run_dir=x")
     for cfg, weight in ((plain, 0.01), (gan, 0.03)):
         assert cfg.data.batch_size == 16
         assert cfg.data.samples.lead_frames == 1
-        assert cfg.system.optimizer.learning_rate == 1e-4
+        assert cfg.system.optimizer.lr == 1e-4
         assert cfg.callbacks.sync_gate.weight == weight
         assert cfg.callbacks.sync_gate.below == 0.75
         assert cfg.trainer.val_check_interval == 3000
@@ -67,15 +68,18 @@ def test_published_recipes_to_the_letter() -> None:
         assert cfg.trainer.precision == "32-true"
     assert gan.system.adversarial_weight == 0.07
     assert gan.system.optimizer.betas == [0.5, 0.999]
-    assert "betas" not in plain.system.optimizer
+    assert plain.system.optimizer.betas == [0.9, 0.999]
+    for cfg in (expert, plain, gan):
+        assert cfg.system.optimizer._target_ == "torch.optim.Adam"
+        assert cfg.system.scheduler is None
     built = instantiate(gan.system, _convert_="all", expert=Expert(0.05))
     assert isinstance(built, Wav2LipGANSystem)
     assert built.generator.config == {"width": 1, "image_size": 96, "lead_frames": 1}
     assert isinstance(built.gan_loss, CrossEntropyGan)
     assert built.weights() == pytest.approx({"l1": 0.93, "sync": 0, "adversarial": 0.07})
-    assert built.discriminator_settings is built.settings
+    assert built.discriminator_learner is built.learner
     assert (built.discriminator_from, built.adversarial_from, built.r1_weight) == (0, 0, 0)
-    assert built.settings.clip_norm is None
+    assert built.learner.clip_norm is None
     assert plain.data.samples.get("min_distance", 1) == 1
 
 
@@ -101,3 +105,13 @@ def test_all_configs_are_yaml_that_loads() -> None:
     assert len(files) > 12
     for path in files:
         OmegaConf.load(path)
+
+
+@pytest.mark.parametrize("experiment", ["syncnet_strong", "demo_syncnet"])
+def test_weights_of_experts_decay(experiment: str) -> None:
+    weight = torch.nn.Parameter(torch.full((3,), 2.0))
+    cfg = composed(f"experiment={experiment}", "run_dir=x", "system.optimizer.lr=0.1")
+    optimizer = instantiate(cfg.system.optimizer, _convert_="all")([weight])
+    weight.grad = torch.zeros(3)
+    optimizer.step()
+    torch.testing.assert_close(weight.detach(), torch.full((3,), 2.0 * (1 - 0.1 * 0.01)))

@@ -95,7 +95,7 @@ def test_the_first_process_says_that_a_training_diverged(prepared: Path, tmp_pat
     result = torchrun(
         str(ROOT / "train.py"), "experiment=syncnet", "trainer=ddp", "trainer.accelerator=cpu",
         "trainer.devices=2", f"data.root={prepared}", "model.width=0.0625", "debug=fast",
-        "run_dir=run", "system.optimizer.learning_rate=1e12", "max_updates=40",
+        "run_dir=run", "system.optimizer.lr=1e12", "max_updates=40",
         "trainer.val_check_interval=40", "callbacks.finite_check.every=10", cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode != 0

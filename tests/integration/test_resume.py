@@ -7,6 +7,7 @@ import os
 import random
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from w2l.checkpoints.states import newest_state
 from w2l.data import ClipDataModule, ContrastiveSamples, LipSamples
 from w2l.losses import ContrastiveSync
 from w2l.models import Expert, Generator, QualityDiscriminator
-from w2l.systems import ExpertSystem, OptimizerSettings, Wav2LipGANSystem, Wav2LipSystem
+from w2l.systems import ExpertSystem, Wav2LipGANSystem, Wav2LipSystem, warmup_cosine
 
 WIDTH = 1 / 16
 UPDATES = 8  # in epochs of 6, with a validation after every fourth
@@ -70,14 +71,17 @@ class At(pl.Callback):
 
 def system_of(kind: str) -> pl.LightningModule:
     torch.manual_seed(0)
-    settings = OptimizerSettings(1e-3, warmup_updates=3)
+    learning: dict[str, Any] = {
+        "optimizer": partial(torch.optim.Adam, lr=1e-3),
+        "scheduler": partial(warmup_cosine, warmup_updates=3, cosine=False),
+    }
     if kind == "syncnet":
-        return ExpertSystem(Expert(WIDTH, last_relu=False), ContrastiveSync(), settings)
+        return ExpertSystem(Expert(WIDTH, last_relu=False), ContrastiveSync(), **learning)
     parts: dict[str, Any] = {"generator": Generator(WIDTH), "expert": Expert(WIDTH)}
     if kind == "wav2lip_gan":
         parts["discriminator"] = QualityDiscriminator(WIDTH)
-        return Wav2LipGANSystem(optimizer=settings, **parts)
-    return Wav2LipSystem(optimizer=settings, **parts)
+        return Wav2LipGANSystem(**learning, **parts)
+    return Wav2LipSystem(**learning, **parts)
 
 
 def run(

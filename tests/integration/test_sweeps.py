@@ -39,10 +39,10 @@ def test_optuna_searches_the_experts_settings(prepared: Path, tmp_path: Path) ->
     tried = {
         yaml.safe_load((tmp_path / "sweep" / job / "config.yaml").read_text())["system"][
             "optimizer"
-        ]["learning_rate"]
+        ]["lr"]
         for job in ("0", "1")
     }
-    assert best["best_params"]["system.optimizer.learning_rate"] in tried
+    assert best["best_params"]["system.optimizer.lr"] in tried
     assert len(tried) == 2
 
 

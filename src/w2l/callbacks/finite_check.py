@@ -84,7 +84,7 @@ def require_finite(
     raise DivergedError(
         f"The training has diverged: {what} were NaN or infinite by update "
         f"{updates(trainer, system)}, and nothing of that was saved. Start again from {way_back}, "
-        "with a lower system.optimizer.learning_rate or with system.optimizer.clip_norm=1."
+        "with a lower system.optimizer.lr or with system.clip_norm=1."
     )
 
 

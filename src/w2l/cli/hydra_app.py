@@ -30,6 +30,13 @@ from w2l.cli.quoting import quote_paths
 from w2l.errors import UserError
 from w2l.trust import trust
 
+# Keys of earlier versions, and what they are called now.
+RENAMED = {
+    "system.optimizer.learning_rate": "system.optimizer.lr",
+    "system.optimizer.warmup_updates": "system.scheduler.warmup_updates",
+    "system.optimizer.cosine": "system.scheduler.cosine",
+    "system.optimizer.clip_norm": "system.clip_norm",
+}
 _PACKAGED = Path(__file__).resolve().parents[1] / "configs"
 _CHECKOUT = Path(__file__).resolve().parents[3] / "configs"
 CONFIG_DIR = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
@@ -187,6 +194,8 @@ def _folded(text: str) -> str:
 
 def _hint(key: str, cfg: DictConfig) -> str:
     """What to write in place of a key that there is not."""
+    if key in RENAMED:
+        return f"it is called {RENAMED[key]} now."
     known = [name for name, _ in _leaves(OmegaConf.to_container(cfg))]
     group, _, name = key.rpartition(".")
     taken = _arguments(OmegaConf.select(cfg, group, throw_on_missing=False) if group else None)
@@ -214,9 +223,8 @@ def _arguments(group: Any) -> list[str] | None:
         return None
     if any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values()):
         return None
-    return [str(name) for name in group if name != "_target_" and name not in parameters] + [
-        *parameters
-    ]
+    taken = list(parameters)[1:] if group.get("_partial_") else list(parameters)
+    return [str(name) for name in group if name[0] != "_" and name not in parameters] + taken
 
 
 def _nearest(key: str, known: Sequence[str], *, anywhere: bool = True) -> str | None:

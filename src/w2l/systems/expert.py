@@ -15,7 +15,7 @@ from w2l.data.batches import SyncBatch
 from w2l.errors import UserError
 from w2l.losses import CrossEntropySync, within_groups
 from w2l.models import Expert
-from w2l.systems.optim import OptimizerSettings, clip, total_updates
+from w2l.systems.optim import Learner, MakeOptimizer, MakeScheduler, total_updates
 
 
 class Learned(NamedTuple):
@@ -100,7 +100,7 @@ class ExpertSystem(pl.LightningModule):
     Args:
         expert: the network.
         objective: (audio, face, batch) → loss; `CrossEntropySync` is published.
-        optimizer: rates and schedule.
+        optimizer, scheduler, clip_norm: see `w2l.systems.Learner`.
         channels_last: memory format that is faster for convolutions on CPUs with bf16 and GPUs.
     """
 
@@ -111,8 +111,10 @@ class ExpertSystem(pl.LightningModule):
         self,
         expert: Expert,
         objective: nn.Module | None = None,
-        optimizer: OptimizerSettings | None = None,
         *,
+        optimizer: MakeOptimizer | None = None,
+        scheduler: MakeScheduler | None = None,
+        clip_norm: float | None = None,
         channels_last: bool = False,
     ) -> None:
         super().__init__()
@@ -120,7 +122,7 @@ class ExpertSystem(pl.LightningModule):
         if channels_last:
             self.expert.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = objective or CrossEntropySync()
-        self.settings = optimizer or OptimizerSettings()
+        self.learner = Learner(optimizer, scheduler, clip_norm)
         self.speakers: int | None = None  # that it is trained on; goes into the checkpoint
 
     def on_fit_start(self) -> None:
@@ -170,18 +172,11 @@ class ExpertSystem(pl.LightningModule):
         self.log_dict({name: x / n for name, (x, n) in shares.items() if n}, sync_dist=True)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        self.log("optim/grad_norm", clip(self.parameters(), self.settings.clip_norm))
+        self.log("optim/grad_norm", self.learner.clip(self.parameters()))
         self.log("optim/lr", optimizer.param_groups[0]["lr"])
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.settings.optimizer(self.parameters())
-        schedule = self.settings.schedule(optimizer, total_updates(self.trainer))
-        if schedule is None:
-            return optimizer
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return self.learner.configured(self.parameters(), total_updates(self.trainer))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["w2l"] = {

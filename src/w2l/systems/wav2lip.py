@@ -18,7 +18,7 @@ from w2l.errors import UserError
 from w2l.losses import sync_cross_entropy
 from w2l.models import Expert, Generator
 from w2l.models.blocks import fold_time, unfold_time
-from w2l.systems.optim import OptimizerSettings, clip, total_updates
+from w2l.systems.optim import Learner, MakeOptimizer, MakeScheduler, total_updates
 
 
 class Wav2LipSystem(pl.LightningModule):
@@ -32,7 +32,7 @@ class Wav2LipSystem(pl.LightningModule):
         generator: the network that learns.
         expert: the frozen judge.
         sync_loss: (audio, face embeddings) → loss; the cross-entropy is published.
-        optimizer: rates and schedule.
+        optimizer, scheduler, clip_norm: see `w2l.systems.Learner`.
         expert_batchnorm: "eval" uses the expert's own statistics; "batch" those of each batch,
             as the release does because it never puts the expert in evaluation mode. Its own are
             kept either way: reports judge by them.
@@ -49,7 +49,9 @@ class Wav2LipSystem(pl.LightningModule):
         generator: Generator,
         expert: Expert,
         sync_loss: Callable[[Tensor, Tensor], Tensor] = sync_cross_entropy,
-        optimizer: OptimizerSettings | None = None,
+        optimizer: MakeOptimizer | None = None,
+        scheduler: MakeScheduler | None = None,
+        clip_norm: float | None = None,
         *,
         expert_batchnorm: Literal["eval", "batch"] = "eval",
         perceptual: nn.Module | None = None,
@@ -73,7 +75,7 @@ class Wav2LipSystem(pl.LightningModule):
         self.generator = generator
         self.expert = expert.requires_grad_(False)
         self.sync_loss = sync_loss
-        self.settings = optimizer or OptimizerSettings()
+        self.learner = Learner(optimizer, scheduler, clip_norm)
         self.expert_batchnorm = expert_batchnorm
         if expert_batchnorm == "batch":
             for module in self.expert.modules():
@@ -163,33 +165,13 @@ class Wav2LipSystem(pl.LightningModule):
         self.log("val/loss", score, batch_size=len(batch.mel), sync_dist=True)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        norm = clip(self.generator.parameters(), self.settings.clip_norm)
+        norm = self.learner.clip(self.generator.parameters())
         self.log("optim/grad_norm", norm)
         self.log("optim/lr", optimizer.param_groups[0]["lr"])
 
     def configure_optimizers(self) -> Any:
-        return self.configured(self.generator)
-
-    def configured(
-        self, network: nn.Module, settings: OptimizerSettings | None = None, after: int = 0
-    ) -> dict[str, Any]:
-        """Optimizer of one network, with its schedule where there is one.
-
-        Args:
-            network: whose parameters learn.
-            settings: by default the generator's.
-            after: updates of the run before the first of this network.
-        """
-        settings = settings or self.settings
-        optimizer = settings.optimizer(network.parameters())
         total = total_updates(self.trainer, self.optimizers_per_update)
-        schedule = settings.schedule(optimizer, total - after)
-        if schedule is None:
-            return {"optimizer": optimizer}
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return self.learner.configured(self.generator.parameters(), total)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         state = checkpoint["state_dict"]

@@ -11,7 +11,7 @@ from torch import Tensor
 from w2l.data.batches import LipBatch
 from w2l.losses import CrossEntropyGan, GanLoss, feature_matching, gradient_penalty
 from w2l.models import QualityDiscriminator
-from w2l.systems.optim import OptimizerSettings, clip
+from w2l.systems.optim import Learner, MakeOptimizer, MakeScheduler, total_updates
 from w2l.systems.wav2lip import Wav2LipSystem
 
 
@@ -25,7 +25,7 @@ class Wav2LipGANSystem(Wav2LipSystem):
         discriminator: judges lower halves.
         adversarial_weight: 0.07 is published.
         gan_loss: what both are told by the discriminator's logits; the published cross-entropy.
-        discriminator_optimizer: its rates and schedule; by default the generator's.
+        discriminator_optimizer, discriminator_scheduler: its own; by default the generator's.
         discriminator_from: update at which the discriminator begins to learn; published: 0.
         adversarial_from: update at which the generator begins to listen to it; published: 0.
         r1_weight: of the gradient penalty on real pictures (γ/2 in its source); published: 0.
@@ -42,7 +42,8 @@ class Wav2LipGANSystem(Wav2LipSystem):
         discriminator: QualityDiscriminator,
         adversarial_weight: float = 0.07,
         gan_loss: GanLoss | None = None,
-        discriminator_optimizer: OptimizerSettings | None = None,
+        discriminator_optimizer: MakeOptimizer | None = None,
+        discriminator_scheduler: MakeScheduler | None = None,
         discriminator_from: int = 0,
         adversarial_from: int = 0,
         r1_weight: float = 0.0,
@@ -54,7 +55,11 @@ class Wav2LipGANSystem(Wav2LipSystem):
         self.discriminator = discriminator
         self.adversarial_weight = adversarial_weight
         self.gan_loss = gan_loss or CrossEntropyGan()
-        self.discriminator_settings = discriminator_optimizer or self.settings
+        self.discriminator_learner = self.learner
+        if discriminator_optimizer is not None:
+            self.discriminator_learner = Learner(
+                discriminator_optimizer, discriminator_scheduler, self.learner.clip_norm
+            )
         self.discriminator_from = discriminator_from
         self.adversarial_from = max(adversarial_from, discriminator_from)
         self.r1_weight, self.r1_every = r1_weight, r1_every
@@ -104,7 +109,7 @@ class Wav2LipGANSystem(Wav2LipSystem):
         total = self.weighted_sum(losses, self.weights())
         optimizer_g.zero_grad()
         self.manual_backward(total)
-        norm = clip(self.generator.parameters(), self.settings.clip_norm)
+        norm = self.learner.clip(self.generator.parameters())
         optimizer_g.step()
         self.untoggle_optimizer(optimizer_g)
 
@@ -126,7 +131,7 @@ class Wav2LipGANSystem(Wav2LipSystem):
         if has_begun:
             self.toggle_optimizer(optimizer)
             self.judge(target, generated, penalise=update % self.r1_every == 0)
-            clip(self.discriminator.parameters(), self.discriminator_settings.clip_norm)
+            self.discriminator_learner.clip(self.discriminator.parameters())
         # Without gradients a step changes nothing but is counted: two for each update.
         optimizer.step()
         if has_begun:
@@ -158,8 +163,9 @@ class Wav2LipGANSystem(Wav2LipSystem):
         """Logged and clipped in the step itself."""
 
     def configure_optimizers(self) -> Any:
-        after = self.discriminator_from
+        total = total_updates(self.trainer, self.optimizers_per_update)
+        judged = self.discriminator.parameters()
         return [
-            self.configured(self.generator),
-            self.configured(self.discriminator, self.discriminator_settings, after),
+            self.learner.configured(self.generator.parameters(), total),
+            self.discriminator_learner.configured(judged, total - self.discriminator_from),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -93,8 +94,7 @@ def test_a_value_of_any_update_counts(name: str, value: float) -> None:
 
 
 def test_a_rate_beyond_all_ends_a_run(prepared: Path, tmp_path: Path) -> None:
-    system = build()
-    system.settings.learning_rate = 1e12
+    system = build(optimizer=partial(torch.optim.Adam, lr=1e12))
     run = trainer(
         tmp_path, 40, FiniteCheck(10), RunCheckpoints(tmp_path, 100), enable_checkpointing=True
     )

@@ -8,7 +8,7 @@ import torch
 from w2l.cli.speed import compile_networks, picked_precision
 from w2l.errors import UserError
 from w2l.models import Expert
-from w2l.systems import ExpertSystem, OptimizerSettings
+from w2l.systems import ExpertSystem
 
 
 @pytest.mark.parametrize(
@@ -59,18 +59,3 @@ def test_networks_are_compiled_where_it_helps(monkeypatch: pytest.MonkeyPatch) -
     assert set(system.state_dict()) == names
     with pytest.raises(UserError, match="compile must be"):
         compile_networks(system, "sometimes", "auto")
-
-
-@pytest.mark.parametrize("decay", [0.0, 0.01])
-def test_the_fused_optimizer_takes_the_same_steps(decay: float) -> None:
-    def steps(fused: bool) -> torch.Tensor:
-        weight = torch.nn.Parameter(torch.linspace(-1, 1, 50, dtype=torch.float64))
-        settings = OptimizerSettings(1e-2, weight_decay=decay, fused=fused)
-        optimizer = settings.optimizer([weight])
-        for _ in range(5):
-            optimizer.zero_grad()
-            weight.sin().square().sum().backward()
-            optimizer.step()
-        return weight.detach()
-
-    torch.testing.assert_close(steps(True), steps(False), rtol=1e-12, atol=0)

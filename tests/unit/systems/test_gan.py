@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from tests.unit.systems.test_systems import build, lips, trainer
 from w2l.callbacks import SyncGate
 from w2l.losses import CrossEntropyGan, GanLoss, HingeGan
-from w2l.systems import OptimizerSettings, Wav2LipGANSystem
+from w2l.systems import Wav2LipGANSystem, warmup_cosine
 
 
 class Watch(pl.Callback):
@@ -72,10 +73,13 @@ def test_the_discriminator_begins_late_and_the_generator_listens_later(
 
 
 def test_each_network_has_its_own_rate_and_schedule(prepared: Path, tmp_path: Path) -> None:
+    warm = partial(warmup_cosine, warmup_updates=9, cosine=False)
     system = build(
         gan=True,
-        optimizer=OptimizerSettings(1e-3, warmup_updates=9),
-        discriminator_optimizer=OptimizerSettings(1e-2, warmup_updates=9),
+        optimizer=partial(torch.optim.Adam, lr=1e-3),
+        scheduler=warm,
+        discriminator_optimizer=partial(torch.optim.Adam, lr=1e-2),
+        discriminator_scheduler=warm,
         discriminator_from=2,
     )
     run = trainer(tmp_path, -1, After(4))  # without a budget the warm-up is not shortened
@@ -144,8 +148,7 @@ def test_the_generator_is_pulled_to_what_the_discriminator_takes_for_real(loss: 
 
 def test_a_clipped_step_is_logged_with_its_full_norm(prepared: Path, tmp_path: Path) -> None:
     free, _, _ = fit(prepared, tmp_path, 1)
-    settings = OptimizerSettings(clip_norm=1e-4)
-    held, _, system = fit(prepared, tmp_path, 1, optimizer=settings)
+    held, _, system = fit(prepared, tmp_path, 1, clip_norm=1e-4)
     assert held.logged[0]["optim/grad_norm"] == free.logged[0]["optim/grad_norm"] > 1e-4
     gradients = [p.grad for p in system.generator.parameters() if p.grad is not None]
     assert float(torch.nn.utils.get_total_norm(gradients)) == pytest.approx(1e-4, rel=1e-3)

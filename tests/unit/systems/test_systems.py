@@ -7,6 +7,7 @@ import math
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import pytest
@@ -20,10 +21,24 @@ from w2l.data import ClipDataModule, ContrastiveSamples, LipSamples, SyncBatch, 
 from w2l.errors import UserError
 from w2l.losses import ContrastiveSync, CrossEntropySync, cosine, cross_entropy, sync_distance
 from w2l.models import Expert, Generator, QualityDiscriminator
-from w2l.systems import ExpertSystem, OptimizerSettings, Wav2LipGANSystem, Wav2LipSystem
+from w2l.systems import (
+    ExpertSystem,
+    Learner,
+    Wav2LipGANSystem,
+    Wav2LipSystem,
+    warmup_cosine,
+)
 from w2l.systems.expert import similarities
 
 WIDTH = 1 / 16
+
+
+def learning(lr: float, *, warmup_updates: int = 0, cosine: bool = False) -> dict[str, Any]:
+    """Adam at this rate, and a schedule, as arguments of a system."""
+    return {
+        "optimizer": partial(torch.optim.Adam, lr=lr),
+        "scheduler": partial(warmup_cosine, warmup_updates=warmup_updates, cosine=cosine),
+    }
 
 
 def build(gan: bool = False, **kwargs: object) -> Wav2LipSystem:
@@ -169,7 +184,7 @@ def test_expert_learns_with_either_objective(prepared: Path, tmp_path: Path) -> 
     ):
         torch.manual_seed(0)
         system = ExpertSystem(
-            Expert(WIDTH, last_relu=relu), objective, OptimizerSettings(1e-3, warmup_updates=2)
+            Expert(WIDTH, last_relu=relu), objective, **learning(1e-3, warmup_updates=2)
         )
         losses = Losses()
         data = ClipDataModule(prepared, samples, batch_size=4, num_workers=0, cache=True)
@@ -192,10 +207,10 @@ def test_sample_grid_is_a_picture_of_reference_input_output_target(
 
 
 def test_schedule_warms_up_and_decays() -> None:
-    settings = OptimizerSettings(1.0, warmup_updates=4, cosine=True)
-    optimizer = settings.optimizer([torch.nn.Parameter(torch.ones(1))])
-    schedule = settings.schedule(optimizer, total_updates=20)
-    assert schedule is not None
+    learner = Learner(**learning(1.0, warmup_updates=4, cosine=True))
+    weight = torch.nn.Parameter(torch.ones(1))
+    made = learner.configured([weight], 20)
+    optimizer, schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
     rates = []
     for _ in range(20):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -204,9 +219,9 @@ def test_schedule_warms_up_and_decays() -> None:
     assert rates[0] == pytest.approx(0.2)
     assert max(rates) == pytest.approx(max(rates[3:6]))
     assert rates[-1] < 0.02
-    assert OptimizerSettings().schedule(optimizer, float("inf")) is None
+    assert "lr_scheduler" not in Learner().configured([weight], float("inf"))
     with pytest.raises(UserError, match="max_updates"):
-        settings.schedule(optimizer, float("inf"))
+        learner.configured([weight], float("inf"))
 
 
 def test_losses_survive_autocast_and_rounding() -> None:
@@ -296,26 +311,40 @@ def test_similarities_are_float32_under_autocast() -> None:
 
 
 def test_an_experts_clipped_step_is_shortened() -> None:
-    system = ExpertSystem(Expert(WIDTH), None, OptimizerSettings(clip_norm=1e-4))
+    system = ExpertSystem(Expert(WIDTH), clip_norm=1e-4)
     logged: dict[str, torch.Tensor] = {}
     system.log = logged.__setitem__  # type: ignore[method-assign, assignment]
     for parameter in system.parameters():
         parameter.grad = torch.ones_like(parameter)
     gradients = [p.grad for p in system.parameters() if p.grad is not None]
     full = sum(gradient.numel() for gradient in gradients) ** 0.5
-    system.on_before_optimizer_step(system.settings.optimizer(system.parameters()))
+    system.on_before_optimizer_step(system.learner.optimizer(system.parameters()))
     assert float(logged["optim/grad_norm"]) == pytest.approx(full, rel=1e-4)
     assert float(torch.nn.utils.get_total_norm(gradients)) == pytest.approx(1e-4, rel=1e-3)
 
 
-@pytest.mark.parametrize("fused", [False, True])
-def test_weights_decay(fused: bool) -> None:
-    weight = torch.nn.Parameter(torch.full((3,), 2.0))
-    settings = OptimizerSettings(0.1, weight_decay=0.5, fused=fused)
-    optimizer = settings.optimizer([weight])
-    weight.grad = torch.zeros(3)
+def test_any_optimizer_and_schedule_will_do() -> None:
+    """With frozen weights left out; a schedule is told the run's length where it asks for it."""
+    learned, frozen = (torch.nn.Parameter(torch.ones(1)) for _ in range(2))
+    learner = Learner(
+        partial(torch.optim.SGD, lr=1.0, momentum=0.5),
+        partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1),
+    )
+    made = learner.configured([learned, frozen.requires_grad_(False)], 5)
+    optimizer, schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
+    assert [p is learned for group in optimizer.param_groups for p in group["params"]] == [True]
+    learned.grad = torch.ones(1)
     optimizer.step()
-    torch.testing.assert_close(weight.detach(), torch.full((3,), 2.0 * (1 - 0.1 * 0.5)))
+    schedule.step()
+    assert (learned.item(), optimizer.param_groups[0]["lr"]) == (0, pytest.approx(0.1))
+
+
+@pytest.mark.parametrize("role", ["optimizer", "scheduler"])
+def test_what_they_do_not_take_is_told_before_anything_is_read(role: str) -> None:
+    made = partial(torch.optim.RAdam, lr=1.0, hue=2)
+    words = rf"system\.{role}: torch\.optim\.radam\.RAdam takes params, lr, .* was given lr, hue"
+    with pytest.raises(UserError, match=words):
+        Learner(**{role: made})  # type: ignore[arg-type]
 
 
 class Validations(pl.Callback):
@@ -390,7 +419,7 @@ def test_a_budget_means_the_same_for_one_and_two_optimizers(
     """Four updates, over which the rate falls to 0."""
     found = []
     for gan in (False, True):
-        system = build(gan, optimizer=OptimizerSettings(1.0, cosine=True))
+        system = build(gan, **learning(1.0, cosine=True))
         updates = budget.get("max_updates", -1)
         steps = updates if updates == -1 else updates * system.optimizers_per_update
         rates = Rates()
@@ -421,7 +450,7 @@ def test_an_hour_is_an_hour_for_two_optimizers_too(
     run = trainer(tmp_path, -1, clock, max_time={"seconds": 3}, limit_val_batches=0)
     run.fit(system, datamodule=lips(prepared))
     assert run.global_step == 3 * system.optimizers_per_update
-    endless = build(gan, optimizer=OptimizerSettings(cosine=True))
+    endless = build(gan, **learning(1.0, cosine=True))
     run = trainer(tmp_path, -1, max_time={"seconds": 3}, limit_val_batches=0)
     with pytest.raises(UserError, match="name its length: max_updates="):
         run.fit(endless, datamodule=lips(prepared))
@@ -429,10 +458,9 @@ def test_an_hour_is_an_hour_for_two_optimizers_too(
 
 def test_a_short_run_warms_up_for_a_fifth_of_it(caplog: pytest.LogCaptureFixture) -> None:
     def rates(warmup: int, total: float, updates: int) -> list[float]:
-        settings = OptimizerSettings(1.0, warmup_updates=warmup)
-        optimizer = settings.optimizer([torch.nn.Parameter(torch.ones(1))])
-        schedule = settings.schedule(optimizer, total)
-        assert schedule is not None
+        learner = Learner(**learning(1.0, warmup_updates=warmup))
+        made = learner.configured([torch.nn.Parameter(torch.ones(1))], total)
+        optimizer, schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
         found = []
         for _ in range(updates):
             found.append(optimizer.param_groups[0]["lr"])

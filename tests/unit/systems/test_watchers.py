@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import copy
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +26,7 @@ from w2l.metrics.separation import fit_threshold
 from w2l.models import Expert, SyncNetV2
 from w2l.scoring import SyncScorer
 from w2l.scoring.embeddings import expert_embeddings
-from w2l.systems import ExpertSystem, OptimizerSettings
+from w2l.systems import ExpertSystem
 from w2l.systems.expert import Learned, similarities
 from w2l.video import VideoReader
 from w2l.windows import frame_mel_windows
@@ -33,7 +34,7 @@ from w2l.windows import frame_mel_windows
 
 def expert(rate: float = 1e-3) -> ExpertSystem:
     torch.manual_seed(0)
-    return ExpertSystem(Expert(WIDTH), None, OptimizerSettings(rate))
+    return ExpertSystem(Expert(WIDTH), optimizer=partial(torch.optim.Adam, lr=rate))
 
 
 def windows(root: Path, **kwargs: object) -> ClipDataModule:
