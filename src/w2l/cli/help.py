@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any, cast
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from w2l import __version__
 from w2l.errors import UserError
@@ -51,6 +54,13 @@ def help_text(folder: Path, name: str) -> str:
     """The commented keys of a command, and the choices of its groups."""
     path = folder / f"{name}.yaml"
     lines = [*_own_keys(path.read_text("utf-8").splitlines())]
+    for group in ("data", "model"):  # whose keys are set by hand
+        if choice := groups(path).get(group):
+            keys = chain.from_iterable(
+                _own_keys(file.read_text("utf-8").splitlines())
+                for file in chain_of(folder / group / f"{choice}.yaml")
+            )
+            lines += ["", f"{group}:", *(f"  {line}" for line in keys if line)]
     chosen = [
         f"{group}=  {', '.join(sorted(file.stem for file in (folder / group).glob('*.yaml')))}"
         for group in groups(path)
@@ -71,6 +81,40 @@ def groups(path: Path) -> dict[str, str | None]:
         for key, choice in entry.items()
         if not key.startswith("override ")
     }
+
+
+def chain_of(path: Path) -> list[Path]:
+    """A group's file, and before it those of the same group that it is built on."""
+    entries = cast(DictConfig, OmegaConf.load(path)).get("defaults", ())
+    return [
+        *(each for entry in entries if isinstance(entry, str) and entry != "_self_"
+          for each in chain_of(path.with_name(f"{entry}.yaml"))),
+        path,
+    ]  # fmt: skip
+
+
+def defaults(folder: Path, name: str) -> dict[str, Any]:
+    """Values of a command's keys before anybody sets one, as nested dicts.
+
+    Those of the groups that it chooses are among them.
+    """
+    path = folder / f"{name}.yaml"
+    parts = [OmegaConf.load(path)]
+    for group, choice in groups(path).items():
+        for file in (
+            chain_of(folder / group / f"{choice}.yaml") if choice not in {None, "???"} else ()
+        ):
+            header = re.match(r"# @package (\S+)", file.read_text("utf-8"))
+            place = group if header is None else header[1].replace("_global_", "")
+            content = OmegaConf.load(file)
+            parts.append(OmegaConf.create(_nested(place, content)))
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.unsafe_merge(*parts)))
+
+
+def _nested(place: str, content: Any) -> Any:
+    for name in reversed(place.split(".") if place else []):
+        content = {name: content}
+    return content
 
 
 def without_choice(arguments: Sequence[str], path: Path) -> list[str]:

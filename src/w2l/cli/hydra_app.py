@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from w2l.cli.help import answer, groups, without_choice
+from w2l.cli.help import answer, defaults, groups, without_choice
 from w2l.cli.key_types import check_type, kinds_of
 from w2l.cli.published import apply_published
 from w2l.cli.quoting import quote_paths
@@ -89,11 +89,11 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
             "own, too, and --help lists the names.",
             file=sys.stderr,
         )  # fmt: skip
-    defaults = _defaults(config_name)
+    values = _defaults(config_name)
     sys.argv[1:] = quote_paths(
         sys.argv[1:],
-        lambda key: kinds_of(key, defaults.get(key)),
-        lambda key: "${" in str(defaults.get(key)),
+        lambda key: kinds_of(key, values.get(key)),
+        lambda key: "${" in str(values.get(key)),
     )
     sys.argv[1:] += added
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
@@ -238,9 +238,8 @@ def _nearest(key: str, known: Sequence[str], *, anywhere: bool = True) -> str | 
 
 
 def _defaults(config_name: str) -> dict[str, Any]:
-    """Values of the keys in a command's own file, by their names with dots between."""
-    cfg = OmegaConf.load(CONFIG_DIR / f"{config_name}.yaml")
-    return dict(_leaves(OmegaConf.to_container(cfg)))
+    """Values of a command's keys, by their names with dots between."""
+    return dict(_leaves(defaults(CONFIG_DIR, config_name)))
 
 
 def _composed(config_name: str) -> DictConfig:
@@ -272,10 +271,10 @@ def check_types(cfg: DictConfig, config_name: str, overrides: Sequence[str]) -> 
     names = groups(path)
     chosen = [o for o in overrides if o.partition("=")[0] in names]
     # Composing takes as long as starting, so it is done where groups may change defaults only.
-    defaults = _with_groups(config_name, chosen) if names else OmegaConf.load(path)
+    before = _with_groups(config_name, chosen) if names else OmegaConf.load(path)
     for override in overrides:
         key = override.partition("=")[0].lstrip("+~")
-        default = OmegaConf.select(defaults, key, throw_on_missing=False)
+        default = OmegaConf.select(before, key, throw_on_missing=False)
         value = OmegaConf.select(cfg, key, throw_on_missing=False)
         if override not in chosen:
             check_type(key, default, value)
