@@ -129,17 +129,19 @@ class Sound:
 
         From one packet to the next it counts by the first rate, also after this has changed.
         """
-        changed, is_guess, rate, expected = False, False, 0, None
+        changed, is_guess, rate = False, False, 0
+        expected: int | None = None
         for packet, blocks in decoded:
             for block in blocks:
                 rate = rate or block.sample_rate
                 changed |= block.sample_rate != rate and not is_mp4(self.container)
             length = sum(Fraction(block.samples, block.sample_rate) for block in blocks)
             stated = (packet.duration or 0) * time_base(packet)
-            counted = None not in (packet.pts, expected) and abs(packet.pts - expected) <= 1
-            is_wrong = is_guess or abs(stated - length) > JITTER_S
-            is_guess = changed and counted and is_wrong  # until one is stored again
-            expected = None if packet.pts is None else packet.pts + (packet.duration or 0)
+            is_wrong = is_guess or abs(stated - length) > JITTER_S  # until one is stored again
+            pts = packet.pts
+            counted = pts is not None and expected is not None and abs(pts - expected) <= 1
+            is_guess = changed and counted and is_wrong
+            expected = None if pts is None else pts + (packet.duration or 0)
             for block in blocks:
                 if is_guess:
                     block.pts = None
