@@ -23,6 +23,7 @@ from w2l.cli.infer_report import (
     cosine_file,
     show_cosine,
     show_input,
+    show_rate,
     show_report,
     write_preview,
 )
@@ -106,6 +107,7 @@ def infer_one(
     Layout((source.width, source.height), options.output)  # refuses what cannot be
     voice = build_voice(settings, face, **given) if "audio" in given else None
     show_input(source, voice.track if voice else None, console)
+    show_rate(source.fps, console)
     options = with_quality(options, settings, device, console)
     lipsync, identity = networks.generator(settings)
     options = options.with_pads(lipsync.pads)

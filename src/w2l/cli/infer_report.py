@@ -21,6 +21,7 @@ from w2l.paths import shown_path
 from w2l.scoring import CosineResult
 from w2l.video import AudioTrack, write_png
 
+FEWEST_FPS = 8  # of old films 16 are usual; mouths open and close about 4 times a second
 HINTS = {
     TURNED: "max_turn=null syncs a head however far it is turned.",
     UNSURE: "min_score=null takes a face however uncertain it is.",
@@ -71,6 +72,14 @@ def show_input(source: Source, track: AudioTrack | None, console: Console) -> No
         console.print(
             f"{track.path}: sound track {track.number} of {track.n_tracks} (audio_track= takes "
             "another)"
+        )
+
+
+def show_rate(fps: Fraction, console: Console) -> None:
+    """Warn of a result, such as that of slides, in which no lips can be read."""
+    if fps < FEWEST_FPS:
+        console.print(
+            f"warning: with {float(fps):.3g} images a second lips hardly move (fps=25 gives more)"
         )
 
 

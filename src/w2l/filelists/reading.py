@@ -80,18 +80,19 @@ def _encoding(content: bytes) -> str:
 def read_table(path: Path) -> tuple[list[str], list[Row]]:
     """The columns of a table, and its rows that are not empty.
 
-    Cells are apart by `,`, `;` or tabs, whichever the first line has most of. A column without a
-    name and without values is none; a row may end early.
+    Cells are apart by `,`, `;` or tabs, whichever the first line has most of; empty rows before it
+    are none. A column without a name and without values is none; a row may end early.
 
     Raises:
-        UserError: it cannot be read, a quote is not closed, or a row has more values than columns.
+        UserError: it cannot be read, a quote is not closed, a name is there twice, or a row has
+            more values than columns.
     """
     text = read_text(path)
     lines = text.split("\n", 2)
     skipped = 0
     if re.fullmatch(r'"?sep=.?"?', lines[0].strip(), re.IGNORECASE):  # Excel's own first line
         text, skipped = text.partition("\n")[2], 1
-    first = text.partition("\n")[0]
+    first = next((line for line in text.split("\n") if line.strip(",; \t")), "")
     delimiter = max(",;\t", key=first.count)
     stream = io.StringIO(text, newline="")
     reader = csv.reader(
@@ -103,9 +104,14 @@ def read_table(path: Path) -> tuple[list[str], list[Row]]:
         raise UserError(
             f"{path} is no comma-separated text ({error}): close every quote, or export it anew."
         ) from error
+    while found and not any(found[0][1]):
+        found.pop(0)
     header = found[0][1] if found else []
     while header and not header[-1]:
         header.pop()
+    for name in header:
+        if name and header.count(name) > 1:
+            raise UserError(f"{path} has two columns called {name}: rename or remove one of them.")
     rows = []
     for line, cells in found[1:]:
         while cells and not cells[-1]:

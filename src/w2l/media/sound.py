@@ -6,18 +6,29 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
-from itertools import chain, groupby, islice
+from io import BytesIO
+from itertools import chain, groupby, islice, takewhile
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.container import InputContainer
 from av.packet import Packet
 
-from w2l.media import open_media, pull, sound_graph, sound_stream, start_time, time_base
+from w2l.media import (
+    is_mp4,
+    open_media,
+    pull,
+    sound_graph,
+    sound_stream,
+    start_time,
+    time_base,
+)
 from w2l.media.channels import mixable
 from w2l.media.clock import check_length, clock_of
+from w2l.media.ogg import changed_links
 from w2l.media.timestamps import JITTER_S
 
 _MOST_PADDING = 5  # blocks that an encoder may add in all, before and after the sound
@@ -95,13 +106,46 @@ class Sound:
             yield block
 
     def _decoded(self) -> Iterator[AudioFrame]:
-        for packet in self.packets():
-            with suppress(av.error.FFmpegError):
-                for block in mixable(cast(list[AudioFrame], packet.decode())):
-                    # FFmpeg's MPEG decoders give each block the rate of the one before.
-                    if self.stream.codec_context.name.startswith("mp"):
-                        block.sample_rate = self.stream.codec_context.sample_rate
-                    yield block
+        alone = self.container.format.name == "ogg" and len(self.container.streams) == 1
+        links = changed_links(self.path) if alone else []
+        packets = self.packets()
+        if links:
+            packets = takewhile(lambda packet: (packet.pos or 0) < links[0][0], packets)
+        yield from self._as_stored(_decode(packets, self.stream.codec_context))
+        for start, stop in links:
+            with self.path.open("rb") as file, suppress(av.error.FFmpegError):
+                file.seek(start)
+                with av.open(BytesIO(file.read(stop - start)), format="ogg") as link:
+                    stream = link.streams.audio[0]
+                    for _, blocks in _decode(link.demux(stream), stream.codec_context):
+                        for block in blocks:
+                            block.pts = None  # it follows the one before
+                            yield block
+
+    def _as_stored(
+        self, decoded: Iterable[tuple[Packet, list[AudioFrame]]]
+    ) -> Iterator[AudioFrame]:
+        """Blocks, without a timestamp where none is stored, and FFmpeg counts on wrongly.
+
+        From one packet to the next it counts by the first rate, also after this has changed.
+        """
+        changed, is_guess, rate = False, False, 0
+        expected: int | None = None
+        for packet, blocks in decoded:
+            for block in blocks:
+                rate = rate or block.sample_rate
+                changed |= block.sample_rate != rate and not is_mp4(self.container)
+            length = sum(Fraction(block.samples, block.sample_rate) for block in blocks)
+            stated = (packet.duration or 0) * time_base(packet)
+            is_wrong = is_guess or abs(stated - length) > JITTER_S  # until one is stored again
+            pts = packet.pts
+            counted = pts is not None and expected is not None and abs(pts - expected) <= 1
+            is_guess = changed and counted and is_wrong
+            expected = None if pts is None else pts + (packet.duration or 0)
+            for block in blocks:
+                if is_guess:
+                    block.pts = None
+                yield block
 
     def _stated_length(self) -> int | None:
         # FFmpeg skips the encoder's delay by the edit list, but leaves what the encoder appended to
@@ -150,6 +194,20 @@ class _Grid:
             least = off if not least or abs(off) < abs(least) else least
             place += each.samples
         return least
+
+
+def _decode(
+    packets: Iterable[Packet], decoder: AudioCodecContext
+) -> Iterator[tuple[Packet, list[AudioFrame]]]:
+    """Packets with their blocks; damaged ones are skipped."""
+    for packet in packets:
+        with suppress(av.error.FFmpegError):
+            blocks = list(mixable(cast(list[AudioFrame], packet.decode())))
+            # FFmpeg's MPEG decoders give each block the rate of the one before.
+            if decoder.name.startswith("mp"):
+                for block in blocks:
+                    block.sample_rate = decoder.sample_rate
+            yield packet, blocks
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from w2l.video.orientation import Orientation
 _JITTER_S = Fraction(21, 10_000)
 _PACKETS_LOOKED_AT = 1000
 _SLOWEST = Fraction(1, 10)
+_OF_STILLS = Fraction(25)
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def _probe_webp(path: Path) -> VideoInfo:
 
 def _probe_image(path: Path) -> VideoInfo:
     height, width = read_image(path).shape[:2]
-    return replace(_plain(path, (width, height), Fraction(25), "image"), is_image=True)
+    return replace(_plain(path, (width, height), _OF_STILLS, "image"), is_image=True)
 
 
 def _plain(path: Path, size: tuple[int, int], rate: Fraction, codec: str) -> VideoInfo:
@@ -192,8 +193,8 @@ def _rate(packets: Iterator[Packet], stream: VideoStream) -> tuple[Fraction, boo
     ]
     # The last few may lack neighbours that are stored after them.
     times = sorted(set(known))[: -4 if len(known) == _PACKETS_LOOKED_AT else None]
-    if len(times) < 2:
-        return max(guess, _SLOWEST), False
+    if len(times) < 2:  # a still, whatever rate it states: 100 of a GIF
+        return _OF_STILLS, False
     steps = [b - a for a, b in pairwise(times)]
     if variable := max(steps) - min(steps) > _JITTER_S:
         # Stills may last for any time: what moves has the usual step, give or take rounding.

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.unit.video.test_clocks import two_tracks
 from tests.unit.video.test_moving import woven
-from w2l.cli.infer_report import show_input
+from w2l.cli.infer_report import show_input, show_rate
 from w2l.cli.infer_settings import build_source, build_voice, check_choices
 from w2l.cli.page_jobs import defaults_of
 from w2l.errors import UserError
@@ -36,6 +36,12 @@ def test_a_line_says_which_track_and_that_fields_are_made_whole(
     assert "audio.mkv: sound track 2 of 2" in second
     (line,) = said(capsys, settings(deinterlace=False, audio_track=1), face, audio).splitlines()
     assert "sound track 1 of 2" in line
+
+
+def test_too_few_images_for_lips_are_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    for fps, warned in ((Fraction(1, 3), True), (Fraction(10), False)):
+        show_rate(fps, Console(soft_wrap=True))
+        assert ("0.333 images a second" in capsys.readouterr().out) == warned
 
 
 def test_fps_is_that_of_the_result(tmp_path: Path) -> None:

@@ -40,6 +40,11 @@ def test_a_table_as_excel_writes_it(tmp_path: Path) -> None:
         {"face": "c;d.mp4", "audio": "e.wav", "label": ""},
     ]
     assert rows[1].line == 7
+    (tmp_path / "l.csv").write_text(";;\r\n\r\n" + text.partition("\n")[2], newline="")
+    assert read_table(tmp_path / "l.csv")[0] == header  # empty rows above it
+    (tmp_path / "l.csv").write_text("face,audio,face\na,b,c\n")
+    with pytest.raises(UserError, match="two columns called face"):
+        read_table(tmp_path / "l.csv")
 
 
 def test_a_list_of_names(tmp_path: Path) -> None:

@@ -374,6 +374,58 @@ def test_a_format_that_changes_on_the_way_is_read_and_written(tmp_path: Path) ->
             assert pitch(piece, rate) == pytest.approx(tone, abs=3)
 
 
+def encoded_beep(path: Path, codec: str, rate: int, layout: str) -> bytes:
+    """The file of one second with a beep at 0.5 s."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        samples = np.zeros((stream.codec_context.layout.nb_channels, rate), np.float32)
+        samples[:, rate // 2 : rate * 6 // 10] = 0.5 * np.sin(np.arange(rate // 10) * 0.2)
+        kind = stream.codec_context.format.name
+        step = stream.codec_context.frame_size or 1024
+        for at in range(0, rate, step):
+            block = samples[:, at : at + step]
+            if kind.startswith("s16"):
+                block = np.rint(block.T.reshape(1, -1) * 32767).astype(np.int16)
+            elif not kind.endswith("p"):
+                block = block.T.reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), kind, layout)
+            frame.sample_rate, frame.pts = rate, at
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("codec", "ending", "rates"),
+    [
+        ("libopus", "ogg", (48_000, 48_000)),  # FFmpeg ends where the number of channels changes
+        ("flac", "ogg", (44_100, 48_000)),  # the others: it counts on by the first rate
+        ("aac", "aac", (24_000, 44_100)),
+        ("aac", "ts", (44_100, 48_000)),
+    ],
+)
+def test_sound_of_another_kind_behind_the_first_is_whole_and_where_it_was(
+    tmp_path: Path, codec: str, ending: str, rates: tuple[int, int]
+) -> None:
+    parts, lengths, begins = [], [], []
+    for number, (rate, layout) in enumerate(zip(rates, ("stereo", "mono"), strict=True)):
+        one = tmp_path / f"{number}.{ending}"
+        parts.append(encoded_beep(one, codec, rate, layout))
+        waveform = load_audio(one)
+        lengths.append(len(waveform) / RATE)
+        begins += beeps(waveform)
+    path = tmp_path / f"in.{ending}"
+    path.write_bytes(parts[0] + parts[1] + parts[0])
+    wanted = [begins[0], begins[1] + lengths[0], begins[0] + sum(lengths)]
+    heard = load_audio(path)
+    assert len(heard) / RATE == pytest.approx(2 * lengths[0] + lengths[1], abs=0.003)
+    assert beeps(heard) == pytest.approx(wanted, abs=0.003)
+    with av.open(str(tmp_path / "out.wav"), "w") as output:
+        output.mux(list(AudioTrack(path).add_to(output)))
+    written = decoded_sound(tmp_path / "out.wav").reshape(-1, 2)[:, 0]
+    assert beeps(written, rates[0]) == pytest.approx(wanted, abs=0.003)
+
+
 def test_the_clock_of_a_whole_file_changes_nothing(tmp_path: Path) -> None:
     for name in ("in.mp4", "in.mkv", "in.ts"):
         clock = clock_of(flash_and_beep(tmp_path / name))

@@ -67,6 +67,8 @@ def test_stills_stay_stills(tmp_path: Path) -> None:
     for name in ("in.png", "in.webp"):
         Image.fromarray(numbered(3)).save(tmp_path / name)
         assert is_image(tmp_path / name)
+    Image.fromarray(numbered(3)).save(tmp_path / "in.gif")
+    assert VideoReader(tmp_path / "in.gif").fps == 25  # it states 100
 
 
 def woven(path: Path, n: int = 20) -> Path:
