@@ -53,7 +53,7 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
             videos = write_face_videos(
                 root / name, clips=cfg.preparation.clips, frames=FRAMES, size=size, seed=cfg.seed
             )
-            clips = [Clip(v, v.name, v.parent.name, "00001") for v in videos]
+            clips = [Clip(v.parent, v.name, v.parent.name, "00001") for v in videos]
             results[name] = compare(clips, root / name, detector, judge, published, cfg, console)
     name, first = next(iter(results.items()))
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, overload
 
@@ -46,14 +46,15 @@ def _packed(value: Any) -> Any:
     return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
 
 
-def _unpacked(record: Record) -> Record:
-    return {
-        name: value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
-        for name, value in record.items()
-    }
+def _unpacked(value: Any) -> Any:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
-def _strings(column: pa.Array) -> pa.Array:
+def _record(packed: Record) -> Record:
+    return {name: _unpacked(value) for name, value in packed.items()}
+
+
+def _strings(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     """Packed strings for others to read: bytes that are no UTF-8 become escapes."""
     try:
         return column.cast(pa.string())
@@ -98,45 +99,43 @@ class Rows(Sequence[Record]):
             return [self[i] for i in range(*number.indices(len(self)))]
         block, row = divmod(range(len(self))[number], BLOCK)
         if block == len(self._blocks):
-            return _unpacked(self._last[row])
-        return _unpacked(self._blocks[block].slice(row, 1).to_pylist()[0])
+            return _record(self._last[row])
+        return _record(self._blocks[block].slice(row, 1).to_pylist()[0])
 
     def __iter__(self) -> Iterator[Record]:
         for block in self._blocks:
-            yield from map(_unpacked, block.to_pylist())
-        yield from map(_unpacked, self._last)
+            yield from map(_record, block.to_pylist())
+        yield from map(_record, self._last)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
-    def with_column(self, name: str, values: Sequence[Any]) -> Rows:
+    def column(self, name: str) -> Iterator[Any]:
+        """One field of each record."""
+        for block in self._blocks:
+            yield from map(_unpacked, block.column(name).to_pylist())
+        yield from (_unpacked(record[name]) for record in self._last)
+
+    def with_column(self, name: str, values: Iterable[Any]) -> Rows:
         """The same with one more field."""
         rows = Rows((*self.fields, name))
-        packed = list(map(_packed, values))
-        for start, block in enumerate(self._blocks):
-            part = pa.array(packed[start * BLOCK : (start + 1) * BLOCK], _type(name))
+        packed = map(_packed, values)
+        for block in self._blocks:
+            part = pa.array(list(islice(packed, BLOCK)), _type(name))
             columns = [*block.columns, part]
             rows._blocks.append(pa.RecordBatch.from_arrays(columns, schema=rows._schema))
-        last = packed[len(self._blocks) * BLOCK :]
         rows._last = [
-            record | {name: value} for record, value in zip(self._last, last, strict=True)
+            record | {name: value} for record, value in zip(self._last, packed, strict=True)
         ]
         return rows
 
     def table(self, fields: Sequence[str]) -> pa.Table:
-        """These fields, null where there are none."""
-        schema = pa.schema(
-            [
-                (name, pa.string() if pa.types.is_binary(_type(name)) else _type(name))
-                for name in fields
-            ]
-        )
+        """These fields as they are kept, null where there are none."""
+        schema = pa.schema([(name, _type(name)) for name in fields])
 
         def column(part: pa.RecordBatch, name: str) -> pa.Array:
-            if name not in self.fields:
-                return pa.nulls(len(part), schema.field(name).type)
-            found = part.column(name)
-            return _strings(found) if pa.types.is_binary(found.type) else found
+            there = name in self.fields
+            return part.column(name) if there else pa.nulls(len(part), _type(name))
 
         batches = [
             pa.RecordBatch.from_arrays([column(part, name) for name in fields], schema=schema)
@@ -206,15 +205,14 @@ def write_lists(
         accepted = Rows(MANIFEST_FIELDS, (row for row in accepted if _key(row) not in again))
     for source in listing.others:
         rejected.append(_other(source))
-    splits, notes = _splits(listing, [_key(row) for row in accepted])
+    splits, notes = _splits(listing, accepted)
     accepted = accepted.with_column("split", splits)
     write_jsonl(records.root / "manifest.jsonl", accepted)
     write_jsonl(records.root / "rejected.jsonl", rejected)
     write_table(records.root / "manifest.parquet", accepted, rejected)
     for split in SPLITS:
-        entries = (
-            SplitEntry(row["speaker"], row["clip"]) for row in accepted if row["split"] == split
-        )
+        rows = zip(*map(accepted.column, ("speaker", "clip", "split")), strict=True)
+        entries = (SplitEntry(speaker, clip) for speaker, clip, its in rows if its == split)
         write_split(records.root / f"{split}.txt", entries)
     return Result(accepted, rejected, pending, prepared, notes)
 
@@ -224,11 +222,20 @@ def write_table(path: Path, accepted: Rows, rejected: Rows) -> None:
     table = pa.concat_tables([accepted.table(COLUMNS), rejected.table(COLUMNS)])
     # Null is where a clip begins with its file.
     starts = pc.fill_null(table["start_s"], 0.0)
-    by = pa.table({"source": table["source"], "start": starts})
+    by = pa.table({"source": _strings(table["source"]), "start": starts})
     order = pc.sort_indices(by, [("source", "ascending"), ("start", "ascending")]).to_numpy()
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, table.schema) as writer:
+    del by, starts
+    schema = pa.schema(
+        [
+            (field.name, pa.string() if pa.types.is_binary(field.type) else field.type)
+            for field in table.schema
+        ]
+    )
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for start in range(0, len(order), ROW_GROUP):
-            writer.write_table(_rows_of(table, order[start : start + ROW_GROUP]))
+            rows = _rows_of(table, order[start : start + ROW_GROUP])
+            columns = (_strings(c) if pa.types.is_binary(c.type) else c for c in rows.columns)
+            writer.write_table(pa.table(list(columns), schema))
 
 
 def _rows_of(table: pa.Table, numbers: np.ndarray) -> pa.Table:
@@ -253,10 +260,16 @@ def _key(record: Record) -> str:
     return f"{record['speaker']}/{record['clip']}"
 
 
-def _splits(listing: Listing, keys: list[str]) -> tuple[list[str], list[str]]:
-    """Split of each key, from the source where it gives them; and notes."""
+def _keys(rows: Rows) -> Iterator[str]:
+    return map("/".join, zip(rows.column("speaker"), rows.column("clip"), strict=True))
+
+
+def _splits(listing: Listing, accepted: Rows) -> tuple[Iterator[str], list[str]]:
+    """Split of each clip, from the source where it gives them; and notes."""
     if all(clip.split for clip in listing.clips):
-        given = {clip.key: str(clip.split) for clip in listing.clips}
-        return [given[key] for key in keys], []
-    splits, notes = assign_splits(keys)
-    return [splits[key] for key in keys], notes
+        listed = iter(listing.clips)  # in the same order, and there are others between
+        return (
+            next(str(clip.split) for clip in listed if clip.key == key) for key in _keys(accepted)
+        ), []
+    split_of, notes = assign_splits(accepted.column("speaker"), _keys(accepted))
+    return map(split_of, _keys(accepted)), notes

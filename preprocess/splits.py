@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 
 SPLITS = ("train", "val", "test")
@@ -11,30 +11,35 @@ SPLITS = ("train", "val", "test")
 SHARES = {"test": 0.05, "val": 0.05}
 
 
-def assign_splits(keys: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def assign_splits(
+    speakers: Iterable[str], keys: Iterable[str]
+) -> tuple[Callable[[str], str], list[str]]:
     """Split `speaker/clip` keys by a hash of the speaker, so that nobody is in two lists.
 
     With fewer than three speakers the clips are split instead. A hash and not a shuffle, so that
     speakers keep their splits when others are added; only in a set so small that a list would be
     empty, the unit with the nearest hash goes there until another comes.
 
+    Args:
+        speakers: of the clips, as often as they like.
+        keys: of the clips; asked for where the speakers are few.
+
     Returns:
-        Split of each key, and sentences for the user.
+        What gives the split of a key, and sentences for the user.
     """
-    speakers = sorted({key.partition("/")[0] for key in keys})
-    disjoint = len(speakers) >= len(SPLITS)
-    by_unit = _by_hash(speakers if disjoint else sorted(keys), SHARES)
-    splits = {key: by_unit[key.partition("/")[0] if disjoint else key] for key in keys}
+    people = sorted(set(speakers))
+    disjoint = len(people) >= len(SPLITS)
+    by_unit = _by_hash(people if disjoint else sorted(keys), SHARES)
     notes = []
     if not disjoint:
         notes.append(
-            f"Only {len(speakers)} speaker{'s' if len(speakers) != 1 else ''}: the same faces are "
+            f"Only {len(people)} speaker{'s' if len(people) != 1 else ''}: the same faces are "
             "in train, val and test, so scores on them say nothing of new people."
         )
-    empty = [split for split in SPLITS if split not in splits.values()]
+    empty = [split for split in SPLITS if split not in by_unit.values()]
     if empty:
         notes.append(f"Too few clips for three lists: {' and '.join(empty)} are empty.")
-    return splits, notes
+    return lambda key: by_unit[key.partition("/")[0] if disjoint else key], notes
 
 
 def hold_out_val(speakers: Sequence[str]) -> dict[str, str]:

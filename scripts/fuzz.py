@@ -33,8 +33,10 @@ from typing import Any
 import numpy as np
 
 Number = tuple[int, int] | str  # seed and number of a mutated file, or the name of a known one
-BATCH = 100  # files that a child process works on
+BATCH = 1000  # files that a child process works on; its start costs as much as forty
+TOLD_EVERY = 100  # files
 POLL_S = 0.05
+CLOCK = 30  # a step may last so many times its processor time: of one that waits for ever
 FPS, FRAMES, SIZE, RATE = 25, 12, 64, 16000
 
 # What once broke something, by what it is: name → (format, what is done to its bytes).
@@ -243,7 +245,8 @@ class Child:
 
     Args:
         command: starts it; it speaks as `child` does.
-        seconds, megabytes: that a step may take, and the process may have.
+        seconds: of the processor that a step may take, by the clock `CLOCK` times as many.
+        megabytes: that the process may have.
     """
 
     def __init__(self, command: Sequence[str], seconds: float, megabytes: float) -> None:
@@ -281,7 +284,8 @@ class Child:
         """The next message, or why there is none."""
         assert self.process.stdout is not None
         # Loading the libraries takes its time.
-        end = time.monotonic() + self.seconds * (20 if self.step == "start" else 1)
+        limit = self.seconds * (20 if self.step == "start" else 1)
+        began, before = time.monotonic(), self._seconds()
         while b"\n" not in self._unread:
             ready, _, _ = select.select([self.process.stdout], [], [], POLL_S)
             if ready:
@@ -293,8 +297,10 @@ class Child:
                 self._unread += part
             elif (size := self._megabytes()) > self.megabytes:
                 return "memory", f"{size:.0f} MB"
-            elif time.monotonic() > end:
-                return "hang", f"{self.seconds:g} s"
+            elif self._seconds() - before > limit:
+                return "hang", f"{limit:g} s of the processor"
+            elif time.monotonic() - began > CLOCK * limit:
+                return "hang", f"{CLOCK * limit:g} s"
         line, _, self._unread = self._unread.partition(b"\n")
         message: dict[str, Any] = json.loads(line)
         return message
@@ -304,6 +310,13 @@ class Child:
         with suppress(OSError):
             pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
             return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return 0.0
+
+    def _seconds(self) -> float:
+        """Processor time that it took; 0 where the system does not say."""
+        with suppress(OSError):
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         return 0.0
 
     @property
@@ -364,7 +377,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="SEED:NUMBER, one file again")
     parser.add_argument("--known", action="store_true", help="only those that once broke")
-    parser.add_argument("--seconds", type=float, default=20, help="that a step may take (20)")
+    parser.add_argument(
+        "--seconds", type=float, default=20, help="of the processor that a step may take (20)"
+    )
     parser.add_argument("--megabytes", type=float, default=1500, help="of a process (1500)")
     parser.add_argument("--keep", type=Path, help="folder for the files that broke something")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
@@ -380,6 +395,8 @@ def main(arguments: list[str] | None = None) -> int:
         for found in fuzz(numbers_of(options), command, options.seconds, options.megabytes):
             if found is None:
                 n_files += 1
+                if n_files % TOLD_EVERY == 0:
+                    print(f"{n_files} files so far", file=sys.stderr, flush=True)
                 continue
             counts[found.kind] += 1
             label = (

@@ -10,10 +10,12 @@ from pathlib import Path
 class Clip:
     """One video, or a part of one, on its way into the set.
 
+    A large set has a million of them, which are all held: what clips share is held once.
+
     Attributes:
-        path: where the file lies, or will once it is downloaded.
-        source: its path relative to the data root, with forward slashes, or its address; names it
-            in records.
+        root: the folder that the paths of its source begin in.
+        source: its path relative to that, with forward slashes, or its address; names it in
+            records.
         speaker: folder in the set; clips of one person share it, so that splits can be disjoint.
         name: folder inside the speaker's.
         split: train, val or test where the source says so; None: decided at the end.
@@ -21,9 +23,10 @@ class Clip:
         start_s: where the clip begins, in seconds after the file's first picture.
         end_s: where it ends (excluded), counted in the same way; None: with the file.
         url: address that `path` is downloaded from; None: it is there.
+        file: its path, absolute or relative to `root`, where that is not `source`.
     """
 
-    path: Path
+    root: Path
     source: str
     speaker: str
     name: str
@@ -32,6 +35,12 @@ class Clip:
     start_s: float = 0.0
     end_s: float | None = None
     url: str | None = None
+    file: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies, or will once it is downloaded."""
+        return self.root / (self.file or self.source)
 
     @property
     def key(self) -> str:

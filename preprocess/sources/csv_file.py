@@ -119,16 +119,17 @@ def _clip(row: Row, folder: Path, downloads: Path) -> Clip:
         if address.scheme not in {"http", "https"} or not address.netloc:
             raise UserError(f"{url} is no address: it begins with https:// or http://")
         name = speaker = _words(url)
-        place, source = downloads / f"{name}-{_digest(url)}", url
+        root, source, file = downloads, url, f"{name}-{_digest(url)}"
     else:
         place = on_disk(folder / path)
         if not place.is_file():
             raise UserError(f"{place} is not a file")
-        source = Path(path).as_posix()
+        root, source = folder, Path(path).as_posix()
+        file = None if place == folder / path else str(place.absolute())
         name, speaker = place.stem, Path(path).with_suffix("").as_posix().lstrip("./")
     cut = f"_{_short(start)}-{'' if end is None else _short(end)}" if start or end else ""
     return Clip(
-        path=place,
+        root=root,
         source=source,
         speaker=folder_name(row.get("speaker") or speaker),
         name=folder_name(name) + cut,
@@ -137,6 +138,7 @@ def _clip(row: Row, folder: Path, downloads: Path) -> Clip:
         start_s=start,
         end_s=end,
         url=url or None,
+        file=file,
     )
 
 

@@ -26,9 +26,7 @@ def list_demo(videos: Path, announce: Callable[[str], None], *, workers: int | N
     announce(f"rendering the demo videos into {videos}")
     rendered = render_demo(videos, workers=workers or available_cores())
     clips = [
-        Clip(
-            clip.path, clip.path.relative_to(videos).as_posix(), clip.speaker, clip.clip, clip.split
-        )
+        Clip(videos, clip.path.relative_to(videos).as_posix(), clip.speaker, clip.clip, clip.split)
         for clip in rendered
     ]
     return Listing(clips)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,24 +41,23 @@ def list_folder(data_root: Path, *, leave_out: Path | None = None) -> Listing:
     """
     if not data_root.is_dir():
         raise UserError(f"data_root={data_root} is not a folder: give the folder of your videos.")
-    files = sorted(_walk(data_root, leave_out), key=lambda path: path.as_posix())
-    videos = [path for path in files if path.suffix.lower() in SUFFIXES]
-    others = [path for path in files if path.suffix.lower() not in SUFFIXES]
-    if not videos:
+    files = sorted(_walk(data_root, leave_out))
+    sources = [source for source in files if _is_video(source)]
+    others = [source for source in files if not _is_video(source)]
+    if not sources:
         what = f"none of its {len(others)} files is" if others else "it is empty, not"
         raise UserError(
             f"data_root={data_root} holds no video: {what} called *.mp4, *.mov or the like."
         )
-    sources = [path.relative_to(data_root).as_posix() for path in videos]
     keys = tell_apart([_key(source) for source in sources], sources)
     clips = []
-    for path, source, key in zip(videos, sources, keys, strict=True):
+    for source, key in zip(sources, keys, strict=True):
         speaker, name = key.split("/")
-        clips.append(Clip(path, source, speaker, name))
-    return Listing(clips, others=[path.relative_to(data_root).as_posix() for path in others])
+        clips.append(Clip(data_root, source, sys.intern(speaker), name))
+    return Listing(clips, others=others)
 
 
-def _walk(root: Path, leave_out: Path | None) -> Iterator[Path]:
+def _walk(root: Path, leave_out: Path | None) -> Iterator[str]:
     """Regular files below `root`; each real folder once, so that links in a circle end."""
     seen = {root.resolve()}
     if leave_out is not None:
@@ -70,10 +70,15 @@ def _walk(root: Path, leave_out: Path | None) -> Iterator[Path]:
                 seen.add(real)
                 kept.append(name)
         subfolders[:] = kept
+        inside = Path(folder).relative_to(root).as_posix()
+        start = "" if inside == "." else f"{inside}/"
         for name in names:
-            path = Path(folder) / name
-            if not name.startswith(".") and path.is_file():
-                yield path
+            if not name.startswith(".") and Path(folder, name).is_file():
+                yield start + name
+
+
+def _is_video(source: str) -> bool:
+    return os.path.splitext(source)[1].lower() in SUFFIXES
 
 
 def _key(source: str) -> str:

@@ -48,7 +48,7 @@ def list_lrs2(data_root: Path, *, filelists: Path | None = None) -> Listing:
             seen[key] = split
             video = main / f"{key}.mp4"
             if video.is_file():
-                clips.append(_clip(video, key, split))
+                clips.append(_clip(main, key, split))
             else:
                 missing.append(key)
     if not clips:
@@ -64,9 +64,10 @@ def list_lrs2(data_root: Path, *, filelists: Path | None = None) -> Listing:
     return Listing(clips, notes)
 
 
-def _clip(video: Path, key: str, split: str) -> Clip:
+def _clip(main: Path, key: str, split: str) -> Clip:
     speaker, name = key.split("/")
-    return Clip(video, f"main/{key}.mp4", speaker, name, split, video.with_suffix(".txt"))
+    transcript, file = main / f"{key}.txt", f"{key}.mp4"  # `main` may be called otherwise
+    return Clip(main, f"main/{file}", speaker, name, split, transcript, file=file)
 
 
 def _find_lists(main: Path, data_root: Path, filelists: Path | None) -> Path:

@@ -71,7 +71,7 @@ def _speakers(videos: list[Path]) -> set[str]:
 
 def _clip(root: Path, video: Path, split: str, prefix: str = "") -> Clip:
     return Clip(
-        video,
+        root,
         video.relative_to(root).as_posix(),
         video.parent.name,
         f"{prefix}{video.stem}",

@@ -29,7 +29,7 @@ def list_lrw(data_root: Path) -> Listing:
     root = find_layout("lrw", data_root)
     words = sorted(path.name for path in root.iterdir() if path.is_dir())
     clips = [
-        Clip(video, f"{word}/{split}/{video.name}", word, f"{split}_{video.stem}", split, word)
+        Clip(root, f"{word}/{split}/{video.name}", word, f"{split}_{video.stem}", split, word)
         for word in words
         for split in SPLITS
         for video in sorted((root / word / split).glob("*.mp4"))

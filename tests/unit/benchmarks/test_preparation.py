@@ -26,7 +26,8 @@ def detector() -> FaceDetector:
 
 def test_both_ways_write_the_same_pictures(tmp_path, detector):
     (video,) = write_face_videos(tmp_path, clips=1, frames=20, size=(192, 160), seed=0)
-    record = prepare_clip(Clip(video, "a", "s", "c"), tmp_path / "ours", Recipe(), detector)
+    clip = Clip(video.parent, video.name, "s", "c")
+    record = prepare_clip(clip, tmp_path / "ours", Recipe(), detector)
     assert record["n_faces"] == 20
     published = preparation.published_detector(tmp_path / "s3fd.pth")
     face = cv2.imread(str(tmp_path / "ours" / "0.jpg"))

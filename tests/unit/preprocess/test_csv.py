@@ -132,10 +132,10 @@ def test_another_cut_is_out_of_date(tmp_path):
     records = Records(tmp_path / "out", Recipe())
 
     def rejected(start_s: float, end_s: float | None) -> bool:
-        clip = Clip(tmp_path / "a.mp4", "a.mp4", "a", "a", start_s=start_s, end_s=end_s)
+        clip = Clip(tmp_path, "a.mp4", "a", "a", start_s=start_s, end_s=end_s)
         return records.rejected(clip) is not None
 
-    records.reject(Clip(tmp_path / "a.mp4", "a.mp4", "a", "a", end_s=2.0), "probe", "why", "how")
+    records.reject(Clip(tmp_path, "a.mp4", "a", "a", end_s=2.0), "probe", "why", "how")
     assert rejected(0.0, 2.0)
     assert not rejected(0.0, 2.5)
     assert not rejected(0.5, 2.0)
@@ -145,7 +145,7 @@ def test_another_cut_is_out_of_date(tmp_path):
 def test_a_download_may_be_deleted_when_it_is_prepared(tmp_path):
     touch(tmp_path, "video")
     records = Records(tmp_path / "out", Recipe())
-    clip = Clip(tmp_path / "video", "https://a/b", "a", "a", url="https://a/b")
+    clip = Clip(tmp_path, "https://a/b", "a", "a", url="https://a/b", file="video")
     records.reject(clip, "probe", "why", "how")
     (tmp_path / "video").unlink()
     assert records.rejected(clip)

@@ -27,7 +27,7 @@ def prepared(
     path: Path, folder: Path, start_s: float = 0.0, end_s: float | None = None, **recipe: object
 ) -> tuple[list[bytes], np.ndarray]:
     """The crops, and the sound (n,) int16."""
-    clip = Clip(path, path.name, "s", "c", start_s=start_s, end_s=end_s)
+    clip = Clip(path.parent, path.name, "s", "c", start_s=start_s, end_s=end_s)
     # Every frame is searched, so that a frame's box does not hang on those around it.
     settings = Recipe(detect_every=1, smooth=False, **recipe)  # type: ignore[arg-type]
     record = prepare_clip(clip, folder, settings, build_detector("centerface"))

@@ -105,9 +105,8 @@ def test_a_place_that_is_no_folder(site, tmp_path):
 
 def test_without_yt_dlp(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "yt_dlp", None)  # as Python marks what is not there
-    there, missing = tmp_path / "there", tmp_path / "missing"
-    there.touch()
-    local = Clip(missing, "missing", "a", "b")
-    check_downloader([local, Clip(there, "u", "a", "b", url="https://a/b")])
+    (tmp_path / "there").touch()
+    local = Clip(tmp_path, "missing", "a", "b")
+    check_downloader([local, Clip(tmp_path, "u", "a", "b", url="https://a/b", file="there")])
     with pytest.raises(UserError, match=r'pip install "w2l\[download\]"'):
-        check_downloader([Clip(missing, "u", "a", "b", url="https://a/b")])
+        check_downloader([Clip(tmp_path, "u", "a", "b", url="https://a/b", file="missing")])

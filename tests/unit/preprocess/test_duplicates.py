@@ -20,7 +20,7 @@ from tests.unit.preprocess.clips import good, portrait
 
 
 def clip(path: Path, name: str, **values: object) -> Clip:
-    return Clip(path, path.name, "s", name, **values)  # type: ignore[arg-type]
+    return Clip(path.parent, path.name, "s", name, **values)  # type: ignore[arg-type]
 
 
 def test_bytes_and_times_make_a_duplicate(tmp_path):

@@ -16,6 +16,7 @@ from preprocess import lists
 from preprocess.lists import Rows, write_lists
 from preprocess.records import MANIFEST_FIELDS, REJECTED_FIELDS, Record, Records, write_jsonl
 from preprocess.settings import Recipe
+from preprocess.sources import folder
 from preprocess.sources.clip import Clip, Listing
 
 
@@ -44,6 +45,18 @@ def test_a_record_takes_little_memory() -> None:
     assert (after - before) / n < 400  # 0.44 GB for VoxCeleb2's 1.1 million
 
 
+def test_a_listed_clip_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 5000
+    sources = [f"dev/mp4/id{i // 190:05d}/21Uxsk56VDQ/{i:05d}.mp4" for i in range(n)]
+    monkeypatch.setattr(folder, "_walk", lambda *_: ("".join(s) for s in sources))
+    tracemalloc.start()
+    listing = folder.list_folder(tmp_path)
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert [clip.path for clip in listing.clips[:2]] == [tmp_path / s for s in sources[:2]]
+    assert used / n < 350
+
+
 def test_rows_are_the_records() -> None:
     want = [{name: made(i)[name] for name in MANIFEST_FIELDS} for i in range(lists.BLOCK + 3)]
     rows = Rows(MANIFEST_FIELDS, map(made, range(lists.BLOCK + 3)))
@@ -60,7 +73,7 @@ def test_rows_are_the_records() -> None:
 def listing() -> Listing:
     records = [made(i) for i in range(23)]
     return Listing(
-        [Clip(Path(r["source"]), r["source"], r["speaker"], r["clip"]) for r in records],
+        [Clip(Path(), r["source"], r["speaker"], r["clip"]) for r in records],
         others=["dev/readme"],
     )
 

@@ -72,7 +72,7 @@ def test_a_picture_that_cannot_be_made_costs_itself_only(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(page_module, "VideoReader", broken)
     record = {"reason": "broken file", "detail": "it is bad", "speaker": "ann", "clip": "1"}
-    (_, examples, _) = page_module.rejections([record], [Clip(Path("a.mp4"), "a.mp4", "ann", "1")])
+    (_, examples, _) = page_module.rejections([record], [Clip(Path(), "a.mp4", "ann", "1")])
     assert "it is bad" in examples
     assert page_module.wall([record | {"duration_s": "not a number"}], Path("nowhere")) == (
         '<div class="wall"></div>'

@@ -71,7 +71,7 @@ def test_each_limit_has_its_reason(change, reason, words):
 
 
 def test_a_clip_says_what_its_face_is_like_and_who_was_seen(tmp_path):
-    clip = Clip(good(tmp_path / "a.mp4"), "a.mp4", "s", "c")
+    clip = Clip(good(tmp_path / "a.mp4").parent, "a.mp4", "s", "c")
     record = prepare_clip(clip, tmp_path / "s" / "c", Recipe(), build_detector())
     assert record["sharpness"] > 0.03
     assert 60 < record["brightness"] < 200
@@ -82,7 +82,7 @@ def test_a_clip_says_what_its_face_is_like_and_who_was_seen(tmp_path):
 
 
 def test_what_is_not_good_enough_leaves_nothing(tmp_path):
-    clip = Clip(good(tmp_path / "a.mp4"), "a.mp4", "s", "c")
+    clip = Clip(good(tmp_path / "a.mp4").parent, "a.mp4", "s", "c")
     with pytest.raises(RejectedError, match="min_face=500"):
         prepare_clip(clip, tmp_path / "s" / "c", Recipe(quality=Quality(500)), build_detector())
     assert list((tmp_path / "s").iterdir()) == []

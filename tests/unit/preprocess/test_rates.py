@@ -61,7 +61,7 @@ def test_flash_and_beep_stay_together(tmp_path, rate):
         sound_start=START,
     )
     folder = tmp_path / "s" / "c"
-    prepare_clip(Clip(source, "in.mp4", "s", "c"), folder, Recipe(), Everywhere())
+    prepare_clip(Clip(source.parent, source.name, "s", "c"), folder, Recipe(), Everywhere())
 
     light = [
         cv2.imread(str(folder / f"{k}.jpg")).mean() for k in range(len(list(folder.glob("*.jpg"))))

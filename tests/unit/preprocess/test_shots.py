@@ -91,7 +91,7 @@ def test_a_short_scene_stays_a_whole_clip_and_a_broken_file_is_told(video, tmp_p
 
 
 def test_what_was_found_holds_for_this_file_and_setting(video, tmp_path):
-    clip = Clip(video, "ann/talk.mp4", "ann", "talk", start_s=1.0, end_s=4.0)
+    clip = Clip(video.parent, video.name, "ann", "talk", start_s=1.0, end_s=4.0)
     cutter = Cutter(tmp_path, Cut(10))
     assert cutter.known(clip) is None
     assert parts_of([clip], cutter) == [clip]

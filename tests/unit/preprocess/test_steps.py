@@ -29,7 +29,7 @@ def detector():
 
 
 def run(path, folder, detector, recipe=None):
-    clip = Clip(path, path.name, "s", "c")
+    clip = Clip(path.parent, path.name, "s", "c")
     return chain.prepare_clip(clip, folder, recipe or Recipe(), detector)
 
 

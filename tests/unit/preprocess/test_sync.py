@@ -69,7 +69,7 @@ class Certain(SyncScorer):
 
 
 def prepare(video: Path, folder: Path, detector: FaceDetector, judge: SyncScorer | None = None):
-    clip = Clip(video, video.name, "s", "c")
+    clip = Clip(video.parent, video.name, "s", "c")
     return prepare_clip(clip, folder, Recipe(min_confidence=0.1), detector, judge=judge)
 
 
@@ -172,7 +172,7 @@ def test_the_longest_run():
 def test_a_part_hears_what_the_file_says_around_it(video, detector, tmp_path, offset):
     whole = prepare(video, tmp_path / "whole", detector)
     everything = sound(tmp_path / "whole")
-    part = Clip(video, video.name, "s", "c", start_s=0.2, end_s=1.0)
+    part = Clip(video.parent, video.name, "s", "c", start_s=0.2, end_s=1.0)
     recipe = Recipe(min_confidence=0.1)
     judge = Certain(offset, 0.5)
     record = prepare_clip(part, tmp_path / "part", recipe, detector, judge=judge)
