@@ -156,11 +156,11 @@ def quoted(arguments: Sequence[str], config_name: str) -> list[str]:
 
     Of keys that only a group has nothing is known yet: `clips` is a number in some.
     """
-    defaults = _defaults(config_name)
+    values = _defaults(config_name)
     return quote_paths(
         arguments,
-        lambda key: kinds_of(key, defaults[key]) if key in defaults else (),
-        lambda key: "${" in str(defaults.get(key)),
+        lambda key: kinds_of(key, values[key]) if key in values else (),
+        lambda key: "${" in str(values.get(key)),
     )
 
 
