@@ -26,7 +26,7 @@ from w2l.inference import FaceGenerator
 from w2l.metrics.separation import ExpertQuality, expert_quality
 from w2l.models import Expert
 
-# Met by three runs with different seeds (docs/demo.md).
+# Met by most runs, not by each (docs/demo.md).
 EXPECTED = {
     "expert_pair_accuracy": 0.93,
     "expert_balanced_accuracy": 0.88,

@@ -89,12 +89,7 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
             "own, too, and --help lists the names.",
             file=sys.stderr,
         )  # fmt: skip
-    values = _defaults(config_name)
-    sys.argv[1:] = quote_paths(
-        sys.argv[1:],
-        lambda key: kinds_of(key, values.get(key)),
-        lambda key: "${" in str(values.get(key)),
-    )
+    sys.argv[1:] = quoted(sys.argv[1:], config_name)
     sys.argv[1:] += added
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
 
@@ -154,6 +149,19 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
         sys.exit(130)
     if errors:
         fail(str(errors[0]))
+
+
+def quoted(arguments: Sequence[str], config_name: str) -> list[str]:
+    """Command-line arguments as Hydra's grammar takes them.
+
+    Of keys that only a group has nothing is known yet: `clips` is a number in some.
+    """
+    values = _defaults(config_name)
+    return quote_paths(
+        arguments,
+        lambda key: kinds_of(key, values[key]) if key in values else (),
+        lambda key: "${" in str(values.get(key)),
+    )
 
 
 def refused(error: InstantiationException) -> UserError:

@@ -6,9 +6,9 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from w2l.cli import hydra_app
 from w2l.cli.hydra_app import _defaults
-from w2l.cli.key_types import OF_NULL, PATH, kinds_of
-from w2l.cli.quoting import quote_paths
+from w2l.cli.key_types import OF_NULL, PATH
 
 NAMES = [
     "watch?v=x&y", "it's.mp4", "a (1).mp4", "ünïcode.mp4", "~/x", "a#b", "a,b.mp4", "a\\b",
@@ -22,12 +22,7 @@ OUTPUTS = {"run_dir", "out", "output", "outfile", "examples", "data.root"}  # de
 
 
 def quoted(arguments: list[str], command: str = "infer") -> list[str]:
-    defaults = _defaults(command)
-    return quote_paths(
-        arguments,
-        lambda key: kinds_of(key, defaults.get(key)),
-        lambda key: "${" in str(defaults.get(key)),
-    )
+    return hydra_app.quoted(arguments, command)
 
 
 def value_of(argument: str, key: str):
@@ -78,6 +73,12 @@ def test_what_hydra_cannot_read_is_text() -> None:
     for argument, name in zip(quoted(names, "train"), names, strict=True):
         key, _, value = name.partition("=")
         assert value_of(argument, key) == value
+
+
+def test_a_number_of_a_group_stays_a_number_whatever_it_is_called() -> None:
+    """`clips` is a path in one command, and how many in the callbacks of another."""
+    given = ["callbacks.lip_report.clips=2", "callbacks.expert_report.clips=2"]
+    assert quoted(given, "train") == given
 
 
 def test_paths_in_lists_are_quoted_too() -> None:
