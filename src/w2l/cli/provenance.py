@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from w2l import __version__
 from w2l.files import atomic_path
 
-PACKAGES = ("torch", "pytorch-lightning", "numpy", "opencv-python", "av")
+PACKAGES = ("pytorch-lightning", "numpy", "opencv-python", "av")
 SOURCE = Path(__file__).resolve().parent
 
 
@@ -39,6 +39,7 @@ def environment() -> dict[str, Any]:
         "w2l": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "torch": str(torch.__version__),  # with its build, which its package may not name
         **{name: version(name) for name in PACKAGES},
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "devices": torch.cuda.device_count() if cuda else 1,

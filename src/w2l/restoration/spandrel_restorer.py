@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +69,25 @@ class SpandrelRestorer:
         return from_network(np.concatenate(restored), self._kind)
 
 
-def _load(path: Path, device: torch.device) -> Any:
-    try:
+def import_spandrel() -> Any:
+    """Import spandrel, and have it know the architectures of its second package."""
+    with warnings.catch_warnings():  # torch's own, for each user of its TorchScript
+        warnings.filterwarnings("ignore", ".*torch.jit.script.*")
         import spandrel
         import spandrel_extra_arches
+    spandrel_extra_arches.install(ignore_duplicates=True)
+    return spandrel
+
+
+def _load(path: Path, device: torch.device) -> Any:
+    try:
+        spandrel = import_spandrel()
     except Exception as error:  # a torchvision that does not fit torch dies in many ways
         raise UserError(
             f"{path.name} needs spandrel and a torchvision that fits torch {torch.__version__} "
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}): "
             'install `pip install "w2l[restore]"`, or give the network as .onnx.'
         ) from error
-    spandrel_extra_arches.install(ignore_duplicates=True)
     try:
         model = spandrel.ModelLoader(device=device).load_from_file(path)
     except Exception as error:

@@ -12,6 +12,7 @@ from statistics import median, stdev
 from typing import Any
 
 import numpy as np
+import torch
 
 from w2l.metrics import implausible, offsets
 from w2l.scoring.scorer import CosineResult, SyncResult
@@ -20,7 +21,7 @@ from w2l.scoring.speaker import Speakers
 SCORES = ("lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0")
 SYNCNET_COSINES = ("at_0", "at_best")
 UNPADDED = {"lse_d": "lse_d_unpadded", "lse_c": "lse_c_unpadded", "offset": "offset_unpadded"}
-_PACKAGES = ("w2l", "torch", "numpy", "scipy", "opencv-python", "av", "python_speech_features")
+_PACKAGES = ("w2l", "numpy", "scipy", "opencv-python", "av", "python_speech_features")
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,8 @@ def to_json(
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+    # torch names its build, as 2.14.1+cu130, where its package need not.
+    versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
     for package in _PACKAGES:
         try:
             versions[package] = version(package)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from skimage.transform import SimilarityTransform
+from skimage.transform import SimilarityTransform, estimate_transform
 
 from tests.unit.restoration import graphs
 from w2l.errors import UserError
@@ -49,7 +49,7 @@ def frames():
 
 def by_skimage(frame, points):
     """The picture (112, 112, 3) RGB in [-1, 1] that the network is to see."""
-    matrix = SimilarityTransform.from_estimate(points, ARCFACE).params[:2]
+    matrix = estimate_transform("similarity", points, ARCFACE).params[:2]
     return (cv2.warpAffine(frame, matrix, (112, 112))[..., ::-1] - 127.5) / 127.5
 
 
