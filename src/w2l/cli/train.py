@@ -12,7 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -25,7 +25,7 @@ from w2l.callbacks import (
     copy_best,
 )
 from w2l.checkpoints import ENOUGH_SPEAKERS, load_expert
-from w2l.cli.hydra_app import run
+from w2l.cli import commands
 from w2l.cli.provenance import record
 from w2l.cli.requeue import leave
 from w2l.cli.resume import check_state, find_state
@@ -141,20 +141,13 @@ def build_trainer(
     return trainer
 
 
-def find_expert(given: str | None, image_size: int) -> Expert:
+def find_expert(given: str, image_size: int) -> Expert:
     """The expert asked for; none is taken because it happens to lie around.
 
     Raises:
-        UserError: none is asked for, the file is none, or one for faces of another size than the
-            generator's, or the published one cannot be fetched.
+        UserError: the file is none, or one for faces of another size than the generator's, or the
+            published one cannot be fetched.
     """
-    if given is None:
-        raise UserError(
-            "expert= is needed, the lip-sync expert that the generator learns from: train one with "
-            "`python train.py experiment=syncnet_strong run_dir=outputs/expert` and give "
-            "expert=outputs/expert/checkpoints/best.ckpt, or expert=lipsync_expert, the published "
-            "one."
-        )
     expert = load_expert(given)
     logger.info("expert: %s", given)
     if expert.config["image_size"] != image_size:
@@ -171,17 +164,6 @@ def started_by_lightning() -> bool:
     return not (TorchElasticEnvironment.detect() or SLURMEnvironment.detect())
 
 
-def check_run_dir(cfg: DictConfig) -> None:
-    """`resume=auto` needs a folder that is the same when the command runs again.
-
-    Raises:
-        UserError: it has the time in its name.
-    """
-    run_dir = str(OmegaConf.to_container(cfg, resolve=False)["run_dir"])  # type: ignore[index, call-overload]
-    if cfg.resume == "auto" and "${now:" in run_dir:
-        raise UserError("resume=auto looks into run_dir: name one, as run_dir=outputs/my_run.")
-
-
 def train(cfg: DictConfig) -> float | None:
     """Build everything an experiment names, and fit.
 
@@ -194,7 +176,6 @@ def train(cfg: DictConfig) -> float | None:
     warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")  # the expert
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")  # Lightning under torch 2.13
     is_first = getattr(rank_zero_only, "rank", 0) == 0
-    check_run_dir(cfg)
     with claimed(Path(cfg.run_dir)) if is_first else nullcontext():
         return run_training(cfg, is_first)
 
@@ -275,8 +256,8 @@ def fit_experiment(cfg: DictConfig, resume: Path | None, *, is_first: bool) -> f
 
 
 def main() -> None:
-    """Entry point of `w2l-train`."""
-    run(train, "train")
+    """Run the command."""
+    commands.train()
 
 
 if __name__ == "__main__":
