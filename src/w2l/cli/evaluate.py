@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -25,6 +26,7 @@ from w2l.cli.evaluate_output import chosen_output, remove_earlier, write_plots
 from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pairs
 from w2l.cli.evaluate_show import raise_failures, show
 from w2l.cli.evaluate_speaker import calibration_command, speaker_search
+from w2l.cli.signals import ended_by_signals
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
 from w2l.faces.centerface import WEIGHTS as EMBEDDED
@@ -38,6 +40,7 @@ from w2l.scoring.partial import Partial
 from w2l.scoring.report import write_json
 from w2l.scoring.results import finite, without_windows
 from w2l.scoring.tables import write_tables
+from w2l.video import choices_of
 from w2l.weights import fetch, registry
 
 NONE = "none"
@@ -53,7 +56,8 @@ def evaluate_command(cfg: DictConfig) -> None:
     console = Console(highlight=False)
     videos, audio = check_evaluate(settings)
     pairs = wanted_pairs(settings, videos)
-    with chosen_output(settings["output"], user_path(settings["video"])) as output:
+    given = settings["output"], user_path(settings["video"])
+    with ended_by_signals(), chosen_output(*given) as output:
         score(settings, videos, pairs, audio, output, console)
 
 
@@ -127,6 +131,7 @@ def score_all(
             markup=False,
         )
     known = set[int]()
+    choices = Counter[str]()
 
     def scored() -> Iterator[ClipScore]:
         for number, video in enumerate(videos):
@@ -148,9 +153,13 @@ def score_all(
         if number not in known:
             if settings["plots"]:
                 write_plots([clip], output, used)
+            if clip.error is None:
+                choices.update(choices_of(video, deinterlace=not settings["jpeg"]))
             clip.tracks = [without_windows(each) for each in clip.tracks]
             partial.add(video, clip)
         clips.append(clip)
+    for choice, n in choices.items():
+        console.print(f"{n} of {len(videos)} videos {choice}", soft_wrap=True)
     return clips
 
 
