@@ -36,6 +36,7 @@ from w2l.models import Expert, SyncNetV2
 from w2l.paths import shown_path, user_path
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, to_json
 from w2l.scoring.page import SHOWN, for_page, write_page
+from w2l.scoring.paper import write_paper_tables
 from w2l.scoring.partial import Partial
 from w2l.scoring.report import write_json
 from w2l.scoring.results import finite, without_windows
@@ -91,6 +92,7 @@ def score(
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
     write_json(scores, output)
     write_tables(clips, output)
+    write_paper_tables(scores, output)
     if comparison is not None:
         scores["pictures"] = finite(comparison.run(console))
         write_json(scores, output)
