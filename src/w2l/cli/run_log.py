@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from w2l.callbacks import RunReport
 from w2l.errors import UserError
@@ -97,9 +97,10 @@ def next_command(cfg: DictConfig, checkpoint: Path, *, makes_lips: bool) -> str:
         name, values = "infer", ["face=face.mp4", "audio=speech.wav", f"checkpoint={checkpoint}"]
     else:
         name = "train"
-        values = ["experiment=wav2lip_strong", f"expert={checkpoint}", f"data.root={cfg.data.root}"]
-        if cfg.model.image_size != 96:  # what generators are by default
-            values.append(f"model.image_size={cfg.model.image_size}")
+        values = ["experiment=wav2lip_strong", f"expert={checkpoint}"]
+        for key in ("data.root", "model.image_size"):  # which one's own parts may not have
+            if (value := OmegaConf.select(cfg, key)) is not None:
+                values.append(f"{key}={value}")
     installed = Path(sys.argv[0]).suffix != ".py"
     command = [f"w2l-{name}"] if installed else ["python", f"{name}.py"]
     return shlex.join([*command, *values])
