@@ -1,5 +1,5 @@
 """`python evaluate.py video=…`: the same as the installed command `w2l-evaluate`."""
 
-from w2l.cli.evaluate import main
+from w2l.cli.commands import evaluate
 
-main()
+evaluate()

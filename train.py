@@ -1,4 +1,4 @@
-from w2l.cli.train import main
+from w2l.cli.commands import train
 
 if __name__ == "__main__":
-    main()
+    train()

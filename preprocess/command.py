@@ -12,6 +12,7 @@ from preprocess.prepare import prepare
 from preprocess.report import Report
 from preprocess.settings import Cut, Job, Packing, Quality, Recipe
 from w2l.cli.hydra_app import run
+from w2l.cli.signals import ended_by_signals
 from w2l.engine import RaySettings
 from w2l.errors import UserError
 from w2l.files import sha256
@@ -37,6 +38,7 @@ def main() -> None:
     run(preprocess, "preprocess")
 
 
+@ended_by_signals()
 def preprocess(cfg: DictConfig) -> None:
     """Prepare what the config says.
 

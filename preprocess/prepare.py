@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -125,20 +126,28 @@ def _run(
         worker = Worker(records.root, records.recipe, job.device, job.batch_size, slots, n_gpus)
         mapped = executor.map(worker, clips, initializer=worker.start)
         outcomes = stack.enter_context(closing(mapped))
-        return _write_down(report.progress(outcomes, len(clips)), records)
+        times, choices = _write_down(report.progress(outcomes, len(clips)), records)
+    for choice, n in choices.items():
+        report.say(f"{n} of {len(clips)} clips are of videos that {choice}")
+    return times
 
 
-def _write_down(outcomes: Iterable[Outcome], records: Records) -> Times:
-    """Record what became of each clip, as soon as it is known; returns where the time went.
+def _write_down(outcomes: Iterable[Outcome], records: Records) -> tuple[Times, Counter[str]]:
+    """Record what became of each clip, as soon as it is known.
+
+    Returns:
+        Where the time went, and what was chosen or made of how many.
 
     Raises:
         UserError: the run cannot go on.
     """
-    times = Times()
+    times, choices = Times(), Counter[str]()
     for outcome in outcomes:
         clip = outcome.item
         value = None if outcome.value is None else outcome.value.result
-        times.update({} if outcome.value is None else outcome.value.times)
+        if outcome.value is not None:
+            times.update(outcome.value.times)
+            choices.update(outcome.value.choices)
         if isinstance(value, Stop):
             raise UserError(value.message)
         if isinstance(value, RejectedError):
@@ -148,4 +157,4 @@ def _write_down(outcomes: Iterable[Outcome], records: Records) -> Times:
             records.reject(clip, "worker", reason, outcome.error, trace=outcome.trace)
         else:
             records.forgive(clip)
-    return times
+    return times, choices

@@ -7,6 +7,7 @@ functions, so that the parent, which never runs them, does not wait for them.
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,10 +41,12 @@ class Done:
     Attributes:
         result: the clip's record, why it is rejected, or why the whole run must stop.
         times: what it took.
+        choices: see `w2l.video.choices_of`; of what became a clip.
     """
 
     result: Record | RejectedError | Stop
     times: Times
+    choices: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,13 @@ class Worker:
 
     def __call__(self, clip: Clip) -> Done:
         """Prepare one clip."""
+        from w2l.video import choices_of
+
         times = Times()
-        return Done(self._prepared(clip, times), times)
+        result = self._prepared(clip, times)
+        if not isinstance(result, dict):
+            return Done(result, times)
+        return Done(result, times, choices_of(clip.path, deinterlace=not self.recipe.published))
 
     def _prepared(self, clip: Clip, times: Times) -> Record | RejectedError | Stop:
         from preprocess.steps.chain import prepare_clip

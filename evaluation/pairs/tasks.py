@@ -10,7 +10,7 @@ from w2l.errors import UserError, either
 from w2l.filelists import clip_file, read_pairs
 from w2l.filelists.lines import is_name, read_lines
 from w2l.filelists.reading import read_table
-from w2l.scoring.inputs import VIDEO_ENDINGS
+from w2l.filelists.videos import VIDEO_ENDINGS
 
 LISTED = ("lrs2", "lrs3", "lrw")
 REAL_SETS = ("dubbed", "random", "tts")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,41 +24,45 @@ from evaluation.report.tables import NONE, Grid, arrowed, markdown, terminal
 from w2l.errors import UserError, either
 from w2l.files import atomic_path, unused, write_text
 from w2l.paths import user_path
+from w2l.scoring import paper
 
 PANELS = 3  # scores in the plot
-LATEX = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "–": "--", "−": "$-$", "%": r"\%", "_": r"\_",
-         "&": r"\&", "#": r"\#"}  # fmt: skip
 
 
-def compare(settings: dict[str, Any], console: Console) -> Comparison:
-    """Compare, write compare.json, .md, .tex and .png, and print the table.
+def compare(settings: dict[str, Any], console: Console) -> list[Comparison]:
+    """Compare the first file with each other one; write compare.json, .md, .tex and .png.
+
+    Returns:
+        One for each file after the first, whose plots are compare.png, compare_2.png, ….
 
     Raises:
         UserError: a file or value is wrong, or the files are not comparable.
     """
     files = settings["compare"]
-    if not isinstance(files, list) or len(files) != 2:
-        raise UserError(f"compare={files} must name two files: compare=[a.json,b.json].")
+    if not isinstance(files, list) or len(files) < 2:
+        raise UserError(f"compare={files} must name two files or more: compare=[a.json,b.json].")
     bootstrap = _bootstrap(settings)
-    a, b = (read_scores(user_path(file)) for file in files)
-    comparison = compare_scores(a, b, bootstrap)
+    first, *others = (read_scores(user_path(file)) for file in files)
+    comparisons = [compare_scores(first, other, bootstrap) for other in others]
     given = settings["out"]
     out = unused(Path("outputs"), "compare") if given is None else user_path(given)
-    grid = to_grid(comparison, bootstrap)
+    grids = [to_grid(each, bootstrap) for each in comparisons]
+    found = [to_json(each, bootstrap) for each in comparisons]
+    content = found[0] if len(found) == 1 else {"comparisons": found}
     texts = {
-        "compare.json": json.dumps(to_json(comparison, bootstrap), indent=1, allow_nan=False)
-        + "\n",
-        "compare.md": markdown(grid),
-        "compare.tex": latex(grid),
+        "compare.json": json.dumps(content, indent=1, allow_nan=False) + "\n",
+        "compare.md": "\n".join(map(markdown, grids)),
+        "compare.tex": "\n".join(map(latex, grids)),
     }
     for name, text in texts.items():
         write_text(out / name, text)
-    plot(comparison, out / "compare.png")
-    console.print(terminal(grid))
-    for note in grid.notes:
-        console.print(note, markup=False, soft_wrap=True)
+    for number, (each, grid) in enumerate(zip(comparisons, grids, strict=True), 1):
+        plot(each, out / ("compare.png" if number == 1 else f"compare_{number}.png"))
+        console.print(terminal(grid))
+        for note in grid.notes:
+            console.print(note, markup=False, soft_wrap=True)
     console.print(f"{out}/compare.md, .tex, .png, .json", markup=False, soft_wrap=True)
-    return comparison
+    return comparisons
 
 
 def _bootstrap(settings: dict[str, Any]) -> Bootstrap:
@@ -115,16 +118,8 @@ def _difference(each: Difference) -> str:
 
 
 def latex(grid: Grid) -> str:
-    """A table for a paper, with booktabs; the notes are comments."""
-    lines = [r"% \usepackage{booktabs}", *(f"% {note}" for note in grid.notes)]
-    columns = "l" + "r" * (len(grid.header) - 2) + "l"
-    lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _row(grid.header), r"\midrule"]
-    lines += [_row(row) for row in grid.rows]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return " & ".join("".join(LATEX.get(c, c) for c in cell) for cell in cells) + r" \\"
+    """A table for a paper; the notes are comments."""
+    return paper.latex(grid.header, grid.rows, grid.notes)
 
 
 def plot(comparison: Comparison, output: Path) -> None:

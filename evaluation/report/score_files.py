@@ -55,7 +55,7 @@ def read_scores(path: Path) -> ScoreFile:
         }
         return ScoreFile(
             path=path,
-            label=str(content.get("name") or path.stem),
+            label=str(content.get("name") or _label(path)),
             protocol=content["protocol"],
             settings=content["settings"],
             weights={
@@ -71,6 +71,12 @@ def read_scores(path: Path) -> ScoreFile:
             f"{path} has no scores clip by clip: take the results.json of a benchmark (not its "
             "summary.json) or the scores.json of evaluate.py."
         ) from error
+
+
+def _label(path: Path) -> str:
+    """A name that is everybody's tells nothing: then its folder's."""
+    is_default = path.stem in {"scores", "results"}
+    return path.absolute().parent.name or path.stem if is_default else path.stem
 
 
 def _is_scored(clip: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import shutil
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from w2l.errors import UserError
@@ -94,6 +95,7 @@ def _fetch(url: str, folder: Path) -> None:
         detail = str(error).removeprefix("ERROR: ").partition("\n")[0]
         for tail in ("; please ", " (caused by "):
             detail = detail.partition(tail)[0]
+        detail = shorten(detail, max(60, 230 - len(url)), placeholder=" …")
         raise NotDownloadedError(
             f"{url} cannot be downloaded ({detail}): check the address and the network."
         ) from error

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -51,7 +51,7 @@ def only_writer(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def only_process(path: Path, refusal: str) -> Iterator[None]:
-    """Hold `path`'s lock file, or refuse at once.
+    """Hold `path`'s lock file, or refuse at once. The lock file goes with its holder.
 
     Processes that are forked meanwhile do not hold it: one that outlives its parent, as a loading
     process may for seconds, holds nobody up.
@@ -63,16 +63,31 @@ def only_process(path: Path, refusal: str) -> Iterator[None]:
     Raises:
         UserError: it is held by another.
     """
-    with _lock_file(path) as file:
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=file.close)
-        if not _taken(file):
-            raise UserError(refusal)
-        yield
+    while True:
+        with _lock_file(path) as file:
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=file.close)
+            if not _taken(file):
+                raise UserError(refusal)
+            if not _is_there(file):  # its holder removed it after it was opened here
+                continue
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # Windows removes no open file
+                    os.unlink(file.name)
+            return
 
 
 def _lock_file(path: Path) -> IO[bytes]:
     return path.with_name(f".{path.name}.lock").open("ab")
+
+
+def _is_there(file: IO[bytes]) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(file.name))
+    except FileNotFoundError:
+        return False
 
 
 def _taken(file: IO[bytes]) -> bool:

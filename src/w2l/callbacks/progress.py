@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
@@ -22,6 +23,16 @@ def is_last(trainer: pl.Trainer) -> bool:
     if epochs in (None, -1) or trainer.current_epoch + 1 < epochs:
         return False
     return trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+
+
+def budget(trainer: pl.Trainer, system: pl.LightningModule) -> float:
+    """The update that a run ends with; infinite where only time ends it."""
+    total = trainer.max_steps / int(system.optimizers_per_update)  # type: ignore[arg-type]
+    total = math.inf if trainer.max_steps == -1 else total
+    if trainer.max_epochs in {None, -1}:
+        return total
+    per_epoch = trainer.num_training_batches / trainer.accumulate_grad_batches
+    return min(total, math.ceil(per_epoch) * trainer.max_epochs)
 
 
 def mark_validation_as_due(loops: dict[str, Any]) -> None:

@@ -16,7 +16,9 @@ from w2l.callbacks.sync_gate import updates
 from w2l.data.batches import LipBatch
 from w2l.files import atomic_path
 
-CAPTION = "reference | input | generated | target"
+COLUMNS = "reference", "input", "generated", "target"
+CAPTION = f"{' | '.join(COLUMNS)}; each row is a window of another validation clip"
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def sample_grid(batch: LipBatch, generated: Tensor, rows: int) -> np.ndarray:
@@ -33,8 +35,20 @@ def sample_grid(batch: LipBatch, generated: Tensor, rows: int) -> np.ndarray:
     return pixels.round().to(torch.uint8).cpu().numpy()
 
 
+def labelled(grid: np.ndarray) -> np.ndarray:
+    """The grid under a strip with the names of its columns."""
+    width = grid.shape[1] // len(COLUMNS)
+    unit = max(cv2.getTextSize(name, FONT, 1.0, 1)[0][0] for name in COLUMNS)
+    scale = 0.9 * width / unit
+    strip = np.full((round(40 * scale), grid.shape[1], 3), 255, np.uint8)
+    for i, name in enumerate(COLUMNS):
+        place = round((i + 0.05) * width), round(28 * scale)
+        cv2.putText(strip, name, place, FONT, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.concatenate([strip, grid])
+
+
 class SampleGrid(pl.Callback):
-    """After validation, writes `<folder>/<update>.png` and shows it on the dashboard.
+    """After validation, writes `<folder>/<update>.png`, labelled, and shows it on the dashboard.
 
     Args:
         folder: where the pictures go.
@@ -67,6 +81,6 @@ class SampleGrid(pl.Callback):
         update = updates(trainer, pl_module)
         written = self.folder / f"{update:07d}.png"
         with atomic_path(written) as path:
-            cv2.imwrite(str(path), self._grid)
+            cv2.imwrite(str(path), labelled(self._grid))
         Dashboard(trainer, update).picture("validation/samples", written, CAPTION)
         self._grid = None

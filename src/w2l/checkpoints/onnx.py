@@ -15,6 +15,7 @@ from w2l.checkpoints.load import load_expert, load_generator, read
 from w2l.checkpoints.networks import Pads, label, stated_pads
 from w2l.errors import UserError
 from w2l.files import atomic_path, sha256
+from w2l.models.onnx_size import check_size
 
 OPSET = 18
 PREFIX = "w2l."  # of the names of our metadata
@@ -85,6 +86,7 @@ def onnx_config(path: str | Path) -> tuple[dict[str, int], Pads | None]:
         UserError: the file is no ONNX file, or none of ours, or no generator.
     """
     onnx = onnx_package()
+    check_size(Path(path))
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's own, and whatever it says of a damaged file

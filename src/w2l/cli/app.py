@@ -17,11 +17,11 @@ from w2l.cli.page_files import PageFiles
 from w2l.cli.page_jobs import PageJobs
 from w2l.cli.signals import ended_by_signals
 from w2l.errors import UserError
+from w2l.filelists import find_videos
 from w2l.filelists.reading import read_names
 from w2l.files import own_folder
 from w2l.memory import share_heap
 from w2l.paths import user_path
-from w2l.scoring import find_videos
 
 EXAMPLES = 3
 GRACE_S = 10  # seconds that a job has to end with the page

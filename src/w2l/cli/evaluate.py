@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -19,11 +20,13 @@ from w2l.checkpoints import (
     read,
     resolve,
 )
+from w2l.cli import commands
+from w2l.cli.checks import check_evaluate
 from w2l.cli.evaluate_output import chosen_output, remove_earlier, write_plots
 from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pairs
 from w2l.cli.evaluate_show import raise_failures, show
 from w2l.cli.evaluate_speaker import calibration_command, speaker_search
-from w2l.cli.hydra_app import run
+from w2l.cli.signals import ended_by_signals
 from w2l.errors import UserError
 from w2l.faces import FaceDetector, build_detector
 from w2l.faces.centerface import WEIGHTS as EMBEDDED
@@ -31,12 +34,14 @@ from w2l.files import identity
 from w2l.inference import pick_device
 from w2l.models import Expert, SyncNetV2
 from w2l.paths import shown_path, user_path
-from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, find_videos, to_json
+from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, to_json
 from w2l.scoring.page import SHOWN, for_page, write_page
+from w2l.scoring.paper import write_paper_tables
 from w2l.scoring.partial import Partial
 from w2l.scoring.report import write_json
 from w2l.scoring.results import finite, without_windows
 from w2l.scoring.tables import write_tables
+from w2l.video import choices_of
 from w2l.weights import fetch, registry
 
 NONE = "none"
@@ -50,13 +55,10 @@ def evaluate_command(cfg: DictConfig) -> None:
     """Check everything cheap, score, write, show; then say by the exit code how it went."""
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     console = Console(highlight=False)
-    check_values(settings)
-    videos = find_videos(settings["video"])
+    videos, audio = check_evaluate(settings)
     pairs = wanted_pairs(settings, videos)
-    audio = None if settings["audio"] is None else user_path(settings["audio"])
-    if audio is not None and not audio.is_file():
-        raise UserError(f"audio={audio} is not a file: check the path.")
-    with chosen_output(settings["output"], user_path(settings["video"])) as output:
+    given = settings["output"], user_path(settings["video"])
+    with ended_by_signals(), chosen_output(*given) as output:
         score(settings, videos, pairs, audio, output, console)
 
 
@@ -90,6 +92,7 @@ def score(
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
     write_json(scores, output)
     write_tables(clips, output)
+    write_paper_tables(scores, output)
     if comparison is not None:
         scores["pictures"] = finite(comparison.run(console))
         write_json(scores, output)
@@ -130,6 +133,7 @@ def score_all(
             markup=False,
         )
     known = set[int]()
+    choices = Counter[str]()
 
     def scored() -> Iterator[ClipScore]:
         for number, video in enumerate(videos):
@@ -151,26 +155,14 @@ def score_all(
         if number not in known:
             if settings["plots"]:
                 write_plots([clip], output, used)
+            if clip.error is None:
+                choices.update(choices_of(video, deinterlace=not settings["jpeg"]))
             clip.tracks = [without_windows(each) for each in clip.tracks]
             partial.add(video, clip)
         clips.append(clip)
+    for choice, n in choices.items():
+        console.print(f"{n} of {len(videos)} videos {choice}", soft_wrap=True)
     return clips
-
-
-def check_values(settings: dict[str, Any]) -> None:
-    """Refuse values outside their range.
-
-    Raises:
-        UserError: naming key and choices.
-    """
-    if settings["protocol"] not in {"track", "lrs"}:
-        raise UserError(f"protocol={settings['protocol']} is not known: choose track or lrs.")
-    for key in ("detect_every", "batch_size"):
-        if not isinstance(settings[key], int) or settings[key] < 1:
-            raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")
-    for key in ("min_face_score", "min_track_frames", "min_face_size"):
-        if type(settings[key]) not in (int, float) or settings[key] < 0:
-            raise UserError(f"{key}={settings[key]} must be a number, 0 or more.")
 
 
 def build_evaluator(
@@ -281,8 +273,8 @@ def choose_detector(settings: dict[str, Any], device: str) -> tuple[FaceDetector
 
 
 def main() -> None:
-    """Entry point of `w2l-evaluate`."""
-    run(evaluate_command, "evaluate")
+    """Run the command."""
+    commands.evaluate()
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from w2l.cli.help import answer, defaults, groups, without_choice
 from w2l.cli.key_types import check_type, kinds_of
 from w2l.cli.published import apply_published
 from w2l.cli.quoting import quote_paths
+from w2l.cli.signals import Ended
 from w2l.errors import UserError
 from w2l.trust import trust
 
@@ -45,8 +46,9 @@ CONFIG_DIR = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 def run(task: Callable[[DictConfig], float | None], config_name: str) -> None:
     """Compose `configs/<config_name>.yaml` with the command line and call `task`.
 
-    Exits with code 1 and one sentence on bad input, 130 when interrupted. With `--multirun` each
-    job's `run_dir` lies in the sweep's folder, and a job that fails says so at once and in the end.
+    Exits with code 1 and one sentence on bad input, with 128 + signal when ended by one. With
+    `--multirun` each job's `run_dir` lies in the sweep's folder, and a job that fails says so at
+    once and in the end.
 
     Args:
         task: gets the composed config, published values applied; what it returns is what a sweep
@@ -144,9 +146,11 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
         if started:
             raise
         fail(f"Cannot write {error.filename} ({error.strerror}): choose another run_dir.")
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is kept", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as interrupt:
+        by = interrupt.signal if isinstance(interrupt, Ended) else signal.SIGINT
+        how = "interrupted" if by == signal.SIGINT else f"ended by {by.name}"
+        print(f"{how}; what was finished is kept", file=sys.stderr)
+        sys.exit(128 + by)
     if errors:
         fail(str(errors[0]))
 

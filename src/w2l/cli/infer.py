@@ -10,10 +10,11 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from w2l.audio.speech import check_speech_finder
-from w2l.cli.hydra_app import run
+from w2l.cli import commands
+from w2l.cli.checks import check_infer
 from w2l.cli.infer_batch import run_batch
 from w2l.cli.infer_faces import find_person
-from w2l.cli.infer_input import SOUNDS, check_given, find_input
+from w2l.cli.infer_input import SOUNDS, find_input
 from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_output import build_output, choose_outfile
 from w2l.cli.infer_people import build_parts, read_people, show_people, voices_of
@@ -32,7 +33,6 @@ from w2l.cli.infer_settings import (
     build_scorer,
     build_source,
     build_voice,
-    check_choices,
 )
 from w2l.cli.infer_tracks import show_tracks
 from w2l.cli.progress import StageProgress
@@ -49,7 +49,6 @@ from w2l.inference import (
 from w2l.inference.options import Progress
 from w2l.inference.people import sync_people
 from w2l.inference.provenance import provenance
-from w2l.memory import share_heap
 
 
 def infer(cfg: DictConfig) -> None:
@@ -85,8 +84,7 @@ def infer_one(
     Raises:
         UserError: bad input.
     """
-    check_given(settings)
-    check_choices(settings)
+    check_infer(settings)
     progress = progress or StageProgress(console)
     if settings["mode"] == "restore":
         return restore_one(settings, networks, console, progress)
@@ -175,9 +173,8 @@ def restore_one(
 
 
 def main() -> None:
-    """Entry point of `w2l-infer`."""
-    share_heap()
-    run(infer, "infer")
+    """Run the command."""
+    commands.infer()
 
 
 if __name__ == "__main__":

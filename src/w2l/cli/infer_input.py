@@ -42,6 +42,22 @@ def input_path(value: object) -> Path:
     return DOWNLOADS / name_of(str(value)) if is_url(str(value)) else user_path(value)
 
 
+def check_input(settings: dict[str, Any], key: str) -> None:
+    """See that the file is there that `key` names; of an address nothing is known yet.
+
+    Raises:
+        UserError: it is not.
+    """
+    path = input_path(settings[key])
+    if is_url(str(settings[key])):
+        return
+    if os.path.isdir(path):
+        if key != "face":
+            raise UserError(f"{key}={path} is a folder, not a file: check the path.")
+    elif not os.path.isfile(path):  # nor is a name that is too long for one
+        raise UserError(f"{key}={path} does not exist: check the path.")
+
+
 def find_input(settings: dict[str, Any], key: str, console: Console) -> Path:
     """The file that `key` names, fetched where it is an address.
 
@@ -53,15 +69,11 @@ def find_input(settings: dict[str, Any], key: str, console: Console) -> Path:
     Raises:
         UserError: there is none, or it cannot be had.
     """
+    check_input(settings, key)
     value = str(settings[key])
     path = input_path(value)
     if is_url(value):
         fetch_input(value, path, console)
-    elif os.path.isdir(path):
-        if key != "face":
-            raise UserError(f"{key}={path} is a folder, not a file: check the path.")
-    elif not os.path.isfile(path):  # nor is a name that is too long for one
-        raise UserError(f"{key}={path} does not exist: check the path.")
     return path
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from w2l.audio.waveform import load_audio
 from w2l.checkpoints import load_bisenet, resolve
 from w2l.errors import UserError, either
 from w2l.inference import FaceRestoration, MaskOptions, Source, SyncOptions, VideoSource
@@ -93,8 +94,16 @@ def own_sound(settings: dict[str, Any], source: Source) -> AudioTrack | None:
     """The sound of a finished video, as far as its pictures are used; None where it has none.
 
     Raises:
-        UserError: a folder's pictures are not shown at the rate at which they fit its sound.
+        UserError: a folder's pictures are not shown at the rate at which they fit its sound, or
+            the sound could not be written in the end.
     """
+    sound = _own_sound(settings, source)
+    if sound is not None:
+        load_audio(sound.path, track=sound.number)  # says what no encoder takes, before the work
+    return sound
+
+
+def _own_sound(settings: dict[str, Any], source: Source) -> AudioTrack | None:
     start, end = settings["start"], settings["end"]
     if isinstance(source, FolderSource):
         return _folder_sound(source, start, end)

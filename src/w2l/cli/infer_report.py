@@ -129,7 +129,8 @@ def check_synced(report: SyncReport) -> None:
     raise UserError(
         f"No frame of {report.outfile} was synced ({', '.join(sorted(reasons))}): it is the given "
         f"video with the new audio. {' '.join(HINTS[each] for each in HINTS if each in reasons)} "
-        "Of several people person=tracks shows all, and person=track:N, person=left, … takes one."
+        "Of several people another may be meant: person=left takes the one on the left; "
+        "person=tracks lists all, and person=track:N takes one."
     )
 
 

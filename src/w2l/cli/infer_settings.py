@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from w2l.cli.infer_faces import build_box, build_face_options, integers
 from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_quality import build_mask
-from w2l.errors import UserError, either
+from w2l.errors import UserError
 from w2l.inference import (
     Geometry,
     OutputOptions,
@@ -21,62 +20,11 @@ from w2l.inference import (
     open_source,
 )
 from w2l.inference.preview import SPARE_S
-from w2l.inference.runtimes import RUNTIMES
 from w2l.inference.voice import origin_of
-from w2l.restoration.restorer import KINDS
 from w2l.scoring import SyncScorer
-from w2l.video import CODECS, exact_rate
+from w2l.video import exact_rate
 
 STILL_FPS = 25  # of a photo, or a folder's pictures
-
-CHOICES = {
-    "mode": ("sync", "restore"),
-    "duration": ("audio", "video", "shortest"),
-    "silence": ("sync", "close", "pass"),
-    "extend": ("pingpong", "loop", "freeze"),
-    "missing_face": ("pass", "hold", "error"),
-    "quality": ("improved", "fast", "enhanced"),
-    "codec": (*CODECS, "png"),
-    "view": ("result", "side_by_side", "mask"),
-    "precision": ("float32", "bfloat16"),
-    "runtime": RUNTIMES,
-    "restorer_kind": (None, *KINDS),  # null: told by the graph
-}
-
-
-def check_choices(settings: dict[str, Any]) -> None:
-    """Refuse values that are none of a key's choices, or no number where one is needed.
-
-    Raises:
-        UserError: naming the choices.
-    """
-    for key, choices in CHOICES.items():
-        if settings[key] not in choices:
-            named = either([choice for choice in choices if choice is not None])
-            raise UserError(f"{key}={settings[key]} is not available: choose {named}.")
-    for key in ("batch_size", "detect_every", "resize_factor"):
-        if type(settings[key]) is not int or settings[key] < 1:
-            raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")
-    for key in ("mask_size", "mask_feather", "fidelity", "restore_strength",
-                "restore_smooth"):  # fmt: skip
-        if not is_number(settings[key]):
-            raise UserError(f"{key}={settings[key]} must be a number.")
-    fps, track = settings["fps"], settings["audio_track"]
-    if fps is not None and not is_number(fps):
-        raise UserError(f"fps={fps} must be a number.")
-    if fps is not None and fps < 0.1:
-        raise UserError(f"fps={fps} is too small.")
-    if track is not None and (type(track) is not int or track < 1):
-        raise UserError(f"audio_track={track} must be a whole number, 1 or more.")
-    for key in ("start", "end", "audio_start", "audio_end"):
-        may_be_null = key in ("end", "audio_end")
-        if not is_number(settings[key]) and not (may_be_null and settings[key] is None):
-            raise UserError(f"{key}={settings[key]} must be seconds.")
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is one that can be counted with."""
-    return type(value) in (int, float) and isfinite(value)
 
 
 def build_source(settings: dict[str, Any], face: Path) -> Source:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import gradio as gr
 from gradio.context import LocalContext
 
-from w2l.cli.page_files import without_paths
+from w2l.cli.page_files import CHOICES, FIELDS, in_words, without_paths
 from w2l.cli.page_jobs import LONGEST_LABEL, LeftError, PageJobs
 from w2l.errors import UserError
 
@@ -22,9 +22,6 @@ NOTE = (
     "Sync only people who agree to it. The result says in its metadata that it is synthetic; "
     "a label says it to those who watch."
 )
-QUALITIES = ["improved", "fast", "enhanced"]
-PERSONS = ["largest", "center", "left", "right", "first"]
-MISSING = ["pass", "hold", "error"]
 
 
 class PageProgress:
@@ -108,11 +105,13 @@ def build_page(
         def is_wanted() -> bool:
             return is_open() and is_waited_for(page, event_id)
 
+        def told(text: str) -> str:
+            return in_words(without_paths(text, *filter(None, (face, audio))), jobs.keys)
+
         try:
             result = jobs.sync(face, audio, choices, PageProgress(bar), is_wanted)
         except UserError as error:
-            sentence = without_paths(str(error), *filter(None, (face, audio)))
-            raise gr.Error(sentence, duration=None, print_exception=False) from error
+            raise gr.Error(told(str(error)), duration=None, print_exception=False) from error
         except LeftError:
             raise gr.Error("Nobody waits for this any more.", print_exception=False) from None
         except Exception as error:
@@ -126,23 +125,29 @@ def build_page(
             shown(gr.Image, result.given_picture),
             str(result.video),
             shown(gr.Image, result.plot),
-            without_paths(result.text, *filter(None, (face, audio))),
+            told(result.text),
         )
 
     start = jobs.defaults
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown(f"# {TITLE}\n{NOTE}")
         with gr.Row():
-            face = sent_file(label="Video or photo of the face", elem_id="face")
-            audio = sent_file(label="What is to be said: any file with sound", elem_id="audio")
+            face = sent_file(label=FIELDS["face"], elem_id="face")
+            audio = sent_file(label=FIELDS["audio"], elem_id="audio")
         with gr.Row():
-            quality = gr.Radio(QUALITIES, value=start["quality"], label="Quality")
-            person = gr.Dropdown(PERSONS, value=start["person"], label="Whom, of several people")
+            quality = gr.Radio(
+                [*CHOICES["quality"]], value=start["quality"], label=FIELDS["quality"]
+            )
+            person = gr.Dropdown(
+                [*CHOICES["person"]], value=start["person"], label=FIELDS["person"]
+            )
             missing = gr.Dropdown(
-                MISSING, value=start["missing_face"], label="Frames without a face"
+                [*CHOICES["missing_face"]],
+                value=start["missing_face"],
+                label=FIELDS["missing_face"],
             )
             label = gr.Textbox(
-                label="Label on every picture", placeholder="made with AI",
+                label=FIELDS["label"], placeholder="made with AI",
                 max_length=LONGEST_LABEL,
             )  # fmt: skip
         inputs = [face, audio, quality, person, missing, label]

@@ -92,3 +92,48 @@ def without_paths(text: str, *files: str | Path) -> str:
     for file in files:
         text = text.replace(str(file), Path(file).name)
     return _PATH.sub(r"\1", text)
+
+
+# What of configs/infer.yaml the page has: key → the field's name.
+FIELDS = {
+    "face": "Video or photo of the face", "audio": "What is to be said: any file with sound",
+    "quality": "Quality", "person": "Whom, of several people",
+    "missing_face": "Frames without a face", "label": "Label on every picture",
+}  # fmt: skip
+CHOICES = {
+    "quality": ("improved", "fast", "enhanced"),
+    "person": ("largest", "center", "left", "right", "first"),
+    "missing_face": ("pass", "hold", "error"),
+}
+
+
+def in_words(text: str, keys: Iterable[str]) -> str:
+    """A message of the commands in the page's words: advice that names other keys is left out.
+
+    Args:
+        text: the message.
+        keys: of all commands.
+
+    >>> in_words("No face at 1 s: use missing_face=pass.", ["missing_face"])
+    'No face at 1 s: use “Frames without a face”: pass.'
+    >>> in_words("No face is over 50 px: lower min_face_size.", ["min_face_size"])
+    'No face is over 50 px.'
+    """
+    others = sorted({*keys} - {*FIELDS})
+    bare = "|".join(key for key in others if "_" in key)  # what cannot be another word
+    values = "|".join(rf"{key}=(?!(?:{'|'.join(given)})\b)" for key, given in CHOICES.items())
+    foreign = re.compile(rf"\b(?:(?:{'|'.join(others)})=|(?:{bare})\b|{values})")
+    return "\n".join(_line_in_words(line, foreign) for line in text.split("\n"))
+
+
+def _line_in_words(line: str, foreign: re.Pattern[str]) -> str:
+    kept = []
+    for sentence in re.split(r"(?<=[.?!]) ", line):
+        if match := foreign.search(sentence):
+            cut = max(sentence.rfind(mark, 0, match.start()) for mark in (": ", "; ", " ("))
+            sentence = f"{sentence[:cut]}." if cut > 0 else ""
+        kept.append(sentence)
+    line = " ".join(filter(None, kept)) or line
+    return re.sub(
+        rf"\b({'|'.join(FIELDS)})=", lambda m: f"“{FIELDS[m[1]].partition(':')[0]}”: ", line
+    )

@@ -68,12 +68,14 @@ class PageJobs:
 
     Attributes:
         defaults: values of the keys of configs/infer.yaml that nobody chose.
+        keys: of all commands that the page stands for, and its own.
         working: held by a job that runs.
     """
 
     def __init__(self, settings: dict[str, Any], folder: Path) -> None:
         self.settings, self.folder = settings, folder
         self.defaults = defaults_of("infer", settings["published"])
+        self.keys = {*self.defaults, *defaults_of("evaluate", published=False), *settings}
         self._networks = Networks()
         self._quiet = Console(quiet=True)
         self._evaluator: Any = None
@@ -136,7 +138,7 @@ class PageJobs:
         if len(load_audio(audio, end_s=limit + 1)) > limit * SAMPLE_RATE:
             raise UserError(
                 f"The sound lasts over {limit:g} s, which is all that this page takes: "
-                "use a shorter one, or `python infer.py`, which has no limit."
+                "use a shorter one."
             )
 
     def _check_pixels(self, face: str) -> None:

@@ -12,10 +12,9 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from pytorch_lightning.utilities import rank_zero_only
-from rich.console import Console
 
 from w2l.callbacks import (
     AtomicCheckpointIO,
@@ -26,17 +25,19 @@ from w2l.callbacks import (
     copy_best,
 )
 from w2l.checkpoints import ENOUGH_SPEAKERS, load_expert
-from w2l.cli.hydra_app import run
+from w2l.cli import commands
 from w2l.cli.provenance import record
 from w2l.cli.requeue import leave
 from w2l.cli.resume import check_state, find_state
 from w2l.cli.run_dir import check_free, claimed, remove_run
+from w2l.cli.run_log import logged, summary
 from w2l.cli.speed import compile_networks, picked_precision
 from w2l.cli.start import count_speakers, initialise
 from w2l.data import clips_of
 from w2l.errors import UserError
 from w2l.models import Expert
 
+logger = logging.getLogger(__name__)
 ONE_SPEAKER = (
     "all training clips are of one speaker: this expert will know that person and not sync, its "
     "scores say nothing of others, and generators trained against it move the lips too little. Use "
@@ -140,22 +141,15 @@ def build_trainer(
     return trainer
 
 
-def find_expert(given: str | None, image_size: int, console: Console) -> Expert:
+def find_expert(given: str, image_size: int) -> Expert:
     """The expert asked for; none is taken because it happens to lie around.
 
     Raises:
-        UserError: none is asked for, the file is none, or one for faces of another size than the
-            generator's, or the published one cannot be fetched.
+        UserError: the file is none, or one for faces of another size than the generator's, or the
+            published one cannot be fetched.
     """
-    if given is None:
-        raise UserError(
-            "expert= is needed, the lip-sync expert that the generator learns from: train one with "
-            "`python train.py experiment=syncnet_strong run_dir=outputs/expert` and give "
-            "expert=outputs/expert/checkpoints/best.ckpt, or expert=lipsync_expert, the published "
-            "one."
-        )
     expert = load_expert(given)
-    console.print(f"expert: {given}", highlight=False, soft_wrap=True)
+    logger.info("expert: %s", given)
     if expert.config["image_size"] != image_size:
         shown = expert.config["image_size"]
         raise UserError(
@@ -170,17 +164,6 @@ def started_by_lightning() -> bool:
     return not (TorchElasticEnvironment.detect() or SLURMEnvironment.detect())
 
 
-def check_run_dir(cfg: DictConfig) -> None:
-    """`resume=auto` needs a folder that is the same when the command runs again.
-
-    Raises:
-        UserError: it has the time in its name.
-    """
-    run_dir = str(OmegaConf.to_container(cfg, resolve=False)["run_dir"])  # type: ignore[index, call-overload]
-    if cfg.resume == "auto" and "${now:" in run_dir:
-        raise UserError("resume=auto looks into run_dir: name one, as run_dir=outputs/my_run.")
-
-
 def train(cfg: DictConfig) -> float | None:
     """Build everything an experiment names, and fit.
 
@@ -192,12 +175,7 @@ def train(cfg: DictConfig) -> float | None:
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")  # the expert
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")  # Lightning under torch 2.13
-    # And for a service of Lightning's makers.
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
-        lambda record: "litlogger" not in record.getMessage()
-    )
     is_first = getattr(rank_zero_only, "rank", 0) == 0
-    check_run_dir(cfg)
     with claimed(Path(cfg.run_dir)) if is_first else nullcontext():
         return run_training(cfg, is_first)
 
@@ -209,28 +187,44 @@ def run_training(cfg: DictConfig, is_first: bool) -> float | None:
         cfg: the composed config.
         is_first: whether this process is the one that speaks and writes.
     """
-    console = Console(quiet=not is_first)
     run_dir = Path(cfg.run_dir)
-    resume = find_state(cfg.resume, run_dir, lambda text: console.print(f"warning: {text}"))
-    if is_first:
-        check_free(run_dir, resume, cfg.resume, overwrite=cfg.overwrite)
+    told: list[str] = []
+    resume = find_state(cfg.resume, run_dir, told.append)
+    if not is_first:
+        return fit_experiment(cfg, resume, is_first=False)
+    check_free(run_dir, resume, cfg.resume, overwrite=cfg.overwrite)
+    with logged(run_dir / "train.log"):
+        for text in told:
+            logger.info("warning: %s", text)
+        return fit_experiment(cfg, resume, is_first=True)
+
+
+def fit_experiment(cfg: DictConfig, resume: Path | None, *, is_first: bool) -> float | None:
+    """Build the objects of an experiment, and fit.
+
+    Args:
+        cfg: the composed config.
+        resume: checkpoint to go on from.
+        is_first: whether this process is the one that writes.
+    """
+    run_dir = Path(cfg.run_dir)
     pl.seed_everything(cfg.seed, verbose=False)
     extra: dict[str, Any] = {}
     if cfg.needs_expert:
-        extra["expert"] = find_expert(cfg.expert, cfg.model.image_size, console)
+        extra["expert"] = find_expert(cfg.expert, cfg.model.image_size)
     data = instantiate(cfg.data, _convert_="all")
     system = instantiate(cfg.system, _convert_="all", **extra)
     data.setup("fit")
     if clips := clips_of(data, "train"):
         system.speakers = count_speakers(clips, ENOUGH_SPEAKERS)
         if system.speakers == 1 and not cfg.needs_expert:
-            console.print(f"warning: {ONE_SPEAKER}", highlight=False)
+            logger.info("warning: %s", ONE_SPEAKER)
     if resume is not None:
         check_state(resume, system)
-        console.print(f"going on from: {resume}", highlight=False)
+        logger.info("going on from: %s", resume)
     elif cfg.init_from is not None:
         given = " and ".join(initialise(system, cfg.init_from))
-        console.print(f"{given} from: {cfg.init_from}", highlight=False)
+        logger.info("%s from: %s", given, cfg.init_from)
     compile_networks(system, cfg.compile, cfg.trainer.accelerator)
     with StopSignals() as signals:
         checkpoints = RunCheckpoints(
@@ -239,7 +233,7 @@ def run_training(cfg: DictConfig, is_first: bool) -> float | None:
         )  # fmt: skip
         trainer = build_trainer(cfg, system, checkpoints)
         if line := used_devices(trainer, cfg.data.batch_size):
-            console.print(line, highlight=False)
+            logger.info(line)
         if is_first and cfg.overwrite:
             remove_run(run_dir)
         record(cfg, trainer, run_dir)
@@ -253,14 +247,17 @@ def run_training(cfg: DictConfig, is_first: bool) -> float | None:
             raise SystemExit(0) from None  # the first process says it, and fails for all
         except Stopped as stopped:
             first = trainer.is_global_zero
+            kept = {"only_file": True}  # `leave` says it
+            logger.info("stopped by %s at %s", stopped.signal.name, stopped.checkpoint, extra=kept)
             leave(stopped, signals, speaks=first, is_child=not first and started_by_lightning())
-    console.print(f"checkpoint: {run_dir / 'checkpoints' / 'last.ckpt'}", highlight=False)
+    for line in summary(cfg, trainer, system):
+        logger.info(line)
     return checkpoints.best_score
 
 
 def main() -> None:
-    """Entry point of `w2l-train`."""
-    run(train, "train")
+    """Run the command."""
+    commands.train()
 
 
 if __name__ == "__main__":

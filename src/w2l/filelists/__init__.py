@@ -6,6 +6,7 @@ Their formats: docs/filelists.md.
 from w2l.filelists.cross import Candidate, cross_pairs
 from w2l.filelists.pairs import Pair, clip_file, read_pairs, write_pairs
 from w2l.filelists.splits import SplitEntry, read_split, split_entries, write_split
+from w2l.filelists.videos import find_videos
 
 __all__ = [
     "Candidate",
@@ -13,6 +14,7 @@ __all__ = [
     "SplitEntry",
     "clip_file",
     "cross_pairs",
+    "find_videos",
     "read_pairs",
     "read_split",
     "split_entries",

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from w2l.errors import UserError
+from w2l.models.onnx_size import check_size
 
 INSTALL = 'install it with `pip install "w2l[onnx]"`'
 _FLOATS = {
@@ -110,6 +111,7 @@ def _open(path: Path, device: str) -> Any:
     wanted = torch.device(device)
     if wanted.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": wanted.index or 0}))
+    check_size(path)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:

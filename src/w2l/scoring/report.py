@@ -18,7 +18,7 @@ from rich.table import Table
 from w2l.files import atomic_path, write_text
 from w2l.metrics import VSHIFT, offsets
 from w2l.paths import readable
-from w2l.scoring.results import ClipScore, TrackScore, mean_scores
+from w2l.scoring.results import ClipScore, TrackScore, mean_of_videos, mean_scores
 from w2l.scoring.speaker import Speakers
 from w2l.scoring.voices import OWN
 from w2l.windows import FPS
@@ -81,8 +81,15 @@ def summary_line(clips: Sequence[ClipScore]) -> str:
     return (
         f"{len(clips) - n_failed} scored ({n_tracks} tracks), {n_failed} failed. Offset in frames "
         "at 25 fps, positive where the sound is early; cosines at offset 0; the means are over "
-        "tracks."
+        f"tracks{_over_videos(clips) if n_tracks > len(clips) - n_failed else ''}."
     )
+
+
+def _over_videos(clips: Sequence[ClipScore]) -> str:
+    means = mean_of_videos(clips)
+    shown = {"LSE-D": "lse_d", "LSE-C": "lse_c", "cosine": "cosine"}
+    found = [f"{name} {means[key]:.3f}" for name, key in shown.items() if means[key] is not None]
+    return f", those over videos are {', '.join(found)}"
 
 
 def _columns(tracks: Sequence[TrackScore]) -> tuple[str, ...]:

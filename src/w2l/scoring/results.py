@@ -161,6 +161,15 @@ def mean_scores(clips: Iterable[ClipScore]) -> dict[str, Any]:
     }
 
 
+def mean_of_videos(clips: Iterable[ClipScore]) -> dict[str, Any]:
+    """As `mean_scores`, but each video counts once, by the mean of its faces."""
+    each = [mean_scores([clip]) for clip in clips if clip.tracks]
+    names = (*SCORES, "cosine", "cosine_offset")
+    return {
+        name: _mean([means[name] for means in each if means[name] is not None]) for name in names
+    }
+
+
 def _syncnet_cosines(tracks: Sequence[dict[str, Any]], key: str) -> list[float]:
     """Of the tracks that have it: a short clip has no window at a far best offset."""
     values = [track["syncnet_cosine"][key] for track in tracks if track["syncnet_cosine"]]
@@ -189,6 +198,7 @@ def to_json(
             "offsets": offsets().tolist(),
             "clips": [clip.to_dict() for clip in clips],
             "mean": mean_scores(clips),
+            "mean_of_videos": mean_of_videos(clips),
             "statistics": statistics_of(clips),
             "n_tracks": sum(len(clip.tracks) for clip in clips),
             "n_scored": len(clips) - n_failed,

@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
         "n_windows": pa.int32(),
         **NUMBERS,
         "implausible": pa.bool_(),
+        "syncnet_cosine": pa.float64(),
         "cosine": pa.float64(),
         "cosine_offset": pa.int32(),
         "error": pa.string(),
@@ -40,6 +41,7 @@ def rows(clips: Iterable[ClipScore]) -> Iterator[dict[str, Any]]:
         tracks = [track.to_dict() for track in clip.tracks]
         for number, track in enumerate(tracks, 1):
             track["cosine"] = track["cosine"] and track["cosine"]["mean"]
+            track["syncnet_cosine"] = track["syncnet_cosine"] and track["syncnet_cosine"]["at_0"]
             yield _row(clip.path, face=number, **track)
         for number, skipped in enumerate(clip.skipped, len(tracks) + 1):
             yield _row(

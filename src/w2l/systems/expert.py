@@ -106,6 +106,10 @@ class ExpertSystem(pl.LightningModule):
 
     optimizers_per_update = 1
     meanings: ClassVar = {"val/loss": "the objective, as it is trained on"}
+    watched: ClassVar = {
+        "train/loss": "", "train/loss_over_chance": " (chance: 1)",
+        "val/loss": "", "val/accuracy": "", "val/pair_accuracy": " (chance: 0.5)",
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -43,6 +43,11 @@ class Wav2LipSystem(pl.LightningModule):
     """
 
     optimizers_per_update = 1
+    watched: ClassVar = {
+        "train/loss": "", "train/loss_l1": "", "train/loss_sync": "",
+        "val/loss": "", "val/loss_l1": "", "val/loss_sync": "",
+        "val/dubbed_cosine": "", "val/lse_d": "",
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pytorch_lightning.utilities import rank_zero_info
@@ -35,6 +35,9 @@ class Wav2LipGANSystem(Wav2LipSystem):
     """
 
     optimizers_per_update = 2
+    watched: ClassVar = {
+        **Wav2LipSystem.watched, "train/discriminator_accuracy": " (chance: 0.5)",
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -76,6 +76,16 @@ class VideoInfo:
         return self.n_tracks > 0
 
 
+def choices_of(path: str | Path, *, deinterlace: bool = True) -> list[str]:
+    """What was chosen, or made, of a video that was read: ends of a sentence on videos."""
+    info = probe(path)
+    made = {
+        "are interlaced: their fields are made whole images": deinterlace and info.is_interlaced,
+        "have several sound tracks: the default one is taken": info.n_tracks > 1,
+    }
+    return [choice for choice, is_so in made.items() if is_so]
+
+
 def probe(path: str | Path) -> VideoInfo:
     """Look at a video or a still picture; a file that stays as it is is looked at once.
 

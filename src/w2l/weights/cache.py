@@ -128,13 +128,17 @@ def _verify(path: Path, entry: WeightFile, expected: str | None) -> str:
     if digest == (expected or digest):
         return digest
     if entry.sha256 is None:
-        raise WrongFileError(f"its SHA-256 is {digest}, and {expected} was accepted before")
+        raise WrongFileError(
+            f"it is another file: its SHA-256 is {digest}, and {expected} was accepted before"
+        )
     doubt = (
         " (read in one source only, so the list may be wrong: please report both values)"
         if entry.evidence == "one source"
         else ""
     )
-    raise WrongFileError(f"its SHA-256 is {digest}, the published one {expected}{doubt}")
+    raise WrongFileError(
+        f"it is another file: its SHA-256 is {digest}, the published one {expected}{doubt}"
+    )
 
 
 def _may_download(target: Path, entry: WeightFile, accept_unverified: bool) -> None:

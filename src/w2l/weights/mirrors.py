@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 
 from rich.console import Console
 from rich.progress import (
@@ -20,8 +21,11 @@ from rich.progress import (
 )
 
 from w2l.errors import UserError
+from w2l.paths import shown_path
 from w2l.weights.catalog import megabytes
 from w2l.weights.download import DownloadError, Report, download
+
+LONGEST = 300  # characters of a sentence
 
 
 class WrongFileError(Exception):
@@ -69,10 +73,12 @@ def download_any(
         The address that gave it, and its SHA-256.
 
     Raises:
-        UserError: no address gives it; each one's reason is named, and the place to lay it by hand.
+        UserError: no address gives it; why, and the place to lay it by hand. Each one's reason is
+            printed on the error stream.
         OSError: the disk is full or cannot be written.
     """
     failures: list[tuple[str, DownloadError]] = []
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     for url in wanted.urls:
         _check_space(wanted)
         try:
@@ -89,20 +95,22 @@ def download_any(
                 digest = _verified_part(fetch_part, wanted)
         except DownloadError as error:
             failures.append((url, error))
+            console.print(f"  {url}: {error}")
         else:
             wanted.part.replace(wanted.target)
             return url, digest
-    by_hand = f"fetch it by hand from {' or '.join(wanted.urls)} and lay it at {wanted.target}"
-    if all(error.unreachable for _, error in failures):
-        reasons = "; ".join(sorted({str(error) for _, error in failures}))
-        raise UserError(
-            f"{wanted.title} cannot be downloaded without a network ({reasons}): {by_hand}, "
-            "where it will be verified."
-        )
-    reasons = "; ".join(f"{url}: {error}" for url, error in failures)
-    raise UserError(
-        f"{wanted.title} could not be downloaded ({reasons}): try again later, or {by_hand}."
-    )
+    raise UserError(_not_downloaded(wanted, failures))
+
+
+def _not_downloaded(wanted: Wanted, failures: list[tuple[str, DownloadError]]) -> str:
+    """One sentence that can be read; what each address said was told when it said it."""
+    reasons = "; ".join(dict.fromkeys(str(error) for _, error in failures))
+    offline = all(error.unreachable for _, error in failures)
+    how = "cannot be downloaded without a network" if offline else "could not be downloaded"
+    place = shown_path(wanted.target)
+    remedy = f"try again, or lay {wanted.urls[0]} at {place}"
+    room = LONGEST - len(f"{wanted.title} {how} (): {remedy}.")
+    return f"{wanted.title} {how} ({shorten(reasons, max(room, 24), placeholder=' …')}): {remedy}."
 
 
 @contextlib.contextmanager

@@ -41,8 +41,11 @@ def test_folder_with_good_and_bad_clips(clips, evaluate, capsys, tmp_path):
     assert "1 scored (1 tracks), 4 failed" in out
     assert out.count("failed: ") == 4
     assert "cosine ↑" in out
-    (folder,) = (tmp_path / "outputs" / "evaluate").glob("[!.]*")  # beside its lock
-    names = {"scores.json", "scores.csv", "scores.parquet", "scores.html", good["plot"]}
+    (folder,) = (tmp_path / "outputs" / "evaluate").iterdir()
+    names = {
+        "scores.json", "scores.csv", "scores.parquet", "scores.html", "scores.md", "scores.tex",
+        good["plot"],
+    }  # fmt: skip
     assert {path.name for path in folder.iterdir()} == names
     assert "1 clips scored, 1 tracks; 4 clips failed" in (folder / "scores.html").read_text()
     assert cv2.imread(str(folder / good["plot"])) is not None

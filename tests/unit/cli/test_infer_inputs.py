@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import av
+import numpy as np
 import pytest
+from av.audio.frame import AudioFrame
 from rich.console import Console
 
+from preprocess.prepare import _run
+from preprocess.settings import Recipe
+from preprocess.worker import Worker
 from tests.unit.video.test_clocks import two_tracks
 from tests.unit.video.test_moving import woven
+from w2l.cli.checks import check_choices
+from w2l.cli.infer_quality import own_sound
 from w2l.cli.infer_report import show_input, show_rate
-from w2l.cli.infer_settings import build_source, build_voice, check_choices
+from w2l.cli.infer_settings import build_source, build_voice
 from w2l.cli.page_jobs import defaults_of
+from w2l.engine import SerialExecutor
 from w2l.errors import UserError
+from w2l.video import choices_of
 
 
 def settings(**given: Any) -> dict[str, Any]:
@@ -52,3 +63,40 @@ def test_fps_is_that_of_the_result(tmp_path: Path) -> None:
         check_choices(settings(audio_track=0))
     with pytest.raises(UserError, match="fps=0 is too small"):
         check_choices(settings(fps=0))
+
+
+def test_a_finished_video_with_sound_beyond_all_measure_is_refused_before_the_work(
+    tmp_path: Path,
+) -> None:
+    face = tmp_path / "face.mkv"
+    with av.open(str(woven(tmp_path / "woven.mkv"))) as source, av.open(str(face), "w") as output:
+        video = output.add_stream_from_template(source.streams.video[0])
+        sound = output.add_stream("pcm_f32le", rate=16_000, layout="mono")
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = video
+                output.mux(packet)
+        block = AudioFrame.from_ndarray(np.full((1, 16_000), 3e38, np.float32), "flt", "mono")
+        block.sample_rate, block.pts = 16_000, 0
+        output.mux([*sound.encode(block), *sound.encode()])
+    given = settings(mode="restore")
+    with pytest.raises(UserError, match=r"face\.mkv has samples of up to 3e"):
+        own_sound(given, build_source(given, face))
+
+
+def test_choices_are_counted_when_many_videos_are_read(tmp_path: Path) -> None:
+    video = woven(tmp_path / "a.mkv")
+    assert choices_of(video) == ["are interlaced: their fields are made whole images"]
+    assert choices_of(video, deinterlace=False) == []
+    said: list[str] = []
+    report: Any = SimpleNamespace(progress=lambda outcomes, _: outcomes, say=said.append)
+    clips: list[Any] = [SimpleNamespace(path=video)] * 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Worker, "_prepared", lambda *_: {})
+        patch.setattr(Worker, "start", lambda *_: None)
+        records: Any = SimpleNamespace(root=tmp_path, recipe=Recipe(), forgive=lambda _: None)
+        job: Any = SimpleNamespace(engine="serial", device="cpu", batch_size=1)
+        _run(clips, records, SerialExecutor(), job, report)
+    assert said == [
+        "2 of 2 clips are of videos that are interlaced: their fields are made whole images"
+    ]

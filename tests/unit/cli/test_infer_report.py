@@ -25,7 +25,7 @@ def report(*reasons: str | None) -> SyncReport:
 def test_a_result_without_a_synced_frame_is_no_success() -> None:
     with pytest.raises(UserError, match=r"No frame of out\.mp4 was synced .*max_turn=null") as told:
         check_synced(report(TURNED, NOT_CHOSEN))
-    assert "person=tracks shows all" in str(told.value)
+    assert "person=tracks lists all" in str(told.value)
     assert "min_score" not in str(told.value)
 
 

@@ -17,7 +17,7 @@ import torch
 
 from w2l.cli import page_jobs
 from w2l.cli.app import find_examples, read_accounts
-from w2l.cli.page_files import PageFiles, without_paths
+from w2l.cli.page_files import PageFiles, in_words, without_paths
 from w2l.cli.page_jobs import LeftError, PageJobs, defaults_of, score_lines
 from w2l.errors import UserError
 from w2l.inference.options import silent
@@ -140,6 +140,33 @@ def test_files_are_kept_while_a_job_needs_them(tmp_path: Path) -> None:
 )
 def test_without_paths(text: str, shown: str) -> None:
     assert without_paths(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "No frame of a.mp4 was synced (the head is turned too far): it is the given video with "
+            "the new audio. max_turn=null syncs a head however far it is turned. Of several people "
+            "another may be meant: person=left takes the one on the left; person=tracks lists all, "
+            "and person=track:N takes one.",
+            "No frame of a.mp4 was synced (the head is turned too far): it is the given video with "
+            "the new audio. Of several people another may be meant: “Whom, of several people”: "
+            "left takes the one on the left.",
+        ),
+        (
+            "a.mp4 shows no face for more than 24 frames at over 50 px: lower min_track_frames or "
+            "min_face_size, or take protocol=lrs.",
+            "a.mp4 shows no face for more than 24 frames at over 50 px.",
+        ),
+        ("quality=enhanced is slow: take quality=fast.",
+         "“Quality”: enhanced is slow: take “Quality”: fast."),
+        ("12 frames synced.\n\n- LSE-D ↓ **7**", "12 frames synced.\n\n- LSE-D ↓ **7**"),
+        ("detector=x is unknown.", "detector=x is unknown."),
+    ],
+)  # fmt: skip
+def test_messages_have_the_words_of_the_page(text: str, shown: str, tmp_path: Path) -> None:
+    assert in_words(text, PageJobs({"published": False}, tmp_path).keys) == shown
 
 
 def test_a_job_whose_client_left_ends_and_leaves_nothing(

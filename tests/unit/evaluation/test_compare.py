@@ -167,3 +167,24 @@ def test_the_files_that_are_written(two, tmp_path, capsys):
             compare(settings | {key: value}, Console(quiet=True))
     with pytest.raises(UserError, match="two files"):
         compare(settings | {"compare": "a.json"}, Console(quiet=True))
+
+
+def test_more_than_two_files_are_each_compared_with_the_first(two, tmp_path: Path) -> None:
+    one, other, *_ = two
+    names = ["baseline", "larger", "longer"]
+    files = [tmp_path / name / "scores.json" for name in names]
+    for file, source in zip(files, (one, other, other), strict=True):
+        file.parent.mkdir()
+        content = json.loads(source.read_text())
+        content.pop("name", None)
+        file.write_text(json.dumps(content))
+    settings = {"compare": [*map(str, files)], "out": str(tmp_path / "out"), **SETTINGS}
+    first, second = compare(settings, Console(quiet=True))
+    assert [each.label for each in (first.a, first.b, second.a, second.b)] == [
+        "baseline", "larger", "baseline", "longer"
+    ]  # fmt: skip
+    found = json.loads((tmp_path / "out" / "compare.json").read_text())["comparisons"]
+    assert [each["b"]["name"] for each in found] == ["larger", "longer"]
+    text = (tmp_path / "out" / "compare.md").read_text()
+    assert text.count("| LSE-D ↓ |") == 2
+    assert (tmp_path / "out" / "compare_2.png").is_file()

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -201,9 +202,13 @@ def test_sample_grid_is_a_picture_of_reference_input_output_target(
     run = trainer(tmp_path, 4, grid, val_check_interval=2, limit_val_batches=1)
     run.fit(build(gan=True), datamodule=lips(prepared))
     picture = cv2.imread(str(tmp_path / "samples" / "0000002.png"))
-    assert picture.shape == (2 * 96, 4 * 96, 3)
-    assert not picture[48:96, 96:192].any()  # the input's lower half is hidden
-    assert picture[48:96, 288:].any()
+    strip, faces = picture[: -2 * 96], picture[-2 * 96 :]
+    assert faces.shape == (2 * 96, 4 * 96, 3)
+    assert not faces[48:96, 96:192].any()  # the input's lower half is hidden
+    assert faces[48:96, 288:].any()
+    names = np.split(strip, 4, axis=1)
+    assert all(each[3:-3].min() < 100 for each in names), "each column has a name"
+    assert all(each[:, [0, -1]].min() > 200 for each in names), "that fits"
 
 
 def test_schedule_warms_up_and_decays() -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.unit.weights.server import CONTENT, SHA, fetch
 from w2l.errors import UserError
+from w2l.weights import registry
+from w2l.weights.download import DownloadError
+from w2l.weights.mirrors import Wanted, _not_downloaded
 
 
 @pytest.mark.parametrize(
@@ -20,17 +26,24 @@ from w2l.errors import UserError
         ("wrong", rf"its SHA-256 is [0-9a-f]{{64}}, the published one {SHA}"),
     ],
 )
-def test_failure_is_named(behaviour, reason, files, server, tmp_path) -> None:
-    with pytest.raises(UserError, match=reason) as caught:
+def test_failure_is_named(behaviour, reason, files, server, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
         fetch("net", tmp_path, files=files(behaviour))
-    assert f"{server.address}/{behaviour}" in str(caught.value)
-    assert str(tmp_path / "net.pth") in str(caught.value)
+    said = str(caught.value)
+    short = "another file" if behaviour == "wrong" else reason
+    assert re.search(short, said), "why it failed"
+    assert f"{server.address}/{behaviour}" in said
+    assert said.endswith(" at net.pth.")
+    assert len(said) <= 300
+    assert re.search(reason, capsys.readouterr().err), "in full when it happened"
     assert not (tmp_path / "net.pth").exists()
 
 
-def test_every_mirror_s_failure_is_told(files, tmp_path) -> None:
-    with pytest.raises(UserError, match=r"missing: HTTP 404.*page: it sends an HTML page"):
+def test_every_mirror_s_failure_is_told(files, tmp_path, capsys) -> None:
+    with pytest.raises(UserError, match=r"HTTP 404.*; it sends an HTML page"):
         fetch("net", tmp_path, files=files("missing", "page"))
+    assert re.search(r"missing: HTTP 404.*\n.*page: it sends", capsys.readouterr().err)
 
 
 def test_cut_off_bytes_are_kept_for_the_next_time(files, tmp_path, monkeypatch) -> None:
@@ -40,12 +53,13 @@ def test_cut_off_bytes_are_kept_for_the_next_time(files, tmp_path, monkeypatch) 
     assert (tmp_path / "net.pth.part").read_bytes() == CONTENT[:300_000]
 
 
-def test_offline_names_address_and_place(files, tmp_path) -> None:
+def test_offline_names_address_and_place(files, tmp_path, capsys) -> None:
     dead = "http://127.0.0.1:9/a/net.pth", "http://no-such-host.invalid/net.pth"
     with pytest.raises(UserError, match="without a network") as caught:
         fetch("net", tmp_path, files=files(*dead))
-    for part in (*dead, str(tmp_path / "net.pth"), "net.pth, 1.0 MB"):
+    for part in (dead[0], str(tmp_path / "net.pth"), "net.pth, 1.0 MB"):
         assert part in str(caught.value)
+    assert all(address in capsys.readouterr().err for address in dead[1:])
     assert "\n" not in str(caught.value)
 
 
@@ -64,3 +78,14 @@ def test_full_disk_is_told_before(files, server, tmp_path) -> None:
     with pytest.raises(UserError, match=r"free and net .* needs"):
         fetch("net", tmp_path, files=files("good", size=10**18))
     assert server.requests == []
+
+
+def test_no_failure_is_a_long_read(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody-with-a-name")
+    reason = DownloadError(f"its SHA-256 is {SHA}, the published one {SHA}")
+    for entry in registry().values():
+        target = Path.home() / ".cache" / "w2l" / "weights" / entry.file_name
+        wanted = Wanted(str(entry), entry.urls, entry.size, target, str, "")
+        failures = [(url, reason) for url in entry.urls]
+        if failures:
+            assert len(_not_downloaded(wanted, failures)) <= 300, entry.name

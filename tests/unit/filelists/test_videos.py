@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from w2l.errors import UserError
-from w2l.scoring import find_videos
+from w2l.filelists import find_videos
 
 
 def touch(*paths):

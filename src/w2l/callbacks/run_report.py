@@ -1,0 +1,173 @@
+"""What a training says of itself: lines, a bar on a terminal, a summary at its end."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.progress import BarColumn, Progress, TextColumn
+from torch import Tensor
+
+from w2l.callbacks.progress import budget
+from w2l.callbacks.sync_gate import updates
+
+logger = logging.getLogger(__name__)
+REDRAWN_S = 0.5
+BEST = {  # parts of names: what is better
+    "min": ("loss", "lse_d"),
+    "max": ("accuracy", "dubbed_cosine", "cosine_in_sync", "lse_c", "within"),
+}
+
+
+class RunReport(pl.Callback):
+    """Logs a line every so often and after each validation; the first process does.
+
+    A line has the update, the rate, the time left, and what the system lists in `watched` (name →
+    what to add to its value, as what chance would be): training values are means since the line
+    before. On a terminal a bar says the same, and lines of training go to the log file only.
+
+    Args:
+        every_s: seconds from one line to the next.
+    """
+
+    def __init__(self, every_s: float = 30.0) -> None:
+        self.every_s = every_s
+        self.last: dict[str, float] = {}
+        self.best: dict[str, tuple[float, int]] = {}  # value, and the update it is of
+        self._bar: Progress | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": {name: list(found) for name, found in self.best.items()}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = {name: (value, update) for name, (value, update) in state_dict["best"].items()}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.first = self.update = updates(trainer, pl_module)
+        self.total = budget(trainer, pl_module)
+        self._watched: dict[str, str] = getattr(pl_module, "watched", {"train/loss": ""})
+        self._sums: dict[str, tuple[Tensor, int]] = {}  # and of how many updates
+        self._since = self.first  # the update of the line before
+        self.started = self._said = self._drawn = time.monotonic()
+        self._validating = 0.0  # seconds since the line before
+        if trainer.is_global_zero and sys.stdout.isatty():
+            total = self.total if math.isfinite(self.total) else None
+            columns = BarColumn(bar_width=20), TextColumn("{task.description}")
+            # Drawn by this thread: loading processes are forked beside no other.
+            self._bar = Progress(*columns, auto_refresh=False, transient=True)
+            self._bar.add_task("the first update", total=total, completed=self.first)
+            self._bar.start()
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        done = updates(trainer, pl_module)
+        if done == self.update or not trainer.is_global_zero:
+            return  # gradients are being accumulated
+        self.update = done
+        for name, value in trainer.callback_metrics.items():
+            if name in self._watched and name.startswith("train/"):
+                before, n = self._sums.get(name, (0.0, 0))
+                self._sums[name] = before + value.detach(), n + 1
+        now = time.monotonic()
+        if now - self._said >= self.every_s:
+            self._say(f"{self._progress(now)} | {self._numbers('train/')}", in_bar=True)
+        elif self._bar and now - self._drawn >= REDRAWN_S:
+            self._draw(f"{self._progress(now)} | {self._numbers('train/')}")
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._validation_began = time.monotonic()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        for name, value in trainer.callback_metrics.items():
+            if name.startswith("val/"):
+                self._note(name, float(value))
+        self._say(f"update {self.update} validated | {self._numbers('val/')}")
+        self._validating += time.monotonic() - self._validation_began
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self._numbers("train/")
+        self._close()
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        self._close()
+
+    def summary(self) -> list[str]:
+        """Lines: the number of updates, and the best and last value of what was watched."""
+        done = self.update - self.first
+        ended = f"trained: {done} updates in {duration(time.monotonic() - self.started)}"
+        lines = [ended if not self.first else f"{ended}, {self.update} in all"]
+        shown = [name for name in self._watched if name in self.last]
+        width = max(map(len, shown), default=0)
+        for name in shown:
+            line = f"  {name:<{width}}  last {self.last[name]:.4g}{self._watched[name]}"
+            if name in self.best:
+                value, update = self.best[name]
+                line += f", best {value:.4g} at update {update}"
+            lines.append(line)
+        return lines
+
+    def _progress(self, now: float) -> str:
+        of = f" of {self.total:.0f}" if math.isfinite(self.total) else ""
+        rate = (self.update - self._since) / max(now - self._said - self._validating, 1e-9)
+        said = f"update {self.update}{of} | {rate:.3g} updates/s"
+        if of:  # validations and checkpoints included
+            took = (now - self.started) / (self.update - self.first)
+            said += f" | {duration(took * (self.total - self.update))} left"
+        return said
+
+    def _numbers(self, stage: str) -> str:
+        """The watched values of a stage; those of training become the last ones."""
+        if stage == "train/":
+            self.last |= {name: float(value) / n for name, (value, n) in self._sums.items()}
+        shown = (name for name in self._watched if name.startswith(stage) and name in self.last)
+        return ", ".join(f"{name} {self.last[name]:.4g}{self._watched[name]}" for name in shown)
+
+    def _note(self, name: str, value: float) -> None:
+        self.last[name] = value
+        for better, parts in BEST.items():
+            if any(part in name for part in parts) and math.isfinite(value):
+                sign = 1 if better == "min" else -1
+                if name not in self.best or sign * value < sign * self.best[name][0]:
+                    self.best[name] = value, self.update
+
+    def _say(self, line: str, *, in_bar: bool = False) -> None:
+        is_drawn = in_bar and self._bar is not None
+        logger.info(line, extra={"only_file": is_drawn})
+        if in_bar:
+            self._draw(line)
+            self._sums, self._since = {}, self.update
+            self._said, self._validating = time.monotonic(), 0.0
+
+    def _draw(self, line: str) -> None:
+        if self._bar is not None:
+            self._drawn = time.monotonic()
+            task = self._bar.task_ids[0]
+            self._bar.update(task, completed=self.update, description=line, refresh=True)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def duration(seconds: float) -> str:
+    """A rounded time, as `45 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

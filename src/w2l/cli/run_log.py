@@ -1,0 +1,106 @@
+"""What a training says goes to the terminal and, with the time, to `train.log` in its folder."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from omegaconf import DictConfig, OmegaConf
+
+from w2l.callbacks import RunReport
+from w2l.errors import UserError
+
+HEARD = "w2l", "pytorch_lightning", "lightning_fabric"
+# Steps are counted once per optimizer, there are no TPUs, and one is an advertisement.
+LEFT_OUT = "`max_steps=", "TPU available", "litlogger"
+
+
+class _Terminal(logging.Handler):
+    """Prints to what is the standard output by then: a bar has its own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not getattr(record, "only_file", False):
+            print(self.format(record), flush=True)
+
+
+@contextmanager
+def logged(file: Path) -> Iterator[None]:
+    """Within, log records, warnings, and the error that ends it, are written there, too."""
+    written = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
+    written.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handlers = [_Terminal(), written]
+    for handler in handlers:
+        handler.addFilter(lambda record: not any(x in record.getMessage() for x in LEFT_OUT))
+    loggers = [logging.getLogger(name) for name in HEARD]
+    before = [(each.handlers, each.level, each.propagate) for each in loggers]
+    shown = warnings.showwarning
+
+    def show(message: Any, category: Any, *where: Any, **more: Any) -> None:
+        shown(message, category, *where, **more)
+        note(f"warning: {message}")
+
+    def note(text: str) -> None:
+        logging.getLogger("w2l").info(text, extra={"only_file": True})
+
+    for each in loggers:
+        each.handlers, each.propagate = handlers, False
+        each.setLevel(logging.INFO)
+    warnings.showwarning = show
+    try:
+        yield
+    except UserError as error:
+        note(f"error: {error}")  # the command says it
+        raise
+    except Exception:
+        logging.getLogger("w2l").exception("error", extra={"only_file": True})
+        raise
+    finally:
+        warnings.showwarning = shown
+        for each, (own, level, propagate) in zip(loggers, before, strict=True):
+            each.handlers, each.propagate = own, propagate
+            each.setLevel(level)
+        written.close()
+
+
+def summary(cfg: DictConfig, trainer: pl.Trainer, system: pl.LightningModule) -> list[str]:
+    """Lines: what was reached, where everything lies, and the command that comes next."""
+    run_dir = Path(cfg.run_dir)
+    lines = [
+        line
+        for report in trainer.callbacks  # type: ignore[attr-defined]
+        if isinstance(report, RunReport)
+        for line in report.summary()
+    ]
+    places = {
+        "curves": run_dir / "csv" / "metrics.csv",
+        "images": run_dir / "samples",
+        "reports": run_dir / "validation",
+        "best": run_dir / "checkpoints" / "best.ckpt",
+    }
+    lines += [f"{name}: {place}" for name, place in places.items() if place.exists()]
+    last = run_dir / "checkpoints" / "last.ckpt"
+    lines.append(f"checkpoint: {last}")
+    best = places["best"] if places["best"].is_file() else last
+    return [*lines, f"next: {next_command(cfg, best, makes_lips=hasattr(system, 'generator'))}"]
+
+
+def next_command(cfg: DictConfig, checkpoint: Path, *, makes_lips: bool) -> str:
+    """A generator dubs; an expert is what a generator is trained with, on the same set."""
+    if makes_lips:
+        name, values = "infer", ["face=face.mp4", "audio=speech.wav", f"checkpoint={checkpoint}"]
+    else:
+        name = "train"
+        values = ["experiment=wav2lip_strong", f"expert={checkpoint}"]
+        for key in ("data.root", "model.image_size"):  # which one's own parts may not have
+            if (value := OmegaConf.select(cfg, key)) is not None:
+                values.append(f"{key}={value}")
+    installed = Path(sys.argv[0]).suffix != ".py"
+    command = [f"w2l-{name}"] if installed else ["python", f"{name}.py"]
+    return shlex.join([*command, *values])

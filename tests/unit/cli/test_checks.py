@@ -1,0 +1,59 @@
+"""What is wrong with a command line is said before torch is loaded."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.integration.command import environment
+from w2l.cli.checks import CHOICES
+from w2l.inference.runtimes import RUNTIMES
+from w2l.restoration.restorer import KINDS
+from w2l.video import CODECS
+
+RUN = """
+import json, sys
+sys.modules["torch"] = None  # importing it fails
+from w2l.cli import commands
+for command, values in json.load(sys.stdin):
+    sys.argv = [f"{command}.py", *values]
+    try:
+        getattr(commands, command)()
+    except SystemExit as left:
+        print(f"left with {left.code}", file=sys.stderr)
+"""
+
+
+def test_choices_are_those_of_the_code() -> None:
+    assert CHOICES["runtime"] == RUNTIMES
+    assert CHOICES["restorer_kind"] == (None, *KINDS)
+    assert CHOICES["codec"] == (*CODECS, "png")
+
+
+def test_torch_is_not_needed_to_refuse(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    cases = {
+        ("infer", "--help"): "",
+        ("infer", "face=a.mp4"): "Missing: audio=…",
+        ("infer", "face=a.mp4", "audio=b.wav"): "audio=b.wav does not exist",
+        ("infer", "face=a.mp4", "audio=a.mp4", "codec=h265"): "codec=h265 is not available",
+        ("infer", "fase=a.mp4"): "Unknown key 'fase': did you mean 'face'?",
+        ("evaluate",): "Missing: video=…",
+        ("evaluate", "video=b.mp4"): "video=b.mp4: there is no such file or folder",
+        ("evaluate", "video=a.mp4", "protocol=both"): "protocol=both is not known",
+        ("train", "experiment=syncnet", "max_update=3"): "Unknown key 'max_update'",
+        ("train", "experiment=wav2lip"): "expert= is needed",
+        ("train", "experiment=syncnet", "resume=auto"): "resume=auto looks into run_dir",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", RUN], cwd=tmp_path, env=environment(), text=True, timeout=None,
+        input=json.dumps([(command, values) for command, *values in cases]), capture_output=True,
+    )  # fmt: skip
+    told = done.stderr.split("left with 1\n")
+    assert done.returncode == 0, done.stderr
+    for part, sentence in zip(told, [*filter(None, cases.values()), ""], strict=True):
+        assert sentence in part
+    assert "Traceback" not in done.stderr
+    assert "duration: audio" in done.stdout
