@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
+import torch
+from safetensors import SafetensorError
 
 from w2l import files
 from w2l.errors import UserError
@@ -89,3 +92,19 @@ def test_this_process_is_not_the_one_before_it():
     assert not files._is_alive(os.getpid())
     assert not files._is_alive(2**31 - 7)
     assert files._is_alive(os.getppid())
+
+
+def _say_it(file):
+    raise SafetensorError("Error while serializing: No space left on device (os error 28)")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize("write", [lambda file: torch.save({}, file), _say_it])
+def test_a_full_disk_is_named_whoever_writes(write, tmp_path):
+    def fill():
+        with atomic_path(tmp_path / "out.pth"), Path("/dev/full").open("wb", 0) as file:
+            write(file)
+
+    with pytest.raises(UserError, match=r"No space is left for .*out\.pth: free some"):
+        fill()
+    assert list(tmp_path.iterdir()) == []

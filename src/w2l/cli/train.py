@@ -15,6 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
 from w2l.callbacks import (
@@ -26,7 +27,8 @@ from w2l.callbacks import (
     copy_best,
 )
 from w2l.checkpoints import ENOUGH_SPEAKERS, load_expert
-from w2l.cli.hydra_app import run
+from w2l.cli.bounds import check_bounds, check_image_sizes
+from w2l.cli.hydra_app import folded, run
 from w2l.cli.provenance import record
 from w2l.cli.requeue import leave
 from w2l.cli.resume import check_state, find_state
@@ -60,9 +62,17 @@ def fit(
 
     Raises:
         Stopped: a signal ended it.
+        UserError: Lightning cannot do what its arguments, or those of its callbacks, ask for.
     """
     data.setup("fit")  # a missing data set is reported before anything long begins
-    trainer.fit(system, datamodule=data, ckpt_path=resume, weights_only=True)
+    try:
+        trainer.fit(system, datamodule=data, ckpt_path=resume, weights_only=True)
+    except MisconfigurationException as error:
+        raise UserError(f"trainer: {folded(error)}") from error
+    except RuntimeError as error:
+        if "Early stopping conditioned on metric" not in str(error):
+            raise
+        raise UserError(f"callbacks.early_stopping: {folded(error)}.") from error
 
 
 def strategy_for(trainer: DictConfig, per_update: int) -> Any:
@@ -211,6 +221,8 @@ def run_training(cfg: DictConfig, is_first: bool) -> float | None:
     """
     console = Console(quiet=not is_first)
     run_dir = Path(cfg.run_dir)
+    check_bounds(cfg)
+    check_image_sizes(cfg)
     resume = find_state(cfg.resume, run_dir, lambda text: console.print(f"warning: {text}"))
     if is_first:
         check_free(run_dir, resume, cfg.resume, overwrite=cfg.overwrite)
@@ -254,7 +266,13 @@ def run_training(cfg: DictConfig, is_first: bool) -> float | None:
         except Stopped as stopped:
             first = trainer.is_global_zero
             leave(stopped, signals, speaks=first, is_child=not first and started_by_lightning())
-    console.print(f"checkpoint: {run_dir / 'checkpoints' / 'last.ckpt'}", highlight=False)
+    last = run_dir / "checkpoints" / "last.ckpt"
+    if resume is None and checkpoints.saved is None:
+        raise UserError(
+            "Nothing was trained: the budget (max_updates, trainer.max_epochs, trainer.max_time, "
+            "trainer.limit_train_batches) leaves no update."
+        )
+    console.print(f"checkpoint: {last if last.exists() else resume}", highlight=False)
     return checkpoints.best_score
 
 
