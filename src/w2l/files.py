@@ -20,6 +20,7 @@ from w2l.errors import UserError
 from w2l.paths import shown_path, user_path
 
 LONGEST_NAME = 255  # bytes, on the file systems in use
+FULL = {errno.ENOSPC, errno.EDQUOT}
 ABANDONED_S = 7 * 86_400  # seconds: nobody writes so long at something without changing it
 
 # Whose a temporary file or folder is: the machine, the process, and which one of its.
@@ -54,12 +55,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         if path.is_dir() and temporary.is_dir():
             shutil.rmtree(path)
         os.replace(temporary, path)
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    except Exception as error:
+        if is_full_disk(error):
             raise UserError(
                 f"No space is left for {path}: free some and run again; nothing was lost."
             ) from error
-        if error.errno in {
+        if isinstance(error, OSError) and error.errno in {
             errno.EACCES,
             errno.EPERM,
             errno.EROFS,
@@ -75,6 +76,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         _remove(temporary)  # if it is there
         _mine.discard(temporary.name)
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error says that no space is left; also in the words of those who write for us.
+
+    torch says "unexpected pos" in place of what the file said to it, safetensors has it as text.
+    """
+    said = error if isinstance(error, OSError) else error.__context__
+    if isinstance(said, OSError) and not isinstance(error, UserError):
+        return said.errno in FULL
+    return any(f"(os error {number})" in str(error) for number in FULL)
 
 
 @contextmanager

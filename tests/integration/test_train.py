@@ -195,6 +195,16 @@ def test_bad_input_is_one_sentence(
         ("experiment=wav2lip", data, f"expert={experts / 'generator.ckpt'}"): "generator",
         ("experiment=wav2lip", "data.root=nowhere", "expert=small.ckpt"): "small.ckpt is one for",
         ("experiment=syncnet", data, NARROW, "trainer.precision=16-mixed"): "float16 needs",
+        ("experiment=syncnet", data, "data.batch_size=0"): "data.batch_size=0 must be 1 or more",
+        ("experiment=syncnet", data, "data.image_size=95"): "is not model.image_size=96",
+        (
+            "experiment=syncnet",
+            data,
+            "debug=fast",
+            NARROW,
+            "run_dir=none",
+            "trainer.limit_train_batches=0",
+        ): "Nothing was trained",
         ("experiment=syncnet", data, NARROW, "trainer.strategy=fsdp"): "use trainer=ddp",
     }
     monkeypatch.chdir(tmp_path)

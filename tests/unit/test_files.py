@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import tempfile
 from contextlib import suppress
 
 import pytest
+import torch
+from safetensors import SafetensorError
 
 from w2l import files
 from w2l.errors import UserError
@@ -89,3 +93,24 @@ def test_this_process_is_not_the_one_before_it():
     assert not files._is_alive(os.getpid())
     assert not files._is_alive(2**31 - 7)
     assert files._is_alive(os.getppid())
+
+
+class Full(io.BytesIO):
+    def write(self, _):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _safetensors(_):
+    raise SafetensorError("Error while serializing: No space left on device (os error 28)")
+
+
+@pytest.mark.parametrize("write", [lambda file: torch.save({}, file), _safetensors])
+def test_a_full_disk_is_named_whoever_writes(write, tmp_path):
+    def fill():
+        with atomic_path(tmp_path / "out.pth") as path:
+            path.touch()
+            write(Full())
+
+    with pytest.raises(UserError, match=r"No space is left for .*out\.pth: free some"):
+        fill()
+    assert list(tmp_path.iterdir()) == []

@@ -19,11 +19,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
         with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
-            try:
-                torch.save(checkpoint, file)
-            except RuntimeError as error:
-                if isinstance(error.__context__, OSError):  # a full disk, say: of it torch says
-                    raise error.__context__ from None  # "unexpected pos"
-                raise
+            torch.save(checkpoint, file)
             file.flush()
             os.fsync(file.fileno())  # or a power cut leaves the new name on an empty file

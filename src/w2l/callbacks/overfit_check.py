@@ -11,7 +11,7 @@ from pytorch_lightning.utilities import rank_zero_info
 from w2l.callbacks.diagnosis import symptoms
 from w2l.callbacks.sync_gate import updates
 from w2l.data import clips_of
-from w2l.errors import UserError
+from w2l.errors import UserError, either
 
 
 class OverfitCheck(pl.Callback):
@@ -42,7 +42,12 @@ class OverfitCheck(pl.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        loss = float(trainer.callback_metrics[self.metric])
+        logged = trainer.callback_metrics
+        if self.metric not in logged:
+            raise UserError(
+                f"overfit.metric={self.metric} is not logged: use {either(sorted(logged))}."
+            )
+        loss = float(logged[self.metric])
         self._batch = batch
         self._first = loss if self._first is None else self._first
         self._lowest = min(self._lowest, loss)

@@ -81,6 +81,7 @@ class SampleGrid(pl.Callback):
         update = updates(trainer, pl_module)
         written = self.folder / f"{update:07d}.png"
         with atomic_path(written) as path:
-            cv2.imwrite(str(path), labelled(self._grid))
+            # cv2.imwrite returns False on a full disk; this raises.
+            path.write_bytes(cv2.imencode(".png", labelled(self._grid))[1].tobytes())
         Dashboard(trainer, update).picture("validation/samples", written, CAPTION)
         self._grid = None

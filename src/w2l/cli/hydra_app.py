@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import inspect
 import io
 import os
@@ -29,6 +28,7 @@ from w2l.cli.published import apply_published
 from w2l.cli.quoting import quote_paths
 from w2l.cli.signals import Ended
 from w2l.errors import UserError
+from w2l.files import is_full_disk
 from w2l.trust import trust
 
 # Keys of earlier versions, and what they are called now.
@@ -140,7 +140,7 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
     except BrokenPipeError:
         raise
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if is_full_disk(error):
             fail(f"No space is left for {error.filename or 'what is written'}: free some and run "
                  "again; what was finished is kept.")  # fmt: skip
         if started:
@@ -175,7 +175,7 @@ def refused(error: InstantiationException) -> UserError:
         return cause
     group = re.search(r"full_key: (\S+)", str(error))
     reason = re.sub(r"\bfull_key: \S+", "", str(cause or error))
-    return UserError(f"{group[1] if group else 'config'}: {_folded(reason).rstrip('.?')}.")
+    return UserError(f"{group[1] if group else 'config'}: {folded(reason).rstrip('.?')}.")
 
 
 def fail(sentence: str) -> None:
@@ -194,14 +194,14 @@ def config_sentence(error: Exception, config_name: str) -> str:
     unknown = re.search(r"(?:Could not override|Key) '([^']+)'", text)
     if unknown and ("not override" in text or "not in struct" in text):
         return f"Unknown key '{unknown[1]}': {_hint(unknown[1], _composed(config_name))}"
-    text = _folded(text.partition("Config search path:")[0])
+    text = folded(text.partition("Config search path:")[0])
     return re.sub(r"\s*(See https?://\S+|Set the environment variable HYDRA_FULL_ERROR.*)", "",
                   text)  # fmt: skip
 
 
-def _folded(text: str) -> str:
+def folded(text: object) -> str:
     """Several lines, as Hydra lists choices and reasons, as one readable sentence."""
-    return " ".join(line.strip() for line in text.splitlines() if line.strip())
+    return " ".join(line.strip() for line in str(text).splitlines() if line.strip())
 
 
 def _hint(key: str, cfg: DictConfig) -> str:

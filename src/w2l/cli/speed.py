@@ -20,7 +20,7 @@ def picked_precision(precision: Any, accelerator: str) -> Any:
     virtual machines that announce AMX without having it.
 
     Raises:
-        UserError: float16, or bfloat16 on a GPU without units for it.
+        UserError: neither float32 nor bfloat16-mixed, or the latter on a GPU without units for it.
     """
     on_gpu = torch.cuda.is_available() and accelerator != "cpu"
     # Emulated in float32 where there are none, which is slower than float32 itself.
@@ -32,6 +32,11 @@ def picked_precision(precision: Any, accelerator: str) -> Any:
         raise UserError(
             f"trainer.precision={precision}: float16 needs scaled losses, which gradient clipping "
             "and the GAN's late discriminator do not go with: use auto, bf16-mixed or 32-true."
+        )
+    if name not in {"32", "32-true", "bf16", "bf16-mixed"}:
+        raise UserError(
+            f"trainer.precision={precision}: pictures and sound are float32, so networks cannot be "
+            "anything else: use auto, bf16-mixed or 32-true."
         )
     if name.startswith("bf16") and on_gpu and not has_units:
         raise UserError(

@@ -15,6 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from w2l.callbacks import (
     AtomicCheckpointIO,
@@ -26,6 +27,8 @@ from w2l.callbacks import (
 )
 from w2l.checkpoints import ENOUGH_SPEAKERS, load_expert
 from w2l.cli import commands
+from w2l.cli.bounds import check_bounds, check_image_sizes
+from w2l.cli.hydra_app import folded
 from w2l.cli.provenance import record
 from w2l.cli.requeue import leave
 from w2l.cli.resume import check_state, find_state
@@ -61,9 +64,17 @@ def fit(
 
     Raises:
         Stopped: a signal ended it.
+        UserError: Lightning cannot do what its arguments, or those of its callbacks, ask for.
     """
     data.setup("fit")  # a missing data set is reported before anything long begins
-    trainer.fit(system, datamodule=data, ckpt_path=resume, weights_only=True)
+    try:
+        trainer.fit(system, datamodule=data, ckpt_path=resume, weights_only=True)
+    except MisconfigurationException as error:
+        raise UserError(f"trainer: {folded(error)}") from error
+    except RuntimeError as error:
+        if "Early stopping conditioned on metric" not in str(error):
+            raise
+        raise UserError(f"callbacks.early_stopping: {folded(error)}.") from error
 
 
 def strategy_for(trainer: DictConfig, per_update: int) -> Any:
@@ -188,6 +199,8 @@ def run_training(cfg: DictConfig, is_first: bool) -> float | None:
         is_first: whether this process is the one that speaks and writes.
     """
     run_dir = Path(cfg.run_dir)
+    check_bounds(cfg)
+    check_image_sizes(cfg)
     told: list[str] = []
     resume = find_state(cfg.resume, run_dir, told.append)
     if not is_first:
@@ -250,8 +263,16 @@ def fit_experiment(cfg: DictConfig, resume: Path | None, *, is_first: bool) -> f
             kept = {"only_file": True}  # `leave` says it
             logger.info("stopped by %s at %s", stopped.signal.name, stopped.checkpoint, extra=kept)
             leave(stopped, signals, speaks=first, is_child=not first and started_by_lightning())
-    for line in summary(cfg, trainer, system):
-        logger.info(line)
+    if resume is None and checkpoints.saved is None:
+        raise UserError(
+            "Nothing was trained: the budget (max_updates, trainer.max_epochs, trainer.max_time, "
+            "trainer.limit_train_batches) leaves no update."
+        )
+    if (run_dir / "checkpoints" / "last.ckpt").is_file():
+        for line in summary(cfg, trainer, system):
+            logger.info(line)
+    else:
+        logger.info("checkpoint: %s, beyond which there was nothing to do", resume)
     return checkpoints.best_score
 
 

@@ -36,7 +36,8 @@ class Learner:
         clip_norm: gradients longer than this, all together, are shortened to it; None: never.
 
     Raises:
-        UserError: optimizer or scheduler do not take the arguments that they were given.
+        UserError: optimizer or scheduler do not take the arguments that they were given, or
+            gradients would be shortened to less than nothing.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class Learner:
     ) -> None:
         self.optimizer: MakeOptimizer = optimizer or partial(Adam, lr=1e-4)
         self.scheduler = scheduler
+        if clip_norm is not None and not clip_norm > 0:  # below 0 it would climb
+            raise UserError(f"clip_norm={clip_norm} must be more than 0, or null.")
         self.clip_norm = clip_norm
         self._takes_total = False
         _parameters("optimizer", self.optimizer)
@@ -60,7 +63,10 @@ class Learner:
             parameters: those that learn are optimized.
             total: updates of the network in this run, infinite where only the clock ends it.
         """
-        optimizer = self.optimizer([p for p in parameters if p.requires_grad])
+        try:
+            optimizer = self.optimizer([p for p in parameters if p.requires_grad])
+        except (IndexError, TypeError, ValueError) as error:  # a rate below 0, one beta
+            raise UserError(f"system.optimizer: {error}.") from error
         if self.scheduler is None:
             return {"optimizer": optimizer}
         more = {"total_updates": total} if self._takes_total else {}

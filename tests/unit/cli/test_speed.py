@@ -30,7 +30,7 @@ def test_precision_is_bf16_where_there_are_units(
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_bf16_supported)
     assert picked_precision("auto", accelerator) == expected
-    assert picked_precision("64-true", accelerator) == "64-true"
+    assert picked_precision(32, accelerator) == 32
     if cuda and not bf16:
         with pytest.raises(UserError, match="no units for bfloat16"):
             picked_precision("bf16-mixed", accelerator)
@@ -41,6 +41,12 @@ def test_precision_is_bf16_where_there_are_units(
 @pytest.mark.parametrize("precision", [16, "16", "16-mixed", "16-true"])
 def test_float16_is_refused(precision: object) -> None:
     with pytest.raises(UserError, match=f"trainer.precision={precision}: float16 needs"):
+        picked_precision(precision, "auto")
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true", 64, "transformer-engine", "fast"])
+def test_networks_that_would_not_fit_their_input_are_refused(precision: object) -> None:
+    with pytest.raises(UserError, match=f"trainer.precision={precision}: pictures and sound"):
         picked_precision(precision, "auto")
 
 

@@ -123,6 +123,12 @@ def test_overfitting_ends_when_the_windows_are_learned(prepared: Path, tmp_path:
     assert run.global_step < 300
 
 
+def test_overfitting_of_what_is_not_logged_is_one_sentence(prepared: Path, tmp_path: Path) -> None:
+    run = trainer(tmp_path, 1, OverfitCheck("train/nothing"), limit_val_batches=0)
+    with pytest.raises(UserError, match=r"overfit.metric=train/nothing .*: use .*train/loss"):
+        run.fit(expert(), datamodule=windows(prepared, batch_size=4, fixed=4))
+
+
 def test_the_fixed_samples_are_the_same_every_time(prepared: Path) -> None:
     data = windows(prepared, batch_size=4, fixed=8)
     data.setup()
