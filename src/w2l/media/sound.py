@@ -115,7 +115,8 @@ class Sound:
         for start, stop in links:
             with self.path.open("rb") as file, suppress(av.error.FFmpegError):
                 file.seek(start)
-                with av.open(BytesIO(file.read(stop - start)), format="ogg") as link:
+                part = BytesIO(file.read(stop - start))
+                with av.open(part, "r", format="ogg") as link:
                     stream = link.streams.audio[0]
                     for _, blocks in _decode(link.demux(stream), stream.codec_context):
                         for block in blocks:
