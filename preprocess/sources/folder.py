@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,10 +49,10 @@ def list_folder(data_root: Path, *, leave_out: Path | None = None) -> Listing:
             f"data_root={data_root} holds no video: {what} called *.mp4, *.mov or the like."
         )
     keys = tell_apart([_key(source) for source in sources], sources)
-    clips = []
+    clips, people = [], dict[str, str]()
     for source, key in zip(sources, keys, strict=True):
         speaker, name = key.split("/")
-        clips.append(Clip(data_root, source, sys.intern(speaker), name))
+        clips.append(Clip(data_root, source, people.setdefault(speaker, speaker), name))
     return Listing(clips, others=others)
 
 
