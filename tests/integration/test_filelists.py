@@ -74,7 +74,7 @@ def test_without_a_network_it_says_where_to_lay_the_list(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     said = refused(call(COMMAND, "fetch=lrw", "home=http://127.0.0.1:9", cwd=tmp_path))
     assert "cannot be downloaded without a network" in said
-    assert "http://127.0.0.1:9/lrw.txt and lay it at filelists/lrw.txt" in said
+    assert "lay http://127.0.0.1:9/lrw.txt at filelists/lrw.txt" in said
 
 
 def test_cross_pairs_of_a_set(prepared, tmp_path):
