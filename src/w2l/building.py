@@ -131,7 +131,7 @@ class Component:
     def given_files(self) -> list[Path]:
         """The files among its arguments."""
         given = dict(self.arguments)
-        return [path for name, path in self._files() if name in given]
+        return [locate(value) for name, value in self._file_values() if name in given]
 
     def is_a(self, contract: type) -> bool:
         """Whether what is built keeps a contract, by its methods."""
@@ -152,7 +152,7 @@ class Component:
     def changed(self) -> dict[str, Any]:
         """The arguments that are neither files nor what the constructor takes by default."""
         signature, _ = self._signature()
-        files = dict(self._files())
+        files = dict(self._file_values())
         defaults = {name: each.default for name, each in signature.parameters.items()}
         return {
             key: value
@@ -161,13 +161,18 @@ class Component:
         }
 
     def _files(self) -> Iterator[tuple[str, Path]]:
-        """Each argument, given or by default, that is a file."""
+        """Each argument, given or by default, that is a file; published weights are fetched."""
+        for name, value in self._file_values():
+            yield name, locate(value)
+
+    def _file_values(self) -> Iterator[tuple[str, str | Path]]:
+        """The same as they are written."""
         signature, hints = self._signature()
         given = dict(self.arguments)
         for name, parameter in signature.parameters.items():
             value = given.get(name, parameter.default)
             if _takes_path(hints.get(name)) and isinstance(value, str | Path):
-                yield name, locate(value)
+                yield name, value
 
     def _signature(self) -> tuple[inspect.Signature, dict[str, Any]]:
         target = _located(self.target)

@@ -57,6 +57,7 @@ def evaluate_command(cfg: DictConfig) -> None:
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     console = Console(highlight=False)
     videos, audio = check_evaluate(settings)
+    Component.of(settings["detector"]).check()
     pairs = wanted_pairs(settings, videos)
     given = settings["output"], user_path(settings["video"])
     with ended_by_signals(), chosen_output(*given) as output:

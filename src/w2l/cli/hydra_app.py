@@ -34,11 +34,7 @@ from w2l.trust import trust
 
 COMPONENTS = ("detector",)  # groups of keys that are one, of commands that train nothing
 # Keys of earlier versions, and what they are called now.
-    choice = re.search(r"Could not find '([^']+)'", text)
-    if choice and choice[1] in RENAMED:
-        return f"{choice[1].replace('/', '=')} is now written {RENAMED[choice[1]]}."
-    text = folded(text.partition("Config search path:")[0])
-AMED = {
+RENAMED = {
     "system.optimizer.learning_rate": "system.optimizer.lr",
     "system.optimizer.warmup_updates": "system.scheduler.warmup_updates",
     "system.optimizer.cosine": "system.scheduler.cosine",
@@ -229,7 +225,17 @@ def config_sentence(error: Exception, config_name: str) -> str:
         return f"{unknown[1]}= is now written {RENAMED[unknown[1]]}."
     if unknown and ("not override" in text or "not in struct" in text):
         return f"Unknown key '{unknown[1]}': {_hint(unknown[1], _composed(config_name))}"
-REN    return re.sub(r"\s*(See https?://\S+|Set the environment variable HYDRA_FULL_ERROR.*)", "",
+    choice = re.search(r"Could not find '([^']+)'", text)
+    if choice and choice[1] in RENAMED:
+        return f"{choice[1].replace('/', '=')} is now written {RENAMED[choice[1]]}."
+    group, _, name = choice[1].partition("/") if choice else ("", "", "")
+    if group in COMPONENTS:
+        try:
+            named_group(group, name, own_configs())
+        except UserError as error:
+            return str(error)
+    text = folded(text.partition("Config search path:")[0])
+    return re.sub(r"\s*(See https?://\S+|Set the environment variable HYDRA_FULL_ERROR.*)", "",
                   text)  # fmt: skip
 
 
