@@ -14,7 +14,7 @@ from benchmarks.face_videos import write_face_videos
 from benchmarks.preparation import published_detector
 from benchmarks.published_inference import read_all, search
 from benchmarks.turns import seconds_in_turn
-from w2l.faces import build_detector
+from w2l.faces import CenterFace
 from w2l.faces.search import detect_video
 
 
@@ -27,7 +27,7 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
             root, clips=1, frames=given.frames, size=tuple(given.size), seed=cfg.seed
         )
         frames, _ = read_all(video, given.frames)
-        detector, published = build_detector(), published_detector(root / "s3fd.pth")
+        detector, published = CenterFace(), published_detector(root / "s3fd.pth")
         few = frames[: given.published_frames]
         seconds = seconds_in_turn(
             {

@@ -19,7 +19,7 @@ from benchmarks.face_videos import write_face_videos
 from benchmarks.preparation import published_detector
 from benchmarks.published_inference import read_all, search, sync_as_published
 from benchmarks.resident import peak_resident
-from w2l.faces import build_detector
+from w2l.faces import CenterFace
 from w2l.inference import FaceGenerator, Geometry, SyncOptions, load_voice, open_source, sync_video
 from w2l.inference.finding import plan_faces
 from w2l.memory import share_heap
@@ -100,7 +100,7 @@ def sync(
         load_voice(video),
         outfile,
         lipsync,
-        None if box is not None else build_detector(),
+        None if box is not None else CenterFace(),
         SyncOptions(box=box),
     )
     seconds = time.perf_counter() - start
@@ -131,4 +131,4 @@ def published_seconds(
 def find_box(video: Path) -> np.ndarray:
     """The face's box in the first frame, for those who are given one."""
     source = open_source(video, Geometry())
-    return plan_faces(source, 1, build_detector(), SyncOptions()).boxes[0]
+    return plan_faces(source, 1, CenterFace(), SyncOptions()).boxes[0]

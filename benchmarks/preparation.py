@@ -26,7 +26,8 @@ from preprocess.steps.chain import prepare_clip
 from preprocess.steps.probe import check
 from preprocess.times import Times
 from w2l.audio.waveform import load_audio
-from w2l.faces import FaceDetector, build_detector
+from w2l.components import FaceDetector
+from w2l.faces import CenterFace
 from w2l.faces.s3fd import S3FD
 from w2l.models import SyncNetV2
 from w2l.scoring import SyncScorer
@@ -45,7 +46,7 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
     sizes = {f"{width}x{height}": (width, height) for width, height in cfg.preparation.sizes}
     with TemporaryDirectory() as folder, threadpool_limits(1):
         root = Path(folder)
-        detector = build_detector()
+        detector = CenterFace()
         judge = SyncScorer(SyncNetV2().eval(), device="cpu")  # random weights cost as much
         published = published_detector(root / "s3fd.pth")
         results = {}

@@ -17,8 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from benchmarks.resident import peak_resident
+from w2l.building import CONFIG_DIR
 from w2l.checkpoints import load_expert
-from w2l.cli.hydra_app import CONFIG_DIR
 from w2l.cli.speed import compile_networks, picked_precision
 from w2l.models import Expert
 from w2l.paths import user_path

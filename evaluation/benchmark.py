@@ -17,6 +17,7 @@ from evaluation.report.frechet import frechet_of
 from evaluation.report.results import to_results, write_results
 from evaluation.report.tables import document, facts, first_failures, grids, other_scores, terminal
 from w2l.boxes import from_tblr
+from w2l.building import Component, named_group
 from w2l.checkpoints import (
     Pads,
     load_expert,
@@ -34,11 +35,10 @@ from w2l.filelists import cross_pairs, write_pairs
 from w2l.files import sha256, write_text
 from w2l.inference import pick_device
 from w2l.paths import user_path
-from w2l.weights import fetch, registry
+from w2l.weights import registry
 
 NONE = "none"
 CHOICES = {
-    "detector": ("centerface", "s3fd"),
     "missing_face": ("pass", "hold", "error"),
     "person": ("largest", "center", "left", "right", "first"),
     "extend": ("pingpong", "loop", "freeze"),
@@ -75,8 +75,7 @@ def demo_pairs(settings: dict[str, Any], root: Path, out: Path, console: Console
     chosen = settings | {
         "expert": settings["judge"],
         "syncnet": NONE,
-        "detector": "centerface",
-        "detector_weights": None,
+        "detector": named_group("detector", "centerface"),
         "name": settings["name"] or "demo's generator",
     }
     recipe = build_recipe(chosen, "lrs", console)
@@ -173,6 +172,7 @@ def build_recipe(settings: dict[str, Any], protocol: str, console: Console) -> R
             "its sound fails."
         )
     pick_device(settings["device"])
+    detector = _detector(settings)
     generator = _weights(settings["checkpoint"])
     load_generator(generator.file)
     syncnet, expert = _syncnet(settings, console), None
@@ -198,8 +198,8 @@ def build_recipe(settings: dict[str, Any], protocol: str, console: Console) -> R
         syncnet=syncnet,
         expert=expert,
         inception=inception,
-        detector=settings["detector"],
-        detector_weights=None if box is not None else _detector_weights(settings),
+        detector=detector,
+        detector_weights=_detector_weights(detector, box),
         box=None if box is None else integers(box, "box"),
         detect_every=settings["detect_every"],
         pads=_pads(settings, protocol, generator) if pads is None else integers(pads, "pads"),
@@ -239,19 +239,24 @@ def _syncnet(settings: dict[str, Any], console: Console) -> Weights | None:
     return found
 
 
-def _detector_weights(settings: dict[str, Any]) -> Weights | None:
-    if settings["detector"] != "s3fd":
-        return None
+def _detector(settings: dict[str, Any]) -> Component:
+    detector = Component.of(settings["detector"]).check()
+    if settings["box"] is not None:
+        return detector  # which nobody needs
     try:
-        path = user_path(settings["detector_weights"] or fetch("s3fd"))
+        return detector.fetched()
     except UserError as error:
         raise UserError(
             f"{error} detector=centerface needs no file; the scores then are not by the published "
             "protocol to the letter, and the table says so."
         ) from error
-    if not path.is_file():
-        raise UserError(f"detector_weights={path} is not a file.")
-    return Weights(str(path.absolute()), sha256(path))
+
+
+def _detector_weights(detector: Component, box: Any) -> Weights | None:
+    if box is not None:
+        return None
+    path = next(iter(detector.given_files()), None)
+    return None if path is None else Weights(str(path.absolute()), sha256(path))
 
 
 def build_job(settings: dict[str, Any], out: Path) -> Job:

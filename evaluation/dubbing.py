@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from evaluation.held_out import HeldOut
-from w2l.faces import FaceDetector
+from w2l.components import FaceDetector
 from w2l.faces.search import all_faces, detect_video
 from w2l.faces.track import link, select
 from w2l.inference import FaceGenerator, SyncOptions, load_voice, open_source, sync_video

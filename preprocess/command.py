@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from preprocess.prepare import prepare
 from preprocess.report import Report
 from preprocess.settings import Cut, Job, Packing, Quality, Recipe
+from w2l.building import Component
 from w2l.cli.hydra_app import run
 from w2l.cli.signals import ended_by_signals
+from w2l.components import FacesByIndex
 from w2l.engine import RaySettings
 from w2l.errors import UserError
 from w2l.files import sha256
 from w2l.paths import user_path
-from w2l.weights import fetch
 from w2l.windows import FPS
 
 STORAGES = ("folder", "jpeg", "compressed", "raw")
@@ -30,7 +31,6 @@ NUMBERS = (  # which null is not, unlike fps, min_frames, min_confidence and wor
     "max_brightness", "max_seconds", "max_turn", "min_brightness", "min_face", "min_sharpness",
     "num_shards", "ray_attempts", "shard", "shard_bytes",
 )  # fmt: skip
-DETECTORS = ("centerface", "s3fd")  # those that look at pictures; boxes from a file fit one video
 
 
 def main() -> None:
@@ -149,8 +149,7 @@ def _quality(cfg: DictConfig) -> Quality | None:
 
 
 def _recipe(cfg: DictConfig, report: Report) -> Recipe:
-    if cfg.detector not in DETECTORS:
-        raise UserError(f"detector={cfg.detector} is unknown: use {' or '.join(DETECTORS)}.")
+    detector = _detector(cfg)
     default = FPS if cfg.source in UNCUT else SHORTEST
     min_frames = default if cfg.min_frames is None else int(cfg.min_frames)
     for key, frames in (("detect_every", cfg.detect_every), ("min_frames", min_frames)):
@@ -163,8 +162,7 @@ def _recipe(cfg: DictConfig, report: Report) -> Recipe:
         raise UserError(f"jpeg_quality={cfg.jpeg_quality} must lie between 1 and 100.")
     return Recipe(
         fps=None if cfg.fps is None else float(cfg.fps),
-        detector=str(cfg.detector),
-        detector_weights=_weights(cfg),
+        detector=detector,
         detect_every=int(cfg.detect_every),
         smooth=bool(cfg.smooth),
         min_frames=min_frames,
@@ -207,16 +205,12 @@ def _path(value: str | None) -> Path | None:
     return None if value is None else user_path(value)
 
 
-def _weights(cfg: DictConfig) -> str | None:
-    """The detector's weights file, fetched here once rather than by each worker."""
-    path = _path(cfg.detector_weights)
-    if path is None:
-        return str(fetch(cfg.detector)) if cfg.detector == "s3fd" else None
-    if cfg.detector != "s3fd":
+def _detector(cfg: DictConfig) -> Component:
+    """The detector, its weights fetched here once rather than by each worker."""
+    detector = Component.of(OmegaConf.to_container(cfg.detector, resolve=True)).check()  # type: ignore[arg-type]
+    if detector.is_a(FacesByIndex):
         raise UserError(
-            f"detector_weights={path} plays no part in detector={cfg.detector}: leave it out, or "
-            "choose detector=s3fd."
+            f"detector={detector.name} has the boxes of one video, and a set has many: choose one "
+            "that looks at the images, such as detector=centerface."
         )
-    if not path.is_file():
-        raise UserError(f"detector_weights={path} is not a file.")
-    return str(path)
+    return detector.fetched()

@@ -7,8 +7,10 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from w2l.building import Component
 from w2l.engine import RaySettings
 
+CENTERFACE = Component("w2l.faces.CenterFace")
 FORMAT = 2  # raise it when the files of a clip change meaning: clips are then prepared anew
 
 
@@ -37,13 +39,12 @@ class Recipe:
 
     Attributes:
         fps: frames per second of the set; None: as the video has them.
-        detector: name of the face detector.
-        detector_weights: its weights file or registry name; None: its own default.
+        detector: finds the faces.
         detect_every: frames from one detection to the next; tracked between.
         smooth: the boxes are steadied over five frames.
         min_frames: shortest unbroken stretch of frames with a face.
         jpeg_quality: 1 to 100, as OpenCV counts.
-        published: the detector is shown the frames as the published code shows them.
+        published: prepared as the release does it.
         sync: weights file of SyncNet v2 or an expert, which tells how much the sound is off; None:
             the sound stays where it is.
         sync_sha256: of that file.
@@ -52,8 +53,7 @@ class Recipe:
     """
 
     fps: float | None = 25.0
-    detector: str = "centerface"
-    detector_weights: str | None = None
+    detector: Component = CENTERFACE
     detect_every: int = 5
     smooth: bool = True
     min_frames: int = 16
@@ -68,8 +68,13 @@ class Recipe:
     def digest(self) -> str:
         """Names the recipe in records: another digest, and a clip is prepared anew."""
         values: dict[str, object] = {"format": FORMAT, **asdict(self)}
-        if self.detector_weights is not None:
-            values["detector_weights"] = Path(self.detector_weights).name  # wherever it lies
+        # As clips were named before detectors had arguments; its weights wherever they lie.
+        files = [path.name for path in self.detector.given_files()]
+        values["detector"] = self.detector.name
+        values["detector_weights"] = (files[0] if len(files) == 1 else files) if files else None
+        changed = {k: v for k, v in self.detector.changed().items() if values.get(k) != v}
+        if changed:
+            values["detector_arguments"] = changed
         del values["sync"]
         # As clips were named before there were these steps.
         if self.sync is None:

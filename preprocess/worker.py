@@ -23,7 +23,7 @@ from w2l.engine.devices import device_of_process
 from w2l.errors import UserError
 
 if TYPE_CHECKING:
-    from w2l.faces import FaceDetector
+    from w2l.components import FaceDetector
     from w2l.scoring import SyncScorer
 
 
@@ -119,14 +119,8 @@ class Worker:
 
 @cache
 def _detector(recipe: Recipe, device: str) -> FaceDetector:
-    from w2l.faces import build_detector
-
-    return build_detector(
-        recipe.detector,
-        device=device,
-        weights=recipe.detector_weights,
-        published=recipe.published,
-    )
+    detector: FaceDetector = recipe.detector.build(device=device)
+    return detector
 
 
 @cache

@@ -167,7 +167,7 @@ def functions(seeds: dict[str, Path], folder: Path) -> dict[str, Callable[[Path]
     import torch
 
     from w2l.audio.waveform import load_audio
-    from w2l.faces import build_detector
+    from w2l.faces import FixedBox
     from w2l.inference import FaceGenerator, LipSync
     from w2l.models import Expert, Generator
     from w2l.scoring import Evaluator, Protocol, SyncScorer
@@ -175,7 +175,7 @@ def functions(seeds: dict[str, Path], folder: Path) -> dict[str, Callable[[Path]
 
     torch.manual_seed(0)
     box = (0, SIZE - 8, 0, SIZE - 8)
-    detector = build_detector(box=box)
+    detector = FixedBox(box)
     lipsync = LipSync(FaceGenerator(Generator(1 / 16), "cpu"), detector)
     protocol = Protocol(min_track_frames=5, min_face_size=10)
     evaluator = Evaluator(SyncScorer(expert=Expert(1 / 16)), protocol, detector)

@@ -17,7 +17,7 @@ LAYERS = [
         "audio", "video", "boxes", "weights", "engine", "filelists", "download",
         "trust", "components",
     ],
-    ["models", "losses", "metrics", "faces"],
+    ["models", "losses", "metrics", "faces", "building"],
     ["data", "checkpoints", "scoring", "restoration"],
     ["systems", "callbacks", "inference"],
     ["cli"],

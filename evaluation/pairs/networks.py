@@ -10,8 +10,9 @@ import numpy as np
 
 from evaluation.pairs.settings import Recipe
 from w2l.checkpoints import load_expert, load_generator, load_inception, load_syncnet
-from w2l.cli.published import PUBLISHED
-from w2l.faces import FaceDetector, build_detector
+from w2l.cli.published import PUBLISHED, as_published, is_published
+from w2l.components import FaceDetector
+from w2l.faces import FixedBox
 from w2l.inference import FaceGenerator
 from w2l.memory import Shrinking
 from w2l.metrics.fid import features_of
@@ -47,7 +48,7 @@ def networks(recipe: Recipe, device: str) -> Networks:
     scorer = SyncScorer(syncnet, expert, device=device, batch_size=recipe.batch_size)
     return Networks(
         FaceGenerator(load_generator(recipe.generator.file), device),
-        None if recipe.box is not None else _detector(recipe, device, recipe.published),
+        None if recipe.box is not None else recipe.detector.build(device=device),
         Evaluator(scorer, scoring_protocol(recipe), _scoring_detector(recipe, device)),
         None if recipe.inception is None else _inception(recipe.inception.file, device),
     )
@@ -70,27 +71,17 @@ def scoring_protocol(recipe: Recipe) -> Protocol:
     names = {field.name for field in fields(Protocol)}
     values: dict[str, Any] = {key: value for key, value in table.items() if key in names}
     values["detect_every"] = recipe.detect_every
-    if recipe.detector != "s3fd":
+    if not is_published("evaluate", recipe.detector):
         del values["min_face_score"]  # the published one is S3FD's; others score lower
     return Protocol(recipe.protocol, **values)
 
 
-def _detector(recipe: Recipe, device: str, published: bool) -> FaceDetector:
-    weights = None if recipe.detector_weights is None else recipe.detector_weights.file
-    return build_detector(recipe.detector, device=device, weights=weights, published=published)
-
-
 def _scoring_detector(recipe: Recipe, device: str) -> FaceDetector:
+    """As `evaluate.py` has it, which does not show the frames as the inference does."""
     if recipe.box is not None:
-        return build_detector(box=recipe.box)
-    if recipe.detector == "s3fd" and recipe.published and recipe.detector_weights is not None:
-        from w2l.faces.s3fd import S3FD  # brings numba
-
-        table = PUBLISHED["evaluate"]
-        return S3FD(
-            recipe.detector_weights.file,
-            device,
-            threshold=table["min_face_score"],
-            scale=table["detect_scale"],
-        )
-    return _detector(recipe, device, published=False)
+        return FixedBox(recipe.box)
+    detector = recipe.detector
+    if recipe.published and is_published("evaluate", detector):
+        detector = as_published("evaluate", detector.with_arguments(published=False))
+    found: FaceDetector = detector.build(device=device)
+    return found

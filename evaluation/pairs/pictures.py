@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluation.pairs.frames import AtFps
-from w2l.faces import FaceDetector
+from w2l.components import FaceDetector
 from w2l.files import atomic_path
 from w2l.memory import Shrinking
 from w2l.scoring.pictures import NoFaceError, PictureScorer

@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from w2l.building import Component
 from w2l.engine import RaySettings
 from w2l.inference.blending import Quality
 from w2l.inference.plan import MissingFace, Person
 from w2l.inference.timeline import Extend
 
+S3FD = Component("w2l.faces.S3FD")
 PADS = {"lrs": (0, 0, 0, 0), "track": (0, 10, 0, 0)}  # published, by protocol
 FORMAT = 2  # raise it when videos or records change meaning: pairs are then done anew
 
@@ -35,8 +37,8 @@ class Recipe:
         syncnet: SyncNet v2, for LSE; None: no LSE.
         expert: for the cosine similarity; None: none.
         inception: for the Fréchet distance of a set; None: none.
-        detector: centerface or s3fd.
-        detector_weights: of s3fd.
+        detector: finds faces.
+        detector_weights: its file, where it has one that does not ship.
         box: (top, bottom, left, right), the same in each frame, instead of a detector.
         detect_every: frames from one detection to the next.
         pads: pixels added to a box: (top, bottom, left, right).
@@ -50,7 +52,7 @@ class Recipe:
     syncnet: Weights | None
     expert: Weights | None
     inception: Weights | None = None
-    detector: str = "s3fd"
+    detector: Component = S3FD
     detector_weights: Weights | None = None
     box: tuple[int, int, int, int] | None = None
     detect_every: int = 1
@@ -64,7 +66,10 @@ class Recipe:
     def settings(self) -> dict[str, Any]:
         """All that is no network, as plain values."""
         networks = ("generator", "syncnet", "expert", "inception", "detector_weights")
-        return {key: value for key, value in asdict(self).items() if key not in networks}
+        values = {key: value for key, value in asdict(self).items() if key not in networks}
+        values["detector"] = self.detector.name
+        changed = {k: v for k, v in self.detector.changed().items() if values.get(k) != v}
+        return values | ({"detector_arguments": changed} if changed else {})
 
     @property
     def weights(self) -> dict[str, Weights | None]:
@@ -91,7 +96,7 @@ class Recipe:
         networks = [self.syncnet, self.expert, self.detector_weights]
         if self.inception is not None:  # without it names are those of runs before there was FID
             networks.append(self.inception)
-        deciding = [self.published, self.protocol, self.detector, self.box]
+        deciding = [self.published, self.protocol, self.detector.name, self.box]
         return _digest([FORMAT, self.made, deciding, *map(_sha, networks)])
 
 

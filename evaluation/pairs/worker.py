@@ -112,7 +112,7 @@ class PairWorker:
         """
         from evaluation.pairs.making import frames_before
         from evaluation.pairs.pictures import pair_features, write_features
-        from w2l.faces import build_detector
+        from w2l.faces import FixedBox
         from w2l.scoring.pictures import NoFaceError
 
         assert loaded.inception is not None
@@ -121,7 +121,7 @@ class PairWorker:
                 records.video(task),
                 frames_before(task, self.recipe, n_frames),
                 n_frames,
-                loaded.detector or build_detector(box=self.recipe.box),
+                loaded.detector or FixedBox(self.recipe.box or ()),
                 loaded.inception,
                 self.recipe.batch_size,
             )

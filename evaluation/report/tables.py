@@ -199,7 +199,9 @@ def _how(settings: Mapping[str, Any]) -> str:
         return f"this project's, not the published ones: {told}"
     pads = list(PADS[settings["protocol"]])
     wanted = {**PUBLISHED["evaluation"], "box": None, "pads": pads}
-    other = [f"{key}={settings[key]}" for key, value in wanted.items() if settings[key] != value]
+    plain = {key: value for key, value in wanted.items() if "." not in key}
+    other = [f"{key}={settings[key]}" for key, value in plain.items() if settings[key] != value]
+    other += [f"{k}={v}" for k, v in settings.get("detector_arguments", {}).items()]
     return "as published" + (f", except {', '.join(other)}" if other else "")
 
 

@@ -27,7 +27,7 @@ from preprocess.steps.sound import check_audible, read_sound, write_sound
 from preprocess.steps.sync import Sync, aligned, check_sync, find_speaker
 from preprocess.times import Times
 from w2l import __version__
-from w2l.faces import FaceDetector
+from w2l.components import FaceDetector
 from w2l.files import atomic_path
 from w2l.scoring import SyncScorer
 from w2l.video import VideoInfo, VideoReader
@@ -122,7 +122,7 @@ def prepare_clip(
                 ],
                 "others": others,
             }
-            record |= {"n_mel": n_mel, "detector": recipe.detector, "versions": _versions()}
+            record |= {"n_mel": n_mel, "detector": recipe.detector.name, "versions": _versions()}
             write_json(temporary / "clip.json", record)
     return record
 

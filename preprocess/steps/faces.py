@@ -10,7 +10,7 @@ import numpy as np
 
 from preprocess.rejection import NO_FACE, TOO_SHORT, RejectedError
 from w2l.boxes import area, runs, smooth_centred
-from w2l.faces import FaceDetector
+from w2l.components import FaceDetector
 from w2l.faces.search import all_faces, detect_video
 from w2l.faces.track import boxes_of, first, link
 

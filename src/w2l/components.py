@@ -1,14 +1,69 @@
 """What a component must offer to be used in place of ours: a Protocol each, one screen each.
 
 Components are found by `_target_` in a config or by name in a checkpoint, never in a table here.
+docs/extending.md writes some in a file of one's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from torch import Tensor
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Faces(NamedTuple):
+    """The faces of one frame, in the detector's order, which most give as best score first.
+
+    Attributes:
+        boxes: float32 (N, 4): left, top, right, bottom in pixels of the frame.
+        scores: float32 (N,) in [0, 1].
+        landmarks: float32 (N, 5, 2), x and y in pixels: the eye on the image's left, the other
+            eye, nose, the mouth's left and right corners; None: not known.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    landmarks: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, boxes: np.ndarray) -> Faces:
+        """Faces that are certain, from boxes (N, 4) or one box (4,), those missing left out."""
+        boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+        boxes = boxes[np.isfinite(boxes).all(axis=1)]
+        return cls(boxes, np.ones(len(boxes), dtype=np.float32))
+
+    @classmethod
+    def none(cls) -> Faces:
+        """No face at all."""
+        return cls.of(np.empty((0, 4)))
+
+
+class FaceDetector(Protocol):
+    """Finds faces in frames; each frame on its own, whatever came before.
+
+    Where the constructor takes `device`, it is given the run's, such as "cpu" or "cuda:1".
+    """
+
+    def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:
+        """Faces of each frame, in the frames' order.
+
+        Args:
+            frames: uint8 (H, W, 3) BGR each; their sizes may differ.
+        """
+        ...
+
+
+@runtime_checkable
+class FacesByIndex(Protocol):
+    """A source of faces that is asked by frame number instead of being shown the frames."""
+
+    def at(self, index: int) -> Faces:
+        """Faces of frame `index`, counted from the first frame that is passed on."""
+        ...
 
 
 class LipGenerator(Protocol):

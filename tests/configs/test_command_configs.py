@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from w2l.cli.hydra_app import CONFIG_DIR
+from w2l.building import CONFIG_DIR
 
 COMMANDS = ("infer", "evaluate", "evaluation", "preprocess", "filelists", "benchmarks", "app")
 

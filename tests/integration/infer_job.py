@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 from tests.writing import save_network
-from w2l.cli.hydra_app import CONFIG_DIR
+from w2l.building import CONFIG_DIR, named_group
 from w2l.cli.infer import infer_one
 from w2l.cli.infer_networks import Networks
 from w2l.inference import SyncReport
@@ -27,8 +27,9 @@ def settings(**given: Any) -> dict[str, Any]:
     """Values of all keys of `infer.py`: those given, else the defaults."""
     defaults = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "infer.yaml"))
     assert isinstance(defaults, dict)
-    assert set(given) <= set(defaults)
     del defaults["hydra"], defaults["defaults"]
+    defaults["detector"] = named_group("detector", "centerface")
+    assert set(given) <= set(defaults)
     chosen = {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
     return {**defaults, "device": "cpu", **chosen}
 

@@ -17,7 +17,7 @@ from preprocess.demo.recordings import recordings
 from preprocess.demo.render import render_clip
 from tests.integration.command import ROOT
 from tests.writing import save_network, write_wav
-from w2l.models import Expert
+from w2l.models import Expert, Generator
 from w2l.video import VideoReader
 
 pytestmark = pytest.mark.long
@@ -29,6 +29,7 @@ def place(tmp_path: Path, prepared: Path) -> Path:
     """A folder with a set, an expert, a face and speech."""
     shutil.copytree(prepared, tmp_path / "data" / "mine")
     save_network(Expert(1 / 16), "expert", tmp_path / "outputs/expert/checkpoints/last.ckpt")
+    save_network(Generator(1 / 16), "generator", tmp_path / "generator.ckpt")
     render_clip(tmp_path / "face.mp4", recordings()[0])
     rng = np.random.default_rng(0)
     write_wav(tmp_path / "speech.wav", 0.1 * rng.standard_normal(16000))

@@ -204,8 +204,8 @@ def test_frames_without_a_face_are_reported(folder, tmp_path, monkeypatch, capsy
     boxes = [None if 6 <= i < 14 else [30, 20, 100, 90] for i in range(25)]
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     out = tmp_path / "out.mkv"
-    infer(folder, monkeypatch, outfile=out, codec="ffv1", detector="boxes",
-          detector_weights=tmp_path / "boxes.json", audio_end=1.0)  # fmt: skip
+    infer(folder, monkeypatch, outfile=out, codec="ffv1", detector="file",
+          audio_end=1.0, **{"detector.path": tmp_path / "boxes.json"})  # fmt: skip
     source, written = frames_of(folder / "face (1).mkv"), frames_of(out)
     untouched = [i for i in range(25) if np.array_equal(source[i], written[i])]
     assert untouched == list(range(6, 14))
@@ -270,7 +270,10 @@ def refused(folder, monkeypatch, capsys, **settings) -> str:
         ({"audio_end": "late"}, "audio_end must be a number, not 'late'"),
         ({"restorer_kind": "[a]"}, "restorer_kind=[a] is not available: choose "),
         ({"box": "{a:1}"}, "box must be a list"),
-        ({"box": None, "detector_weights": "f"}, "detector_weights=f plays no part in detector=c"),
+        (
+            {"box": None, "detector_weights": "f"},
+            "is now written detector.weights",
+        ),
         ({"box": None, "pads": f"[{10**22},1,2,3]"}, "four whole numbers"),
         ({"fps": 0}, "fps=0 is too small"),
         ({"batch_size": 2.5}, "batch_size=2.5 must be a whole number, 1 or more"),

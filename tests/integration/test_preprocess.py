@@ -290,7 +290,7 @@ def test_a_killed_run_loses_nothing_and_goes_on(run, tmp_path):
         (["data_root=.", "detector=mtcnn"], "detector=mtcnn"),
         (["data_root=.", "detect_every=null"], "detect_every=null must be a number"),
         (["data_root=.", "cut=maybe"], "cut must be true or false"),
-        (["data_root=.", "detector_weights=w.pth"], "plays no part in detector=centerface"),
+        (["data_root=.", "detector.size=big"], "detector.size must be a number"),
         (["data_root=.", "engine=ray", "gpus_per_worker=1.5"], "whole number"),
     ],
 )

@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 
 from tests.configs.test_train_configs import composed
 from tests.integration.command import ROOT, call, environment
-from w2l.cli.hydra_app import CONFIG_DIR
+from w2l.building import CONFIG_DIR
 
 
 @pytest.mark.long

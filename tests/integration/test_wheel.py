@@ -44,7 +44,7 @@ def test_the_commands_compose_their_configs(installed: Path) -> None:
 
 
 def test_what_runs_is_the_wheel(installed: Path) -> None:
-    code = "import w2l.faces; print(w2l.faces.build_detector().detect([])); print(w2l.__file__)"
+    code = "import w2l.faces; print(w2l.faces.CenterFace().detect([])); print(w2l.__file__)"
     env = {**os.environ, "PYTHONPATH": str(installed)}
     run = [sys.executable, "-P", "-c", code]
     shown = subprocess.run(run, env=env, capture_output=True, text=True, check=True).stdout

@@ -119,7 +119,7 @@ def main() -> None:
     """Both protocols on a folder of clips, with the golden files' weights."""
     from tests.parity.published import filled, state_dict
     from w2l.audio.waveform import load_audio
-    from w2l.faces import build_detector
+    from w2l.faces import CenterFace
     from w2l.faces.protocol_track import crop_track
     from w2l.models import SyncNetV2
     from w2l.scoring import Evaluator, Protocol, SyncScorer, find_videos
@@ -128,7 +128,7 @@ def main() -> None:
 
     weights = {name: value.numpy() for name, value in state_dict("syncnet_v2").items()}
     scorer = SyncScorer(filled(SyncNetV2(), "syncnet_v2"))
-    evaluator = Evaluator(scorer, Protocol(min_track_frames=5), build_detector())
+    evaluator = Evaluator(scorer, Protocol(min_track_frames=5), CenterFace())
     for video in find_videos(sys.argv[1]):
         reader, waveform = VideoReader(video, fps=25), load_audio(video, origin="video")
         stretches = {"lrs": (0, list(reader))}

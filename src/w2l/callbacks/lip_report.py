@@ -137,7 +137,7 @@ def dub(system: pl.LightningModule, clip: AnyClip, voice: AnyClip
     given = clip.faces(numbers)
     sounding = [max(0, first + i - lead) for i in range(len(numbers))]
     mels = np.stack([mel_window(voice.mel, frame) for frame in sounding])
-    dubbed = list(_generated(generator, given, mels, system.device))
+    dubbed = list(_generated(generator, given, mels))
     waveform = voice.waveform
     assert waveform is not None  # `usable`
     start = first * SAMPLES_PER_FRAME
@@ -145,13 +145,12 @@ def dub(system: pl.LightningModule, clip: AnyClip, voice: AnyClip
     return given, np.concatenate(dubbed), sound
 
 
-def _generated(
-    generator: Any, faces: np.ndarray, mels: np.ndarray, device: torch.device
-) -> Iterator[np.ndarray]:
+def _generated(generator: Any, faces: np.ndarray, mels: np.ndarray) -> Iterator[np.ndarray]:
+    weight = next(generator.parameters())  # float64 in a run with trainer.precision=64-true
     for i in range(0, len(faces), BATCH):
-        face = torch.from_numpy(np.ascontiguousarray(faces[i : i + BATCH])).to(device)
-        mel = torch.from_numpy(mels[i : i + BATCH])[:, None].to(device)
-        out = generator(mel, masked_and_reference(face)).float().clamp(0, 1)
+        face = torch.from_numpy(np.ascontiguousarray(faces[i : i + BATCH])).to(weight.device)
+        mel = torch.from_numpy(mels[i : i + BATCH])[:, None].to(weight)
+        out = generator(mel, masked_and_reference(face).to(weight)).float().clamp(0, 1)
         yield (out * 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 

@@ -41,6 +41,7 @@ KINDS = {
     "syncnet_v2": _Kind("SyncNet v2 (the LSE metric)", "netcnnlip.0.weight", 3),
     "s3fd": _Kind("the S3FD detector of face_alignment", "conv3_3_norm_mbox_conf.weight"),
     "sfd_face": _Kind("the S3FD detector of SyncNet", "L2Norm3_3.weight"),
+    "retinaface": _Kind("the RetinaFace detector", "BboxHead.0.conv1x1.weight"),
     "gfpgan": _Kind("GFPGAN", "stylegan_decoder.constant_input.weight"),
     "codeformer": _Kind("CodeFormer", "position_emb"),
     "realesrgan": _Kind("Real-ESRGAN", "body.0.rdb1.conv1.weight"),

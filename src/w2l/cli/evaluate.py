@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from w2l.boxes import from_tblr
+from w2l.building import Component
 from w2l.checkpoints import (
     ENOUGH_SPEAKERS,
     load_expert,
@@ -27,9 +28,9 @@ from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pai
 from w2l.cli.evaluate_show import raise_failures, show
 from w2l.cli.evaluate_speaker import calibration_command, speaker_search
 from w2l.cli.signals import ended_by_signals
+from w2l.components import FaceDetector
 from w2l.errors import UserError
-from w2l.faces import FaceDetector, build_detector
-from w2l.faces.centerface import WEIGHTS as EMBEDDED
+from w2l.faces import FixedBox
 from w2l.files import identity
 from w2l.inference import pick_device
 from w2l.models import Expert, SyncNetV2
@@ -42,11 +43,11 @@ from w2l.scoring.report import write_json
 from w2l.scoring.results import finite, without_windows
 from w2l.scoring.tables import write_tables
 from w2l.video import choices_of
-from w2l.weights import fetch, registry
+from w2l.weights import registry
 
 NONE = "none"
 # What decides the scores beside the protocol and the networks.
-RECORDED = ("audio", "detector", "detect_scale", "box", "published", "voices", "calibration")
+RECORDED = ("audio", "box", "published", "voices", "calibration")
 RECORDED_FILES = ("audio", "calibration")
 Network = TypeVar("Network", SyncNetV2, Expert)
 
@@ -56,6 +57,7 @@ def evaluate_command(cfg: DictConfig) -> None:
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     console = Console(highlight=False)
     videos, audio = check_evaluate(settings)
+    Component.of(settings["detector"]).check()
     pairs = wanted_pairs(settings, videos)
     given = settings["output"], user_path(settings["video"])
     with ended_by_signals(), chosen_output(*given) as output:
@@ -83,6 +85,8 @@ def score(
         return
     evaluator.speaker = speaker_search(settings, evaluator.scorer, weights)
     recorded = asdict(evaluator.protocol) | {key: settings[key] for key in RECORDED}
+    detector = Component.of(settings["detector"])
+    recorded |= {"detector": detector.name, "detector_arguments": detector.changed()}
     recorded |= {key: shown_path(recorded[key]) for key in RECORDED_FILES if recorded[key]}
     partial = Partial(output, [recorded, weights, settings["plots"], settings["report"],
                                *given_files(settings)])  # fmt: skip
@@ -258,18 +262,12 @@ def load_or_reason(
 
 def choose_detector(settings: dict[str, Any], device: str) -> tuple[FaceDetector, Path | None]:
     """The face detector, and the file of its weights or boxes; None with a fixed box."""
-    name, weights, box = settings["detector"], settings["detector_weights"], settings["box"]
-    if box is not None:
-        from_tblr(box)  # a sentence for a wrong box
-        return build_detector(box=box), None
-    if name == "s3fd":
-        from w2l.faces.s3fd import S3FD  # brings numba
-
-        file = user_path(weights or fetch("s3fd"))
-        threshold, scale = settings["min_face_score"], settings["detect_scale"]
-        return S3FD(file, device, threshold=threshold, scale=scale), file
-    given = None if weights is None else user_path(weights)
-    return build_detector(name, device=device, weights=given), given or EMBEDDED
+    if settings["box"] is not None:
+        from_tblr(settings["box"])  # a sentence for a wrong box
+        return FixedBox(settings["box"]), None
+    component = Component.of(settings["detector"])
+    detector = component.build(device=device)
+    return detector, next(iter(component.files()), None)
 
 
 def main() -> None:

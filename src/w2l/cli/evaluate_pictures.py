@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from w2l.checkpoints import load_inception, load_lpips, resolve
+from w2l.components import FaceDetector
 from w2l.errors import UserError
-from w2l.faces import FaceDetector
 from w2l.files import identity
 from w2l.inference import pick_device
 from w2l.metrics.fid import FrechetDistance

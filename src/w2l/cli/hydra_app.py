@@ -22,25 +22,27 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from w2l.building import CONFIG_DIR, named_group
 from w2l.cli.help import answer, defaults, groups, without_choice
 from w2l.cli.key_types import check_type, kinds_of
-from w2l.cli.published import apply_published
+from w2l.cli.published import apply_published, published_choices
 from w2l.cli.quoting import quote_paths
 from w2l.cli.signals import Ended
 from w2l.errors import UserError
 from w2l.files import is_full_disk
 from w2l.trust import trust
 
+COMPONENTS = ("detector",)  # groups of keys that are one, of commands that train nothing
 # Keys of earlier versions, and what they are called now.
 RENAMED = {
     "system.optimizer.learning_rate": "system.optimizer.lr",
     "system.optimizer.warmup_updates": "system.scheduler.warmup_updates",
     "system.optimizer.cosine": "system.scheduler.cosine",
     "system.optimizer.clip_norm": "system.clip_norm",
+    "detector_weights": "detector.weights=… (of detector=file: detector.path=…)",
+    "detect_scale": "detector.scale=…, of detector=s3fd",
+    "detector/boxes": "detector=file detector.path=FILE",
 }
-_PACKAGED = Path(__file__).resolve().parents[1] / "configs"
-_CHECKOUT = Path(__file__).resolve().parents[3] / "configs"
-CONFIG_DIR = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 
 
 def run(task: Callable[[DictConfig], float | None], config_name: str) -> None:
@@ -91,8 +93,10 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
             "own, too, and --help lists the names.",
             file=sys.stderr,
         )  # fmt: skip
-    sys.argv[1:] = quoted(sys.argv[1:], config_name)
-    sys.argv[1:] += added
+    chosen = published_choices(config_name, sys.argv[1:])
+    sys.argv[1:] = [*quoted(sys.argv[1:], config_name), *added, *chosen]
+    # Components of one's own lie there.
+    sys.path += [str(folder) for folder in (Path.cwd(), *own_configs(sys.argv[1:]))]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
 
     errors: list[UserError] = []
@@ -114,6 +118,7 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
     def checked_task(cfg: DictConfig) -> float | None:
         overrides = list(HydraConfig.get().overrides.task)
         check_types(cfg, config_name, overrides)
+        forget_other_arguments(cfg, overrides)
         if cfg.published:
             apply_published(cfg, config_name, overrides)
         missing = sorted(OmegaConf.missing_keys(cfg))
@@ -168,6 +173,30 @@ def quoted(arguments: Sequence[str], config_name: str) -> list[str]:
     )
 
 
+def own_configs(arguments: Sequence[str] | None = None) -> list[Path]:
+    """The folders that `--config-dir` names, on this command line if on none that is given."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return [
+        Path(value if equals else following).absolute()
+        for (switch, equals, value), following in (
+            (each.partition("="), following) for each, following in pairs
+        )
+        if switch in {"--config-dir", "-cd"}
+    ]
+
+
+def forget_other_arguments(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Where a component's `_target_` is named, it takes none of the arguments of another."""
+    given = {override.partition("=")[0].lstrip("+~") for override in overrides}
+    for group in COMPONENTS:
+        if f"{group}._target_" not in given or group in given:
+            continue
+        kept = {key: cfg[group][key] for key in cfg[group]
+                if key == "_target_" or f"{group}.{key}" in given}  # fmt: skip
+        OmegaConf.update(cfg, group, kept, merge=False)
+
+
 def refused(error: InstantiationException) -> UserError:
     """What a constructor says against the values of its group of keys."""
     cause = error.__cause__
@@ -192,8 +221,19 @@ def config_sentence(error: Exception, config_name: str) -> str:
     """One sentence for an error of Hydra or OmegaConf."""
     text = str(error)
     unknown = re.search(r"(?:Could not override|Key) '([^']+)'", text)
+    if unknown and unknown[1] in RENAMED:
+        return f"{unknown[1]}= is now written {RENAMED[unknown[1]]}."
     if unknown and ("not override" in text or "not in struct" in text):
         return f"Unknown key '{unknown[1]}': {_hint(unknown[1], _composed(config_name))}"
+    choice = re.search(r"Could not find '([^']+)'", text)
+    if choice and choice[1] in RENAMED:
+        return f"{choice[1].replace('/', '=')} is now written {RENAMED[choice[1]]}."
+    group, _, name = choice[1].partition("/") if choice else ("", "", "")
+    if group in COMPONENTS:
+        try:
+            named_group(group, name, own_configs())
+        except UserError as error:
+            return str(error)
     text = folded(text.partition("Config search path:")[0])
     return re.sub(r"\s*(See https?://\S+|Set the environment variable HYDRA_FULL_ERROR.*)", "",
                   text)  # fmt: skip

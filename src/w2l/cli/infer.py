@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from w2l.audio.speech import check_speech_finder
+from w2l.building import Component
 from w2l.cli import commands
 from w2l.cli.checks import check_infer
 from w2l.cli.infer_batch import run_batch
@@ -85,6 +86,7 @@ def infer_one(
         UserError: bad input.
     """
     check_infer(settings)
+    Component.of(settings["detector"]).check()
     progress = progress or StageProgress(console)
     if settings["mode"] == "restore":
         return restore_one(settings, networks, console, progress)

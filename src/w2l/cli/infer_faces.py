@@ -14,10 +14,9 @@ import numpy as np
 
 from w2l.audio.waveform import load_audio
 from w2l.boxes import from_tblr
+from w2l.building import Component
 from w2l.errors import UserError, either
-from w2l.faces.centerface import WEIGHTS
 from w2l.faces.persons import Chooser, by_number
-from w2l.files import sha256
 from w2l.inference import FaceOptions, Source, VideoSource
 from w2l.inference.face_cache import FaceCache
 from w2l.inference.photo import ByPhoto
@@ -25,7 +24,6 @@ from w2l.inference.speaker import BySpeaker
 from w2l.media import open_media
 from w2l.paths import user_path
 from w2l.scoring import SyncScorer
-from w2l.weights import fetch
 
 PLACES = ("largest", "center", "left", "right", "first")
 PERSONS = (*PLACES, "track:N", "photo:FILE", "speaker", "tracks")
@@ -97,13 +95,6 @@ def integers(values: Any, key: str) -> tuple[int, int, int, int]:
     return top, bottom, left, right
 
 
-def _weights(settings: dict[str, Any]) -> Path:
-    """The file that a detector's finds depend on."""
-    if settings["detector_weights"] is not None:
-        return user_path(settings["detector_weights"])
-    return fetch("s3fd") if settings["detector"] == "s3fd" else WEIGHTS
-
-
 def find_person(
     faces: FaceOptions,
     settings: dict[str, Any],
@@ -156,9 +147,9 @@ def build_chooser(
 
 
 def build_cache(settings: dict[str, Any], source: Source, say: Say) -> FaceCache | None:
-    """The cache of a video's faces; none for photos, boxes, and where it is not wanted."""
+    """The cache of a video's faces; none for photos, a box, and where it is not wanted."""
     wanted = settings["cache"] and not settings["published"] and settings["box"] is None
-    if not wanted or not isinstance(source, VideoSource) or settings["detector"] == "boxes":
+    if not wanted or not isinstance(source, VideoSource):
         return None
     keys = (
         "start",
@@ -168,8 +159,8 @@ def build_cache(settings: dict[str, Any], source: Source, say: Say) -> FaceCache
         "resize_factor",
         "rotate",
         "crop",
-        "detector",
         "detect_every",
     )
-    facts = {key: settings[key] for key in keys} | {"weights": sha256(_weights(settings))}
+    detector = Component.of(settings["detector"]).facts()
+    facts = {key: settings[key] for key in keys} | {"detector": detector}
     return FaceCache(source.path, facts, say=say)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from w2l.building import Component
 from w2l.cli.infer_faces import photo_of
 from w2l.cli.infer_input import SOUNDS, check_given, input_path
 from w2l.cli.infer_output import name_outfile
@@ -19,8 +20,7 @@ from w2l.paths import user_path
 # What a result does not depend on.
 _FREE = {"batch", "batch_size", "device"}
 _FILES = (
-    "face", "audio", "voice", "people", "checkpoint", "expert", "detector_weights", "parser",
-    "restorer",
+    "face", "audio", "voice", "people", "checkpoint", "expert", "parser", "restorer",
 )  # fmt: skip
 
 
@@ -59,6 +59,8 @@ def files_read(settings: dict[str, Any]) -> list[Path]:
     Names of a registry and addresses are among them, as paths at which nothing is.
     """
     files = [user_path(settings[key]) for key in _FILES]
+    with suppress(UserError):
+        files += Component.of(settings["detector"]).files()
     photos = [photo_of(str(settings["person"]))]
     with suppress(UserError):  # said when the job is done
         people = read_people(settings)

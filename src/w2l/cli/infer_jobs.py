@@ -15,10 +15,11 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from w2l.cli.hydra_app import CONFIG_DIR
+from w2l.building import CONFIG_DIR, Component, named_group
+from w2l.cli.hydra_app import COMPONENTS, own_configs
 from w2l.cli.infer_input import needs_sound
 from w2l.cli.key_types import check_type, is_path
-from w2l.cli.published import PUBLISHED
+from w2l.cli.published import published_settings
 from w2l.download import is_url
 from w2l.errors import UserError
 from w2l.filelists.reading import on_disk, read_table, read_text
@@ -28,7 +29,7 @@ from w2l.video import is_image
 
 # Paths that are written; names of a registry are no paths where no such file is there.
 _OUTPUTS = {"outfile"}
-_MAYBE_NAMES = {"checkpoint", "expert", "detector_weights", "parser", "restorer"}
+_MAYBE_NAMES = {"checkpoint", "expert", "parser", "restorer"}
 _PHOTO = "photo:"
 _NOT_PER_JOB = {"batch", "hydra", "defaults"}
 
@@ -101,7 +102,7 @@ def check_columns(path: Path, columns: set[str], settings: Mapping[str, Any]) ->
         UserError: naming the first, and the key that was probably meant.
     """
     known = set(settings) - _NOT_PER_JOB
-    unknown = sorted(columns - known)
+    unknown = sorted(each for each in columns - known if each.partition(".")[0] not in COMPONENTS)
     if unknown:
         near = difflib.get_close_matches(unknown[0], known, 1)
         hint = f"did you mean {near[0]!r}?" if near else "columns are keys of configs/infer.yaml."
@@ -114,14 +115,46 @@ def _job(
     defaults = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "infer.yaml"))
     assert isinstance(defaults, dict)
     try:
-        own = {key: _value(key, value, folder, defaults[key]) for key, value in row.items()}
+        own = {
+            key: _value(key, value, folder, defaults[key])
+            for key, value in row.items()
+            if key.partition(".")[0] not in COMPONENTS
+        }
+        own |= _components(row, folder, base)
     except UserError as error:
         return Job(number, {**base, **{k: str(v) for k, v in row.items()}}, str(error))
     settings = {**base, **own}
     if own.get("published"):
-        published = PUBLISHED["infer"].items()
-        settings |= {key: value for key, value in published if key not in given | set(own)}
+        settings = published_settings("infer", settings, given | set(own))
     return Job(number, settings)
+
+
+def _components(row: dict[str, Any], folder: Path, base: dict[str, Any]) -> dict[str, Any]:
+    """The components that a job chooses (`detector`), or sets arguments of (`detector.size`)."""
+    found: dict[str, Any] = {}
+    for group in COMPONENTS:
+        values = {
+            key.partition(".")[2]: value
+            for key, value in row.items()
+            if key.partition(".")[0] == group
+        }
+        if not values:
+            continue
+        choice = values.pop("", None)
+        start = base[group] if choice is None else named_group(group, str(choice), own_configs())
+        component = Component.of(start).with_arguments(
+            **{key: _argument(value, folder) for key, value in values.items()}
+        )
+        found[group] = component.check().group()
+    return found
+
+
+def _argument(value: Any, folder: Path) -> Any:
+    """A cell as an argument; the path of a file is relative to the list's folder."""
+    if not isinstance(value, str):
+        return value
+    path = on_disk(user_path(value, folder))
+    return str(path) if path.exists() else yaml.safe_load(value)
 
 
 def _value(key: str, value: Any, folder: Path, default: Any) -> Any:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from w2l.building import Component
 from w2l.checkpoints import ENOUGH_SPEAKERS, load_expert, read, resolve
-from w2l.faces import FaceDetector, build_detector
+from w2l.components import FaceDetector
 from w2l.inference import CheckpointId, FaceGenerator, build_generator
-from w2l.paths import user_path
 from w2l.scoring import SyncScorer
-from w2l.weights import fetch
 
 T = TypeVar("T")
 
@@ -52,18 +51,11 @@ class Networks:
         """
         if settings["box"] is not None:
             return None
-        name, weights = settings["detector"], settings["detector_weights"]
-        published = settings["published"]
-
-        def load() -> FaceDetector:
-            wanted = None if weights is None else user_path(weights)
-            if name == "s3fd" and wanted is None:
-                wanted = fetch("s3fd")
-            return build_detector(name, device=device, weights=wanted, published=published)
-
-        if name == "boxes":  # belongs to one video, and counts its frames
-            return load()
-        return self._once("detector", (name, weights, device, published), load)
+        component = Component.of(settings["detector"])
+        files = tuple((path, path.stat().st_mtime_ns) for path in component.files())
+        return self._once(
+            "detector", (component, device, files), lambda: component.build(device=device)
+        )
 
     def scorer(self, expert: str, device: str) -> SyncScorer:
         """The expert as a judge.

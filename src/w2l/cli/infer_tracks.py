@@ -10,8 +10,8 @@ from rich.console import Console
 
 from w2l.cli.infer_faces import build_face_options, find_person
 from w2l.cli.infer_output import name_outfile
+from w2l.components import FaceDetector
 from w2l.errors import UserError
-from w2l.faces import FaceDetector
 from w2l.faces.persons import describe
 from w2l.files import atomic_path, check_writable
 from w2l.inference import Source, SyncOptions

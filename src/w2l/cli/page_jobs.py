@@ -15,12 +15,12 @@ from rich.console import Console
 
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.waveform import load_audio
+from w2l.building import CONFIG_DIR, named_group
 from w2l.cli.evaluate import build_evaluator
-from w2l.cli.hydra_app import CONFIG_DIR
 from w2l.cli.infer import infer_one
 from w2l.cli.infer_networks import Networks
 from w2l.cli.page_files import remove, touch
-from w2l.cli.published import PUBLISHED
+from w2l.cli.published import published_settings
 from w2l.errors import UserError
 from w2l.inference import SyncReport
 from w2l.inference.options import Progress
@@ -74,7 +74,7 @@ class PageJobs:
 
     def __init__(self, settings: dict[str, Any], folder: Path) -> None:
         self.settings, self.folder = settings, folder
-        self.defaults = defaults_of("infer", settings["published"])
+        self.defaults = defaults_of("infer", settings["published"], settings.get("detector"))
         self.keys = {*self.defaults, *defaults_of("evaluate", published=False), *settings}
         self._networks = Networks()
         self._quiet = Console(quiet=True)
@@ -153,7 +153,8 @@ class PageJobs:
         """The plot of a video's scores and a list of them, or why there are none."""
         try:
             if self._evaluator is None:
-                settings = defaults_of("evaluate", self.settings["published"])
+                page = self.settings
+                settings = defaults_of("evaluate", page["published"], page.get("detector"))
                 settings |= {key: self.settings[key] for key in ("syncnet", "expert", "device")}
                 self._evaluator, _ = build_evaluator(settings, self._quiet)
             clip: ClipScore = self._evaluator.score(video)
@@ -192,14 +193,18 @@ def score_lines(clip: ClipScore) -> str:
     return "".join(lines)
 
 
-def defaults_of(command: str, published: bool) -> dict[str, Any]:
-    """The settings of a command of which no key was given."""
+def defaults_of(
+    command: str, published: bool, detector: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The settings of a command of which no key was given but maybe the detector."""
     cfg = OmegaConf.load(CONFIG_DIR / f"{command}.yaml")
     assert isinstance(cfg, DictConfig)
     for key in ("defaults", "hydra"):
         cfg.pop(key)
     settings: dict[str, Any] = OmegaConf.to_container(cfg)  # type: ignore[assignment]
-    return settings | (PUBLISHED[command] if published else {})
+    given = set() if detector is None else {"detector"}
+    settings["detector"] = detector or named_group("detector", "centerface")
+    return published_settings(command, settings, given) if published else settings
 
 
 def is_playable(video: Path) -> bool:

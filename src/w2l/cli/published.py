@@ -1,6 +1,7 @@
 """`published=true`: the one place that says what the published systems do differently.
 
-Keys that the user sets on the command line win over this table.
+Keys that the user sets on the command line win over this table. Those with a dot are arguments of
+the component that the table names, and are left alone where another is chosen.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from w2l.building import Component, named_group
 
 # command → key → published value (reference: the Wav2Lip release and its evaluation scripts)
 PUBLISHED: dict[str, dict[str, Any]] = {
@@ -22,6 +25,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "pads": [0, 10, 0, 0],  # whatever the generator was trained with
         "person": "first",  # the detector's first face, frame by frame
         "detector": "s3fd",
+        "detector.published": True,
         "detect_every": 1,  # frames
         "max_turn": None,  # whatever was found is synced
         "min_score": None,
@@ -29,8 +33,9 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     },
     "evaluate": {
         "detector": "s3fd",
+        "detector.scale": 0.25,
+        "detector.threshold": 0.9,
         "detect_every": 1,  # frames
-        "detect_scale": 0.25,
         "min_face_score": 0.9,
         "min_track_frames": 100,  # a track counts with more detections than this
         "min_face_size": 100,  # px
@@ -40,14 +45,17 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     },
     "evaluation": {  # beside it `published` itself decides windows, skipping and scoring
         "detector": "s3fd",
+        "detector.published": True,
         "detect_every": 1,  # frames
         "person": "first",
         "missing_face": "error",  # the pair is left out
         "extend": "loop",
         "quality": "fast",
     },
+    "app": {"detector": "s3fd"},  # beside the values of infer and evaluate
     "preprocess": {
         "detector": "s3fd",
+        "detector.published": True,
         "detect_every": 1,  # frames
         "fps": None,  # frames as the video has them
         "smooth": False,
@@ -58,14 +66,62 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 }
 
 
+GROUPS = ("detector",)  # of those keys, the ones that choose a component
+
+
 def given_keys(overrides: Sequence[str]) -> set[str]:
     """The keys that were set on the command line."""
     return {override.partition("=")[0].lstrip("+~") for override in overrides}
+
+
+def published_choices(command: str, arguments: Sequence[str]) -> list[str]:
+    """The published choices of groups to add to a command line with `published=true`."""
+    given = given_keys(arguments)
+    said = [each.partition("=")[2].lower() for each in arguments if each.startswith("published=")]
+    if not said or said[-1] not in {"true", "yes", "on", "1", "y", "t"}:
+        return []
+    table = PUBLISHED.get(command, {})
+    return [
+        f"{group}={table[group]}"
+        for group in GROUPS
+        if group in table and not given & {group, f"{group}._target_"}
+    ]
 
 
 def apply_published(cfg: DictConfig, command: str, overrides: Sequence[str]) -> None:
     """Set the published values in `cfg`, except for keys named in `overrides`."""
     given = given_keys(overrides)
     for key, value in PUBLISHED.get(command, {}).items():
-        if key not in given:
+        group, dot, _ = key.partition(".")
+        if key in given or key in GROUPS:
+            continue
+        if not dot or is_published(command, Component.of(cfg[group]), group):
             OmegaConf.update(cfg, key, value, force_add=False)
+
+
+def is_published(command: str, component: Component, group: str = "detector") -> bool:
+    """Whether it is the one that the published system has, whatever its arguments."""
+    published = named_group(group, PUBLISHED[command][group])
+    return component.target == published["_target_"]
+
+
+def as_published(command: str, component: Component, group: str = "detector") -> Component:
+    """The component with the published arguments, where it is the published one."""
+    if not is_published(command, component, group):
+        return component
+    table = PUBLISHED[command].items()
+    return component.with_arguments(
+        **{key.partition(".")[2]: value for key, value in table if key.startswith(f"{group}.")}
+    )
+
+
+def published_settings(command: str, settings: dict[str, Any], given: set[str]) -> dict[str, Any]:
+    """Settings with the published values, except for the keys that were given."""
+    table = PUBLISHED[command]
+    plain = {k: v for k, v in table.items() if "." not in k and k not in GROUPS}
+    changed = {**settings, **{key: value for key, value in plain.items() if key not in given}}
+    for group in GROUPS:
+        if group not in given:
+            changed[group] = named_group(group, table[group])
+        changed[group] = as_published(command, Component.of(changed[group]), group).group()
+    return changed

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from w2l import boxes as box_ops
+from w2l.components import Faces
 from w2l.faces.centerface_net import CenterFaceNet, FaceMaps
-from w2l.faces.detector import Faces
 
 WEIGHTS = Path(__file__).with_name("centerface.safetensors")
 CELL = 4  # pixels of the network's picture for one cell of its maps
@@ -30,6 +30,7 @@ class CenterFace:
 
     Args:
         device: for the network.
+        weights: `.safetensors` file; by default the embedded one.
         size: working size: frames with a longer side than this (pixels) are scaled down to it.
         threshold: least score of a face.
         nms_iou: of two faces that overlap this much only the better one is kept.
@@ -39,6 +40,7 @@ class CenterFace:
         self,
         device: str | torch.device = "cpu",
         *,
+        weights: str | Path = WEIGHTS,
         size: int = 640,
         threshold: float = 0.5,
         nms_iou: float = 0.3,
@@ -48,7 +50,7 @@ class CenterFace:
         self.threshold = threshold
         self.nms_iou = nms_iou
         net = CenterFaceNet()
-        net.load_state_dict(load_file(WEIGHTS))
+        net.load_state_dict(load_file(weights))
         net = net.eval().to(self.device)
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

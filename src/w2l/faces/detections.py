@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2l.faces.detector import Faces
+from w2l.components import Faces
 from w2l.faces.search import all_faces
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from w2l import boxes as box_ops
+from w2l.components import Faces
 from w2l.errors import UserError
-from w2l.faces.detector import Faces
 from w2l.files import atomic_path
 
 MOST_BYTES = 2**30  # of boxes, unpacked: those of a month of video

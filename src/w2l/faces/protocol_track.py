@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from w2l import boxes as box_ops
-from w2l.faces.detector import Faces
+from w2l.components import Faces
 
 CROP_SIZE = 224
 CROP_SCALE = 0.4  # of half the box's longer side: room left, right and, doubled, below

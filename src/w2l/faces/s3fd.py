@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 import torch
 
+from w2l.components import Faces
 from w2l.errors import UserError
-from w2l.faces.detector import Faces
 from w2l.memory import Shrinking
+from w2l.weights import locate
 
 
 class S3FD:
@@ -25,7 +26,7 @@ class S3FD:
     scores differ a little.
 
     Args:
-        weights: `s3fd-619a316812.pth`.
+        weights: file `s3fd-619a316812.pth`; "s3fd": the published one, which is fetched.
         device: for the network.
         threshold: faces must score more than this. The real-video protocol asks for 0.9.
         scale: frames are scaled by this before detection. The real-video protocol's is 0.25.
@@ -38,7 +39,7 @@ class S3FD:
 
     def __init__(
         self,
-        weights: str | Path,
+        weights: str | Path = "s3fd",
         device: str | torch.device = "cpu",
         *,
         threshold: float = 0.5,
@@ -46,7 +47,7 @@ class S3FD:
         batch_size: int = 4,
         published: bool = False,
     ) -> None:
-        weights = Path(weights)
+        weights = locate(weights)
         if not weights.is_file():
             raise UserError(
                 f"There is no S3FD weights file {weights}: fetch s3fd-619a316812.pth, or choose "

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from w2l import boxes as box_ops
+from w2l.components import FaceDetector, Faces, FacesByIndex
 from w2l.cores import Cores
-from w2l.faces.detector import FaceDetector, Faces, FacesByIndex
 
 MATCH_IOU = 0.5  # of one face in two key frames; between them it is interpolated
 MOST_AT_ONCE = 4  # threads that search at the same time

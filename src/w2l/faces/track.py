@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from w2l import boxes as box_ops
+from w2l.components import Faces
 from w2l.errors import UserError
-from w2l.faces.detector import Faces
 
 PERSONS = ("largest", "center", "left", "right")
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
+from w2l.building import Component, named_group
 from w2l.checkpoints import resolve
+from w2l.components import FaceDetector
 from w2l.errors import UserError
-from w2l.faces import FaceDetector, build_detector
 from w2l.inference.finding import batch_size, plan_faces
 from w2l.inference.inputs import Audio, Face, opened
 from w2l.inference.layout import Layout
@@ -26,7 +28,6 @@ from w2l.inference.sync import sync_video
 from w2l.inference.voice import mel_windows
 from w2l.trust import trust as allow
 from w2l.video import exact_rate
-from w2l.weights import fetch
 
 DEFAULTS = SyncOptions()
 
@@ -100,8 +101,7 @@ class LipSync:
         device: str = "auto",
         runtime: Runtime = "torch",
         precision: Precision = "float32",
-        detector: str | None = "centerface",
-        detector_weights: str | Path | None = None,
+        detector: str | FaceDetector | None = "centerface",
         trust: str | Iterable[str] = (),
     ) -> LipSync:
         """Load a checkpoint, and a detector.
@@ -109,8 +109,8 @@ class LipSync:
         Args:
             name_or_file: registry name (fetched once), checkpoint of any packing, or ONNX file.
             device, runtime, precision: as for `build_generator`.
-            detector: "centerface", "s3fd", or None where every call has a fixed box.
-            detector_weights: file of S3FD; None: the registry's.
+            detector: one of configs/detector ("centerface", "s3fd", …), or one that was built, as
+                `w2l.faces.S3FD("weights.pth")`; None where every call has a fixed box.
             trust: packages outside w2l whose networks a checkpoint may name; their code runs.
 
         Raises:
@@ -119,13 +119,11 @@ class LipSync:
         allow(trust)
         path = resolve(name_or_file)
         generator = build_generator(path, runtime=runtime, device=device, precision=precision)
-        finder = None
-        if detector is not None:
-            if detector == "s3fd" and detector_weights is None:
-                detector_weights = fetch("s3fd")
+        if isinstance(detector, str):
             place = str(pick_device(device)) if runtime == "torch" else "cpu"
-            finder = build_detector(detector, device=place, weights=detector_weights)
-        return cls(generator, finder, CheckpointId.of(path))
+            component = Component.of(named_group("detector", detector))
+            detector = cast(FaceDetector, component.build(device=place))
+        return cls(generator, detector, CheckpointId.of(path))
 
     def sync(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from w2l import boxes as box_ops
-from w2l.faces import Faces
+from w2l.components import Faces
 
 SAME = 0.5  # IoU of a detected box with the chosen one, from which on it is that face
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from w2l import boxes as box_ops
+from w2l.components import FaceDetector
 from w2l.errors import UserError
-from w2l.faces import FaceDetector
 from w2l.inference.finding import find_all
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role

@@ -15,10 +15,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from w2l import boxes as box_ops
+from w2l.components import FaceDetector, FacesByIndex
 from w2l.errors import UserError
-from w2l.faces import FaceDetector
 from w2l.faces.detections import Detections
-from w2l.faces.detector import FacesByIndex
 from w2l.faces.persons import Chooser
 from w2l.faces.pose import head_pose
 from w2l.faces.track import Track, boxes_of, choose, first, lasting, link, place

@@ -8,9 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from w2l.components import FaceDetector, Faces, FacesByIndex
 from w2l.errors import UserError
-from w2l.faces import FaceDetector, Faces
-from w2l.faces.detector import FacesByIndex
 from w2l.inference.fade import REACH
 from w2l.inference.finding import plan_faces
 from w2l.inference.layout import Layout

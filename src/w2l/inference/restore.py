@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from w2l.ahead import ahead, behind
+from w2l.components import FaceDetector
 from w2l.errors import UserError
-from w2l.faces import FaceDetector
 from w2l.inference.enhance import FaceRestoration
 from w2l.inference.finding import look_ahead, plan_faces
 from w2l.inference.folder import FolderSource

@@ -8,9 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from w2l.faces import FaceDetector, Faces
+from w2l.components import FaceDetector, Faces, FacesByIndex
 from w2l.faces.detections import Detections, collect
-from w2l.faces.detector import FacesByIndex
 from w2l.faces.search import detect_video
 from w2l.video.shots import CutWatch
 

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from w2l.ahead import ahead, behind
-from w2l.faces import FaceDetector
+from w2l.components import FaceDetector
 from w2l.inference.finding import batch_size, look_ahead, plan_faces
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role, synced

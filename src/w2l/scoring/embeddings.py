@@ -157,13 +157,13 @@ def mel_embeddings(
 
 def face_embeddings(expert: Expert, crops: Iterable[np.ndarray | None], batch_size: int) -> Tensor:
     """The faces' half of `mel_embeddings`, of as many crops as there are."""
-    device = next(expert.parameters()).device
+    weight = next(expert.parameters())  # float64 in a run with trainer.precision=64-true
     size = int(expert.config["image_size"])
     faces = []
     for run in runs((_lower_half(crop, size) for crop in crops), batch_size):
         shown = [half if half is not None else np.zeros((size // 2, size, 3), np.uint8)
                  for half in run]  # fmt: skip
-        face = expert.embed_face(_stack(np.stack(shown)).to(device))
+        face = expert.embed_face(_stack(np.stack(shown)).to(weight))
         missing = torch.tensor([half is None for half in run]).unfold(0, WINDOW_FRAMES, 1).any(1)
         faces.append(face.float().cpu().masked_fill(missing[:, None], torch.nan))
     return torch.cat(faces) if faces else torch.zeros(0, 1)
@@ -171,12 +171,12 @@ def face_embeddings(expert: Expert, crops: Iterable[np.ndarray | None], batch_si
 
 def voice_embeddings(expert: Expert, mel: np.ndarray, n_windows: int, batch_size: int) -> Tensor:
     """The sound's half of `mel_embeddings`: (n_windows, D), which must fit into the sound."""
-    device = next(expert.parameters()).device
+    weight = next(expert.parameters())
     sounds = []
     for start in range(0, n_windows, batch_size):
         frames = range(start, min(start + batch_size, n_windows))
         mels = np.stack([mel_window(mel, frame) for frame in frames])
-        sounds.append(expert.embed_audio(torch.from_numpy(mels)[:, None].to(device)).float().cpu())
+        sounds.append(expert.embed_audio(torch.from_numpy(mels)[:, None].to(weight)).float().cpu())
     return torch.cat(sounds) if sounds else torch.zeros(0, 1)
 
 

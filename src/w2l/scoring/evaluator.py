@@ -12,8 +12,8 @@ import numpy as np
 
 from w2l.audio.audible import SILENT, is_silent
 from w2l.audio.waveform import load_audio
+from w2l.components import FaceDetector, Faces
 from w2l.errors import UserError
-from w2l.faces import FaceDetector, Faces
 from w2l.faces.protocol_track import ProtocolTrack, crop_track, detections_of, track_detections
 from w2l.faces.search import all_faces, detect_video
 from w2l.faces.track import link, select

@@ -15,8 +15,8 @@ import torch
 
 from w2l import boxes as box_ops
 from w2l.audio.waveform import load_audio
+from w2l.components import FaceDetector, Faces
 from w2l.errors import UserError
-from w2l.faces import FaceDetector, Faces
 from w2l.faces.search import all_faces, detect_video
 from w2l.faces.track import link, select
 from w2l.metrics import pictures as measures

@@ -4,7 +4,7 @@ Nothing is shipped or re-hosted: `fetch("wav2lip_gan")` gets the file from its o
 `~/.cache/w2l/weights`, resumes what was cut off and checks size and SHA-256 before use.
 """
 
-from w2l.weights.cache import cache_folder, fetch
+from w2l.weights.cache import cache_folder, fetch, locate
 from w2l.weights.catalog import WeightFile, registry
 
-__all__ = ["WeightFile", "cache_folder", "fetch", "registry"]
+__all__ = ["WeightFile", "cache_folder", "fetch", "locate", "registry"]

@@ -14,6 +14,7 @@ from rich.console import Console
 from w2l.errors import UserError
 from w2l.files import sha256, user_cache
 from w2l.lock import only_writer
+from w2l.paths import user_path
 from w2l.weights import catalog
 from w2l.weights.catalog import WeightFile
 from w2l.weights.download import is_html
@@ -26,6 +27,19 @@ ELSEWHERE = "set W2L_WEIGHTS_DIR to a folder of your own"
 def cache_folder() -> Path:
     """`W2L_WEIGHTS_DIR`, else `w2l/weights` under `XDG_CACHE_HOME` or `~/.cache`."""
     return user_cache("weights", "W2L_WEIGHTS_DIR")
+
+
+def locate(name_or_file: str | Path) -> Path:
+    """A file by its path, or published weights by their name, which are fetched.
+
+    Where nothing is at the path and no weights are called so, the path is given back: whoever
+    reads it says what he misses.
+
+    Raises:
+        UserError: see `fetch`.
+    """
+    path, name = user_path(name_or_file), str(name_or_file)
+    return fetch(name) if not path.exists() and name in catalog.registry() else path
 
 
 def fetch(

@@ -58,7 +58,7 @@ def evaluate(networks, tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("w2l.weights.fetch", unreachable)
-    monkeypatch.setattr("w2l.cli.evaluate.fetch", unreachable)
+    monkeypatch.setattr("w2l.weights.cache.fetch", unreachable)
 
     def run(**settings) -> dict:
         given = {"device": "cpu", "expert": networks / "expert.ckpt", "syncnet": "none", **settings}

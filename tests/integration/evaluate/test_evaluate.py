@@ -34,7 +34,7 @@ def test_folder_with_good_and_bad_clips(clips, evaluate, capsys, tmp_path):
     assert good["cosine"]["count"] == 26
     assert good["tracks"][0]["cosine"] == good["cosine"]
     assert len(got["weights"]["detector"]["sha256"]) == 64
-    assert got["settings"]["detect_scale"] == 1
+    assert got["settings"]["detector_arguments"] == {}
     assert good["lse_d"] is None
     assert "syncnet=none" in good["lse_reason"]
     out = capsys.readouterr().out

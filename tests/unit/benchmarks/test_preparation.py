@@ -15,13 +15,13 @@ from benchmarks.face_videos import write_face_videos
 from preprocess.settings import Recipe
 from preprocess.sources import Clip
 from preprocess.steps.chain import prepare_clip
-from w2l.faces import build_detector
-from w2l.faces.detector import FaceDetector
+from w2l.components import FaceDetector
+from w2l.faces import CenterFace
 
 
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
-    return build_detector()
+    return CenterFace()
 
 
 def test_both_ways_write_the_same_pictures(tmp_path, detector):

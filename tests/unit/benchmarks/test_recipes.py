@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from benchmarks.recipes import PUBLISHED, overrides, picture, ratio, reached, summary
 from benchmarks.training import composed
-from w2l.cli.hydra_app import CONFIG_DIR
+from w2l.building import CONFIG_DIR
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from w2l import __version__
+from w2l.building import CONFIG_DIR
 from w2l.cli.help import answer, help_text, without_choice
-from w2l.cli.hydra_app import CONFIG_DIR, quiet_pipe, run
+from w2l.cli.hydra_app import quiet_pipe, run
 from w2l.errors import UserError
 
 

@@ -6,13 +6,14 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.unit.video.made import constant, numbered, write_video
-from w2l.cli.hydra_app import CONFIG_DIR
+from w2l.building import CONFIG_DIR, named_group
 from w2l.cli.infer_jobs import read_jobs
 
 
 def settings(batch) -> dict:
     given = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "infer.yaml"))
-    return {**{k: v for k, v in given.items() if k not in {"defaults", "hydra"}}, "batch": batch}
+    own = {k: v for k, v in given.items() if k not in {"defaults", "hydra"}}
+    return {**own, "detector": named_group("detector", "centerface"), "batch": batch}
 
 
 @pytest.mark.parametrize(

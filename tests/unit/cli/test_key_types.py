@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from w2l.cli.hydra_app import CONFIG_DIR
+from w2l.building import CONFIG_DIR
 from w2l.cli.key_types import OF_NULL, check_type
 from w2l.errors import UserError
 

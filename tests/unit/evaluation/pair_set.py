@@ -12,6 +12,7 @@ import torch
 from evaluation.pairs.settings import Recipe, Weights
 from tests.unit.preprocess.clips import write_video
 from tests.writing import save_network
+from w2l.building import Component
 from w2l.files import sha256
 from w2l.models import Expert, Generator
 
@@ -68,7 +69,7 @@ def recipe(files: dict[str, Weights], **changed: Any) -> Recipe:
         "generator": files["generator"],
         "syncnet": None,
         "expert": files["expert"],
-        "detector": "centerface",
+        "detector": Component("w2l.faces.CenterFace"),
         "box": BOX,
         **changed,
     }

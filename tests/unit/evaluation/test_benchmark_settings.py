@@ -16,6 +16,7 @@ from evaluation.pairs.networks import scoring_protocol
 from evaluation.pairs.records import own_folder
 from evaluation.pairs.tasks import real_tasks
 from tests.unit.evaluation import pair_set
+from w2l.building import Component, named_group
 from w2l.errors import UserError
 
 CONFIG = Path(__file__).resolve().parents[3] / "configs" / "evaluation.yaml"
@@ -23,7 +24,8 @@ CONFIG = Path(__file__).resolve().parents[3] / "configs" / "evaluation.yaml"
 
 def settings(**changed: Any) -> dict[str, Any]:
     loaded: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(CONFIG))  # type: ignore[assignment]
-    return {key: v for key, v in loaded.items() if key not in ("hydra", "defaults")} | changed
+    own = {key: v for key, v in loaded.items() if key not in ("hydra", "defaults")}
+    return own | {"detector": named_group("detector", "centerface")} | changed
 
 
 def touch(*paths: Path) -> None:
@@ -106,7 +108,7 @@ def test_values_that_make_no_sense(tmp_path):
     assert (recipe.pads, recipe.protocol, recipe.syncnet) == ((0, 10, 0, 0), "track", None)
     assert build_recipe(settings(**good), "lrs", quiet).pads == (0, 0, 0, 0)
     for changed, sentence in (
-        ({"detector": "eyes"}, "detector=eyes is not available"),
+        ({"detector": {"_target_": "w2l.faces.Eyes"}}, "w2l.faces.Eyes cannot be found"),
         ({"extend": "never"}, "extend=never"),
         ({"extend": "freeze"}, "extend=freeze needs published=false"),
         ({"batch_size": 0}, "batch_size=0"),
@@ -133,7 +135,9 @@ def test_published_scoring_is_the_evaluation_scripts(tmp_path):
     files = pair_set.networks(tmp_path)
     lrs = scoring_protocol(pair_set.recipe(files))
     assert (lrs.name, lrs.jpeg, lrs.convert_rate, lrs.keep_offset) == ("lrs", True, False, False)
-    track = scoring_protocol(pair_set.recipe(files, protocol="track", detector="s3fd"))
+    track = scoring_protocol(
+        pair_set.recipe(files, protocol="track", detector=Component("w2l.faces.S3FD"))
+    )
     assert (track.min_face_score, track.min_track_frames, track.min_face_size) == (0.9, 100, 100)
     own = scoring_protocol(pair_set.improved(files, protocol="track"))
     assert (own.name, own.jpeg, own.min_track_frames) == ("track", False, 24)

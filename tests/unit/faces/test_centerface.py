@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from w2l import boxes as box_ops
-from w2l.faces import build_detector
 from w2l.faces.centerface import WEIGHTS, CenterFace, _decode
 from w2l.faces.centerface_net import FaceMaps
 
@@ -174,5 +173,5 @@ def test_real_clip_with_and_without_a_face(shared_media: Path) -> None:
     capture = cv2.VideoCapture(str(shared_media / "special" / "faceless_0_5_and_30_49_25fps.mp4"))
     frames = [capture.read()[1] for _ in range(75)]
     wanted = [0, 5, 6, 29, 30, 40, 49, 50, 74]
-    counts = [len(f.boxes) for f in build_detector().detect([frames[i] for i in wanted])]
+    counts = [len(f.boxes) for f in CenterFace().detect([frames[i] for i in wanted])]
     assert counts == [0, 0, 1, 1, 0, 0, 0, 1, 1]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from w2l.components import FacesByIndex
 from w2l.errors import UserError
-from w2l.faces import FacesByIndex, build_detector, fixed
 from w2l.faces.fixed import BoxFile, FixedBox, read_boxes, write_boxes
 from w2l.faces.search import detect_video
 
@@ -35,7 +35,7 @@ def test_box_file_keeps_boxes(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     write_boxes(path, BOXES)
     np.testing.assert_array_equal(read_boxes(path), BOXES)
-    source = build_detector("boxes", weights=path)
+    source = BoxFile(path)
     assert isinstance(source, FacesByIndex)
     assert [len(f.boxes) for f in detect_video([FRAME] * 3, source)] == [1, 0, 1]
     assert source.at(2).boxes.tolist() == [[5.5, 6, 70, 80]]
@@ -83,23 +83,3 @@ def test_bad_npz_and_missing_file_are_named(tmp_path: Path) -> None:
     np.savez(path, other=BOXES)
     with pytest.raises(UserError, match=r"mine\.npz is not a file of boxes"):
         BoxFile(path)
-
-
-def test_build_detector_names_what_is_wrong() -> None:
-    with pytest.raises(UserError, match="centerface, s3fd, boxes"):
-        build_detector("mtcnn")
-    with pytest.raises(UserError, match=r"s3fd-619a316812\.pth"):
-        build_detector("s3fd")
-    with pytest.raises(UserError, match="file of boxes"):
-        build_detector("boxes")
-    with pytest.raises(UserError, match="box="):
-        build_detector(box=[1, 2])
-    assert isinstance(build_detector("boxes", box=[0, 5, 0, 5]), FixedBox)
-    assert not isinstance(build_detector(), FacesByIndex)
-
-
-def test_a_bomb_is_no_file_of_boxes(tmp_path, monkeypatch):
-    monkeypatch.setattr(fixed, "MOST_BYTES", 1000)
-    np.savez_compressed(tmp_path / "a.npz", boxes=np.ones((1000, 4), np.float32))
-    with pytest.raises(UserError, match=r"a\.npz unfolds to over 0 MB"):
-        fixed.read_boxes(tmp_path / "a.npz")

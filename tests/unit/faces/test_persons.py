@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import skimage.data
 
+from w2l.components import Faces
 from w2l.errors import UserError
-from w2l.faces import Faces
 from w2l.faces.centerface import CenterFace
 from w2l.faces.detections import Detections
 from w2l.faces.likeness import SAME, FaceEmbedder, distance

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.unit.preprocess.clips import portrait
-from w2l.faces import build_detector
+from w2l.faces import CenterFace
 from w2l.faces.pose import MODEL, head_pose
 from w2l.faces.track import link
 
@@ -47,7 +47,7 @@ def test_no_head_has_no_pose():
 
 
 def test_a_mirrored_portrait_is_turned_the_other_way():
-    detector = build_detector()
+    detector = CenterFace()
     poses = []
     photo = portrait(256)[..., ::-1].copy()
     for picture in (photo, photo[:, ::-1].copy()):

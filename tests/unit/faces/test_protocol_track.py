@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.signal import medfilt
 
-from w2l.faces import Faces
+from w2l.components import Faces
 from w2l.faces.protocol_track import (
     ProtocolTrack,
     crop_track,

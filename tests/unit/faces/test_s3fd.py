@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from w2l.errors import UserError
-from w2l.faces import build_detector
 from w2l.faces.s3fd import S3FD
 
 
@@ -33,7 +32,7 @@ def frames() -> list[np.ndarray]:
 
 
 def test_faces_are_finite_and_in_order(weights: Path, frames: list[np.ndarray]) -> None:
-    detector = build_detector("s3fd", weights=weights)
+    detector = S3FD(weights)
     together = detector.detect(frames)
     assert detector.detect([]) == []
     for frame, faces in zip(frames, together, strict=True):

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from tests.waiting import FOR_EVER
+from w2l.components import Faces
 from w2l.errors import UserError
-from w2l.faces import Faces, search
+from w2l.faces import search
 from w2l.faces.search import detect_video
 from w2l.faces.track import boxes_of, first, link, select
 

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from evaluation.pairs.tasks import _csv_pairs
 from preprocess.sources.csv_file import list_csv
-from w2l.cli.hydra_app import CONFIG_DIR
+from w2l.building import CONFIG_DIR
 from w2l.cli.infer_jobs import read_jobs
 from w2l.errors import UserError
 from w2l.filelists import read_split

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from w2l.faces import Faces
+from w2l.components import Faces
 from w2l.faces.detections import Detections, load, save
 from w2l.inference import FaceOptions, SyncOptions, face_cache
 from w2l.inference.face_cache import FaceCache

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from w2l.faces import Faces
+from w2l.components import Faces
 from w2l.faces.pose import MODEL
 from w2l.inference.fade import FADE, SOFT_SCORE, TURNED, UNSURE, strengths
 from w2l.inference.plan import FaceOptions, find_faces

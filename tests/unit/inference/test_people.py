@@ -17,8 +17,8 @@ from w2l.audio.mix import mix, placed
 from w2l.audio.waveform import load_audio
 from w2l.boxes import PUBLISHED_PADS
 from w2l.cli.infer_people import read_people, show_people, voices_of
+from w2l.components import Faces
 from w2l.errors import UserError
-from w2l.faces import Faces
 from w2l.inference import FaceOptions, OutputOptions, SyncOptions, SyncReport, Voice
 from w2l.inference.people import Part, sync_people
 from w2l.video import AudioTrack, Look, VideoReader

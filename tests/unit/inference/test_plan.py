@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from w2l import boxes as box_ops
+from w2l.components import Faces
 from w2l.errors import UserError
-from w2l.faces import Faces
 from w2l.inference.landmarks import landmarks_of
 from w2l.inference.plan import (
     NO_FACE,

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from w2l.boxes import PUBLISHED_PADS
+from w2l.components import Faces
 from w2l.errors import UserError
-from w2l.faces import Faces, build_detector
+from w2l.faces import BoxFile
 from w2l.inference import FaceOptions, Layout, OutputOptions, SyncOptions, Voice, make_preview
 from w2l.inference.finding import plan_faces
 from w2l.inference.lips import Role, synced
@@ -139,7 +140,7 @@ def test_a_moment_without_a_face_is_left_untouched_or_refused() -> None:
 def test_boxes_of_a_file_are_those_of_the_moment(tmp_path: Path) -> None:
     boxes = [[10 + i % 30, 10, 60 + i % 30, 70] for i in range(N)]
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
-    detector = build_detector("boxes", weights=tmp_path / "boxes.json")
+    detector = BoxFile(tmp_path / "boxes.json")
     wanted, heard = options(smooth=False, pads=(0, 0, 0, 0)), voice(4)
     got = make_preview(Film(), heard, 2.0, Mouth(), detector, wanted)
     np.testing.assert_array_equal(got.frame, whole(Film(), heard, detector, wanted)[50])

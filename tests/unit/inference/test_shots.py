@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from w2l.faces import Faces
+from w2l.components import Faces
 from w2l.inference.plan import NO_FACE, FaceOptions, FacePlan, find_faces
 from w2l.inference.search import detect
 from w2l.video.shots import CutWatch

@@ -13,7 +13,7 @@ from preprocess.settings import Recipe
 from preprocess.sources import Clip
 from preprocess.steps.chain import prepare_clip
 from tests.unit.preprocess.clips import good, write_video
-from w2l.faces import build_detector
+from w2l.faces import CenterFace
 from w2l.video import VideoReader
 
 
@@ -30,7 +30,7 @@ def prepared(
     clip = Clip(path.parent, path.name, "s", "c", start_s=start_s, end_s=end_s)
     # Every frame is searched, so that a frame's box does not hang on those around it.
     settings = Recipe(detect_every=1, smooth=False, **recipe)  # type: ignore[arg-type]
-    record = prepare_clip(clip, folder, settings, build_detector("centerface"))
+    record = prepare_clip(clip, folder, settings, CenterFace())
     assert (record["start_s"], record["end_s"]) == (start_s or None, end_s)
     assert record["duration_s"] == pytest.approx(record["n_frames"] / record["fps"])
     with wave.open(str(folder / "audio.wav")) as file:

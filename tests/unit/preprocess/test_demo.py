@@ -16,7 +16,7 @@ from preprocess.demo.recordings import SPEECH, recordings
 from preprocess.demo.scene import SIZE
 from preprocess.demo.speakers import SPEAKERS, painted
 from w2l.audio.waveform import load_audio
-from w2l.faces import build_detector
+from w2l.faces import CenterFace
 from w2l.files import sha256
 from w2l.video import VideoReader, probe
 
@@ -174,7 +174,7 @@ def test_clips_are_as_described(rendered: list[render.DemoClip]) -> None:
 def test_lips_and_sound_belong_together_and_there_is_one_face(
     rendered: list[render.DemoClip],
 ) -> None:
-    detector = build_detector("centerface")
+    detector = CenterFace()
     for clip in rendered:
         frames = list(VideoReader(clip.path))
         keys = np.arange(0, len(frames), 9)

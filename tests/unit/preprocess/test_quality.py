@@ -15,7 +15,7 @@ from preprocess.sources import Clip
 from preprocess.steps.chain import prepare_clip
 from preprocess.steps.quality import SIDE, Look, Viewer, check_quality, grey_face, sharpness
 from tests.unit.preprocess.clips import good, portrait
-from w2l.faces import build_detector
+from w2l.faces import CenterFace
 
 FACE = portrait(192)[..., ::-1].copy()
 GOOD = Look(face_size=100, sharpness=0.15, brightness=120.0, yaw=5.0, pitch=4.0)
@@ -72,7 +72,7 @@ def test_each_limit_has_its_reason(change, reason, words):
 
 def test_a_clip_says_what_its_face_is_like_and_who_was_seen(tmp_path):
     clip = Clip(good(tmp_path / "a.mp4").parent, "a.mp4", "s", "c")
-    record = prepare_clip(clip, tmp_path / "s" / "c", Recipe(), build_detector())
+    record = prepare_clip(clip, tmp_path / "s" / "c", Recipe(), CenterFace())
     assert record["sharpness"] > 0.03
     assert 60 < record["brightness"] < 200
     assert record["yaw"] < 30
@@ -84,7 +84,7 @@ def test_a_clip_says_what_its_face_is_like_and_who_was_seen(tmp_path):
 def test_what_is_not_good_enough_leaves_nothing(tmp_path):
     clip = Clip(good(tmp_path / "a.mp4").parent, "a.mp4", "s", "c")
     with pytest.raises(RejectedError, match="min_face=500"):
-        prepare_clip(clip, tmp_path / "s" / "c", Recipe(quality=Quality(500)), build_detector())
+        prepare_clip(clip, tmp_path / "s" / "c", Recipe(quality=Quality(500)), CenterFace())
     assert list((tmp_path / "s").iterdir()) == []
 
 

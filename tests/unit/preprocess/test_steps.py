@@ -20,12 +20,13 @@ from preprocess.steps.faces import check_faces, find_people
 from preprocess.steps.sound import log_mel_in_pieces, write_sound
 from tests.unit.preprocess.clips import good, portrait, write_video
 from w2l.audio.mel import log_mel
-from w2l.faces import Faces, build_detector
+from w2l.components import Faces
+from w2l.faces import CenterFace
 
 
 @pytest.fixture(scope="module")
 def detector():
-    return build_detector("centerface")
+    return CenterFace()
 
 
 def run(path, folder, detector, recipe=None):

@@ -27,7 +27,8 @@ from tests.parity.published import state_dict
 from tests.unit.preprocess.clips import good
 from tests.writing import save_network
 from w2l.audio.waveform import load_audio
-from w2l.faces import FaceDetector, build_detector
+from w2l.components import FaceDetector
+from w2l.faces import CenterFace
 from w2l.faces.protocol_track import ProtocolTrack, crop_track
 from w2l.metrics import summarize
 from w2l.models import Expert
@@ -38,7 +39,7 @@ from w2l.video import VideoReader
 
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
-    return build_detector("centerface")
+    return CenterFace()
 
 
 @pytest.fixture(scope="module")

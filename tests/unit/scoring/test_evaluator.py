@@ -14,8 +14,8 @@ import torch
 from tests.unit.scoring.stand_ins import LoudnessSyncNet, OpenExpert, brightness
 from w2l.audio.mfcc import mfcc
 from w2l.audio.waveform import to_int16
+from w2l.components import Faces
 from w2l.errors import UserError
-from w2l.faces import Faces
 from w2l.faces.fixed import FixedBox
 from w2l.scoring import Evaluator, Protocol, SyncScorer, evaluate
 from w2l.scoring import evaluator as module

@@ -16,8 +16,8 @@ from tests.unit.metrics.test_fid import Means
 from tests.unit.preprocess.clips import write_video
 from tests.writing import write_wav
 from w2l.cli.evaluate_pictures import Comparison, chosen
+from w2l.components import Faces
 from w2l.errors import UserError
-from w2l.faces import Faces
 from w2l.faces.fixed import FixedBox
 from w2l.metrics.fid import FrechetDistance
 from w2l.models import Lpips

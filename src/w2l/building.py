@@ -1,0 +1,261 @@
+"""Builds the parts of a run that a config names: `_target_`, an address, and typed arguments."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from w2l.errors import UserError, either
+from w2l.files import sha256
+from w2l.weights import locate
+
+Arguments = tuple[tuple[str, Any], ...]
+_PACKAGED = Path(__file__).resolve().parent / "configs"
+_CHECKOUT = Path(__file__).resolve().parents[2] / "configs"
+CONFIG_DIR = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+UNSET = "???"  # of an argument that has no default
+
+
+@dataclass(frozen=True)
+class Component:
+    """The address of a class, and what it is built with.
+
+    Parameters that are annotated with `Path` are files: `~` is the home folder, and the name of
+    published weights stands for their file, which is fetched.
+
+    Attributes:
+        target: dotted path of a class or function, such as "w2l.faces.CenterFace".
+        arguments: by name, sorted.
+
+    Example:
+        >>> box = Component.of({"_target_": "w2l.faces.FixedBox", "box": [0, 9, 0, 9]})
+        >>> box.build().detect([])
+        []
+    """
+
+    target: str
+    arguments: Arguments = ()
+
+    @classmethod
+    def of(cls, group: Mapping[str, Any]) -> Component:
+        """From a config's group of keys."""
+        values = {key: value for key, value in group.items() if key != "_target_"}
+        return cls(str(group["_target_"]), _arguments(values))
+
+    def group(self) -> dict[str, Any]:
+        """The keys of a config that say the same."""
+        return {"_target_": self.target, **dict(self.arguments)}
+
+    @property
+    def name(self) -> str:
+        """What it is called in records: "centerface"."""
+        return self.target.rpartition(".")[2].lower()
+
+    def with_arguments(self, **values: Any) -> Component:
+        """The same with other values of some arguments."""
+        return Component(self.target, _arguments({**dict(self.arguments), **values}))
+
+    def check(self) -> Component:
+        """Refuse an address that leads nowhere and arguments that do not fit.
+
+        Nothing is read but the code.
+
+        Raises:
+            UserError: with the signature and the whole reason.
+        """
+        signature, hints = self._signature()
+        try:
+            signature.bind_partial(**dict(self.arguments))
+        except TypeError as error:
+            raise self._refused(str(error)) from error
+        for name, value in self.arguments:
+            if not _fits(value, hints.get(name, Any)):
+                raise self._refused(f"{name}={value} has the wrong type")
+        missing = [
+            parameter.name
+            for parameter in signature.parameters.values()
+            if parameter.default is parameter.empty
+            and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+            and parameter.name not in {*dict(self.arguments), "device"}
+        ]
+        if missing:
+            raise self._refused(f"missing a required argument: '{missing[0]}'")
+        return self
+
+    def build(self, **given: Any) -> Any:
+        """The object.
+
+        Args:
+            given: what the run knows, such as the device; passed where it is taken and not among
+                the arguments.
+
+        Raises:
+            UserError: see `check`; or what the constructor says against the values.
+        """
+        self.check()
+        signature, _ = self._signature()
+        values = {**dict(self.arguments), **dict(self._files())}
+        taken = {k: v for k, v in given.items() if k in signature.parameters and k not in values}
+        try:
+            return _located(self.target)(**values, **taken)
+        except (TypeError, ValueError) as error:
+            raise self._refused(str(error)) from error
+
+    def files(self) -> list[Path]:
+        """The files that it reads, weights above all."""
+        return [path for _, path in self._files() if path.is_file()]
+
+    def fetched(self) -> Component:
+        """The same with its files named by their paths, published weights fetched.
+
+        Raises:
+            UserError: one that is named is not there.
+        """
+        signature, _ = self._signature()
+        given, files = dict(self.arguments), dict[str, str]()
+        for name, path in self._files():
+            if not path.is_file():
+                raise UserError(f"{name}={path} of {self.name} is not a file: check the path.")
+            if name in given or path != signature.parameters[name].default:
+                files[name] = str(path.absolute())
+        return self.with_arguments(**files)
+
+    def given_files(self) -> list[Path]:
+        """The files among its arguments."""
+        given = dict(self.arguments)
+        return [locate(value) for name, value in self._file_values() if name in given]
+
+    def is_a(self, contract: type) -> bool:
+        """Whether what is built keeps a contract, by its methods."""
+        target = _located(self.target)
+        return inspect.isclass(target) and issubclass(target, contract)
+
+    def facts(self) -> dict[str, Any]:
+        """Everything that decides what it gives; files by their SHA-256, other code by its own."""
+        files = dict(self._files())
+        arguments = {key: value for key, value in self.arguments if key not in files}
+        hashes = {key: sha256(path) for key, path in files.items() if path.is_file()}
+        facts = {"target": self.target, "arguments": arguments, "files": hashes}
+        code = inspect.getsourcefile(inspect.unwrap(_located(self.target)))
+        if not self.target.startswith("w2l.") and code is not None:
+            facts["code"] = sha256(Path(code))
+        return facts
+
+    def changed(self) -> dict[str, Any]:
+        """The arguments that are neither files nor what the constructor takes by default."""
+        signature, _ = self._signature()
+        files = dict(self._file_values())
+        defaults = {name: each.default for name, each in signature.parameters.items()}
+        return {
+            key: value
+            for key, value in self.arguments
+            if key not in files and value != _frozen(defaults.get(key, inspect.Parameter.empty))
+        }
+
+    def _files(self) -> Iterator[tuple[str, Path]]:
+        """Each argument, given or by default, that is a file; published weights are fetched."""
+        for name, value in self._file_values():
+            yield name, locate(value)
+
+    def _file_values(self) -> Iterator[tuple[str, str | Path]]:
+        """The same as they are written."""
+        signature, hints = self._signature()
+        given = dict(self.arguments)
+        for name, parameter in signature.parameters.items():
+            value = given.get(name, parameter.default)
+            if _takes_path(hints.get(name)) and isinstance(value, str | Path):
+                yield name, value
+
+    def _signature(self) -> tuple[inspect.Signature, dict[str, Any]]:
+        target = _located(self.target)
+        made = target.__init__ if inspect.isclass(target) else target
+        try:
+            hints = typing.get_type_hints(made)
+        except (NameError, TypeError):  # annotations that only a type checker can read
+            hints = {}
+        return inspect.signature(target), hints
+
+    def _refused(self, reason: str) -> UserError:
+        shown = f"{self.target}{inspect.signature(_located(self.target))}"
+        return UserError(f"{self.target}: {reason.rstrip('.')}; its signature is {shown}.")
+
+
+def named_group(group: str, name: str, folders: Sequence[Path] = ()) -> dict[str, Any]:
+    """The keys of one choice of a config group, those without a default left out.
+
+    Args:
+        group: its folder, such as "detector".
+        name: the choice.
+        folders: of one's own configs, which are looked through first.
+
+    Raises:
+        UserError: no such choice; the sentence lists them.
+    """
+    known = {
+        file.stem: file
+        for folder in (CONFIG_DIR, *reversed(folders))
+        for file in (folder / group).glob("*.yaml")
+    }
+    if name not in known:
+        raise UserError(f"{group}={name} is not known: choose {either(sorted(known))}.")
+    values: dict[str, Any] = yaml.safe_load(known[name].read_text("utf-8"))
+    return {key: value for key, value in values.items() if value != UNSET}
+
+
+def _located(target: str) -> Callable[..., Any]:
+    """What stands at an address.
+
+    Raises:
+        UserError: nothing that can be called, with the reason.
+    """
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"_target_={target} cannot be found ({error}): name a class as package.module.Class, "
+            "whose file lies in the present folder, in that of --config-dir or in PYTHONPATH."
+        ) from error
+    if not callable(found):
+        raise UserError(f"_target_={target} is nothing that can be built: name a class.")
+    return typing.cast(Callable[..., Any], found)
+
+
+def _arguments(values: Mapping[str, Any]) -> Arguments:
+    return tuple(sorted((str(key), _frozen(value)) for key, value in values.items()))
+
+
+def _frozen(value: Any) -> Any:
+    """A value that can be hashed."""
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    """The members of a union, or the hint alone."""
+    union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+    return typing.get_args(hint) if union else (hint,)
+
+
+def _takes_path(hint: Any) -> bool:
+    return Path in _options(hint)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value may be of a type; True of types that are not looked into."""
+    plain = (bool, int, float, str, Path, type(None))
+    if any(option not in plain for option in _options(hint)):
+        return True
+    taken = {type(None): (type(None),), float: (int, float), Path: (str, Path)}
+    return any(
+        isinstance(value, taken.get(option, (option,)))
+        and (not isinstance(value, bool) or option is bool)
+        for option in _options(hint)
+    )
