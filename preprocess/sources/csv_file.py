@@ -115,6 +115,7 @@ def _clip(row: Row, folder: Path, downloads: Path) -> Clip:
     split = row.get("split") or None
     if split is not None and split not in SPLITS:
         raise UserError(f"split={split} is unknown: use {', '.join(SPLITS)}")
+    file: str | None = None
     if url:
         address = urlsplit(url)
         if address.scheme not in {"http", "https"} or not address.netloc:
@@ -126,7 +127,8 @@ def _clip(row: Row, folder: Path, downloads: Path) -> Clip:
         if not place.is_file():
             raise UserError(f"{place} is not a file")
         root, source = folder, Path(path).as_posix()
-        file = None if place == folder / path else str(place.absolute())
+        if place != folder / path:
+            file = str(place.absolute())
         name, speaker = place.stem, Path(path).with_suffix("").as_posix().lstrip("./")
     cut = f"_{_short(start)}-{'' if end is None else _short(end)}" if start or end else ""
     return Clip(
