@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 from w2l.errors import UserError
 from w2l.lock import only_writer
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 class NotDownloadedError(UserError):
@@ -89,9 +92,11 @@ def _fetch(url: str, folder: Path) -> None:
         with Downloader(options) as downloader:
             downloader.download([url])
     except yt_dlp.utils.DownloadError as error:
-        cause = _os_error(error)
-        if cause is not None and cause.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
-            raise cause from error
+        for cause in _causes(error):
+            if isinstance(cause, yt_dlp.networking.exceptions.HTTPError):
+                cause.close()  # yt-dlp leaves the connection open
+            if isinstance(cause, OSError) and cause.errno in UNWRITABLE:
+                raise cause from error
         detail = str(error).removeprefix("ERROR: ").partition("\n")[0]
         for tail in ("; please ", " (caused by "):
             detail = detail.partition(tail)[0]
@@ -109,12 +114,12 @@ def _fetched(url: str, folder: Path) -> Path:
     return files[0]
 
 
-def _os_error(error: Any) -> OSError | None:
-    """What the system said, where that is behind yt-dlp's error."""
+def _causes(error: Any) -> Iterator[BaseException]:
+    """What is behind yt-dlp's error, one behind the other."""
     seen: BaseException | None = error.exc_info[1] if error.exc_info else None
-    while seen is not None and not isinstance(seen, OSError):
+    while seen is not None:
+        yield seen
         seen = seen.__cause__ or seen.__context__
-    return seen
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+import w2l.download
 from preprocess.download import check_downloader, download
 from preprocess.rejection import RejectedError
 from preprocess.sources import Clip
 from tests.unit.preprocess.server import Site, serving
+from w2l.download import NotDownloadedError
 from w2l.errors import UserError
 
 pytest.importorskip("yt_dlp")
@@ -90,6 +92,12 @@ def test_what_cannot_be_had_is_rejected(site, target, name, words):
     assert f"{site.url}/{name}" in caught.value.detail
     assert "\n" not in caught.value.detail
     assert left(target) == []
+
+
+def test_a_refused_connection_is_closed(site, target):
+    with pytest.raises(NotDownloadedError) as caught:
+        w2l.download.download(f"{site.url}/none.mp4", target)
+    assert caught.value.__cause__.exc_info[1].cause.response.closed
 
 
 def test_no_server(target):
