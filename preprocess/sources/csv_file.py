@@ -107,7 +107,6 @@ def _clip(row: Row, folder: Path, downloads: Path) -> Clip:
     path, url = row.get("path", ""), row.get("url", "")
     if bool(path) == bool(url):
         raise UserError("give either path or url" + (", not both" if path else ""))
-    file: str | None
     start = seconds(row["start"]) if row.get("start") else 0.0
     end = seconds(row["end"]) if row.get("end") else None
     if end is not None and end <= start:
