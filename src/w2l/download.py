@@ -15,6 +15,7 @@ from typing import Any
 
 from w2l.errors import UserError
 from w2l.lock import only_writer
+from w2l.offline import require_network
 
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -29,11 +30,12 @@ def is_url(text: str) -> bool:
 
 
 def check_yt_dlp(url: str) -> None:
-    """See that yt-dlp is there, for `url`.
+    """See that yt-dlp is there, and may be used, for `url`.
 
     Raises:
-        UserError: it is not.
+        UserError: it is not, or the environment says W2L_OFFLINE=1.
     """
+    require_network(url, "name a file")
     if find_spec("yt_dlp") is None:
         raise UserError(
             f'{url} is downloaded by yt-dlp, which is not installed: pip install "w2l[download]".'

@@ -15,6 +15,7 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_warn
 
 from w2l.errors import UserError
+from w2l.offline import is_offline
 
 NO_SERVER = ("offline", "dryrun", "disabled")  # values of WANDB_MODE
 PATIENCE_S = 5.0  # for the server's first word
@@ -74,16 +75,17 @@ def wandb_logger(
         UserError: it is to be online, and nobody is logged in.
     """
     mode = os.environ.get("WANDB_MODE")
-    is_offline = mode in {"offline", "dryrun"} if offline is None else offline
-    if not is_offline and mode not in NO_SERVER and not wandb.login(prompt=False, verify=False):
+    says = mode in {"offline", "dryrun"} or (mode is None and is_offline())
+    offline_now = says if offline is None else offline
+    if not offline_now and mode not in NO_SERVER and not wandb.login(prompt=False, verify=False):
         if offline is False or mode is not None:
             asked = "logger.wandb.offline=false" if mode is None else f"WANDB_MODE={mode}"
             raise UserError(
                 f"{asked} needs a login: `wandb login`, or WANDB_API_KEY=…; without it the run is "
                 "logged offline."
             )
-        is_offline = True
-    return Board(offline=is_offline, project=project, name=name, save_dir=str(save_dir))
+        offline_now = True
+    return Board(offline=offline_now, project=project, name=name, save_dir=str(save_dir))
 
 
 def unreachable(address: str) -> str | None:

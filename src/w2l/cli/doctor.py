@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 
 from w2l import __version__
 from w2l.errors import UserError
+from w2l.offline import is_offline
 from w2l.weights import cache_folder, registry
 from w2l.weights.catalog import megabytes
 
@@ -102,7 +103,7 @@ def machine() -> Iterator[Line]:
         yield Line("CUDA", f"torch is built for {build}")
     free = shutil.disk_usage(".").free
     yield Line("free disk space here", megabytes(free) if free < 1e9 else f"{free / 1e9:.0f} GB")
-    if os.environ.get("W2L_OFFLINE") == "1":
+    if is_offline():
         yield Line("network", "not used, as W2L_OFFLINE=1 says")
 
 

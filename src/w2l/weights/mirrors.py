@@ -21,6 +21,7 @@ from rich.progress import (
 )
 
 from w2l.errors import UserError
+from w2l.offline import require_network
 from w2l.paths import shown_path
 from w2l.weights.catalog import megabytes
 from w2l.weights.download import DownloadError, Report, download
@@ -73,10 +74,11 @@ def download_any(
         The address that gave it, and its SHA-256.
 
     Raises:
-        UserError: no address gives it; why, and the place to lay it by hand. Each one's reason is
-            printed on the error stream.
+        UserError: W2L_OFFLINE=1, or no address gives it; why, and the place to lay it by hand.
+            Each one's reason is printed on the error stream.
         OSError: the disk is full or cannot be written.
     """
+    require_network(wanted.title, f"lay it at {wanted.target}")
     failures: list[tuple[str, DownloadError]] = []
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     for url in wanted.urls:

@@ -83,6 +83,11 @@ def test_online_needs_a_login(
     assert [call["mode"] for call in started] == ["offline"]
     with pytest.raises(UserError, match=r"logger\.wandb\.offline=false needs a login"):
         wandb_logger(tmp_path, offline=False)
+    monkeypatch.setattr(wandb, "login", lambda **_: True)
+    monkeypatch.setenv("W2L_OFFLINE", "1")
+    assert wandb_logger(tmp_path).experiment is not None
+    assert [call["mode"] for call in started] == ["offline", "offline"]
+    monkeypatch.setattr(wandb, "login", lambda **_: False)
     monkeypatch.setenv("WANDB_MODE", "online")
     with pytest.raises(UserError, match="WANDB_MODE=online needs a login"):
         wandb_logger(tmp_path)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.weights.server import CONTENT, SHA, fetch
+from w2l.download import check_yt_dlp
 from w2l.errors import UserError
 from w2l.weights import registry
 from w2l.weights.download import DownloadError
@@ -61,6 +62,17 @@ def test_offline_names_address_and_place(files, tmp_path, capsys) -> None:
         assert part in str(caught.value)
     assert all(address in capsys.readouterr().err for address in dead[1:])
     assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_fetched_where_the_environment_says_so(files, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("W2L_OFFLINE", "1")
+    words = rf"is not fetched, as W2L_OFFLINE=1 says: lay it at {tmp_path / 'net.pth'}"
+    with pytest.raises(UserError, match=words):
+        fetch("net", tmp_path, files=files("good"))
+    with pytest.raises(UserError, match="W2L_OFFLINE=1 says: name a file"):
+        check_yt_dlp("https://videos.invalid/1")
+    monkeypatch.setenv("W2L_OFFLINE", "0")
+    fetch("net", tmp_path, files=files("good"))
 
 
 def test_no_address_names_the_page(files, tmp_path) -> None:
