@@ -20,7 +20,7 @@ def picked_precision(precision: Any, accelerator: str) -> Any:
     virtual machines that announce AMX without having it.
 
     Raises:
-        UserError: neither float32 nor bfloat16-mixed, or the latter on a GPU without units for it.
+        UserError: none of float32, float64 and bfloat16-mixed, or the last on a GPU without units.
     """
     on_gpu = torch.cuda.is_available() and accelerator != "cpu"
     # Emulated in float32 where there are none, which is slower than float32 itself.
@@ -33,10 +33,10 @@ def picked_precision(precision: Any, accelerator: str) -> Any:
             f"trainer.precision={precision}: float16 needs scaled losses, which gradient clipping "
             "and the GAN's late discriminator do not go with: use auto, bf16-mixed or 32-true."
         )
-    if name not in {"32", "32-true", "bf16", "bf16-mixed"}:
+    if name not in {"32", "32-true", "64", "64-true", "bf16", "bf16-mixed"}:
         raise UserError(
-            f"trainer.precision={precision}: pictures and sound are float32, so networks cannot be "
-            "anything else: use auto, bf16-mixed or 32-true."
+            f"trainer.precision={precision}: pictures and sound are float32, below which no "
+            "network may fall: use auto, bf16-mixed, 32-true or 64-true."
         )
     if name.startswith("bf16") and on_gpu and not has_units:
         raise UserError(
