@@ -173,7 +173,10 @@ def test_bad_input_is_one_sentence(
         ("experiment=syncnet", "data.rot=x"): "did you mean 'data.root'",
         ("experiment=syncnet", "data.leads=1"): "data takes batch_size, cache,",
         ("experiment=syncnet", "system.optimizer.rate=1"): "takes amsgrad, betas, capt",
-        ("experiment=syncnet", "system.optimizer.learning_rate=1"): "system.optimizer.lr now",
+        (
+            "experiment=syncnet",
+            "system.optimizer.learning_rate=1",
+        ): "now written system.optimizer.lr",
         ("experiment=syncnet", "+system.optimizer.hue=1"): "takes params, lr, betas, eps, weigh",
         ("experiment=syncnet", "system.optimizer.weight_decay=1"): "weight_decay=… adds it",
         ("experiment=syncnet", "+x.y=1", "x.z=2"): "+x.z=… adds one",

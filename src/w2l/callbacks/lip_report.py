@@ -146,7 +146,8 @@ def dub(system: pl.LightningModule, clip: AnyClip, voice: AnyClip
 
 
 def _generated(generator: Any, faces: np.ndarray, mels: np.ndarray) -> Iterator[np.ndarray]:
-    weight = next(generator.parameters())  # float64 in a run with trainer.precision=64-true
+    # Its type: float64 in a run with trainer.precision=64-true.
+    weight = next(generator.parameters(), torch.zeros(1))
     for i in range(0, len(faces), BATCH):
         face = torch.from_numpy(np.ascontiguousarray(faces[i : i + BATCH])).to(weight.device)
         mel = torch.from_numpy(mels[i : i + BATCH])[:, None].to(weight)

@@ -78,9 +78,29 @@ def check_infer(settings: dict[str, Any]) -> None:
     """
     check_given(settings)
     check_choices(settings)
+    if settings["mode"] == "restore":
+        check_restore(settings)
     for key in INPUTS:
         if settings[key] is not None:
             check_input(settings, key)
+
+
+def check_restore(settings: dict[str, Any]) -> None:
+    """Refuse keys that mean nothing for a finished video.
+
+    Raises:
+        UserError: one of them is given.
+    """
+    for key in ("audio", "voice", "people", "preview", "expert"):
+        if settings[key] is not None:
+            raise UserError(
+                f"{key}= has no meaning in mode=restore, which keeps the video's own sound and "
+                "generates no lips: leave it out."
+            )
+    if settings["person"] in ("tracks", "speaker"):
+        raise UserError(
+            f"person={settings['person']} has no meaning in mode=restore: choose another person=."
+        )
 
 
 def check_evaluate(settings: dict[str, Any]) -> tuple[list[Path], Path | None]:

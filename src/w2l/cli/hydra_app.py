@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, cast
 
@@ -93,8 +94,9 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
             "own, too, and --help lists the names.",
             file=sys.stderr,
         )  # fmt: skip
-    chosen = published_choices(config_name, sys.argv[1:])
-    sys.argv[1:] = [*quoted(sys.argv[1:], config_name), *added, *chosen]
+    is_default = bool(_defaults(config_name).get("published"))
+    chosen = published_choices(config_name, sys.argv[1:], is_default)
+    sys.argv[1:] = with_overrides(quoted(sys.argv[1:], config_name), [*added, *chosen])
     # Components of one's own lie there.
     sys.path += [str(folder) for folder in (Path.cwd(), *own_configs(sys.argv[1:]))]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
@@ -173,10 +175,17 @@ def quoted(arguments: Sequence[str], config_name: str) -> list[str]:
     )
 
 
+def with_overrides(arguments: Sequence[str], added: Sequence[str]) -> list[str]:
+    """A command line with more overrides, beside those that it has: argparse wants them together."""
+    places = [i for i, each in enumerate(arguments, 1) if "=" in each and each[0] != "-"]
+    place = places[-1] if places else len(arguments)
+    return [*arguments[:place], *added, *arguments[place:]]
+
+
 def own_configs(arguments: Sequence[str] | None = None) -> list[Path]:
     """The folders that `--config-dir` names, on this command line if on none that is given."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    pairs = zip_longest(arguments, arguments[1:], fillvalue="")
     return [
         Path(value if equals else following).absolute()
         for (switch, equals, value), following in (

@@ -19,7 +19,7 @@ from w2l.cli.infer_input import SOUNDS, find_input
 from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_output import build_output, choose_outfile
 from w2l.cli.infer_people import build_parts, read_people, show_people, voices_of
-from w2l.cli.infer_quality import check_restore, own_sound, with_quality
+from w2l.cli.infer_quality import own_sound, with_quality
 from w2l.cli.infer_report import (
     check_synced,
     cosine_file,
@@ -157,7 +157,6 @@ def restore_one(
 
     Args, Raises: as `infer_one`.
     """
-    check_restore(settings)
     options = build_options(settings, build_output(settings))
     face = find_input(settings, "face", console)
     outfile = choose_outfile(settings, face)

@@ -120,21 +120,3 @@ def _folder_sound(source: FolderSource, start: float, end: float | None) -> Audi
     if rate != str(source.fps):
         raise UserError(f"{source.path} has its sound at {rate} frames/s: give that as fps=.")
     return AudioTrack(sound, start, end)
-
-
-def check_restore(settings: dict[str, Any]) -> None:
-    """Refuse keys that mean nothing for a finished video.
-
-    Raises:
-        UserError: one of them is given.
-    """
-    for key in ("audio", "voice", "people", "preview", "expert"):
-        if settings[key] is not None:
-            raise UserError(
-                f"{key}= has no meaning in mode=restore, which keeps the video's own sound and "
-                "generates no lips: leave it out."
-            )
-    if settings["person"] in ("tracks", "speaker"):
-        raise UserError(
-            f"person={settings['person']} has no meaning in mode=restore: choose another person=."
-        )

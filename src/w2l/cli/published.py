@@ -74,11 +74,17 @@ def given_keys(overrides: Sequence[str]) -> set[str]:
     return {override.partition("=")[0].lstrip("+~") for override in overrides}
 
 
-def published_choices(command: str, arguments: Sequence[str]) -> list[str]:
-    """The published choices of groups to add to a command line with `published=true`."""
+def published_choices(command: str, arguments: Sequence[str], default: bool) -> list[str]:
+    """The published choices of groups to add to a command line with `published=true`.
+
+    Args:
+        command: its name.
+        arguments: of the command line.
+        default: of the command's key `published`.
+    """
     given = given_keys(arguments)
     said = [each.partition("=")[2].lower() for each in arguments if each.startswith("published=")]
-    if not said or said[-1] not in {"true", "yes", "on", "1", "y", "t"}:
+    if not (said[-1] in {"true", "yes", "on", "1", "y", "t"} if said else default):
         return []
     table = PUBLISHED.get(command, {})
     return [

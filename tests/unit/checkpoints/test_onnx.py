@@ -110,5 +110,5 @@ def test_only_what_has_an_onnx_form(tmp_path, expert) -> None:
 
 def test_what_is_no_onnx_file_is_told(tmp_path) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"not onnx at all")
-    with pytest.raises(UserError, match=r"bad\.onnx is no ONNX file"):
+    with pytest.raises(UserError, match=r"bad\.onnx cannot be read as an ONNX graph"):
         onnx_config(tmp_path / "bad.onnx")

@@ -69,3 +69,24 @@ def test_a_closed_pipe_is_quiet(
             print("nobody reads this", flush=True)
     assert left.value.code == 141
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "detector"),
+    [
+        (["published=true", "--cfg", "job"], "S3FD"),  # beside what is there, not after a switch
+        (["--cfg", "job", "published=true"], "S3FD"),
+        (["published=true", "detector=yunet", "--cfg", "job"], "YuNet"),
+        (["published=false", "--cfg", "job"], "CenterFace"),
+        (["--cfg", "job", "seed=1"], "S3FD"),  # published is the default of a benchmark
+    ],
+)
+def test_published_chooses_the_detector(
+    arguments: list[str],
+    detector: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmark", *arguments])
+    run(lambda cfg: None, "evaluation")
+    assert f"_target_: w2l.faces.{detector}\n" in capsys.readouterr().out
