@@ -255,8 +255,6 @@ def folded(text: object) -> str:
 
 def _hint(key: str, cfg: DictConfig) -> str:
     """What to write in place of a key that there is not."""
-    if key in RENAMED:
-        return f"it is called {RENAMED[key]} now."
     known = [name for name, _ in _leaves(OmegaConf.to_container(cfg))]
     group, _, name = key.rpartition(".")
     taken = _arguments(OmegaConf.select(cfg, group, throw_on_missing=False) if group else None)
