@@ -1,4 +1,4 @@
-"""A callback that asks its own run to stop."""
+"""Callbacks: one that asks its own run to stop, one that keeps it to one thread."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 
 
 class Stop(pl.Callback):
@@ -20,3 +21,10 @@ class Stop(pl.Callback):
         self._seen += 1
         if self._seen == self.update:
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+class OneThread(pl.Callback):
+    """Sums are added up in one order."""
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)
