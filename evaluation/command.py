@@ -70,7 +70,7 @@ def _demo(settings: dict[str, Any], console: Console) -> None:
     # Loads torch and Lightning, for which the other jobs need not wait.
     from evaluation.benchmark import demo_pairs
     from evaluation.demo import Trial, run_demo
-    from w2l.building import Component
+    from w2l.building import Component, named_group
     from w2l.checkpoints import load_expert, load_generator, resolve
     from w2l.inference import FaceGenerator, pick_device
 
@@ -82,7 +82,7 @@ def _demo(settings: dict[str, Any], console: Console) -> None:
         lipsync=FaceGenerator(load_generator(files["checkpoint"]), device),
         expert=load_expert(files["expert"]),
         judge=load_expert(files["judge"]),
-        detector=Component.of(settings["detector"]).build(device=device),
+        detector=Component.of(named_group("detector", "centerface")).build(device=device),
         runs={
             "expert": run_dir(files["expert"]),
             "judge": run_dir(files["judge"]),

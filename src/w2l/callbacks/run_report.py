@@ -39,6 +39,15 @@ class RunReport(pl.Callback):
         self.last: dict[str, float] = {}
         self.best: dict[str, tuple[float, int]] = {}  # value, and the update it is of
         self._bar: Progress | None = None
+        self._begin(0, math.inf)  # where nothing is trained, but a validation made, say
+
+    def _begin(self, update: int, total: float) -> None:
+        self.first = self.update = self._since = update  # the last: that of the line before
+        self.total = total
+        self._watched: dict[str, str] = {"train/loss": ""}
+        self._sums: dict[str, tuple[Tensor, int]] = {}  # and of how many updates
+        self.started = self._said = self._drawn = time.monotonic()
+        self._validating = 0.0  # seconds since the line before
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": {name: list(found) for name, found in self.best.items()}}
@@ -47,13 +56,8 @@ class RunReport(pl.Callback):
         self.best = {name: (value, update) for name, (value, update) in state_dict["best"].items()}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.first = self.update = updates(trainer, pl_module)
-        self.total = budget(trainer, pl_module)
-        self._watched: dict[str, str] = getattr(pl_module, "watched", {"train/loss": ""})
-        self._sums: dict[str, tuple[Tensor, int]] = {}  # and of how many updates
-        self._since = self.first  # the update of the line before
-        self.started = self._said = self._drawn = time.monotonic()
-        self._validating = 0.0  # seconds since the line before
+        self._begin(updates(trainer, pl_module), budget(trainer, pl_module))
+        self._watched = getattr(pl_module, "watched", self._watched)
         if trainer.is_global_zero and sys.stdout.isatty():
             total = self.total if math.isfinite(self.total) else None
             columns = BarColumn(bar_width=20), TextColumn("{task.description}")

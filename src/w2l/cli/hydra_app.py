@@ -176,7 +176,7 @@ def quoted(arguments: Sequence[str], config_name: str) -> list[str]:
 
 
 def with_overrides(arguments: Sequence[str], added: Sequence[str]) -> list[str]:
-    """A command line with more overrides, beside those that it has: argparse wants them together."""
+    """A command line with more overrides, beside its own: argparse wants them together."""
     places = [i for i, each in enumerate(arguments, 1) if "=" in each and each[0] != "-"]
     place = places[-1] if places else len(arguments)
     return [*arguments[:place], *added, *arguments[place:]]

@@ -204,6 +204,7 @@ def run_training(cfg: DictConfig, is_first: bool) -> float | None:
     told: list[str] = []
     resume = find_state(cfg.resume, run_dir, told.append)
     if not is_first:
+        logging.getLogger("w2l").setLevel(logging.WARNING)  # the first process speaks for all
         return fit_experiment(cfg, resume, is_first=False)
     check_free(run_dir, resume, cfg.resume, overwrite=cfg.overwrite)
     with logged(run_dir / "train.log"):

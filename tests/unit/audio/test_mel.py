@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 import numba
@@ -18,16 +19,14 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module")
-def librosa() -> ModuleType:
+def librosa() -> Iterator[ModuleType]:
     """librosa, with the functions that it compiles when it is imported.
 
     That fails where compiling is off, as it is in the tests (`conftest.py`).
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numba.config, "DISABLE_JIT", 0)
-        librosa = importlib.import_module("librosa")
-        importlib.import_module("librosa.core.spectrum")
-    return librosa
+        yield importlib.import_module("librosa")  # whose parts are imported when they are used
 
 
 def by_librosa(librosa: ModuleType, waveform: np.ndarray) -> np.ndarray:
