@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import chain, dropwhile, islice, takewhile
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
@@ -144,7 +145,14 @@ class VideoReader:
         convert = ToBgr((self.info.width, self.info.height), self.info.orientation, self.size)
         for frame in self.decoded(start):
             # A picture shown twice is converted twice: the caller owns, and may draw on, each.
-            yield convert(frame)
+            try:
+                picture = convert(frame)
+            except av.error.FFmpegError as error:
+                raise UserError(
+                    f"{self.info.path} has an image whose colours cannot be read ({error}): it is "
+                    "damaged. Convert it again from its source."
+                ) from error
+            yield picture
 
     def decoded(self, start: int = 0) -> Iterator[VideoFrame]:
         """Pictures `start` to the end in the decoder's own format, not turned or scaled."""

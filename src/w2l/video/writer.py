@@ -105,7 +105,14 @@ class VideoWriter(PictureSink):
     def _append(self, frame: np.ndarray) -> None:
         picture = self._converted(frame)
         picture.pts, picture.time_base = self._written, 1 / self.fps
-        self._mux_pictures(self._video.encode(picture))
+        try:
+            packets = self._video.encode(picture)
+        except av.error.FFmpegError as error:
+            raise UserError(
+                f"{self.path} cannot be written: {self._encoder} takes no images of "
+                f"{picture.width}×{picture.height} ({error}): set height=…, or codec=ffv1."
+            ) from error
+        self._mux_pictures(packets)
         self._mux_sound(self._written / self.fps + _AHEAD_S)
 
     def _finish(self) -> None:

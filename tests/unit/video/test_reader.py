@@ -382,3 +382,15 @@ def test_the_real_variable_and_gappy_clips(shared_media: Path) -> None:
         shared_media / "special" / "syncnet_example_sound_delayed_5_frames.avi", fps=25
     )
     assert gaps.count() == 319  # 317 pictures, two gaps of a step and a half filled
+
+
+def test_colours_that_cannot_be_read_are_one_sentence(tmp_path, monkeypatch) -> None:
+    """As FFmpeg refuses a frame of which a damaged file says something impossible."""
+    write_video(tmp_path / "v.mp4", [numbered(i) for i in range(3)], constant(3, 25))
+
+    def refused(*_: object) -> None:
+        raise av.error.OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("w2l.video.decode.ToBgr.__call__", refused)
+    with pytest.raises(UserError, match=r"v\.mp4 has an image whose colours cannot be read"):
+        next(iter(VideoReader(tmp_path / "v.mp4", fps=25)))

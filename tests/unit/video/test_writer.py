@@ -293,3 +293,12 @@ def test_sound_that_cannot_be_stored_costs_one_sentence(tmp_path):
     with pytest.raises(UserError, match=r"sound of .*a\.wav is damaged .*out\.mp4: convert"):
         write_all()
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_images_that_no_encoder_takes_are_one_sentence(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UserError, match=r"o\.mp4 cannot be written: .*20558×136 .*height=…"),
+        VideoWriter(tmp_path / "o.mp4", 25, (20558, 136)) as writer,
+    ):
+        writer.write(np.zeros((136, 20558, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
