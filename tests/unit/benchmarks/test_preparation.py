@@ -40,7 +40,7 @@ def test_both_ways_write_the_same_pictures(tmp_path, detector):
     assert len(np.load(tmp_path / "p" / "sound.npy")) == 4 * 640
 
 
-def test_the_measurement_names_its_parts(monkeypatch):
+def test_the_measurement_names_its_parts(monkeypatch, set_threads):
     monkeypatch.setattr(preparation, "FRAMES", 40)
     cfg = OmegaConf.create(
         {
