@@ -19,12 +19,14 @@ from w2l.engine import RaySettings
 from w2l.errors import UserError
 from w2l.files import sha256
 from w2l.paths import user_path
+from w2l.weights.shipped import JUDGE
 from w2l.windows import FPS
 
 STORAGES = ("folder", "jpeg", "compressed", "raw")
 UNCUT = ("folder", "csv")  # sources of videos as people have them
 SHORTEST = 16  # frames; training takes clips of more than 15 (published)
 DUPLICATES = ("none", "exact", "near")
+SMALL = "small"  # the judge that comes with w2l
 MIN_CONFIDENCE = {"syncnet_v2": 3.0, "expert": 0.1}  # published; this project's
 NUMBERS = (  # which null is not, unlike fps, min_frames, min_confidence and workers
     "batch_size", "detect_every", "gpus_per_worker", "image_size", "jpeg_quality",
@@ -188,7 +190,7 @@ def _sync(cfg: DictConfig, report: Report) -> tuple[Path | None, float]:
 
     if cfg.fps != FPS:
         raise UserError(f"sync={cfg.sync} needs fps={FPS}: offsets are counted in those frames.")
-    path = resolve(str(cfg.sync))
+    path = resolve(JUDGE if cfg.sync == SMALL else str(cfg.sync))
     judge = read(path)
     if judge.network not in MIN_CONFIDENCE:
         raise UserError(f"sync={cfg.sync} holds neither SyncNet v2 nor an expert.")

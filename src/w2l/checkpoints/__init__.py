@@ -5,7 +5,7 @@ No code in a file is ever run: pickles are read for tensors and plain values onl
 `in.ckpt out.safetensors` to safetensors, `in.pth out.onnx` any to ONNX.
 """
 
-from w2l.checkpoints.find import resolve
+from w2l.checkpoints.find import AUTO, chosen_generator, resolve
 from w2l.checkpoints.load import (
     ENOUGH_SPEAKERS,
     Checkpoint,
@@ -23,9 +23,11 @@ from w2l.checkpoints.perceptual import load_lpips
 from w2l.checkpoints.publish import export, export_safetensors
 
 __all__ = [
+    "AUTO",
     "ENOUGH_SPEAKERS",
     "Checkpoint",
     "Pads",
+    "chosen_generator",
     "describe",
     "export",
     "export_onnx",

@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from w2l.checkpoints import resolve
+from w2l.checkpoints import chosen_generator, resolve
 from w2l.cli.hydra_app import run
 from w2l.cli.page_files import PageFiles
 from w2l.cli.page_jobs import PageJobs
@@ -44,7 +44,8 @@ def app(cfg: DictConfig) -> None:
         raise UserError(
             "The page needs Gradio: install it with `pip install 'w2l[app]'`."
         ) from error
-    resolve(settings["checkpoint"])  # a wrong one is said now, not to the first who presses Sync
+    # A wrong one is said now, not to the first who presses Sync.
+    resolve(chosen_generator(settings["checkpoint"]))
     for key in ("max_seconds", "max_mb", "max_megapixels", "max_waiting", "keep_hours"):
         if type(settings[key]) not in (int, float) or settings[key] <= 0:
             raise UserError(f"{key}={settings[key]} must be a number, more than 0.")

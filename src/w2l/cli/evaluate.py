@@ -43,7 +43,8 @@ from w2l.scoring.report import write_json
 from w2l.scoring.results import finite, without_windows
 from w2l.scoring.tables import write_tables
 from w2l.video import choices_of
-from w2l.weights import registry
+from w2l.weights import registry, shipped
+from w2l.weights.shipped import JUDGE, judge_threshold
 
 NONE = "none"
 # What decides the scores beside the protocol and the networks.
@@ -219,7 +220,14 @@ def build_evaluator(
         )
     if expert_file is not None and (speakers := read(expert_file, "expert").speakers):
         weights["expert"] |= {"speakers": speakers}
-        if speakers < ENOUGH_SPEAKERS:
+        if expert_file == shipped()[JUDGE]:
+            evaluator.min_confidence = judge_threshold()
+            console.print(
+                f"{JUDGE} comes with w2l: trained on {speakers} people of one studio (GRID), so "
+                "offsets of others are less sure, and cosines of different people do not compare.",
+                soft_wrap=True,
+            )
+        elif speakers < ENOUGH_SPEAKERS:
             console.print(
                 f"warning: the cosine's expert was trained on {speakers} speakers: of others it "
                 "may rate a wrong dub as high as a right one.",
@@ -242,12 +250,7 @@ def load_or_reason(
     if wanted == NONE:
         return None, None, f"switched off by {key}=none."
     if wanted is None and key == "expert":
-        licence = registry()["lipsync_expert"].licence
-        return None, None, (
-            "no expert is named: expert=FILE takes one of `python train.py "
-            "experiment=syncnet_strong`, expert=lipsync_expert fetches the published one "
-            f"({licence})."
-        )  # fmt: skip
+        return None, None, f"switched off: expert={JUDGE} is the one that comes with w2l."
     if wanted is None:
         raise UserError(f"{key}=null names nothing: give a file or a registry name, or {key}=none.")
     is_published = str(wanted) in registry() and not Path(str(wanted)).is_file()

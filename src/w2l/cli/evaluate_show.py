@@ -29,6 +29,14 @@ def show(clips: Sequence[ClipScore], evaluator: Evaluator, output: Path, console
         for what, error in problems:
             path = "" if clip.path in error else f"{clip.path}: "
             console.print(f"{what}: {path}{error}", soft_wrap=True, markup=False)
+    unsure = [track for clip in clips for track in clip.tracks if track.judged is False]
+    if unsure:
+        console.print(
+            f"not judged: {len(unsure)} faces. Lips and sound fit at no offset clearly better than "
+            f"at others (confidence under {evaluator.min_confidence:.3f}): another sound, hardly "
+            "moving lips, or a face unlike those that this expert knows.",
+            soft_wrap=True,
+        )
     scored = [(clip.path, track.to_dict()) for clip in clips for track in clip.tracks]
     if odd := [(path, track) for path, track in scored if track["implausible"]]:
         path, first = odd[0]

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from w2l.audio.speech import check_speech_finder
 from w2l.building import Component
+from w2l.checkpoints import chosen_generator
 from w2l.cli import commands
 from w2l.cli.checks import check_infer
 from w2l.cli.infer_batch import run_batch
@@ -24,6 +25,7 @@ from w2l.cli.infer_report import (
     check_synced,
     cosine_file,
     show_cosine,
+    show_generator,
     show_input,
     show_rate,
     show_report,
@@ -87,6 +89,7 @@ def infer_one(
     """
     check_infer(settings)
     Component.of(settings["detector"]).check()
+    settings = settings | {"checkpoint": chosen_generator(settings["checkpoint"])}
     progress = progress or StageProgress(console)
     if settings["mode"] == "restore":
         return restore_one(settings, networks, console, progress)
@@ -111,11 +114,7 @@ def infer_one(
     options = with_quality(options, settings, device, console)
     lipsync, identity = networks.generator(settings)
     options = options.with_pads(lipsync.pads)
-    if known := networks.known_speakers(settings):
-        console.print(
-            f"warning: this generator was trained on {known} speaker(s): other faces may "
-            "come out as blobs. Look at the result; checkpoint=wav2lip_gan is the published one."
-        )
+    show_generator(networks.known_speakers(settings), settings["checkpoint"], console)
     detector = networks.detector(settings, device)
     scorer = build_scorer(settings, source, device, networks)
     faces = find_person(options.faces, settings, source, scorer, console.print)

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from w2l.checkpoints.find import RELEASED
 from w2l.errors import UserError
 from w2l.files import atomic_path, write_text
 from w2l.inference import Preview, Source, SyncReport, VideoSource
@@ -20,6 +21,8 @@ from w2l.metrics import offsets
 from w2l.paths import shown_path
 from w2l.scoring import CosineResult
 from w2l.video import AudioTrack, write_png
+from w2l.weights import registry
+from w2l.weights.shipped import GENERATOR
 
 FEWEST_FPS = 8  # of old films 16 are usual; mouths open and close about 4 times a second
 HINTS = {
@@ -72,6 +75,27 @@ def show_input(source: Source, track: AudioTrack | None, console: Console) -> No
         console.print(
             f"{track.path}: sound track {track.number} of {track.n_tracks} (audio_track= takes "
             "another)"
+        )
+
+
+def show_generator(speakers: int | None, name: str, console: Console) -> None:
+    """Print which generator speaks for itself: the small one of ours, or one that knows few people.
+
+    Args:
+        speakers: that it was trained on, where they are few; None: many, or unknown.
+        name: as it was asked for.
+        console: where to.
+    """
+    if name == GENERATOR:
+        licence = registry()[RELEASED].licence
+        console.print(
+            f"generator: {name}, which comes with w2l: 96 px, trained on {speakers} people of one "
+            f"studio (GRID). checkpoint={RELEASED} fetches the published one, once ({licence})."
+        )
+    elif speakers:
+        console.print(
+            f"warning: this generator was trained on {speakers} speaker(s): other faces may "
+            f"come out as blobs. Look at the result; checkpoint={RELEASED} is the published one."
         )
 
 

@@ -19,6 +19,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "expert_batchnorm": "batch",  # the release never puts the frozen expert in eval mode
     },
     "infer": {
+        "checkpoint": "wav2lip_gan",
         "quality": "fast",  # the whole box is pasted, edges and all
         "missing_face": "error",
         "extend": "loop",

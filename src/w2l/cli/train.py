@@ -156,16 +156,17 @@ def find_expert(given: str, image_size: int) -> Expert:
     """The expert asked for; none is taken because it happens to lie around.
 
     Raises:
-        UserError: the file is none, or one for faces of another size than the generator's, or the
-            published one cannot be fetched.
+        UserError: the file is none, or one for larger faces than the generator's, or the published
+            one cannot be fetched.
     """
     expert = load_expert(given)
     logger.info("expert: %s", given)
-    if expert.config["image_size"] != image_size:
+    if expert.config["image_size"] > image_size:
         shown = expert.config["image_size"]
         raise UserError(
             f"expert={given} is one for faces of {shown} px, and this generator makes "
-            f"{image_size} px: set model.image_size={shown}, or name an expert of {image_size} px."
+            f"{image_size} px: set model.image_size={shown}, or name an expert of {image_size} px "
+            "or less."
         )
     return expert
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
@@ -87,7 +88,24 @@ def _to_float(pictures: Tensor) -> Tensor:
     return floats
 
 
-def stack_frames(frames: Tensor) -> Tensor:
-    """Faces (B, 3, T, S, S) → the expert's input (B, 3T, S/2, S): lower halves, frame by frame."""
+def grey(stacked: Tensor) -> Tensor:
+    """The same pictures without colour: BGR frames stacked on channels, (B, 3T, H, W)."""
+    frames = stacked.unflatten(1, (-1, 3))
+    share = frames.new_tensor([0.114, 0.587, 0.299])  # ITU-R BT.601, as OpenCV
+    luma = (frames * share[:, None, None]).sum(dim=2, keepdim=True)
+    return luma.expand_as(frames).flatten(1, 2)
+
+
+def stack_frames(frames: Tensor, image_size: int | None = None) -> Tensor:
+    """Faces (B, 3, T, S, S) → the expert's input (B, 3T, S/2, S): lower halves, frame by frame.
+
+    Args:
+        frames: the faces.
+        image_size: side of the faces that the expert was trained on, if it is not S.
+    """
     lower = frames[:, :, :, frames.shape[3] // 2 :]
-    return lower.transpose(1, 2).flatten(1, 2)
+    stacked = lower.transpose(1, 2).flatten(1, 2)
+    if image_size in {None, frames.shape[3]}:
+        return stacked
+    size = (image_size - image_size // 2, image_size)
+    return F.interpolate(stacked, size, mode="bilinear", antialias=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
+from w2l.data.balance import BalancedClips
 from w2l.data.batches import LipBatch, SyncBatch, concatenate, to_float
 from w2l.data.clips import AnyClip
 from w2l.data.dataset import ClipDataset
@@ -33,6 +34,7 @@ class ClipDataModule(pl.LightningDataModule):
         batch_size: samples per batch and process. A contrastive sample is several windows.
         num_workers: loading processes; 0 loads in the training process.
         image_size: side of the faces in pixels.
+        balance: 0 to 1: how far speakers with few clips are drawn more often (`BalancedClips`).
         repeats: samples per clip and epoch.
         val_repeats: the same for validation.
         cache: keep faces that are decoded from JPEG in memory (each worker its own copy).
@@ -52,6 +54,7 @@ class ClipDataModule(pl.LightningDataModule):
         batch_size: int = 16,
         num_workers: int = 4,
         image_size: int = 96,
+        balance: float = 0.0,
         repeats: int = 1,
         val_repeats: int = 1,
         cache: bool = False,
@@ -72,6 +75,7 @@ class ClipDataModule(pl.LightningDataModule):
         )
         self.samples, self.val_samples = samples, val_samples or samples
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
+        self.balance = balance
         self.repeats, self.val_repeats, self.fixed = repeats, val_repeats, fixed
 
     def setup(self, stage: str | None = None) -> None:
@@ -82,9 +86,10 @@ class ClipDataModule(pl.LightningDataModule):
         """
         if hasattr(self, "val_set"):
             return
-        self.train_set = ClipDataset(
-            self.storage.clips("train"), self.samples, seed=self.seed, repeats=self.repeats
-        )
+        clips: Sequence[AnyClip] = self.storage.clips("train")
+        if self.balance:
+            clips = BalancedClips(clips, self.balance)
+        self.train_set = ClipDataset(clips, self.samples, seed=self.seed, repeats=self.repeats)
         self.val_set = ClipDataset(
             self.storage.clips("val"), self.val_samples, seed=self.seed + 1,
             repeats=self.val_repeats,

@@ -166,10 +166,12 @@ class LipSamples:
             training uses 1 although its inference uses 0: published checkpoints expect that.
         min_distance: frames from the target window to the reference, start to start; the published
             1 lets a reference show nearly the lips that are asked for.
+        augment: changes target and reference alike, and all of their sound; None: nothing does.
     """
 
     lead_frames: int = 1
     min_distance: int = 1
+    augment: Augment | None = None
 
     def __call__(self, clip: AnyClip, rng: np.random.Generator) -> LipBatch:
         lead = self.lead_frames
@@ -177,13 +179,20 @@ class LipSamples:
         start = int(rng.choice(heard))
         target = _faces(clip, start)
         reference = _faces(clip, _other(starts, start, self.min_distance, rng))
+        mels = frame_mel_windows(mel, start, self.lead_frames)
+        window = mel_window(mel, start)[None].copy()
+        if self.augment is not None and self.augment.applies(rng):
+            both = np.stack([target, reference]).transpose(0, 1, 3, 4, 5, 2)
+            heard = np.concatenate([mels, window])
+            both, heard = self.augment(both, heard, rng)
+            target, reference = both.transpose(0, 1, 5, 2, 3, 4)
+            mels, window = heard[:-1], heard[-1:]
         masked_and_reference = np.empty((1, 6, *target.shape[2:]), np.uint8)
         masked_and_reference[:, :3], masked_and_reference[:, 3:] = target, reference
         masked_and_reference[:, :3, :, target.shape[3] // 2 :] = 0
-        mels = frame_mel_windows(mel, start, self.lead_frames)
         return LipBatch(
             torch.from_numpy(masked_and_reference),
             torch.from_numpy(mels)[None, :, None],
-            torch.from_numpy(mel_window(mel, start).copy())[None, None],
+            torch.from_numpy(window)[None],
             torch.from_numpy(target.copy()),
         )

@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 
 from w2l.building import Component, named_group
-from w2l.checkpoints import resolve
+from w2l.checkpoints import AUTO, chosen_generator, resolve
 from w2l.components import FaceDetector
 from w2l.errors import UserError
 from w2l.inference.finding import batch_size, plan_faces
@@ -72,7 +72,7 @@ class LipSync:
     """A generator and a face detector, ready; any number of threads may use one at once.
 
     Example:
-        >>> lipsync = LipSync.from_pretrained("wav2lip_gan")  # doctest: +SKIP
+        >>> lipsync = LipSync.from_pretrained()  # doctest: +SKIP
         >>> lipsync.sync("person.mp4", "speech.wav", "out.mp4").n_synced  # doctest: +SKIP
         250
 
@@ -96,7 +96,7 @@ class LipSync:
     @classmethod
     def from_pretrained(
         cls,
-        name_or_file: str | Path = "wav2lip_gan",
+        name_or_file: str | Path = AUTO,
         *,
         device: str = "auto",
         runtime: Runtime = "torch",
@@ -107,7 +107,8 @@ class LipSync:
         """Load a checkpoint, and a detector.
 
         Args:
-            name_or_file: registry name (fetched once), checkpoint of any packing, or ONNX file.
+            name_or_file: registry name (fetched once), checkpoint of any packing, or ONNX file;
+                "auto": "wav2lip_gan" if it was fetched before, else the small one of ours.
             device, runtime, precision: as for `build_generator`.
             detector: one of configs/detector ("centerface", "s3fd", …), or one that was built, as
                 `w2l.faces.S3FD("weights.pth")`; None where every call has a fixed box.
@@ -117,7 +118,7 @@ class LipSync:
             UserError: no such name, file, device, runtime or detector.
         """
         allow(trust)
-        path = resolve(name_or_file)
+        path = resolve(chosen_generator(str(name_or_file)))
         generator = build_generator(path, runtime=runtime, device=device, precision=precision)
         if isinstance(detector, str):
             place = str(pick_device(device)) if runtime == "torch" else "cpu"

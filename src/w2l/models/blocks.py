@@ -5,6 +5,7 @@ Attribute names (`conv_block.0`, `conv_block.1`) are part of the checkpoint form
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 Size = int | tuple[int, int]
@@ -111,6 +112,19 @@ def fold_time(x: Tensor) -> Tensor:
 def unfold_time(x: Tensor, batch: int) -> Tensor:
     """(T·B, C, H, W) in the order of `fold_time` → (B, C, T, H, W)."""
     return x.unflatten(0, (-1, batch)).permute(1, 2, 0, 3, 4)
+
+
+def with_reference(made: Tensor, face: Tensor) -> Tensor:
+    """What the decoder makes, and of the reference what it lets through.
+
+    Args:
+        made: BGR (B, 3, H, W), the result, or with a fourth channel, the reference's share.
+        face: the generator's input, (B or 1, 6, S, S), of which the last H rows belong to `made`.
+    """
+    if made.shape[1] == 3:
+        return made
+    reference = face[:, 3:, face.shape[2] - made.shape[2] :]
+    return torch.lerp(made[:, :3], reference.to(made.dtype), made[:, 3:])
 
 
 def map_sizes(image_size: int) -> list[int]:

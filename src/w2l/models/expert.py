@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -17,11 +18,27 @@ class Expert(nn.Module):
             larger sizes get more stages.
         last_relu: the published expert ends both branches in a ReLU, so its cosine similarity
             lies in [0, 1]. A contrastive expert learns better without: then in [-1, 1].
+        normalised: each window of lips is brought to mean 0, for each colour, and deviation 1
+            first, so that light and skin count less. Not published; from few speakers it learns
+            much more.
+        motion: the network sees grey lips, normalised, what each differs from their mean and from
+            the next, in place of colours. Not published; it learns sooner still.
     """
 
-    def __init__(self, width: float = 1.0, image_size: int = 96, last_relu: bool = True) -> None:
+    def __init__(
+        self,
+        width: float = 1.0,
+        image_size: int = 96,
+        last_relu: bool = True,
+        normalised: bool = False,
+        motion: bool = False,
+    ) -> None:
         super().__init__()
         self.config = {"width": width, "image_size": image_size, "last_relu": last_relu}
+        self.normalised, self.motion = normalised, motion
+        for name in ("normalised", "motion"):
+            if getattr(self, name):  # the published network's description stays what it is
+                self.config[name] = True
         c32, c64, c128, c256, c512 = scaled(width, 32, 64, 128, 256, 512)
         stages: list[nn.Module] = [
             ConvBlock(15, c32, 7, 1, 3),
@@ -67,4 +84,27 @@ class Expert(nn.Module):
 
     def embed_face(self, face: Tensor) -> Tensor:
         """The face's half of `forward`."""
+        if self.motion:
+            face = motion(face)
+        elif self.normalised:
+            face = normalise(face)
         return F.normalize(self.face_encoder(face).flatten(1), dim=1)
+
+
+def normalise(face: Tensor) -> Tensor:
+    """Bring each window of lips (B, 15, H, W), BGR, to mean 0 for each colour and deviation 1."""
+    frames = face.unflatten(1, (5, 3))
+    frames = frames - frames.mean(dim=(1, 3, 4), keepdim=True)
+    deviation = frames.square().mean(dim=(1, 2, 3, 4), keepdim=True).sqrt()
+    return (frames / (deviation + 1e-3)).flatten(1, 2)
+
+
+def motion(face: Tensor) -> Tensor:
+    """Lips (B, 15, H, W), BGR → for each frame grey, its difference from their mean, and 3 times
+    the next one's from it (0 for the last), (B, 15, H, W); grey of mean 0 and deviation 1.
+    """
+    grey = face.unflatten(1, (5, 3)).mean(dim=2, keepdim=True)
+    grey = grey - grey.mean(dim=(1, 3, 4), keepdim=True)
+    grey = grey / (grey.square().mean(dim=(1, 3, 4), keepdim=True).sqrt() + 1e-3)
+    moved = F.pad(3 * grey.diff(dim=1), (0, 0, 0, 0, 0, 0, 0, 1))
+    return torch.cat([grey, grey - grey.mean(dim=1, keepdim=True), moved], dim=2).flatten(1, 2)

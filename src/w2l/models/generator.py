@@ -14,6 +14,7 @@ from w2l.models.blocks import (
     residual_blocks,
     scaled,
     unfold_time,
+    with_reference,
 )
 from w2l.models.folded import FoldedGenerator
 
@@ -54,13 +55,23 @@ class Generator(nn.Module):
         lead_frames: by how many frames (of 1/25 s) the sound of a frame starts before it, where
             the network was trained so; the forward pass knows nothing of it. The released
             networks were trained with 1 and are used with 0.
+        skip: a fourth output says how much of each pixel of the reference shows through, so that
+            skin, beard and light stay those of the face, whoever it is. Not published.
 
     Source: K R Prajwal et al., A Lip Sync Expert Is All You Need, ACM MM 2020, and its release.
     """
 
-    def __init__(self, width: float = 1.0, image_size: int = 96, lead_frames: int = 0) -> None:
+    def __init__(
+        self,
+        width: float = 1.0,
+        image_size: int = 96,
+        lead_frames: int = 0,
+        skip: bool = False,
+    ) -> None:
         super().__init__()
         self.config = {"width": width, "image_size": image_size, "lead_frames": lead_frames}
+        if skip:
+            self.config["skip"] = skip
         sizes = map_sizes(image_size)
         extra = len(sizes) - 7  # stages beyond the published ones: more of the deepest kind
         encoder = scaled(width, 16, 32, 64, 128, 256, 512, *[512] * extra, 512)
@@ -100,7 +111,7 @@ class Generator(nn.Module):
         last = scaled(width, 32)[0]
         self.output_block = nn.Sequential(
             ConvBlock(decoder[-1] + encoder[0], last, 3, 1, 1),
-            nn.Conv2d(last, 3, 1),
+            nn.Conv2d(last, 4 if skip else 3, 1),
             nn.Sigmoid(),
         )
 
@@ -128,7 +139,7 @@ class Generator(nn.Module):
         x = self.audio_encoder(audio)
         for stage in self.face_decoder_blocks:
             x = torch.cat([stage(x), maps.pop()], dim=1)
-        x = self.output_block(x)
+        x = with_reference(self.output_block(x), face)
         return unfold_time(x, batch) if has_time else x
 
     def folded(self) -> FoldedGenerator:

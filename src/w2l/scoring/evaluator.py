@@ -74,6 +74,7 @@ class Evaluator:
         lse_reason: why the scorer has no SyncNet, for the record.
         cosine_reason: why it has no expert, for the record.
         speaker: looks who speaks in each video (track); None: nobody asks.
+        min_confidence: of the expert's best offset, from which on it is believed; None: not known.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Evaluator:
         lse_reason: str | None = None,
         cosine_reason: str | None = None,
         speaker: SpeakerSearch | None = None,
+        min_confidence: float | None = None,
     ) -> None:
         if detector is None and (protocol.name == "track" or scorer.expert is not None):
             raise ValueError("the track protocol and the expert need a detector")
@@ -94,6 +96,7 @@ class Evaluator:
         self.lse_reason = lse_reason
         self.cosine_reason = cosine_reason
         self.speaker = speaker
+        self.min_confidence = min_confidence
 
     def score(self, video: Path, audio: Path | None = None) -> ClipScore:
         """Score a video against its own sound, or against that of `audio`.
@@ -222,7 +225,12 @@ class Evaluator:
                 if sync is None:
                     raise
                 cosine_reason = str(error)
-        return TrackScore(start, n, sync, self.lse_reason, cosine, cosine_reason, seen.pictures)
+        judged = None
+        if cosine is not None and self.min_confidence is not None:
+            judged = cosine.confidence >= self.min_confidence
+        return TrackScore(
+            start, n, sync, self.lse_reason, cosine, cosine_reason, seen.pictures, judged
+        )
 
 
 def evaluate(

@@ -123,8 +123,9 @@ def _offset(track: TrackScore) -> str:
     """SyncNet's, or else the expert's."""
     if track.sync is not None:
         return f"{track.sync.lse.offset:+d}"
-    known = track.cosine is not None and track.cosine.offset is not None
-    return f"{track.cosine.offset:+d} (expert)" if known and track.cosine else ""
+    if track.judged is False:
+        return "not judged"
+    return "" if track.cosine is None else f"{track.cosine.offset:+d} (expert)"
 
 
 def _speakers(clips: Sequence[ClipScore]) -> Iterator[str]:

@@ -107,9 +107,17 @@ def _cells(scores: dict[str, Any], columns: Sequence[str]) -> list[str]:
         "offset": _offset(scores["offset"]),
         "cosine ↑\nSyncNet": _number(syncnet and syncnet["at_0"]),
         "cosine ↑\nexpert": _number(cosine["mean"] if isinstance(cosine, dict) else cosine),
-        "offset\nexpert": _offset(scores["cosine_offset"]),
+        "offset\nexpert": _judged(scores),
     }
     return [cells[name] for name in columns]
+
+
+def _judged(scores: dict[str, Any]) -> str:
+    """The expert's offset, with how far it stands out where that is not enough."""
+    confidence = scores.get("cosine_confidence")
+    if scores.get("judged") is False:
+        return f"not judged\n({_number(confidence)})"
+    return _offset(scores["cosine_offset"])
 
 
 def _number(value: float | None) -> str:

@@ -33,6 +33,8 @@ class TrackScore:
         n_frames: its length.
         sync: what SyncNet says, or None with `lse_reason`.
         cosine: what the expert says, or None with `cosine_reason`.
+        judged: whether the best offset stands out enough for its expert to be believed; None: from
+            where on is not known of it.
         thumbnails: some of the pictures that were scored, small, uint8 BGR.
     """
 
@@ -43,6 +45,7 @@ class TrackScore:
     cosine: CosineResult | None = None
     cosine_reason: str | None = None
     thumbnails: Sequence[np.ndarray] = ()
+    judged: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The fields of one entry of `tracks` in scores.json."""
@@ -62,6 +65,8 @@ class TrackScore:
             "cosine": cosine.summary._asdict() if cosine else None,
             "cosine_reason": self.cosine_reason,
             "cosine_offset": cosine.offset if cosine else None,
+            "cosine_confidence": cosine.confidence if cosine else None,
+            "judged": self.judged,
             "distance_over_offset": _rounded(sync.lse.curve.tolist()) if sync else None,
             "confidence_over_time": _rounded(sync.confidence.tolist()) if sync else None,
             "cosine_over_offset": _rounded(cosine.by_offset.tolist()) if cosine else None,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from w2l.checkpoints import describe
-from w2l.data.batches import LipBatch, stack_frames
+from w2l.data.batches import LipBatch, grey, stack_frames
 from w2l.data.clips import PADS
 from w2l.errors import UserError
 from w2l.losses import sync_cross_entropy
@@ -36,6 +36,8 @@ class Wav2LipSystem(pl.LightningModule):
         expert_batchnorm: "eval" uses the expert's own statistics; "batch" those of each batch,
             as the release does because it never puts the expert in evaluation mode. Its own are
             kept either way: reports judge by them.
+        sync_in_grey: the expert sees what is generated without its colours, which are L1's alone:
+            one that learned from few people rewards painted lips.
         perceptual: (generated, target), each (N, 3, S, S) → loss, as `w2l.models.Lpips`; frozen,
             and not saved; None: none.
         perceptual_weight: of it; the other weights stay what they are.
@@ -59,6 +61,7 @@ class Wav2LipSystem(pl.LightningModule):
         clip_norm: float | None = None,
         *,
         expert_batchnorm: Literal["eval", "batch"] = "eval",
+        sync_in_grey: bool = False,
         perceptual: nn.Module | None = None,
         perceptual_weight: float = 0.0,
         channels_last: bool = False,
@@ -72,16 +75,17 @@ class Wav2LipSystem(pl.LightningModule):
                 f"{' and no '.join(sorted(missing))} in its .config (docs/extending.md)."
             )
         shown, made = expert.config["image_size"], generator.config["image_size"]
-        if shown != made:
+        if shown > made:
             raise UserError(
                 f"The expert is one for faces of {shown} px, and the generator makes {made} px: "
-                f"set model.image_size={shown}, or name an expert of {made} px with expert=…."
+                f"set model.image_size={shown}, or name an expert of {made} px or less with "
+                "expert=…."
             )
         self.generator = generator
         self.expert = expert.requires_grad_(False)
         self.sync_loss = sync_loss
         self.learner = Learner(optimizer, scheduler, clip_norm)
-        self.expert_batchnorm = expert_batchnorm
+        self.expert_batchnorm, self.sync_in_grey = expert_batchnorm, sync_in_grey
         if expert_batchnorm == "batch":
             for module in self.expert.modules():
                 if isinstance(module, nn.BatchNorm2d):
@@ -137,7 +141,8 @@ class Wav2LipSystem(pl.LightningModule):
         """Named losses of generated frames (B, 3, T, S, S)."""
         generated = generated if generated.dtype == torch.float64 else generated.float()
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.weights()["sync"] > 0):
-            audio, face = self.expert(batch.mel, stack_frames(generated))
+            seen = stack_frames(generated, self.expert.config["image_size"])
+            audio, face = self.expert(batch.mel, grey(seen) if self.sync_in_grey else seen)
             sync = self.sync_loss(audio, face)
         losses = {"l1": F.l1_loss(generated, batch.target), "sync": sync}
         if self.perceptual is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from w2l.audio.waveform import load_audio
 from w2l.data import (
     Augment,
     Clip,
+    ClipDataModule,
     ClipDataset,
     ContrastiveSamples,
     EpochSampler,
@@ -24,6 +27,7 @@ from w2l.data import (
     SyncSamples,
     list_clips,
 )
+from w2l.data.balance import BalancedClips
 from w2l.data.batches import concatenate, stack_frames, to_float
 from w2l.data.clips import AnyClip, BadClipError
 from w2l.data.samples import Samples
@@ -286,3 +290,82 @@ def test_noise_fills_the_silence_and_leaves_what_is_loud() -> None:
     assert 9 < level_db < 41  # 10 to 40 dB under the loudest
     _, quiet = Augment(**nothing)(faces, mels, rng)
     np.testing.assert_array_equal(quiet, mels)
+
+
+STILL = {"gain": 0, "gamma": 0, "offset": 0, "shift": 0, "stretch": 0, "roll": 0, "flip": False}
+QUIET = {"mel_level": 0, "mel_tilt": 0, "mel_bands": 0}
+
+
+def test_another_camera_takes_colour_sharpness_and_detail_alike_from_all_windows() -> None:
+    rng = np.random.default_rng(0)
+    face = cv2.GaussianBlur(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8), (0, 0), 1.5)
+    faces, mel = np.stack([[face] * 5] * 2), np.zeros((2, 80, 16), np.float32)
+    looks = {"grey": 1.0, "blur": 2.0, "grain": 20.0, "jpeg": 5}
+    for name, most in looks.items():
+        look = Augment(**STILL, **QUIET, **{name: most})
+        draws = [look(faces, mel, rng)[0].astype(int) for _ in range(12)]
+        assert max(np.abs(draw - faces).max() for draw in draws) > 3, name
+        assert all((draw[0] == draw[1]).all() for draw in draws), name  # no window can be told
+        if name == "grain":  # noise is new in each frame
+            assert any((draw[0, 0] != draw[0, 1]).any() for draw in draws)
+    grey = [np.ptp(Augment(**STILL, **QUIET, grey=1.0)(faces, mel, rng)[0], axis=-1).mean()
+            for _ in range(40)]  # fmt: skip
+    assert min(grey) < 0.15 * max(grey)  # from all colour to nearly none
+
+
+def test_another_throat_moves_bands_and_a_mask_hides_some() -> None:
+    rng = np.random.default_rng(0)
+    faces = np.zeros((1, 5, 8, 8, 3), np.uint8)
+    mel = np.linspace(-3, 3, 80, dtype=np.float32)[None, :, None].repeat(16, axis=2)
+    stretched = [Augment(**STILL, **QUIET, mel_stretch=0.1)(faces, mel, rng)[1] for _ in range(20)]
+    moved = [float(each[0, 60, 0] - mel[0, 60, 0]) for each in stretched]
+    assert -0.5 < min(moved) < -0.1 < 0.1 < max(moved) < 0.5
+    assert all(each[0, 0, 0] == mel[0, 0, 0] for each in stretched)  # the lowest stays
+    masked = [Augment(**STILL, **QUIET, mel_masked=16)(faces, mel, rng)[1] for _ in range(40)]
+    hidden = [int((each[0, :, 0] != mel[0, :, 0]).sum()) for each in masked]
+    assert min(hidden) == 0 < max(hidden) <= 16
+    assert np.isfinite(masked).all()
+
+
+def test_a_generators_sample_is_changed_as_one() -> None:
+    """Target, reference, and the sound that each frame and the expert hears."""
+    size, count = 32, 40
+
+    class Flat(AnyClip):
+        name = where = "one/clip"
+        frames, waveform = np.arange(count), None
+        mel = np.zeros((80, 128), np.float32)
+
+        def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
+            return np.full((len(numbers), size, size, 3), 100, np.uint8)
+
+    samples = LipSamples(0, 5, Augment(share=0.5, gain=0.5, mel_level=1.0, mel_tilt=0, mel_bands=0))
+    drawn = [one(samples, Flat(), np.random.default_rng(seed)) for seed in range(40)]
+    changed = [batch for batch in drawn if abs(float(batch.target.mean()) - 100 / 255) > 1e-4]
+    assert 8 <= len(changed) <= 32
+    for batch in drawn:
+        assert torch.equal(batch.masked_and_reference[:, 3:], batch.target)
+        assert not batch.masked_and_reference[:, :3, :, size // 2 :].any()
+        assert float(batch.mels.std()) < 1e-6
+        assert float(batch.mels.mean()) == pytest.approx(float(batch.mel.mean()))
+    assert len({round(float(batch.mel.mean()), 4) for batch in changed}) > 5
+
+
+def test_speakers_with_few_clips_are_drawn_more_often(prepared: Path) -> None:
+    clip = list_clips(prepared, "train")[0]
+
+    def named(name: str) -> AnyClip:
+        other = copy.copy(clip)
+        other.name = name
+        return other
+
+    clips = [named(f"many/{i}") for i in range(16)] + [named("few/0"), named("one/0")]
+    clips += [named(f"few/{i}") for i in range(1, 4)]
+    for power, shares in ((0.0, (16, 4, 1)), (0.5, (16, 8, 4)), (1.0, (16, 16, 16))):
+        counted = Counter(each.name.partition("/")[0] for each in BalancedClips(clips, power))
+        assert tuple(counted[name] for name in ("many", "few", "one")) == shares
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        BalancedClips(clips, 1.5)
+    data = ClipDataModule(prepared, SyncSamples(), balance=0.5, batch_size=1, num_workers=0)
+    data.setup()
+    assert isinstance(data.train_set.clips, BalancedClips)
