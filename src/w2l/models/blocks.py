@@ -114,17 +114,38 @@ def unfold_time(x: Tensor, batch: int) -> Tensor:
     return x.unflatten(0, (-1, batch)).permute(1, 2, 0, 3, 4)
 
 
-def with_reference(made: Tensor, face: Tensor) -> Tensor:
-    """What the decoder makes, and of the reference what it lets through.
+def in_own_colours(face: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A generator's input with skin and light taken out, and what gives them back.
+
+    Each colour is counted from its mean over the lower half of the reference, in 6 of its
+    deviations there, from ½ on.
 
     Args:
-        made: BGR (B, 3, H, W), the result, or with a fourth channel, the reference's share.
-        face: the generator's input, (B or 1, 6, S, S), of which the last H rows belong to `made`.
+        face: BGR in [0, 1], target without its lower half, then reference, (B, 6, S, S).
+
+    Returns:
+        The same so, what is hidden still 0; the means, and 6 deviations, each (B, 3, 1, 1).
     """
-    if made.shape[1] == 3:
-        return made
-    reference = face[:, 3:, face.shape[2] - made.shape[2] :]
-    return torch.lerp(made[:, :3], reference.to(made.dtype), made[:, 3:])
+    half = face.shape[2] // 2
+    skin = face[:, 3:, half:]
+    mean = skin.mean(dim=(2, 3), keepdim=True)
+    spread = 6 * ((skin - mean).square().mean(dim=(2, 3), keepdim=True) + 1e-4).sqrt()
+    x = (face - mean.repeat(1, 2, 1, 1)) / spread.repeat(1, 2, 1, 1) + 0.5
+    hidden = torch.cat([x[:, :3, :half], torch.zeros_like(x[:, :3, half:])], dim=2)
+    return torch.cat([hidden, x[:, 3:]], dim=1), mean, spread
+
+
+def with_reference(made: Tensor, face: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
+    """What the decoder makes, in the reference's colours, and what it lets through of that.
+
+    Args:
+        made: (B, 4, H, W) in [0, 1]: BGR as of `in_own_colours`, and the reference's share.
+        face: the generator's input, (B or 1, 6, S, S), of which the last H rows belong to `made`.
+        mean, spread: of `in_own_colours`.
+    """
+    reference = face[:, 3:, face.shape[2] - made.shape[2] :].to(made.dtype)
+    coloured = ((made[:, :3] - 0.5) * spread + mean).clamp(0, 1)
+    return torch.lerp(coloured, reference.expand_as(coloured), made[:, 3:])
 
 
 def map_sizes(image_size: int) -> list[int]:

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_weights
 
-from w2l.models.blocks import ConvBlock, TransposedBlock, map_sizes, with_reference
+from w2l.models.blocks import (
+    ConvBlock,
+    TransposedBlock,
+    in_own_colours,
+    map_sizes,
+    with_reference,
+)
 from w2l.models.products import use_products
 
 MARGIN = 2  # rows above the middle that bicubic scaling of the lower half reads
@@ -110,6 +116,8 @@ class FoldedGenerator(nn.Module):
         """
         maps = []
         x = face
+        if self.config.get("skip"):
+            x, mean, spread = in_own_colours(face)
         for stage in self.face_encoder_blocks:
             x = stage(x)
             maps.append(x)
@@ -119,7 +127,8 @@ class FoldedGenerator(nn.Module):
             if skip.shape[0] != x.shape[0]:  # not len(), which would fix the batch of an export
                 skip = skip.expand(x.shape[0], -1, -1, -1)
             x = torch.cat([x[:, :, -skip.shape[2] :], skip], dim=1)
-        return with_reference(self.output_block(x)[:, :, self.first_row - self.cuts[-1] :], face)
+        x = self.output_block(x)[:, :, self.first_row - self.cuts[-1] :]
+        return with_reference(x, face, mean, spread) if self.config.get("skip") else x
 
     def _cuts(self, first_row: int) -> list[int]:
         """How many rows of each decoder stage's map are left out, the last one's at the end.

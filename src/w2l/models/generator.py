@@ -10,6 +10,7 @@ from w2l.models.blocks import (
     TransposedBlock,
     audio_encoder,
     fold_time,
+    in_own_colours,
     map_sizes,
     residual_blocks,
     scaled,
@@ -55,8 +56,9 @@ class Generator(nn.Module):
         lead_frames: by how many frames (of 1/25 s) the sound of a frame starts before it, where
             the network was trained so; the forward pass knows nothing of it. The released
             networks were trained with 1 and are used with 0.
-        skip: a fourth output says how much of each pixel of the reference shows through, so that
-            skin, beard and light stay those of the face, whoever it is. Not published.
+        skip: it works in the reference's own colours, and a fourth output says how much of each
+            pixel of the reference shows through, so that skin, beard and light stay those of the
+            face, whoever it is. Not published.
 
     Source: K R Prajwal et al., A Lip Sync Expert Is All You Need, ACM MM 2020, and its release.
     """
@@ -70,6 +72,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.config = {"width": width, "image_size": image_size, "lead_frames": lead_frames}
+        self.skip = skip
         if skip:
             self.config["skip"] = skip
         sizes = map_sizes(image_size)
@@ -133,13 +136,17 @@ class Generator(nn.Module):
             face = fold_time(face)
         maps = []
         x = face
+        if self.skip:
+            x, mean, spread = in_own_colours(face)
         for stage in self.face_encoder_blocks:
             x = stage(x)
             maps.append(x)
         x = self.audio_encoder(audio)
         for stage in self.face_decoder_blocks:
             x = torch.cat([stage(x), maps.pop()], dim=1)
-        x = with_reference(self.output_block(x), face)
+        x = self.output_block(x)
+        if self.skip:
+            x = with_reference(x, face, mean, spread)
         return unfold_time(x, batch) if has_time else x
 
     def folded(self) -> FoldedGenerator:

@@ -305,7 +305,8 @@ def test_another_camera_takes_colour_sharpness_and_detail_alike_from_all_windows
         look = Augment(**STILL, **QUIET, **{name: most})
         draws = [look(faces, mel, rng)[0].astype(int) for _ in range(12)]
         assert max(np.abs(draw - faces).max() for draw in draws) > 3, name
-        assert all((draw[0] == draw[1]).all() for draw in draws), name  # no window can be told
+        if name != "jpeg":  # whose blocks need not fit the frames; no window can be told by others
+            assert all((draw[0] == draw[1]).all() for draw in draws), name
         if name == "grain":  # noise is new in each frame
             assert any((draw[0, 0] != draw[0, 1]).any() for draw in draws)
     grey = [np.ptp(Augment(**STILL, **QUIET, grey=1.0)(faces, mel, rng)[0], axis=-1).mean()

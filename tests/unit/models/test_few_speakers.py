@@ -64,6 +64,22 @@ def test_motion_is_grey_its_difference_from_the_mean_and_from_the_next() -> None
 
 
 @torch.inference_mode()
+def test_the_light_on_a_face_is_the_light_on_what_is_made() -> None:
+    torch.manual_seed(0)
+    generator = Generator(1 / 16, 48, skip=True).eval()
+    torch.nn.init.normal_(generator.output_block[1].weight)
+    generator.output_block[1].bias[3] = -50.0  # nothing shows through
+    audio, face = torch.randn(1, 1, 80, 16), 0.3 + torch.rand(1, 6, 48, 48) / 5
+    face[:, :3, 24:] = 0
+    tint, gain = torch.tensor([0.05, 0.1, 0.2])[:, None, None], torch.tensor([0.5, 1.0, 1.5])
+    other = face * gain.repeat(2)[:, None, None] + tint.repeat(2, 1, 1)
+    other[:, :3, 24:] = 0
+    made, lit = generator(audio, face), generator(audio, other)
+    assert float(made.std()) > 0.01
+    assert float((lit - (made * gain[:, None, None] + tint)).abs().max()) < 0.02
+
+
+@torch.inference_mode()
 def test_what_the_gate_lets_through_is_the_reference() -> None:
     torch.manual_seed(0)
     generator = Generator(1 / 16, 48, skip=True).eval()
