@@ -143,7 +143,8 @@ def with_reference(made: Tensor, face: Tensor, mean: Tensor, spread: Tensor) -> 
         face: the generator's input, (B or 1, 6, S, S), of which the last H rows belong to `made`.
         mean, spread: of `in_own_colours`.
     """
-    reference = face[:, 3:, face.shape[2] - made.shape[2] :].to(made.dtype)
+    made = made.to(mean.dtype)  # autocast's is coarser
+    reference = face[:, 3:, face.shape[2] - made.shape[2] :]
     coloured = ((made[:, :3] - 0.5) * spread + mean).clamp(0, 1)
     return torch.lerp(coloured, reference.expand_as(coloured), made[:, 3:])
 
