@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from pathlib import Path
 
 from preprocess.sources.archives import unpack
@@ -64,11 +65,8 @@ def list_grid(data_root: Path, *, unpacked: Path, announce: Callable[[str], None
             for source in archives:
                 announce(f"unpacking {source} into {unpacked}")
                 folder = Path(source).with_suffix("").as_posix()
-                there, damaged = unpack(
-                    root / source,
-                    unpacked / folder,
-                    lambda name, folder=folder: corpus.lacks(f"{folder}/{name}"),
-                )
+                wanted = partial(corpus.lacks, folder)
+                there, damaged = unpack(root / source, unpacked / folder, wanted)
                 corpus.take(unpacked, sorted(f"{folder}/{name}" for name in there))
                 corpus.damaged += [f"{source}: {name}" for name in damaged]
     return Listing(corpus.clips(), list(corpus.notes()))
@@ -100,8 +98,9 @@ class _Corpus:
         self.again: list[str] = []  # videos of a speaker and sentence that was there
         self.damaged: list[str] = []
 
-    def lacks(self, source: str) -> bool:
-        """Whether a file of an archive is a video or alignment that is not there yet."""
+    def lacks(self, folder: str, name: str) -> bool:
+        """Whether a file of the archive of a folder is a video or alignment not taken yet."""
+        source = f"{folder}/{name}"
         if _ending(source) == ".align":
             return Path(source).stem.casefold() not in self.alignments
         return _ending(source) == ".mpg" and _key(*self._names(source)) not in self.videos
