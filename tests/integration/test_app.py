@@ -135,7 +135,7 @@ def test_a_picture_chooses_the_clips_that_come_with_it(page: Page) -> None:
     pictures = page.locator("#examples img")
     expect(pictures).to_have_count(3, timeout=WAIT_MS)
     page.wait_for_function("document.querySelector('#examples img').naturalWidth === 300")
-    expect(page.locator("#examples")).to_contain_text("GRID speaker 34 says", timeout=WAIT_MS)
+    expect(page.locator("#examples")).to_contain_text("Speaker 34: “set blue", timeout=WAIT_MS)
     expect(page.locator("#credit")).to_contain_text("GRID corpus", timeout=WAIT_MS)
     for n, face, audio in ((1, "grid_s4_lwbsza", "grid_s34_bbab9n"), (0, "grid_s3", "grid_s4")):
         pictures.nth(n).click()

@@ -22,6 +22,7 @@ CREDIT = (
 )
 MOST = 3
 SIDE = 300  # pixels of a picture
+CAPTION = 30  # of it, at the bottom, where the page lays the caption
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Trial:
         left = (SIDE - face.shape[1]) // 2
         picture[: face.shape[0], left : left + face.shape[1]] = face
         heard = middle_of(self.audio, SIDE // 3, SIDE // 3)
-        picture[-heard.shape[0] :, -heard.shape[1] :] = heard
+        top = SIDE - CAPTION - heard.shape[0]
+        picture[top : top + heard.shape[0], : heard.shape[1]] = heard
         path.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
         return path
 
@@ -65,7 +67,7 @@ def find_trials(where: str | None) -> list[Trial]:
     if where == SHIPPED:
         clips = [*examples.EXAMPLES, examples.EXAMPLES[0]]
         return [
-            Trial(face.path, heard.path, f"{face.title} says “{heard.words}”")
+            Trial(face.path, heard.path, f"Speaker {face.speaker}: “{heard.words}”")
             for face, heard in pairwise(clips)
         ]
     folder = user_path(where)
