@@ -116,7 +116,7 @@ class Job:
     """What is prepared, where to, and by how many.
 
     Attributes:
-        source: folder, csv, lrs2, lrs3, lrw, demo, or prepared (pack only).
+        source: folder, csv, lrs2, lrs3, lrw, grid, demo, or prepared (pack only).
         data_root: where the videos lie, or the CSV file; None for the demo set, which is rendered.
         out: where the set goes.
         filelists: folder of LRS2's split lists; None: looked for.

@@ -15,7 +15,7 @@ LAYERS = [
     [
         "ahead", "cores", "errors", "files", "lock", "memory", "windows", "media", "html", "paths",
         "audio", "video", "boxes", "weights", "engine", "filelists", "download",
-        "trust", "components", "offline",
+        "trust", "components", "offline", "examples",
     ],
     ["models", "losses", "metrics", "faces", "building"],
     ["data", "checkpoints", "scoring", "restoration"],

@@ -10,6 +10,7 @@ from preprocess.sources.clip import Listing
 from preprocess.sources.csv_file import list_csv
 from preprocess.sources.demo import list_demo
 from preprocess.sources.folder import list_folder
+from preprocess.sources.grid import list_grid
 from preprocess.sources.lrs2 import list_lrs2
 from preprocess.sources.lrs3 import list_lrs3
 from preprocess.sources.lrw import list_lrw
@@ -39,10 +40,12 @@ def list_clips(job: Job, announce: Callable[[str], None]) -> Listing:
         return list_lrs3(_root(job), pretrain=job.pretrain)
     if job.source == "lrw":
         return list_lrw(_root(job))
+    if job.source == "grid":
+        return list_grid(_root(job), unpacked=job.out / "videos", announce=announce)
     if job.source == "csv":
         return list_csv(_root(job, "FILE.csv, a row per clip"), downloads=job.out / "downloads")
     raise UserError(
-        f"source={job.source} is unknown: use folder, csv, lrs2, lrs3, lrw, demo or prepared."
+        f"source={job.source} is unknown: use folder, csv, lrs2, lrs3, lrw, grid, demo or prepared."
     )
 
 

@@ -40,7 +40,7 @@ def list_folder(data_root: Path, *, leave_out: Path | None = None) -> Listing:
     """
     if not data_root.is_dir():
         raise UserError(f"data_root={data_root} is not a folder: give the folder of your videos.")
-    files = sorted(_walk(data_root, leave_out))
+    files = sorted(walk(data_root, *([leave_out] if leave_out else [])))
     sources = [source for source in files if _is_video(source)]
     others = [source for source in files if not _is_video(source)]
     if not sources:
@@ -56,11 +56,9 @@ def list_folder(data_root: Path, *, leave_out: Path | None = None) -> Listing:
     return Listing(clips, others=others)
 
 
-def _walk(root: Path, leave_out: Path | None) -> Iterator[str]:
+def walk(root: Path, *leave_out: Path) -> Iterator[str]:
     """Regular files below `root`; each real folder once, so that links in a circle end."""
-    seen = {root.resolve()}
-    if leave_out is not None:
-        seen.add(leave_out.resolve())
+    seen = {folder.resolve() for folder in (root, *leave_out)}
     for folder, subfolders, names in os.walk(root, followlinks=True):
         kept = []
         for name in sorted(subfolders):

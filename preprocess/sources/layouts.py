@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from preprocess.sources.folder import walk
 from preprocess.splits import SPLITS
 from w2l.errors import UserError
 
-TITLES = {"lrs2": "LRS2", "lrs3": "LRS3", "lrw": "LRW"}
+TITLES = {"lrs2": "LRS2", "lrs3": "LRS3", "lrw": "LRW", "grid": "GRID"}
 EXPECTED = {
     "lrs2": "mvlrs_v1/main/<speaker>/<clip>.mp4 with <clip>.txt beside it "
     "(data_root may be mvlrs_v1, its parent, or main)",
@@ -16,11 +18,15 @@ EXPECTED = {
     "them (data_root is the folder that holds trainval)",
     "lrw": "<WORD>/train/<WORD>_00001.mp4, and the same in val and test "
     "(data_root may be lipread_mp4 or its parent)",
+    "grid": "s1/<sentence>.mpg, or the archives as they are published, s1.zip or s1.mpg_vcd.zip "
+    "(data_root is the folder that holds the speakers or archives)",
 }
 UNPACK = {
     "lrs2": "join its parts and unpack them first (cat lrs2_v1_parta* | tar -xf -)",
     "lrs3": "unpack it first (unzip)",
     "lrw": "join its parts and unpack them first (cat lrw-v1-parta* | tar -xf -)",
+    "grid": "unpack it first (unzip); what is called s1.zip, s1.mpg_vcd.zip, s1.tar or "
+    "alignments.zip may stay packed",
 }
 LRS3_PARTS = ("pretrain", "trainval", "test")
 _FIVE = "[0-9]" * 5
@@ -30,7 +36,7 @@ def find_layout(source: str, data_root: Path) -> Path:
     """The folder that the paths of a set's layout begin in.
 
     Args:
-        source: lrs2, lrs3 or lrw.
+        source: lrs2, lrs3, lrw or grid.
         data_root: that folder, or one of those near it that `EXPECTED` names.
 
     Raises:
@@ -97,4 +103,30 @@ def _lrw(data_root: Path) -> Path | None:
     return None
 
 
-_FINDERS: dict[str, Callable[[Path], Path | None]] = {"lrs2": _lrs2, "lrs3": _lrs3, "lrw": _lrw}
+def _grid(data_root: Path) -> Path | None:
+    """The folder itself, where a speaker's videos or archive lie somewhere in it."""
+    for source in walk(data_root):
+        folders = [data_root.absolute().name, *source.split("/")[:-1]]
+        if is_grid_archive(source) or (source.lower().endswith(".mpg") and grid_speaker(folders)):
+            return data_root
+    return None
+
+
+def grid_speaker(folders: Sequence[str]) -> str | None:
+    """`s1` to `s34`, whom the last folder names that names one: `s1`, `s1_vcd`, `S1.part2`."""
+    for folder in reversed(folders):
+        match = re.match(r"s([1-9][0-9]?)(?![0-9a-z-])", folder, re.IGNORECASE)
+        if match and int(match[1]) <= 34:
+            return f"s{match[1]}"
+    return None
+
+
+def is_grid_archive(source: str) -> bool:
+    """Whether a file is called as GRID's archives are."""
+    name = source.rpartition("/")[2]
+    return bool(re.fullmatch(r"(s[1-9][0-9]?(\.[\w.]+)?|alignments)\.(zip|tar)", name))
+
+
+_FINDERS: dict[str, Callable[[Path], Path | None]] = {
+    "lrs2": _lrs2, "lrs3": _lrs3, "lrw": _lrw, "grid": _grid,
+}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -55,7 +56,7 @@ def address(folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     keys = {
         "checkpoint": folder / "generator.ckpt", "expert": folder / "expert.ckpt",
-        "syncnet": "none", "device": "cpu", "port": port, "max_seconds": 2, "examples": folder,
+        "syncnet": "none", "device": "cpu", "port": port, "max_seconds": 2,
     }  # fmt: skip
     command = arguments("app.py", *(f"{key}={value}" for key, value in keys.items()))
     address = f"http://127.0.0.1:{port}"
@@ -127,6 +128,23 @@ def test_a_video_is_synced_scored_and_plays(folder: Path, page: Page) -> None:
     assert width == 320
     page.wait_for_selector("#given video")
     assert [url for url in foreign if url.startswith("http")] == []
+
+
+@needs_chromium
+def test_a_picture_chooses_the_clips_that_come_with_it(page: Page) -> None:
+    pictures = page.locator("#examples img")
+    expect(pictures).to_have_count(3, timeout=WAIT_MS)
+    page.wait_for_function("document.querySelector('#examples img').naturalWidth === 300")
+    expect(page.locator("#examples")).to_contain_text("Speaker 34: “set blue", timeout=WAIT_MS)
+    expect(page.locator("#credit")).to_contain_text("GRID corpus", timeout=WAIT_MS)
+    for n, face, audio in ((1, "grid_s4_lwbsza", "grid_s34_bbab9n"), (0, "grid_s3", "grid_s4")):
+        pictures.nth(n).click()
+        expect(page.locator("#face")).to_contain_text(face, timeout=WAIT_MS)
+        expect(page.locator("#audio")).to_contain_text(audio, timeout=WAIT_MS)
+    page.click("#sync")  # the file is there and read: its sound is longer than this page takes
+    expect(page.locator(".toast-body").first).to_contain_text("lasts over 2 s", timeout=WAIT_MS)
+    if folder := os.environ.get("W2L_SHOT"):
+        page.screenshot(path=folder, full_page=True)
 
 
 @needs_chromium

@@ -1,9 +1,10 @@
-"""LRS3 and LRW from their own layouts to a set, and the wrong one at the command line."""
+"""LRS3, LRW and GRID from their own layouts to a set, and the wrong one at the command line."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,22 @@ def test_lrw(tmp_path, video):
     ]
     assert {(line["n_frames"], line["transcript"]) for line in manifest} == {(29, "ABOUT")}
     assert "not by person" in said
+
+
+def test_grid(tmp_path, video):
+    (tmp_path / "grid").mkdir()
+    for speaker, name in (("s1", "bbaf2n"), ("s3", "lwbsza")):
+        with zipfile.ZipFile(tmp_path / f"grid/{speaker}.zip", "w") as archive:
+            archive.write(video, f"{speaker}/{name}.mpg")
+    (tmp_path / "grid/s34").mkdir()
+    (tmp_path / "grid/s34/bbab9n.mpg").write_bytes(video.read_bytes()[:99])
+    manifest, said = prepare(tmp_path, "source=grid", f"data_root={tmp_path / 'grid'}")
+    assert [(line["speaker"], line["split"], line["transcript"]) for line in manifest] == [
+        ("s1", "train", "bin blue at f two now"), ("s3", "test", "lay white by s zero again"),
+    ]  # fmt: skip
+    rejected = json.loads((tmp_path / "set/rejected.jsonl").read_text())
+    assert (rejected["speaker"], rejected["reason"]) == ("s34", "broken file")
+    assert "holds 3 of GRID's 33000 videos" in " ".join(said.split())
 
 
 def test_the_wrong_layout_is_one_sentence(tmp_path, video):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.command import ROOT, environment
+from w2l import examples
 
 pytestmark = pytest.mark.long
 
@@ -50,3 +51,5 @@ def test_what_runs_is_the_wheel(installed: Path) -> None:
     shown = subprocess.run(run, env=env, capture_output=True, text=True, check=True).stdout
     assert str(installed) in shown
     assert (installed / "w2l" / "faces" / "centerface.safetensors").is_file()
+    shipped = {path.name for path in (installed / "w2l" / "examples").iterdir()}
+    assert {f"{name}.mp4" for name in examples.names()} | {"README.md"} <= shipped

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -15,15 +13,14 @@ from w2l.checkpoints import chosen_generator, resolve
 from w2l.cli.hydra_app import run
 from w2l.cli.page_files import PageFiles
 from w2l.cli.page_jobs import PageJobs
+from w2l.cli.page_trials import CREDIT, SHIPPED, find_trials
 from w2l.cli.signals import ended_by_signals
 from w2l.errors import UserError
-from w2l.filelists import find_videos
 from w2l.filelists.reading import read_names
 from w2l.files import own_folder
 from w2l.memory import share_heap
 from w2l.paths import user_path
 
-EXAMPLES = 3
 GRACE_S = 10  # seconds that a job has to end with the page
 HERE = {"127.0.0.1", "localhost", "::1"}  # hosts that only this machine reaches
 
@@ -39,7 +36,7 @@ def app(cfg: DictConfig) -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
     try:
-        from w2l.cli.page import build_page, files_needed
+        from w2l.cli.page import Offer, build_page, files_needed
     except ImportError as error:
         raise UserError(
             "The page needs Gradio: install it with `pip install 'w2l[app]'`."
@@ -49,7 +46,7 @@ def app(cfg: DictConfig) -> None:
     for key in ("max_seconds", "max_mb", "max_megapixels", "max_waiting", "keep_hours"):
         if type(settings[key]) not in (int, float) or settings[key] <= 0:
             raise UserError(f"{key}={settings[key]} must be a number, more than 0.")
-    clips = None if settings["examples"] is None else user_path(settings["examples"])
+    trials = find_trials(settings["examples"])
     accounts = read_accounts(settings["auth"])
     if accounts is None and settings["host"] not in HERE:
         print(
@@ -62,7 +59,11 @@ def app(cfg: DictConfig) -> None:
         os.environ["GRADIO_TEMP_DIR"] = str(files.sent)
         jobs = PageJobs(settings, files.made)
         closing = threading.Event()
-        page = build_page(jobs, find_examples(clips), lambda: not closing.is_set())
+        pictures = folder / "pictures"
+        pictures.mkdir()
+        offers = [Offer(trial, trial.draw(pictures / f"{n}.jpg")) for n, trial in enumerate(trials)]
+        credit = CREDIT if settings["examples"] == SHIPPED else ""
+        page = build_page(jobs, offers, credit, lambda: not closing.is_set())
         files.needed = lambda: files_needed(page)
         files.start()
         try:
@@ -71,7 +72,7 @@ def app(cfg: DictConfig) -> None:
                 server_port=settings["port"],
                 max_file_size=f"{settings['max_mb']:g}mb",
                 auth=accounts,
-                allowed_paths=[str(folder)] if clips is None else [str(folder), str(clips)],
+                allowed_paths=[str(folder), *(str(trial.face.parent) for trial in trials)],
                 show_error=True,
                 enable_monitoring=False,
                 footer_links=[],
@@ -101,18 +102,6 @@ def read_accounts(auth: str | None) -> list[tuple[str, str]] | None:
     if not accounts or any(len(each) != 2 or not all(each) for each in accounts):
         raise UserError("auth= takes NAME:PASSWORD, or a file with one of these a line.")
     return [(name, password) for name, password in accounts]
-
-
-def find_examples(folder: Path | None) -> list[list[str]]:
-    """Pairs of clips of different speakers; none where there is no such folder."""
-    if folder is None or not folder.is_dir():
-        return []
-    clips = [str(path) for path in find_videos(folder)]
-    by_speaker: dict[str, str] = {}
-    for clip in clips:
-        by_speaker.setdefault(str(Path(clip).parent), clip)
-    firsts = list(by_speaker.values())
-    return [[a, b] for a, b in pairwise(firsts)][:EXAMPLES]
 
 
 def main() -> None:

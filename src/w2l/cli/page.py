@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from gradio.context import LocalContext
 
 from w2l.cli.page_files import CHOICES, FIELDS, in_words, without_paths
 from w2l.cli.page_jobs import LONGEST_LABEL, LeftError, PageJobs
+from w2l.cli.page_trials import Trial
 from w2l.errors import UserError
 
 T = TypeVar("T")
@@ -22,6 +24,14 @@ NOTE = (
     "Sync only people who agree to it. The result says in its metadata that it is synthetic; "
     "a label says it to those who watch."
 )
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A pair to try, and the file of its picture."""
+
+    trial: Trial
+    picture: Path
 
 
 class PageProgress:
@@ -77,13 +87,17 @@ def is_waited_for(page: gr.Blocks, event_id: str | None) -> bool:
 
 
 def build_page(
-    jobs: PageJobs, examples: list[list[str]], is_open: Callable[[], bool] = lambda: True
+    jobs: PageJobs,
+    offers: Sequence[Offer] = (),
+    credit: str = "",
+    is_open: Callable[[], bool] = lambda: True,
 ) -> gr.Blocks:
     """The page, ready to be launched.
 
     Args:
         jobs: does the work.
-        examples: pairs of a face and a sound.
+        offers: what there is to try.
+        credit: whose the clips of the offers are, in Markdown.
         is_open: whether the page is not being closed, which ends its jobs.
     """
 
@@ -131,6 +145,7 @@ def build_page(
     start = jobs.defaults
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown(f"# {TITLE}\n{NOTE}")
+        pictures = offered(offers, credit) if offers else None
         with gr.Row():
             face = sent_file(label=FIELDS["face"], elem_id="face")
             audio = sent_file(label=FIELDS["audio"], elem_id="audio")
@@ -160,16 +175,30 @@ def build_page(
         plot = gr.Image(
             label="Sync of the result", visible=False, buttons=["fullscreen"], elem_id="plot"
         )
-        if examples:
-            names = [f"{name_of(a)} says what {name_of(b)} says" for a, b in examples]
-            gr.Examples(examples, [face, audio], label="To try", example_labels=names)
+        if pictures is not None:
+
+            def choose(event: gr.SelectData) -> tuple[str, str]:
+                trial = offers[event.index].trial
+                return str(trial.face), str(trial.audio)
+
+            pictures.select(choose, None, [face, audio], show_progress="hidden")
         button.click(sync, inputs, [given, still, result, plot, text], concurrency_limit=1)
     return page
 
 
-def name_of(clip: str) -> str:
-    """Of an example: its speaker and file."""
-    return "/".join(Path(clip).with_suffix("").parts[-2:])
+def offered(offers: Sequence[Offer], credit: str) -> gr.Gallery:
+    """Pictures to choose from, and below whose they are."""
+    # Served as they lie: what Gradio copies goes with the files that people sent.
+    gr.set_static_paths([offer.picture for offer in offers])
+    pictures = gr.Gallery(
+        [(str(offer.picture), offer.trial.caption) for offer in offers],
+        label="To try: choose a picture, then press Sync", columns=len(offers),
+        allow_preview=False, interactive=False, object_fit="contain", buttons=[],
+        elem_id="examples",
+    )  # fmt: skip
+    if credit:
+        gr.Markdown(credit, elem_id="credit")
+    return pictures
 
 
 def shown(kind: type, file: Path | None) -> Any:

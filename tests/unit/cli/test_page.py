@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 import torch
 
+from w2l import examples
 from w2l.cli import page_jobs
-from w2l.cli.app import find_examples, read_accounts
+from w2l.cli.app import read_accounts
 from w2l.cli.page_files import PageFiles, in_words, without_paths
 from w2l.cli.page_jobs import LeftError, PageJobs, defaults_of, score_lines
+from w2l.cli.page_trials import SIDE, find_trials
 from w2l.errors import UserError
 from w2l.inference.options import silent
 from w2l.metrics import summarize
@@ -49,7 +51,7 @@ class Jobs(PageJobs):
         raise OSError(f"{face} is secret")
 
 opened = [True]
-page = build_page(Jobs({"published": False}, folder), [], lambda: opened[0])
+page = build_page(Jobs({"published": False}, folder), [], is_open=lambda: opened[0])
 (pressed,) = [each.fn for each in page.fns.values() if each.name == "sync"]
 said = []
 for label in ("x.mp4", ""):
@@ -241,5 +243,28 @@ def test_each_face_has_a_line_of_scores() -> None:
     assert other.startswith("- face 2, from frame 40: cosine")
 
 
-def test_no_folder_of_examples() -> None:
-    assert find_examples(None) == []
+def test_the_page_offers_the_clips_that_come_with_it(tmp_path: Path) -> None:
+    trials = find_trials("grid")
+    assert [trial.caption for trial in trials] == [
+        "Speaker 3: “lay white by s zero again”",
+        "Speaker 4: “bin blue at b nine now”",
+        "Speaker 34: “set blue in a one again”",
+    ]
+    assert [trial.face for trial in trials] == [example.path for example in examples.EXAMPLES]
+    picture = cv2.imread(str(trials[0].draw(tmp_path / "0.jpg")))
+    assert picture.shape == (SIDE, SIDE, 3)
+    face, heard, blank = picture[:180], picture[-110:-30, :100], picture[-22:]
+    assert face.std() > 40
+    assert heard.std() > 40
+    assert blank.min() > 240
+
+
+def test_the_page_offers_a_folder_of_clips_or_nothing(tmp_path: Path) -> None:
+    for name in ("anna/1.mp4", "anna/2.mp4", "ben/1.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (trial,) = find_trials(str(tmp_path))
+    assert trial.caption == "anna/1 says what ben/1 says"
+    assert find_trials(None) == []
+    with pytest.raises(UserError, match="examples=nowhere is no folder: give one, or grid"):
+        find_trials("nowhere")

@@ -331,7 +331,7 @@ def test_the_examples_of_the_docs_run(checkpoint, tmp_path, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs" / "library.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     names: dict[str, object] = {}
     for block in blocks:
         exec(block.replace('"wav2lip_gan"', repr(str(checkpoint))), names)

@@ -33,6 +33,11 @@ def lrw_tree(root: Path) -> Path:
     return root
 
 
+def grid_tree(root: Path) -> Path:
+    touch(root, "s1/bbaf2n.mpg", "s34/lwbsza.mpg")
+    return root
+
+
 class TestLrs3:
     @pytest.mark.parametrize("data_root", ["", "trainval", "test"])
     def test_a_part_of_trainval_validates(self, tmp_path, data_root):
@@ -106,7 +111,7 @@ class TestLrw:
         assert len(list_lrw(tmp_path).notes) == 1
 
 
-TREES = {"lrs2": lrs2_tree, "lrs3": lrs3_tree, "lrw": lrw_tree}
+TREES = {"lrs2": lrs2_tree, "lrs3": lrs3_tree, "lrw": lrw_tree, "grid": grid_tree}
 
 
 def listed(source: str, data_root: Path) -> list[Clip]:
@@ -154,6 +159,7 @@ class TestUnknownLayouts:
         ("lrs2", "lrs2_v1_partaa", "cat lrs2_v1_parta"),
         ("lrs3", "lrs3_trainval.zip", "unzip"),
         ("lrw", "lrw-v1-partaa", "cat lrw-v1-parta"),
+        ("grid", "3625687.zip", "unzip"),
     ],
 )
 def test_archives(tmp_path, source, archive, command):
