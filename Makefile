@@ -1,6 +1,7 @@
 # Thin: each target is the public commands in a row, printed before they run.
 #   make env       a virtual environment in .venv with everything that the commands and tests need
-#   make demo      the whole path on a small set made on the spot; ends with a report
+#   make demo      real people at once, by the networks that come with w2l; then the whole path, from
+#                  making a small set to training on it; ends with a report
 #   make test      every number and every behaviour
 #   make test-all  also the long ways round: README as processes, sweeps, a browser, DDP, Ray, kills
 #   make mutants   one-line mistakes, made in a copy, each of which a test must notice
@@ -9,6 +10,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := outputs/demo
+EXAMPLES := src/w2l/examples
 
 .PHONY: env demo test test-all mutants lint clean-demo
 
@@ -26,6 +28,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: env
 	$(eval STARTED := $(shell date +%s))
+	$(BIN)/python infer.py face=$(EXAMPLES)/grid_s3_sbia1a.mp4 audio=$(EXAMPLES)/grid_s4_lwbsza.mp4 checkpoint=wav2lip_small outfile=$(DEMO)/real/result.mp4
+	$(BIN)/python evaluate.py video=$(DEMO)/real/result.mp4 syncnet=none output=$(DEMO)/real/scores.json
+	$(BIN)/python -m evaluation show=[$(EXAMPLES)/grid_s3_sbia1a.mp4,$(DEMO)/real/result.mp4] out=$(DEMO)/real
 	$(BIN)/python -m preprocess source=demo out=data/demo
 	$(BIN)/python train.py experiment=demo_syncnet run_dir=$(DEMO)/expert overwrite=true
 	$(BIN)/python train.py experiment=demo_syncnet seed=1 run_dir=$(DEMO)/judge overwrite=true

@@ -13,7 +13,7 @@ from w2l.cli.hydra_app import run
 from w2l.errors import UserError, either
 from w2l.paths import user_path
 
-JOBS = ("benchmark", "compare", "results")
+JOBS = ("benchmark", "compare", "results", "show")
 BENCHMARKS = ("lrs2", "lrs3", "lrw", "real", "demo")
 
 
@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def evaluation(cfg: DictConfig) -> None:
-    """Run a benchmark, compare two files of scores, or write the page of results.
+    """Run a benchmark, compare two files of scores, or write the page of results or of one result.
 
     Raises:
         UserError: nothing or two things are asked for, or what is needed is missing or wrong.
@@ -32,8 +32,8 @@ def evaluation(cfg: DictConfig) -> None:
     asked = [key for key in JOBS if settings[key] is not None]
     if len(asked) != 1:
         raise UserError(
-            f"Choose one of benchmark={either(BENCHMARKS)}, compare=[a.json,b.json] and "
-            "results=FOLDER (--cfg job says more)."
+            f"Choose one of benchmark={either(BENCHMARKS)}, compare=[a.json,b.json], "
+            "results=FOLDER and show=[source,result] (--cfg job says more)."
         )
     console = Console(highlight=False)
     if asked == ["compare"]:
@@ -44,6 +44,10 @@ def evaluation(cfg: DictConfig) -> None:
         from evaluation.report.page import write_page
 
         console.print(str(write_page(user_path(settings["results"]))))
+    elif asked == ["show"]:
+        from evaluation.show import show
+
+        show(settings, console)
     elif settings["benchmark"] not in BENCHMARKS:
         raise UserError(
             f"benchmark={settings['benchmark']} is unknown: choose {either(BENCHMARKS)}."

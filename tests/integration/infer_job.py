@@ -31,7 +31,7 @@ def settings(**given: Any) -> dict[str, Any]:
     defaults["detector"] = named_group("detector", "centerface")
     assert set(given) <= set(defaults)
     chosen = {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
-    return {**defaults, "device": "cpu", **chosen}
+    return {**defaults, "device": "cpu", "judge": "none", **chosen}
 
 
 def sync(networks: Networks, **given: Any) -> SyncReport | None:

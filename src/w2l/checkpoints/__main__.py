@@ -29,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("path_out", type=Path, help=f"the file to write, {either(list(WRITERS))}")
     parser.add_argument("--network", choices=TRAINED, help="by default what was trained")
     parser.add_argument(
+        "--half", action="store_true", help="safetensors: weights as float16, half the size"
+    )
+    parser.add_argument(
         "--trust", nargs="+", default=(), metavar="PACKAGE",
         help="packages outside w2l whose networks it may name; their code runs",
     )  # fmt: skip
@@ -41,7 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{options.path_out} does not say what is to be written: let it end in "
                 f"{either(list(WRITERS))}."
             )
-        write(options.path_in, options.path_out, options.network)
+        if options.half and write is not export_safetensors:
+            raise UserError("--half is for .safetensors: leave it out, or choose that ending.")
+        more = {"half": True} if options.half else {}
+        write(options.path_in, options.path_out, options.network, **more)  # type: ignore[operator]
     except UserError as error:
         print(error, file=sys.stderr)
         return 1

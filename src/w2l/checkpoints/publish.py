@@ -48,12 +48,14 @@ def export(path_in: str | Path, path_out: str | Path, network: str | None = None
 
 
 def export_safetensors(
-    path_in: str | Path, path_out: str | Path, network: str | None = None
+    path_in: str | Path, path_out: str | Path, network: str | None = None, *, half: bool = False
 ) -> None:
     """Write the weights as safetensors; what `export` states beside them goes into the metadata.
 
     Args:
         path_in, path_out, network: as for `export`.
+        half: convolutions' weights are stored as float16, half the size; they are float32 again
+            once they are loaded.
 
     Raises:
         UserError: as `export`.
@@ -73,8 +75,11 @@ def export_safetensors(
     # its own: the format knows no shared one.
     metadata = {"format": "pt", METADATA: json.dumps(about)}
     state = {name: tensor.clone().contiguous() for name, tensor in checkpoint.state_dict.items()}
+    if half:  # norms' statistics are few, and may leave float16's range
+        state = {name: t.half() if t.dim() > 1 else t for name, t in state.items()}
     with atomic_path(path_out) as temporary:
-        safetensors.torch.save_file(state, temporary, metadata)
+        # Not save_file, whose files nobody but their owner can read.
+        temporary.write_bytes(safetensors.torch.save(state, metadata))
 
 
 def _trained(path: str | Path, network: str | None) -> Checkpoint:

@@ -27,6 +27,7 @@ from w2l.cli.infer_report import (
     show_cosine,
     show_generator,
     show_input,
+    show_judged,
     show_rate,
     show_report,
     write_preview,
@@ -139,13 +140,17 @@ def infer_one(
         if settings["expert"] is not None:
             console.print("no cosine similarity: it takes the whole video, not a preview")
         return None
-    report = sync_video(source, voice, outfile, lipsync, detector, options, scorer=scorer, **common)
+    judge = networks.judge(settings, device)
+    report = sync_video(
+        source, voice, outfile, lipsync, detector, options, scorer=scorer, judge=judge, **common
+    )
     if report.cosine is None:
         cosine_file(outfile).unlink(missing_ok=True)  # of the file that was there before
     else:
         show_cosine(report.cosine, settings, outfile, console)
     show_report(report, console)
     check_synced(report)
+    show_judged(report.judged, settings["judge"], console)
     return report
 
 

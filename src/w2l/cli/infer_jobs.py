@@ -29,7 +29,7 @@ from w2l.video import is_image
 
 # Paths that are written; names of a registry are no paths where no such file is there.
 _OUTPUTS = {"outfile"}
-_MAYBE_NAMES = {"checkpoint", "expert", "parser", "restorer"}
+_MAYBE_NAMES = {"checkpoint", "expert", "judge", "parser", "restorer"}
 _PHOTO = "photo:"
 _NOT_PER_JOB = {"batch", "hydra", "defaults"}
 

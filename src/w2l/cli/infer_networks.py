@@ -69,6 +69,19 @@ class Networks:
             lambda: SyncScorer(expert=load_expert(expert), device=device),
         )
 
+    def judge(self, settings: dict[str, Any], device: str) -> SyncScorer | None:
+        """The expert that judges the result; none where none is asked for.
+
+        Raises:
+            UserError: no such checkpoint.
+        """
+        name = settings["judge"]
+        if name in {None, "none"}:
+            return None
+        return self._once(
+            "judge", (name, device), lambda: SyncScorer(expert=load_expert(name), device=device)
+        )
+
     def _once(self, kind: str, key: object, load: Callable[[], T]) -> T:
         kept = self._kept.get(kind)
         if kept is None or kept[0] != key:

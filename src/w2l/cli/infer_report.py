@@ -22,7 +22,7 @@ from w2l.paths import shown_path
 from w2l.scoring import CosineResult
 from w2l.video import AudioTrack, write_png
 from w2l.weights import registry
-from w2l.weights.shipped import GENERATOR
+from w2l.weights.shipped import GENERATOR, JUDGE, judge_threshold
 
 FEWEST_FPS = 8  # of old films 16 are usual; mouths open and close about 4 times a second
 HINTS = {
@@ -97,6 +97,21 @@ def show_generator(speakers: int | None, name: str, console: Console) -> None:
             f"warning: this generator was trained on {speakers} speaker(s): other faces may "
             f"come out as blobs. Look at the result; checkpoint={RELEASED} is the published one."
         )
+
+
+def show_judged(judged: CosineResult | None, judge: str, console: Console) -> None:
+    """Print how well the result's lips fit its sound, and warn where they do not."""
+    if judged is None:
+        return
+    found = f"offset {judged.offset:+d} frames, confidence {judged.confidence:.2f}, by {judge}"
+    if judge == JUDGE and judged.confidence < judge_threshold():
+        console.print(
+            f"warning: the judge hears no sync between lips and sound ({found}): look at the result"
+        )
+    elif abs(judged.offset) > 1:
+        console.print(f"warning: lips and sound fit best when moved: {found}: look at the result")
+    else:
+        console.print(f"lips and sound: {found}")
 
 
 def show_rate(fps: Fraction, console: Console) -> None:

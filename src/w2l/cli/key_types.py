@@ -24,7 +24,7 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
             "audio_end", "audio_track", "count", "end", "fps", "height", "limit", "max_turn",
             "min_confidence", "min_frames", "min_score", "preview", "started", "workers",
         ),
-        (LIST,): ("box", "compare", "pads"),
+        (LIST,): ("box", "compare", "pads", "show"),
         (TEXT,): (
             "auth", "benchmark", "duplicates", "fetch", "home", "label", "name", "ray_address",
             "restore_region", "restorer_kind",

@@ -106,7 +106,7 @@ class Augment:
         if self.jpeg and rng.random() < 0.5:
             quality = int(rng.integers(self.jpeg, 96))
             _, file = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, quality])
-            strip = cv2.imdecode(file, cv2.IMREAD_COLOR)
+            strip = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))
         return strip.reshape(faces.shape)
 
     def _mels(self, mels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

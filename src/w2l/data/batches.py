@@ -96,6 +96,22 @@ def grey(stacked: Tensor) -> Tensor:
     return luma.expand_as(frames).flatten(1, 2)
 
 
+def jittered(stacked: Tensor, pixels: int) -> Tensor:
+    """Pictures (B, 3T, H, W) moved by up to so many pixels each way, all alike, half of the times
+    mirrored, and half of them blurred over 3×3; drawn from torch's random numbers.
+    """
+    height, width = stacked.shape[2:]
+    down, right = torch.randint(2 * pixels + 1, (2,)).tolist()
+    mirrored, blurred = (torch.rand(2) < 0.5).tolist()
+    moved = F.pad(stacked, [pixels] * 4, mode="replicate")
+    moved = moved[:, :, down : down + height, right : right + width]
+    if mirrored:
+        moved = moved.flip(3)
+    if not blurred:
+        return moved
+    return F.avg_pool2d(F.pad(moved, [1] * 4, mode="replicate"), 3, stride=1)
+
+
 def stack_frames(frames: Tensor, image_size: int | None = None) -> Tensor:
     """Faces (B, 3, T, S, S) → the expert's input (B, 3T, S/2, S): lower halves, frame by frame.
 

@@ -41,6 +41,7 @@ class SyncReport:
         closed: stretches whose mouth was generated for silence, in order.
         notes: what is to be known of the sound, a sentence each.
         cosine: how well the given video fitted the new sound, where an expert was asked.
+        judged: how well the result's lips fit it, in its first minute; None: nobody could say.
     """
 
     outfile: Path
@@ -50,6 +51,7 @@ class SyncReport:
     closed: list[Stretch] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     cosine: CosineResult | None = None
+    judged: CosineResult | None = None
 
     def count(self, reason: str | None, closed: bool = False) -> None:
         """Count one more output frame.

@@ -6,18 +6,17 @@ the published expert): a way to find the person to whom a voice belongs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
 import numpy as np
 
 from w2l.boxes import crop
-from w2l.inference.plan import FacePlan
 from w2l.windows import FPS
 
 
 def faces_at_25_fps(
-    frames: Iterable[np.ndarray], plan: FacePlan, fps: Fraction
+    frames: Iterable[np.ndarray], box_of: Callable[[int], np.ndarray | None], fps: Fraction
 ) -> Iterator[np.ndarray | None]:
     """The given faces as the expert knows them, at 25 a second.
 
@@ -25,7 +24,7 @@ def faces_at_25_fps(
 
     Args:
         frames: source pictures in order, uint8 (H, W, 3) BGR.
-        plan: their boxes.
+        box_of: the box of a frame by its number; None: it has no face.
         fps: their rate.
 
     Yields:
@@ -34,7 +33,7 @@ def faces_at_25_fps(
     step = fps / FPS
     due = Fraction(1, 2)  # in frames, half a frame ahead: rounds to the nearest
     for i, frame in enumerate(frames):
-        box = plan.box(i)
+        box = box_of(i)
         while int(due) == i:
             yield None if box is None else crop(frame, box)
             due += step

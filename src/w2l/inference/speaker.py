@@ -77,7 +77,7 @@ class BySpeaker:
         if stop - start < SHORTEST_S * fps:
             return None, "too short to tell"
         plan = alone(track, self._options, (self._source.height, self._source.width))
-        crops = faces_at_25_fps(self._source.read(start, stop), plan, fps)
+        crops = faces_at_25_fps(self._source.read(start, stop), plan.box, fps)
         first, last = (round(frame / fps * SAMPLE_RATE) for frame in (start, stop))
         try:
             result = self._scorer.cosine(crops, self._waveform[first:last])

@@ -11,11 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from w2l.ahead import ahead, behind
 from w2l.components import FaceDetector
+from w2l.errors import UserError
 from w2l.inference.finding import batch_size, look_ahead, plan_faces
+from w2l.inference.geometry import Geometry
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role, synced
 from w2l.inference.lipsync import FaceGenerator
@@ -24,11 +29,13 @@ from w2l.inference.plan import FacePlan
 from w2l.inference.provenance import CheckpointId, provenance
 from w2l.inference.report import SyncReport
 from w2l.inference.similarity import faces_at_25_fps
-from w2l.inference.source import Picture, Source, pictures
+from w2l.inference.source import Picture, Source, StillSource, open_source, pictures
 from w2l.inference.voice import Voice, fitted_track, mel_windows
 from w2l.memory import give_back
 from w2l.scoring import CosineResult, SyncScorer
 from w2l.video import AudioTrack, PngWriter, VideoWriter
+
+JUDGED_S = 60  # seconds of a result
 
 
 def sync_video(
@@ -40,6 +47,7 @@ def sync_video(
     options: SyncOptions,
     *,
     scorer: SyncScorer | None = None,
+    judge: SyncScorer | None = None,
     checkpoint: CheckpointId | None = None,
     progress: Progress = silent,
 ) -> SyncReport:
@@ -53,6 +61,7 @@ def sync_video(
         detector: finds faces; not needed with a fixed box.
         options: how.
         scorer: with an expert, to measure how well the given video fits the new sound.
+        judge: with an expert, to measure how well the result does.
         checkpoint: which generator it is, for the file's tags.
         progress: shows how far each stage is.
 
@@ -70,7 +79,31 @@ def sync_video(
         report.cosine = compare(source, plan, voice, len(windows), scorer, progress)
     role = Role(plan, windows)
     perform(source, [role], writer, layout, lipsync, options, [report], progress)
+    if judge is not None and layout.size == (source.width, source.height):
+        report.judged = judged(report, source, plan, voice, judge)
     return report
+
+
+def judged(
+    report: SyncReport, source: Source, plan: FacePlan, voice: Voice, judge: SyncScorer
+) -> CosineResult | None:
+    """How well the lips that were written fit the sound, in the first minute at most.
+
+    Where a video goes on from its beginning the boxes do not: that part is not looked at.
+    """
+    still = isinstance(source, StillSource)
+    n = min(report.n_frames, int(JUDGED_S * source.fps))
+    n = n if still else min(n, source.n_frames_estimate)
+    written = open_source(report.outfile, Geometry(), still_fps=source.fps, fps=source.fps)
+    crops = faces_at_25_fps(written.read(0, n), partial(_box, plan, still), source.fps)
+    try:
+        return judge.cosine(crops, voice.waveform)
+    except UserError:  # too short, or hardly a face
+        return None
+
+
+def _box(plan: FacePlan, still: bool, frame: int) -> np.ndarray | None:
+    return plan.box(0 if still else frame)
 
 
 def perform(
@@ -146,4 +179,4 @@ def compare(
     """How well the given video, as it came, fits the new sound."""
     total = min(n_frames, source.n_frames_estimate)
     frames = progress(source.read(0, n_frames), "comparing", total)
-    return scorer.cosine(faces_at_25_fps(frames, plan, source.fps), voice.waveform)
+    return scorer.cosine(faces_at_25_fps(frames, plan.box, source.fps), voice.waveform)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from w2l.checkpoints import describe
-from w2l.data.batches import LipBatch, grey, stack_frames
+from w2l.data.batches import LipBatch, grey, jittered, stack_frames
 from w2l.data.clips import PADS
 from w2l.errors import UserError
 from w2l.losses import sync_cross_entropy
@@ -38,6 +38,9 @@ class Wav2LipSystem(pl.LightningModule):
             kept either way: reports judge by them.
         sync_in_grey: the expert sees what is generated without its colours, which are L1's alone:
             one that learned from few people rewards painted lips.
+        sync_jitter: pixels by which what the expert sees of a training batch is moved, at random,
+            half of the batches mirrored and half blurred: what fools it only in one place, as
+            painted spots do, is then no way to please it.
         perceptual: (generated, target), each (N, 3, S, S) → loss, as `w2l.models.Lpips`; frozen,
             and not saved; None: none.
         perceptual_weight: of it; the other weights stay what they are.
@@ -62,6 +65,7 @@ class Wav2LipSystem(pl.LightningModule):
         *,
         expert_batchnorm: Literal["eval", "batch"] = "eval",
         sync_in_grey: bool = False,
+        sync_jitter: int = 0,
         perceptual: nn.Module | None = None,
         perceptual_weight: float = 0.0,
         channels_last: bool = False,
@@ -86,6 +90,7 @@ class Wav2LipSystem(pl.LightningModule):
         self.sync_loss = sync_loss
         self.learner = Learner(optimizer, scheduler, clip_norm)
         self.expert_batchnorm, self.sync_in_grey = expert_batchnorm, sync_in_grey
+        self.sync_jitter = sync_jitter
         if expert_batchnorm == "batch":
             for module in self.expert.modules():
                 if isinstance(module, nn.BatchNorm2d):
@@ -141,8 +146,11 @@ class Wav2LipSystem(pl.LightningModule):
         """Named losses of generated frames (B, 3, T, S, S)."""
         generated = generated if generated.dtype == torch.float64 else generated.float()
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.weights()["sync"] > 0):
-            seen = stack_frames(generated, self.expert.config["image_size"])
-            audio, face = self.expert(batch.mel, grey(seen) if self.sync_in_grey else seen)
+            seen = stack_frames(generated, int(self.expert.config["image_size"]))
+            seen = grey(seen) if self.sync_in_grey else seen
+            if self.sync_jitter and self.training:
+                seen = jittered(seen, self.sync_jitter)
+            audio, face = self.expert(batch.mel, seen)
             sync = self.sync_loss(audio, face)
         losses = {"l1": F.l1_loss(generated, batch.target), "sync": sync}
         if self.perceptual is not None:

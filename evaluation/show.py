@@ -1,0 +1,83 @@
+"""`show=[source,result]`: both beside each other, and what the judge says of them."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from evaluation.plots import plot_offsets
+from w2l.building import Component, named_group
+from w2l.checkpoints import load_expert
+from w2l.errors import UserError
+from w2l.files import write_text
+from w2l.html import page, picture, video
+from w2l.inference import pick_device
+from w2l.paths import user_path
+from w2l.scoring import Evaluator, Protocol, SyncScorer
+from w2l.scoring.results import TrackScore
+from w2l.weights.shipped import JUDGE, judge_threshold
+
+ROLES = ("source", "result")
+
+
+def show(settings: dict[str, Any], console: Console) -> None:
+    """Score a source and its result by the small judge, and write one page with both.
+
+    Raises:
+        UserError: not two videos are named, or one cannot be scored.
+    """
+    given = settings["show"]
+    if not isinstance(given, list) or len(given) != len(ROLES):
+        raise UserError("show= takes two videos: show=[source.mp4,result.mp4].")
+    videos = [user_path(name) for name in given]
+    if missing := [path for path in videos if not path.is_file()]:
+        raise UserError(f"show={missing[0]} is not a file: check the path.")
+    out = user_path(settings["out"] or "outputs/show")
+    device = str(pick_device(settings["device"]))
+    detector: Any = Component.of(named_group("detector", "centerface")).build(device=device)
+    scorer = SyncScorer(expert=load_expert(settings["judge"] or JUDGE), device=device)
+    least = judge_threshold() if settings["judge"] in {None, JUDGE} else None
+    evaluator = Evaluator(scorer, Protocol(), detector, min_confidence=least)
+    tracks = {}
+    for role, path in zip(ROLES, videos, strict=True):
+        tracks[role] = max(evaluator.score(path).tracks, key=lambda track: track.n_frames)
+        console.print(f"{role}: {said(tracks[role])}", soft_wrap=True)
+    write_text(out / "index.html", _page(dict(zip(ROLES, videos, strict=True)), tracks))
+    console.print(str(out / "index.html"), soft_wrap=True)
+    if settings["open"] and sys.stdout.isatty():
+        webbrowser.open((out / "index.html").as_uri())
+
+
+def said(track: TrackScore) -> str:
+    """What the judge says of a face, in words."""
+    assert track.cosine is not None
+    offset, confidence = track.cosine.offset, track.cosine.confidence
+    if track.judged is False:
+        return f"the judge hears no sync (confidence {confidence:.2f})"
+    where = "in sync"
+    if offset:
+        where = f"the sound is {abs(offset) * 40} ms {'early' if offset > 0 else 'late'}"
+    return f"{where}: offset {offset:+d} frames, confidence {confidence:.2f}"
+
+
+def _page(videos: dict[str, Path], tracks: dict[str, TrackScore]) -> str:
+    figures = [video(videos[role], f"{role.title()}: {said(tracks[role])}.") for role in ROLES]
+    curves = {
+        role: track.cosine.by_offset for role, track in tracks.items() if track.cosine is not None
+    }
+    return page(
+        "Source and result",
+        [
+            f'<div class="wall">{"".join(figures)}</div>',
+            "<h2>Sync</h2>",
+            picture(
+                plot_offsets(curves),
+                "How well lips and sound fit when the sound is moved by so many frames of 1/25 s: "
+                "a peak at 0 is in sync, a flat line is none.",
+            ),
+        ],
+    )
