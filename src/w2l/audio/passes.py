@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import av
 import numpy as np
-from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 
 from w2l.audio.constants import SAMPLE_RATE
@@ -32,19 +31,20 @@ class Aac:
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
         """See `SoundPass`; what fills up the last block stays, as FFmpeg's command leaves it."""
-        encoder = cast(AudioCodecContext, av.CodecContext.create("aac", "w"))
+        encoder = av.CodecContext.create("aac", "w")
         encoder.sample_rate, encoder.format, encoder.layout = SAMPLE_RATE, "fltp", "mono"
         encoder.time_base = Fraction(1, SAMPLE_RATE)
         encoder.open()
-        decoder = cast(AudioCodecContext, av.CodecContext.create("aac", "r"))
+        decoder = av.CodecContext.create("aac", "r")
         decoder.extradata = encoder.extradata
         frame = AudioFrame.from_ndarray(waveform[None].astype(np.float32), "fltp", "mono")
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
-        packets = [*encoder.encode(frame), *encoder.encode(None), None]
-        blocks = [out.to_ndarray()[0] for packet in packets for out in decoder.decode(packet)]
+        packets = [*encoder.encode(frame), *encoder.encode(None)]
+        blocks = [
+            out.to_ndarray()[0] for packet in [*packets, None] for out in decoder.decode(packet)
+        ]
         # The encoder's delay is hidden by the mp4's edit list.
-        heard = np.concatenate(blocks)[-packets[0].pts :]
-        return _as_int16(heard)
+        return _as_int16(np.concatenate(blocks)[-(packets[0].pts or 0) :])
 
 
 def joined_audio(path: str | Path) -> np.ndarray:

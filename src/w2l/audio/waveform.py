@@ -184,9 +184,7 @@ def _converted(
         yield from (out.to_ndarray().reshape(-1, channels) for out in pull(graph, None))
 
 
-def converter(
-    block: AudioFrame, length: int | None, sample_rate: int, channels: int
-) -> Graph:
+def converter(block: AudioFrame, length: int | None, sample_rate: int, channels: int) -> Graph:
     """FFmpeg's filters from blocks as `block`, `length` samples at most, to float32."""
     # 16-bit sound stays so inside, as where FFmpeg's command writes it to a wav file: then the
     # samples are the same as the published scripts', to the bit.

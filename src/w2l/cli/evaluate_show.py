@@ -12,9 +12,8 @@ from rich.console import Console
 from w2l.cli.evaluate_speaker import speaker_table
 from w2l.errors import UserError
 from w2l.scoring import ClipScore, Evaluator
-from w2l.scoring.results import VideoScore
 from w2l.scoring.report import score_table, summary_line
-
+from w2l.scoring.results import VideoScore
 
 # LSE-C of every published table is over 1.5, of the worst generators, too.
 FAINT = 0.5
@@ -62,8 +61,8 @@ def show(
     if confident and fmean(confident) < FAINT and not odd:
         console.print(
             f"warning: no offset stands out (LSE-C is {fmean(confident):.2f} in the mean, where "
-            "published tables have nothing under 1.5): random weights of SyncNet look like that, and "
-            "sound that has nothing to do with the pictures.",
+            "published tables have nothing under 1.5): random weights of SyncNet look like that, "
+            "and sound that has nothing to do with the pictures.",
             soft_wrap=True,
         )
     console.print(str(output), soft_wrap=True, markup=False)

@@ -81,8 +81,7 @@ _TRACKS: dict[str, Any] = {
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "evaluate": {
         # Wav2Lip's calculate_scores_real_videos.sh over SyncNet's run_pipeline.py: a line a track
-        "wav2lip": _TRACKS
-        | {"chain": "wav2lip", "min_track_frames": 100, "video_score": "mean"},
+        "wav2lip": _TRACKS | {"chain": "wav2lip", "min_track_frames": 100, "video_score": "mean"},
         # LatentSync 1.5 and 1.6, eval_sync_conf.py: the mean of the tracks
         "latentsync": _TRACKS
         | {"chain": "latentsync", "min_track_frames": 50, "video_score": "mean"},
@@ -133,13 +132,19 @@ def apply_published(
     """Set the published values in `cfg`, or a preset's, except for keys named in `overrides`."""
     given = given_keys(overrides)
     for key, value in table_of(command, True, preset).items():
-        group, dot, _ = key.partition(".")
         if key in given or key in GROUPS:
             continue
-        # A preset's least score is S3FD's, too: those of others are lower.
-        theirs = "detector" if key == "min_face_score" and preset is not None else group
-        if not (dot or theirs != key) or is_published(command, Component.of(cfg[theirs]), theirs):
+        group = group_of(key, preset)
+        if group is None or is_published(command, Component.of(cfg[group]), group):
             OmegaConf.update(cfg, key, value, force_add=False)
+
+
+def group_of(key: str, preset: str | None) -> str | None:
+    """The component that a key's value is meant for; None: it holds for any."""
+    if key == "min_face_score" and preset is not None:
+        return "detector"  # S3FD's: the scores of others are lower
+    group, dot, _ = key.partition(".")
+    return group if dot else None
 
 
 def is_published(command: str, component: Component, group: str = "detector") -> bool:
@@ -148,23 +153,34 @@ def is_published(command: str, component: Component, group: str = "detector") ->
     return component.target == published["_target_"]
 
 
-def as_published(command: str, component: Component, group: str = "detector") -> Component:
+def as_published(
+    command: str, component: Component, group: str = "detector", preset: str | None = None
+) -> Component:
     """The component with the published arguments, where it is the published one."""
     if not is_published(command, component, group):
         return component
-    table = PUBLISHED[command].items()
+    table = table_of(command, True, preset).items()
     return component.with_arguments(
         **{key.partition(".")[2]: value for key, value in table if key.startswith(f"{group}.")}
     )
 
 
-def published_settings(command: str, settings: dict[str, Any], given: set[str]) -> dict[str, Any]:
-    """Settings with the published values, except for the keys that were given."""
-    table = PUBLISHED[command]
-    plain = {k: v for k, v in table.items() if "." not in k and k not in GROUPS}
-    changed = {**settings, **{key: value for key, value in plain.items() if key not in given}}
-    for group in (group for group in GROUPS if group in table):
-        if group not in given:
-            changed[group] = named_group(group, table[group])
-        changed[group] = as_published(command, Component.of(changed[group]), group).group()
+def published_settings(
+    command: str, settings: dict[str, Any], given: set[str], preset: str | None = None
+) -> dict[str, Any]:
+    """Settings with the published values, or a preset's, except for the keys that were given."""
+    table = table_of(command, True, preset)
+    changed = dict(settings)
+    for choice in GROUPS:
+        if choice in table and choice not in given:
+            changed[choice] = named_group(choice, table[choice])
+    if "detector" in table:
+        found = as_published(command, Component.of(changed["detector"]), preset=preset)
+        changed["detector"] = found.group()
+    for key, value in table.items():
+        if key in given or key in GROUPS or "." in key:
+            continue
+        group = group_of(key, preset)
+        if group is None or is_published(command, Component.of(changed[group]), group):
+            changed[key] = value
     return changed

@@ -117,6 +117,12 @@ def full_range(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
     return picture
 
 
+def is_full_range(frame: VideoFrame) -> bool:
+    """Whether its levels go from 0 to 255."""
+    name = frame.format.name
+    return name.startswith(("yuvj", "bgr", "rgb")) or frame.color_range == ColorRange.JPEG
+
+
 def from_bgr(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
     """The same of a picture that never was in a file: BGR."""
     return reformatter.reformat(

@@ -84,9 +84,7 @@ class Mpeg4:
         return context
 
 
-def _decoded(
-    decoder: VideoCodecContext, packets: Iterable[Packet | None]
-) -> Iterator[VideoFrame]:
+def _decoded(decoder: VideoCodecContext, packets: Iterable[Packet | None]) -> Iterator[VideoFrame]:
     return chain.from_iterable(map(decoder.decode, packets))
 
 

@@ -21,13 +21,13 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from w2l.media import open_media, pull, sound_graph, time_base
 from w2l.media.sound import alike, open_sound
 from w2l.video.decode import ACCURATE, Timed, ToBgr, decode
-from w2l.video.jpeg import LAMBDA
+from w2l.video.jpeg import LAMBDA, is_full_range
 from w2l.video.passes import BICUBIC, PicturePass, check_quantizer, through
 from w2l.video.probe import VideoInfo, probe
 from w2l.video.reader import VideoReader
@@ -141,7 +141,13 @@ def _encoded(
         picture, conversion = timed.frame, BICUBIC
         if any(info.orientation):
             picture, conversion = VideoFrame.from_ndarray(upright(picture), "bgr24"), ACCURATE
-        plain = reformatter.reformat(picture, format="yuv420p", interpolation=conversion)
+        plain = reformatter.reformat(
+            picture,
+            format="yuv420p",
+            interpolation=conversion,
+            src_color_range=ColorRange.JPEG if is_full_range(picture) else ColorRange.MPEG,
+            dst_color_range=ColorRange.MPEG,
+        )
         # A new one: the type of a decoded picture, I or P, would be kept.
         frame = VideoFrame.from_ndarray(plain.to_ndarray(), "yuv420p")
         frame.pts, frame.time_base = number, Fraction(1, FPS)
@@ -203,9 +209,7 @@ def _filled(timed: Iterable[tuple[float, float, Timed]]) -> Iterator[Timed]:
         last = picture
 
 
-def _sound(
-    target: OutputContainer, video: Path, origin: Fraction, codec: str
-) -> Iterator[Packet]:
+def _sound(target: OutputContainer, video: Path, origin: Fraction, codec: str) -> Iterator[Packet]:
     with open_sound(video) as sound:
         context = sound.stream.codec_context
         rate, channels = context.sample_rate, context.layout.nb_channels
