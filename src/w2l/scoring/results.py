@@ -175,15 +175,17 @@ def video_scores(clip: ClipScore, rule: VideoScore = "mean") -> dict[str, Any]:
         rule: "mean" of the tracks; that of the "first", or of the "longest", one; "best": the
             lowest LSE-D of any and the highest LSE-C of any, the rest of the latter's.
     """
+    if rule == "mean":
+        return mean_scores([clip])
     tracks = [track for track in clip.tracks if track.sync] or clip.tracks
-    chosen = {
-        "mean": lambda: clip.tracks,
-        "first": lambda: tracks[:1],
-        "longest": lambda: [max(tracks, key=lambda track: track.n_frames)],
-        "best": lambda: [max(tracks, key=lambda t: t.sync.lse.lse_c if t.sync else 0.0)],
-    }[rule]()
-    scores = mean_scores([replace(clip, tracks=list(chosen))])
-    if rule == "best" and chosen[0].sync:
+    if rule == "first":
+        chosen = tracks[0]
+    elif rule == "longest":
+        chosen = max(tracks, key=lambda track: track.n_frames)
+    else:
+        chosen = max(tracks, key=lambda track: track.sync.lse.lse_c if track.sync else 0.0)
+    scores = mean_scores([replace(clip, tracks=[chosen])])
+    if rule == "best" and chosen.sync:
         scores["lse_d"] = min(track.sync.lse.lse_d for track in tracks if track.sync)
     return scores
 
