@@ -13,7 +13,7 @@ from w2l.cli.hydra_app import run
 from w2l.errors import UserError, either
 from w2l.paths import user_path
 
-JOBS = ("benchmark", "compare", "results", "show")
+JOBS = ("benchmark", "compare", "pipelines", "results", "show")
 BENCHMARKS = ("lrs2", "lrs3", "lrw", "real", "demo")
 
 
@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def evaluation(cfg: DictConfig) -> None:
-    """Run a benchmark, compare two files of scores, or write the page of results or of one result.
+    """Run a benchmark, compare files of scores or pipelines, or write a page of results.
 
     Raises:
         UserError: nothing or two things are asked for, or what is needed is missing or wrong.
@@ -33,13 +33,17 @@ def evaluation(cfg: DictConfig) -> None:
     if len(asked) != 1:
         raise UserError(
             f"Choose one of benchmark={either(BENCHMARKS)}, compare=[a.json,b.json], "
-            "results=FOLDER and show=[source,result] (--cfg job says more)."
+            "pipelines=VIDEOS, results=FOLDER and show=[source,result] (--cfg job says more)."
         )
     console = Console(highlight=False)
     if asked == ["compare"]:
         from evaluation.report.compare_command import compare
 
         compare(settings, console)
+    elif asked == ["pipelines"]:
+        from evaluation.pipelines import compare_pipelines
+
+        compare_pipelines(settings, console)
     elif asked == ["results"]:
         from evaluation.report.page import write_page
 

@@ -19,7 +19,7 @@ from w2l.inference import pick_device
 from w2l.paths import user_path
 from w2l.scoring import Evaluator, Protocol, SyncScorer
 from w2l.scoring.results import TrackScore
-from w2l.weights.shipped import JUDGE, judge_threshold
+from w2l.weights.shipped import JUDGE, judge_believes
 
 ROLES = ("source", "result")
 
@@ -40,8 +40,8 @@ def show(settings: dict[str, Any], console: Console) -> None:
     device = str(pick_device(settings["device"]))
     detector: Any = Component.of(named_group("detector", "centerface")).build(device=device)
     scorer = SyncScorer(expert=load_expert(settings["judge"] or JUDGE), device=device)
-    least = judge_threshold() if settings["judge"] in {None, JUDGE} else None
-    evaluator = Evaluator(scorer, Protocol(), detector, min_confidence=least)
+    believes = judge_believes if settings["judge"] in {None, JUDGE} else None
+    evaluator = Evaluator(scorer, Protocol(), detector, believes=believes)
     tracks = {}
     for role, path in zip(ROLES, videos, strict=True):
         tracks[role] = max(evaluator.score(path).tracks, key=lambda track: track.n_frames)
@@ -57,7 +57,7 @@ def said(track: TrackScore) -> str:
     assert track.cosine is not None
     offset, confidence = track.cosine.offset, track.cosine.confidence
     if track.judged is False:
-        return f"the judge hears no sync (confidence {confidence:.2f})"
+        return f"the judge hears no sync for certain (confidence {confidence:.2f})"
     where = "in sync"
     if offset:
         where = f"the sound is {abs(offset) * 40} ms {'early' if offset > 0 else 'late'}"

@@ -238,6 +238,7 @@ def test_files_say_what_made_them_and_nothing_private(infer, folder, tmp_path, c
         about = json.loads(tags["description"])
         assert about["synthetic"] is True
         assert about["checkpoint_sha256"] == digest
+        assert about["precision"] == "float32"
     for path in out.rglob("*") if out.is_dir() else [out]:
         content = path.read_bytes()
         assert not any(word in content for word in (b"private", b"face.mkv", b"voice", b"/tmp"))

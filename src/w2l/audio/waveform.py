@@ -178,13 +178,14 @@ def _converted(
     """Blocks of one kind as float32 (n, channels), `length` samples of the source at most."""
     graph = None
     for block in blocks:
-        graph = graph or _graph(block, length, sample_rate, channels)
+        graph = graph or converter(block, length, sample_rate, channels)
         yield from (out.to_ndarray().reshape(-1, channels) for out in pull(graph, block))
     if graph is not None:
         yield from (out.to_ndarray().reshape(-1, channels) for out in pull(graph, None))
 
 
-def _graph(block: AudioFrame, length: int | None, sample_rate: int, channels: int) -> Graph:
+def converter(block: AudioFrame, length: int | None, sample_rate: int, channels: int) -> Graph:
+    """FFmpeg's filters from blocks as `block`, `length` samples at most, to float32."""
     # 16-bit sound stays so inside, as where FFmpeg's command writes it to a wav file: then the
     # samples are the same as the published scripts', to the bit.
     inside = ":internal_sample_fmt=s16p" if block.format.bytes == 2 else ""

@@ -35,6 +35,14 @@ CHOICES = {
 }
 
 
+OF_EVALUATE = {
+    "protocol": ("track", "lrs"),
+    "preset": (None, "wav2lip", "latentsync", "mochabench"),
+    "video_score": ("mean", "first", "best", "longest"),
+    "precision": ("float32", "tf32"),
+}
+
+
 def check_choices(settings: dict[str, Any]) -> None:
     """Refuse values that are none of a key's choices, or no number where one is needed.
 
@@ -112,8 +120,17 @@ def check_evaluate(settings: dict[str, Any]) -> tuple[list[Path], Path | None]:
     Raises:
         UserError: naming key and choices, or the file that there is not.
     """
-    if settings["protocol"] not in {"track", "lrs"}:
-        raise UserError(f"protocol={settings['protocol']} is not known: choose track or lrs.")
+    for key, choices in OF_EVALUATE.items():
+        if settings[key] not in choices:
+            named = either([choice for choice in choices if choice is not None])
+            raise UserError(f"{key}={settings[key]} is not known: choose {named}.")
+    if settings["preset"] is not None and settings["published"]:
+        raise UserError("published=true and preset= set the same keys: leave one of them out.")
+    has_chain = any(settings["chain"][name] for name in ("file", "frames", "crops", "sound"))
+    if (has_chain or settings["chain"]["sound_of"] != "placed") and settings["protocol"] == "lrs":
+        raise UserError("chain= is of protocol=track: with protocol=lrs set jpeg=true alone.")
+    if has_chain and settings["jpeg"]:
+        raise UserError("jpeg=true is a step of chain=, too: leave one of them out.")
     for key in ("detect_every", "batch_size"):
         if not isinstance(settings[key], int) or settings[key] < 1:
             raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")

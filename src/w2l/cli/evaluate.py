@@ -36,6 +36,7 @@ from w2l.inference import pick_device
 from w2l.models import Expert, SyncNetV2
 from w2l.paths import shown_path, user_path
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, to_json
+from w2l.scoring.chain import Chain, check_chain
 from w2l.scoring.page import SHOWN, for_page, write_page
 from w2l.scoring.paper import write_paper_tables
 from w2l.scoring.partial import Partial
@@ -44,12 +45,17 @@ from w2l.scoring.results import finite, without_windows
 from w2l.scoring.tables import write_tables
 from w2l.video import choices_of
 from w2l.weights import registry, shipped
-from w2l.weights.shipped import JUDGE, judge_threshold
+from w2l.weights.shipped import JUDGE, judge_believes
 
 NONE = "none"
 # What decides the scores beside the protocol and the networks.
-RECORDED = ("audio", "box", "published", "voices", "calibration")
+RECORDED = ("audio", "box", "published", "preset", "chain", "video_score", "precision", "voices",
+            "calibration")  # fmt: skip
 RECORDED_FILES = ("audio", "calibration")
+UNKNOWN_SYNCNET = (
+    "warning: {} is not the published SyncNet v2 (its SHA-256 is another): its LSE compare with no "
+    "published numbers."
+)
 Network = TypeVar("Network", SyncNetV2, Expert)
 
 
@@ -59,6 +65,7 @@ def evaluate_command(cfg: DictConfig) -> None:
     console = Console(highlight=False)
     videos, audio = check_evaluate(settings)
     Component.of(settings["detector"]).check()
+    check_chain(settings["chain"])
     pairs = wanted_pairs(settings, videos)
     given = settings["output"], user_path(settings["video"])
     with ended_by_signals(), chosen_output(*given) as output:
@@ -104,7 +111,7 @@ def score(
     if settings["report"]:
         write_page(clips, scores, output)
     partial.remove()
-    show(clips, evaluator, output, console)
+    show(clips, evaluator, output, console, settings["video_score"])
     compared = scores.get("pictures")
     raise_failures(clips, compared, settings["strict"])
     if compared is not None:
@@ -204,24 +211,30 @@ def build_evaluator(
     for score, reason in (("LSE", lse_reason), ("cosine", cosine_reason)):
         if reason is not None:
             console.print(f"no {score}: {reason}", soft_wrap=True, markup=False)
-    scorer = SyncScorer(syncnet, expert, device=device, batch_size=settings["batch_size"])
+    precision = settings["precision"]
+    if precision != "float32" and not device.startswith("cuda"):
+        raise UserError(f"precision={precision} needs a CUDA device: take precision=float32.")
+    scorer = SyncScorer(
+        syncnet, expert, device=device, batch_size=settings["batch_size"], precision=precision
+    )
     evaluator = Evaluator(
-        scorer, protocol, detector, lse_reason=lse_reason, cosine_reason=cosine_reason
+        scorer,
+        protocol,
+        detector,
+        lse_reason=lse_reason,
+        cosine_reason=cosine_reason,
+        chain=Chain.of(settings["chain"]) if "chain" in settings else None,
     )
     files = {"syncnet": syncnet_file, "expert": expert_file, "detector": detector_file}
     weights: dict[str, Any] = {name: file and identity(file) for name, file in files.items()}
-    published = registry()["syncnet_v2"].sha256
-    if syncnet_file is not None and weights["syncnet"]["sha256"] != published:
-        console.print(
-            f"warning: {syncnet_file} is not the published SyncNet v2 (its SHA-256 is another): "
-            "its LSE compare with no published numbers.",
-            soft_wrap=True,
-            markup=False,
-        )
+    if syncnet_file is not None:
+        weights["syncnet"] |= {"published": is_published_syncnet(weights["syncnet"]["sha256"])}
+        if not weights["syncnet"]["published"]:
+            console.print(UNKNOWN_SYNCNET.format(syncnet_file), soft_wrap=True, markup=False)
     if expert_file is not None and (speakers := read(expert_file, "expert").speakers):
         weights["expert"] |= {"speakers": speakers}
         if expert_file == shipped()[JUDGE]:
-            evaluator.min_confidence = judge_threshold()
+            evaluator.believes = judge_believes
             console.print(
                 f"{JUDGE} comes with w2l: trained on {speakers} people of one studio (GRID), so "
                 "offsets of others are less sure, and cosines of different people do not compare.",
@@ -234,6 +247,11 @@ def build_evaluator(
                 soft_wrap=True,
             )
     return evaluator, weights
+
+
+def is_published_syncnet(sha256: str) -> bool:
+    """Whether a file of this SHA-256 is the SyncNet v2 that published numbers are of."""
+    return sha256 == registry()["syncnet_v2"].sha256
 
 
 def load_or_reason(

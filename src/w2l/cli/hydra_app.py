@@ -33,7 +33,7 @@ from w2l.errors import UserError
 from w2l.files import is_full_disk
 from w2l.trust import trust
 
-COMPONENTS = ("detector",)  # groups of keys that are one, of commands that train nothing
+COMPONENTS = ("detector", "chain")  # groups of keys that are one, of commands that train nothing
 # Keys of earlier versions, and what they are called now.
 RENAMED = {
     "system.optimizer.learning_rate": "system.optimizer.lr",
@@ -121,8 +121,9 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
         overrides = list(HydraConfig.get().overrides.task)
         check_types(cfg, config_name, overrides)
         forget_other_arguments(cfg, overrides)
-        if cfg.published:
-            apply_published(cfg, config_name, overrides)
+        preset = cfg.get("preset")
+        if cfg.published or preset is not None:
+            apply_published(cfg, config_name, overrides, preset)
         missing = sorted(OmegaConf.missing_keys(cfg))
         if missing:
             raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")

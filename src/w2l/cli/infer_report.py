@@ -22,7 +22,7 @@ from w2l.paths import shown_path
 from w2l.scoring import CosineResult
 from w2l.video import AudioTrack, write_png
 from w2l.weights import registry
-from w2l.weights.shipped import GENERATOR, JUDGE, judge_threshold
+from w2l.weights.shipped import GENERATOR, JUDGE, judge_believes
 
 FEWEST_FPS = 8  # of old films 16 are usual; mouths open and close about 4 times a second
 HINTS = {
@@ -104,9 +104,9 @@ def show_judged(judged: CosineResult | None, judge: str, console: Console) -> No
     if judged is None:
         return
     found = f"offset {judged.offset:+d} frames, confidence {judged.confidence:.2f}, by {judge}"
-    if judge == JUDGE and judged.confidence < judge_threshold():
+    if judge == JUDGE and not judge_believes(judged.confidence, judged.summary.count):
         console.print(
-            f"warning: the judge hears no sync between lips and sound ({found}): look at the result"
+            f"warning: the judge is not sure that lips and sound fit ({found}): look at the result"
         )
     elif abs(judged.offset) > 1:
         console.print(f"warning: lips and sound fit best when moved: {found}: look at the result")

@@ -26,15 +26,15 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
         ),
         (LIST,): ("box", "compare", "pads", "show"),
         (TEXT,): (
-            "auth", "benchmark", "duplicates", "fetch", "home", "label", "name", "ray_address",
-            "restore_region", "restorer_kind",
+            "auth", "benchmark", "duplicates", "fetch", "home", "label", "name", "preset",
+            "ray_address", "restore_region", "restorer_kind",
         ),
         (PATH,): (
             "audio", "batch", "calibration", "checkpoint", "clips", "data.cache_dir", "data_root",
             "detector_weights", "expert", "face", "filelist", "filelists", "identity", "inception",
             "init_from", "judge", "landmarks", "out", "outfile", "output", "pairs", "parser",
-            "people", "reference", "restorer", "results", "resume", "sync", "syncnet", "video",
-            "voice",
+            "people", "pipelines", "reference", "restorer", "results", "resume", "sync", "syncnet",
+            "video", "voice",
         ),
         # One alone needs no brackets.
         (TEXT, LIST): ("lpips", "metrics", "sets", "trust", "voices"),

@@ -67,7 +67,39 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 }
 
 
-GROUPS = ("detector",)  # of those keys, the ones that choose a component
+# What three scoring pipelines do that papers name alike: command → preset → key → value.
+_TRACKS: dict[str, Any] = {
+    "detector": "s3fd",
+    "detector.scale": 0.25,
+    "detector.threshold": 0.9,
+    "protocol": "track",
+    "detect_every": 1,  # frames
+    "min_face_score": 0.9,
+    "min_face_size": 100,  # px
+    "shots": True,
+}
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "evaluate": {
+        # Wav2Lip's calculate_scores_real_videos.sh over SyncNet's run_pipeline.py: a line a track
+        "wav2lip": _TRACKS | {"chain": "wav2lip", "min_track_frames": 100, "video_score": "mean"},
+        # LatentSync 1.5 and 1.6, eval_sync_conf.py: the mean of the tracks
+        "latentsync": _TRACKS
+        | {"chain": "latentsync", "min_track_frames": 50, "video_score": "mean"},
+        # MoChaBench, and the package syncnet-python: the highest LSE-C, the lowest LSE-D
+        "mochabench": _TRACKS
+        | {"chain": "mochabench", "min_track_frames": 50, "video_score": "best"},
+    }
+}
+
+GROUPS = ("detector", "chain")  # of those keys, the ones that choose a component, or several
+TRUE = {"true", "yes", "on", "1", "y", "t"}
+
+
+def table_of(command: str, published: bool, preset: str | None) -> dict[str, Any]:
+    """The values to set; none for a preset that there is not, which is told of elsewhere."""
+    if preset is not None:
+        return PRESETS.get(command, {}).get(preset, {})
+    return PUBLISHED.get(command, {}) if published else {}
 
 
 def given_keys(overrides: Sequence[str]) -> set[str]:
@@ -76,7 +108,7 @@ def given_keys(overrides: Sequence[str]) -> set[str]:
 
 
 def published_choices(command: str, arguments: Sequence[str], default: bool) -> list[str]:
-    """The published choices of groups to add to a command line with `published=true`.
+    """The choices of groups to add to a command line with `published=true` or `preset=`.
 
     Args:
         command: its name.
@@ -84,10 +116,9 @@ def published_choices(command: str, arguments: Sequence[str], default: bool) -> 
         default: of the command's key `published`.
     """
     given = given_keys(arguments)
-    said = [each.partition("=")[2].lower() for each in arguments if each.startswith("published=")]
-    if not (said[-1] in {"true", "yes", "on", "1", "y", "t"} if said else default):
-        return []
-    table = PUBLISHED.get(command, {})
+    said = {key: value for key, _, value in (each.partition("=") for each in arguments)}
+    published = said["published"].lower() in TRUE if "published" in said else default
+    table = table_of(command, published, said.get("preset"))
     return [
         f"{group}={table[group]}"
         for group in GROUPS
@@ -95,15 +126,25 @@ def published_choices(command: str, arguments: Sequence[str], default: bool) -> 
     ]
 
 
-def apply_published(cfg: DictConfig, command: str, overrides: Sequence[str]) -> None:
-    """Set the published values in `cfg`, except for keys named in `overrides`."""
+def apply_published(
+    cfg: DictConfig, command: str, overrides: Sequence[str], preset: str | None = None
+) -> None:
+    """Set the published values in `cfg`, or a preset's, except for keys named in `overrides`."""
     given = given_keys(overrides)
-    for key, value in PUBLISHED.get(command, {}).items():
-        group, dot, _ = key.partition(".")
+    for key, value in table_of(command, True, preset).items():
         if key in given or key in GROUPS:
             continue
-        if not dot or is_published(command, Component.of(cfg[group]), group):
+        group = group_of(key, preset)
+        if group is None or is_published(command, Component.of(cfg[group]), group):
             OmegaConf.update(cfg, key, value, force_add=False)
+
+
+def group_of(key: str, preset: str | None) -> str | None:
+    """The component that a key's value is meant for; None: it holds for any."""
+    if key == "min_face_score" and preset is not None:
+        return "detector"  # S3FD's: the scores of others are lower
+    group, dot, _ = key.partition(".")
+    return group if dot else None
 
 
 def is_published(command: str, component: Component, group: str = "detector") -> bool:
@@ -112,23 +153,34 @@ def is_published(command: str, component: Component, group: str = "detector") ->
     return component.target == published["_target_"]
 
 
-def as_published(command: str, component: Component, group: str = "detector") -> Component:
+def as_published(
+    command: str, component: Component, group: str = "detector", preset: str | None = None
+) -> Component:
     """The component with the published arguments, where it is the published one."""
     if not is_published(command, component, group):
         return component
-    table = PUBLISHED[command].items()
+    table = table_of(command, True, preset).items()
     return component.with_arguments(
         **{key.partition(".")[2]: value for key, value in table if key.startswith(f"{group}.")}
     )
 
 
-def published_settings(command: str, settings: dict[str, Any], given: set[str]) -> dict[str, Any]:
-    """Settings with the published values, except for the keys that were given."""
-    table = PUBLISHED[command]
-    plain = {k: v for k, v in table.items() if "." not in k and k not in GROUPS}
-    changed = {**settings, **{key: value for key, value in plain.items() if key not in given}}
-    for group in GROUPS:
-        if group not in given:
-            changed[group] = named_group(group, table[group])
-        changed[group] = as_published(command, Component.of(changed[group]), group).group()
+def published_settings(
+    command: str, settings: dict[str, Any], given: set[str], preset: str | None = None
+) -> dict[str, Any]:
+    """Settings with the published values, or a preset's, except for the keys that were given."""
+    table = table_of(command, True, preset)
+    changed = dict(settings)
+    for choice in GROUPS:
+        if choice in table and choice not in given:
+            changed[choice] = named_group(choice, table[choice])
+    if "detector" in table:
+        found = as_published(command, Component.of(changed["detector"]), preset=preset)
+        changed["detector"] = found.group()
+    for key, value in table.items():
+        if key in given or key in GROUPS or "." in key:
+            continue
+        group = group_of(key, preset)
+        if group is None or is_published(command, Component.of(changed[group]), group):
+            changed[key] = value
     return changed

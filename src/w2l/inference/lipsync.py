@@ -112,6 +112,19 @@ class FaceGenerator:
         return other
 
     @property
+    def arithmetic(self) -> str:
+        """What it computes in: its precision, or "tf32", to which a GPU's float32 is rounded.
+
+        That is what torch and ONNX Runtime do unless they are told otherwise, on GPUs that can.
+        """
+        given: str = getattr(self.generator, "precision", self.precision)
+        on_gpu = self.device.type == "cuda" or getattr(self.generator, "on_gpu", False)
+        if given != "float32" or not on_gpu or not torch.backends.cudnn.allow_tf32:
+            return given
+        able = torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8
+        return "tf32" if able else given
+
+    @property
     def at_once(self) -> int | None:
         """Faces that go through at once, where more would not; None: as many as are given."""
         return self._fitting.limit

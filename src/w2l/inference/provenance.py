@@ -37,7 +37,10 @@ class CheckpointId(NamedTuple):
 
 
 def provenance(
-    quality: Quality, checkpoint: CheckpointId | None, restored: str | None = None
+    quality: Quality,
+    checkpoint: CheckpointId | None,
+    restored: str | None = None,
+    precision: str | None = None,
 ) -> dict[str, str]:
     """Tags of a file: `comment`, a sentence for people, and `description`, JSON for programs.
 
@@ -45,6 +48,7 @@ def provenance(
         quality: how generated faces are put back, which says what part of a picture is generated.
         checkpoint: of the generator, where it is known.
         restored: which part was restored by what, as `FaceRestoration.about` says it.
+        precision: what the generator computed in, as `FaceGenerator.arithmetic` says it.
     """
     maker, part = f"w2l {__version__}", PARTS[quality]
     about = {"synthetic": True, "digital_source_type": SOURCE_TYPE, "generated": part, "by": maker}
@@ -52,6 +56,8 @@ def provenance(
     if checkpoint is not None:
         about |= {"checkpoint": checkpoint.name, "checkpoint_sha256": checkpoint.sha256}
         sentence += f" Checkpoint: {checkpoint.name}, SHA-256 {checkpoint.sha256}."
+    if precision is not None:
+        about["precision"] = precision
     if restored is not None:
         about["restored"] = restored
         sentence += f" Restored: {restored}."

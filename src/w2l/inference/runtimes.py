@@ -71,6 +71,7 @@ class ExportedGenerator:
 
     Attributes:
         on_gpu: whether it computes there; what it takes and gives lies on the CPU.
+        precision: as it was given.
         pads: of the faces that it was trained on; None: not known.
     """
 
@@ -85,6 +86,7 @@ class ExportedGenerator:
     ) -> None:
         onnx_package()
         self.on_gpu = False
+        self.precision = precision
         if runtime == "onnx":
             providers = _providers(device)
             self.on_gpu = len(providers) > 1

@@ -72,7 +72,9 @@ def sync_video(
     layout = Layout((source.width, source.height), options.output)
     windows = mel_windows(source, voice, options, lipsync.lead_frames)
     track = fitted_track(voice, len(windows), source, options.duration)
-    writer = open_writer(outfile, source, track, layout.size, options, checkpoint)
+    writer = open_writer(
+        outfile, source, track, layout.size, options, checkpoint, lipsync.arithmetic
+    )
     plan = plan_faces(source, len(windows), detector, options, progress)
     report = SyncReport(Path(outfile), source.fps, notes=voice.notes)
     if scorer is not None:
@@ -141,6 +143,7 @@ def open_writer(
     size: tuple[int, int],
     options: SyncOptions,
     checkpoint: CheckpointId | None = None,
+    precision: str | None = None,
 ) -> VideoWriter | PngWriter:
     """What takes the pictures, (width, height) = `size`; nothing is on the disk yet.
 
@@ -148,7 +151,7 @@ def open_writer(
         UserError: the codec has no encoder here, or does not fit the output's name.
     """
     restored = None if options.restoration is None else options.restoration.about
-    tags = provenance(options.quality, checkpoint, restored)
+    tags = provenance(options.quality, checkpoint, restored, precision)
     return make_writer(outfile, source, track, size, options, tags)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from w2l.audio.audible import SILENT, is_silent
+from w2l.audio.passes import joined_audio
 from w2l.audio.waveform import load_audio
 from w2l.components import FaceDetector, Faces
 from w2l.errors import UserError
@@ -18,12 +20,15 @@ from w2l.faces.protocol_track import ProtocolTrack, crop_track, detections_of, t
 from w2l.faces.search import all_faces, detect_video
 from w2l.faces.track import link, select
 from w2l.paths import shown_path
+from w2l.scoring.chain import Chain, Shots, Source
 from w2l.scoring.crops import Thumbnails, face_crop, track_faces
 from w2l.scoring.embeddings import SAMPLES_PER_FRAME
+from w2l.scoring.precision import arithmetic
 from w2l.scoring.results import ClipScore, SkippedTrack, TrackScore
 from w2l.scoring.scorer import SyncScorer
 from w2l.scoring.voices import SpeakerSearch
-from w2l.video import VideoReader, jpeg_frames, jpeg_roundtrip
+from w2l.video import VideoReader, jpeg_frames, jpeg_roundtrip, probe
+from w2l.video.passes import bgr_through
 from w2l.video.shots import shots_of
 from w2l.windows import FPS
 
@@ -74,7 +79,9 @@ class Evaluator:
         lse_reason: why the scorer has no SyncNet, for the record.
         cosine_reason: why it has no expert, for the record.
         speaker: looks who speaks in each video (track); None: nobody asks.
-        min_confidence: of the expert's best offset, from which on it is believed; None: not known.
+        believes: whether the confidence of the expert's best offset, over so many windows, is high
+            enough; None: not known.
+        chain: codecs that pictures and sound go through (track).
     """
 
     def __init__(
@@ -86,8 +93,12 @@ class Evaluator:
         lse_reason: str | None = None,
         cosine_reason: str | None = None,
         speaker: SpeakerSearch | None = None,
-        min_confidence: float | None = None,
+        believes: Callable[[float, int], bool] | None = None,
+        chain: Chain | None = None,
     ) -> None:
+        self.chain = chain or Chain()
+        if protocol.name == "lrs" and not self.chain.is_empty:
+            raise ValueError("a chain of codecs is of the track protocol")
         if detector is None and (protocol.name == "track" or scorer.expert is not None):
             raise ValueError("the track protocol and the expert need a detector")
         self.scorer = scorer
@@ -96,7 +107,7 @@ class Evaluator:
         self.lse_reason = lse_reason
         self.cosine_reason = cosine_reason
         self.speaker = speaker
-        self.min_confidence = min_confidence
+        self.believes = believes
 
     def score(self, video: Path, audio: Path | None = None) -> ClipScore:
         """Score a video against its own sound, or against that of `audio`.
@@ -104,16 +115,29 @@ class Evaluator:
         Raises:
             UserError: it cannot be scored; the sentence says why.
         """
-        reader = VideoReader(video, fps=FPS)
-        if reader.info.is_image:
+        if probe(video).is_image:
             raise UserError(f"{video} is a still picture: lip sync needs a video.")
-        waveform = self.sound_of(video) if audio is None else load_audio(audio)
         clip = ClipScore(shown_path(video))
-        if self.protocol.name == "lrs":
-            clip.tracks.append(self._whole_frame(reader, waveform))
-        else:
-            self._score_tracks(reader, waveform, clip)
+        with arithmetic(self.scorer.precision), self.chain.source(video) as source:
+            try:
+                waveform = self._sound(source, video, audio)
+                if self.protocol.name == "lrs":
+                    clip.tracks.append(self._whole_frame(source.reader, waveform))
+                else:
+                    self._score_tracks(source, waveform, clip)
+            except UserError as error:  # may name a file that was written for the chain
+                read = str(source.reader.info.path)
+                raise UserError(str(error).replace(read, str(video))) from error
         return clip
+
+    def _sound(self, source: Source, video: Path, audio: Path | None) -> np.ndarray:
+        """What is scored: of the video, or of `audio`."""
+        if source.sound is None:
+            return self.sound_of(video) if audio is None else load_audio(audio)
+        waveform = joined_audio(source.sound if audio is None else audio)
+        if is_silent(waveform):
+            raise UserError(SILENT)
+        return waveform
 
     def sound_of(self, video: Path) -> np.ndarray:
         """A video's own sound, from where the protocol lets it begin.
@@ -141,9 +165,10 @@ class Evaluator:
 
         return self._score(0, frames.count(), pictures, faces, waveform)
 
-    def _score_tracks(self, reader: VideoReader, waveform: np.ndarray, clip: ClipScore) -> None:
+    def _score_tracks(self, source: Source, waveform: np.ndarray, clip: ClipScore) -> None:
         """The track protocol: SyncNet sees each followed face's crop. Adds to `clip`."""
-        tracks = self.find_tracks(reader)
+        reader = source.reader
+        tracks = self.find_tracks(reader, source.shots)
         for track in tracks:
             start, n = int(track.frames[0]), len(track.frames)
             try:
@@ -157,18 +182,22 @@ class Evaluator:
         if self.speaker is not None:
             clip.speakers = self.speaker.search(reader, tracks, waveform)
 
-    def find_tracks(self, reader: VideoReader) -> list[ProtocolTrack]:
+    def find_tracks(self, reader: VideoReader, shots: Shots | None = None) -> list[ProtocolTrack]:
         """The faces that the track protocol scores.
+
+        Args:
+            reader: of the video's pictures.
+            shots: looks for its cuts; None: by the pictures' times.
 
         Raises:
             UserError: there is none.
         """
         protocol = self.protocol
         detections = detections_of(self._detect(reader), protocol.min_face_score)
-        shots = shots_of(reader.info.path, reader.info.width) if protocol.shots else None
+        look = shots or partial(shots_of, reader.info.path, reader.info.width)
         tracks = track_detections(
             detections,
-            shots=shots,
+            shots=look() if protocol.shots else None,
             min_detections=protocol.min_track_frames,
             min_size=protocol.min_face_size,
         )
@@ -191,12 +220,16 @@ class Evaluator:
 
         def pictures() -> Iterable[np.ndarray]:
             crops = crop_track(reader.read(start, start + n), track, start)
+            crops = bgr_through(self.chain.crops, crops) if self.chain.crops else crops
             return jpeg_roundtrip(crops, FPS) if self.protocol.jpeg else crops
 
         def faces() -> Iterator[np.ndarray | None]:
             return track_faces(reader, track)
 
-        return self._score(start, n, pictures, faces, waveform[start * SAMPLES_PER_FRAME :])
+        heard = waveform[start * SAMPLES_PER_FRAME :]
+        if self.chain.sound:  # as published scripts cut it out
+            heard = self.chain.heard(heard[: n * SAMPLES_PER_FRAME])
+        return self._score(start, n, pictures, faces, heard)
 
     def _detect(self, reader: VideoReader) -> list[Faces]:
         assert self.detector is not None
@@ -226,8 +259,8 @@ class Evaluator:
                     raise
                 cosine_reason = str(error)
         judged = None
-        if cosine is not None and self.min_confidence is not None:
-            judged = cosine.confidence >= self.min_confidence
+        if cosine is not None and self.believes is not None:
+            judged = self.believes(cosine.confidence, cosine.summary.count)
         return TrackScore(
             start, n, sync, self.lse_reason, cosine, cosine_reason, seen.pictures, judged
         )

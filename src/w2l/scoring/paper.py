@@ -24,9 +24,11 @@ def write_paper_tables(scores: Mapping[str, Any], output: Path) -> None:
         _row("mean of the faces", scores["n_tracks"], scores["mean"]),
         _row("mean of the videos", scores["n_scored"], scores["mean_of_videos"]),
     ]
+    rule = scores.get("settings", {}).get("video_score", "mean")
+    by = "the mean of its faces" if rule == "mean" else f"video_score={rule}"
     note = (
         f"Protocol {scores['protocol']}; offset in {scores['offset_unit']}; {scores['n_failed']} "
-        "videos have no score. In the second row each video counts once, by the mean of its faces."
+        f"videos have no score. In the second row each video counts once, by {by}."
     )
     head = [" | ".join(HEADER), "|".join("---" for _ in HEADER), *(" | ".join(r) for r in rows)]
     text = "".join(f"| {line} |\n" for line in head)

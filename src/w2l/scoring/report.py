@@ -18,7 +18,7 @@ from rich.table import Table
 from w2l.files import atomic_path, write_text
 from w2l.metrics import VSHIFT, offsets
 from w2l.paths import readable
-from w2l.scoring.results import ClipScore, TrackScore, mean_of_videos, mean_scores
+from w2l.scoring.results import ClipScore, TrackScore, VideoScore, mean_of_videos, mean_scores
 from w2l.scoring.speaker import Speakers
 from w2l.scoring.voices import OWN
 from w2l.windows import FPS
@@ -74,22 +74,23 @@ def voice_names(speakers: Speakers) -> list[str]:
     return list(speakers.voices) if speakers.voices == (OWN,) else short_names(speakers.voices)
 
 
-def summary_line(clips: Sequence[ClipScore]) -> str:
+def summary_line(clips: Sequence[ClipScore], rule: VideoScore = "mean") -> str:
     """How many clips and tracks were scored, and what the offset's sign means."""
     n_failed = sum(clip.error is not None for clip in clips)
     n_tracks = sum(len(clip.tracks) for clip in clips)
     return (
         f"{len(clips) - n_failed} scored ({n_tracks} tracks), {n_failed} failed. Offset in frames "
         "at 25 fps, positive where the sound is early; cosines at offset 0; the means are over "
-        f"tracks{_over_videos(clips) if n_tracks > len(clips) - n_failed else ''}."
+        f"tracks{_over_videos(clips, rule) if n_tracks > len(clips) - n_failed else ''}."
     )
 
 
-def _over_videos(clips: Sequence[ClipScore]) -> str:
-    means = mean_of_videos(clips)
+def _over_videos(clips: Sequence[ClipScore], rule: VideoScore) -> str:
+    means = mean_of_videos(clips, rule)
     shown = {"LSE-D": "lse_d", "LSE-C": "lse_c", "cosine": "cosine"}
     found = [f"{name} {means[key]:.3f}" for name, key in shown.items() if means[key] is not None]
-    return f", those over videos are {', '.join(found)}"
+    by = "" if rule == "mean" else f" (each by video_score={rule})"
+    return f", those over videos{by} are {', '.join(found)}"
 
 
 def _columns(tracks: Sequence[TrackScore]) -> tuple[str, ...]:

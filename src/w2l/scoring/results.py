@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from statistics import median, stdev
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from w2l.scoring.scorer import CosineResult, SyncResult
 from w2l.scoring.speaker import Speakers
 
 SCORES = ("lse_d", "lse_c", "offset", "lse_d_at_0", "lse_c_at_0")
+VideoScore = Literal["mean", "first", "best", "longest"]
 SYNCNET_COSINES = ("at_0", "at_best")
 UNPADDED = {"lse_d": "lse_d_unpadded", "lse_c": "lse_c_unpadded", "offset": "offset_unpadded"}
 _PACKAGES = ("w2l", "numpy", "scipy", "opencv-python", "av", "python_speech_features")
@@ -166,9 +167,32 @@ def mean_scores(clips: Iterable[ClipScore]) -> dict[str, Any]:
     }
 
 
-def mean_of_videos(clips: Iterable[ClipScore]) -> dict[str, Any]:
-    """As `mean_scores`, but each video counts once, by the mean of its faces."""
-    each = [mean_scores([clip]) for clip in clips if clip.tracks]
+def video_scores(clip: ClipScore, rule: VideoScore = "mean") -> dict[str, Any]:
+    """The numbers of one video that has several tracks, as `mean_scores` has them.
+
+    Args:
+        clip: with at least one track.
+        rule: "mean" of the tracks; that of the "first", or of the "longest", one; "best": the
+            lowest LSE-D of any and the highest LSE-C of any, the rest of the latter's.
+    """
+    if rule == "mean":
+        return mean_scores([clip])
+    tracks = [track for track in clip.tracks if track.sync] or clip.tracks
+    if rule == "first":
+        chosen = tracks[0]
+    elif rule == "longest":
+        chosen = max(tracks, key=lambda track: track.n_frames)
+    else:
+        chosen = max(tracks, key=lambda track: track.sync.lse.lse_c if track.sync else 0.0)
+    scores = mean_scores([replace(clip, tracks=[chosen])])
+    if rule == "best" and chosen.sync:
+        scores["lse_d"] = min(track.sync.lse.lse_d for track in tracks if track.sync)
+    return scores
+
+
+def mean_of_videos(clips: Iterable[ClipScore], rule: VideoScore = "mean") -> dict[str, Any]:
+    """As `mean_scores`, but each video counts once, by `video_scores`."""
+    each = [video_scores(clip, rule) for clip in clips if clip.tracks]
     names = (*SCORES, "cosine", "cosine_offset")
     return {
         name: _mean([means[name] for means in each if means[name] is not None]) for name in names
@@ -189,9 +213,10 @@ def to_json(
     Args:
         clips: in the order of the input.
         protocol: "lrs" or "track".
-        settings: whatever else decides the scores.
+        settings: whatever else decides the scores; `video_score` is the rule of `video_scores`.
         weights: file and hash of each network, of an expert also how many speakers it heard.
     """
+    rule = settings.get("video_score", "mean")
     n_failed = sum(clip.error is not None for clip in clips)
     return finite(
         {
@@ -201,9 +226,9 @@ def to_json(
             "versions": _versions(),
             "offset_unit": "frames at 25 fps, positive where the sound is early",
             "offsets": offsets().tolist(),
-            "clips": [clip.to_dict() for clip in clips],
+            "clips": [_with_video(clip, rule) for clip in clips],
             "mean": mean_scores(clips),
-            "mean_of_videos": mean_of_videos(clips),
+            "mean_of_videos": mean_of_videos(clips, rule),
             "statistics": statistics_of(clips),
             "n_tracks": sum(len(clip.tracks) for clip in clips),
             "n_scored": len(clips) - n_failed,
@@ -212,6 +237,12 @@ def to_json(
             "failures": dict(Counter(clip.error for clip in clips if clip.error)),
         }
     )
+
+
+def _with_video(clip: ClipScore, rule: VideoScore) -> dict[str, Any]:
+    """One entry of `clips`, with the video's own numbers."""
+    own = {"video": video_scores(clip, rule)} if clip.tracks else {}
+    return clip.to_dict() | own
 
 
 def _versions() -> dict[str, str]:

@@ -22,6 +22,7 @@ from w2l.video.decode import ACCURATE
 from w2l.video.reader import VideoReader
 
 _BIT_RATE = 200_000  # a second: FFmpeg's default for every encoder
+LAMBDA = 118  # FF_QP2LAMBDA: what FFmpeg's encoders count quantizers in
 # From limited range (16–235, chroma 16–240) to full range, rounded. By table, because versions of
 # libswscale round differently.
 _LEVELS = np.arange(256)
@@ -51,35 +52,31 @@ def jpeg_frames(path: str | Path, fps: Fraction | float | None = None) -> Iterat
     if any(info.orientation) or info.is_image:
         yield from jpeg_roundtrip(reader, reader.fps)
         return
-    encoder, reformatter = _Encoder(reader.fps), VideoReformatter()
+    encoder, reformatter = JpegEncoder(reader.fps), VideoReformatter()
     for frame in reader.decoded():
-        yield encoder(_full_range(frame, reformatter))
+        yield encoder(full_range(frame, reformatter))
 
 
 def jpeg_roundtrip(
     frames: Iterable[np.ndarray], fps: Fraction | float = 25
 ) -> Iterator[np.ndarray]:
     """The same for pictures that never were a file: (H, W, 3) uint8 BGR of one size, in order."""
-    encoder, reformatter = _Encoder(Fraction(fps)), VideoReformatter()
+    encoder, reformatter = JpegEncoder(Fraction(fps)), VideoReformatter()
     for frame in frames:
         picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
-        yield encoder(
-            reformatter.reformat(
-                picture,
-                format="yuvj420p",
-                interpolation=ACCURATE,
-                dst_colorspace=Colorspace.ITU601,
-                src_color_range=ColorRange.JPEG,
-                dst_color_range=ColorRange.JPEG,
-            )
-        )
+        yield encoder(from_bgr(picture, reformatter))
 
 
-class _Encoder:
-    """FFmpeg's JPEG encoder with its default rate control, and OpenCV's decoder behind it."""
+class JpegEncoder:
+    """FFmpeg's JPEG encoder, and OpenCV's decoder behind it.
 
-    def __init__(self, fps: Fraction) -> None:
-        self._fps = fps
+    Args:
+        fps: of the pictures.
+        quantizer: FFmpeg's `-q:v`; None: the default rate control.
+    """
+
+    def __init__(self, fps: Fraction, quantizer: int | None = None) -> None:
+        self._fps, self._quantizer = fps, quantizer
         self._context: VideoCodecContext | None = None
         self._n = 0
 
@@ -98,6 +95,9 @@ class _Encoder:
         context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuvj420p"
         context.time_base, context.framerate = 1 / self._fps, self._fps
         context.bit_rate = _BIT_RATE
+        if self._quantizer is not None:
+            context.options = {"flags": "+qscale"}
+            context.global_quality = self._quantizer * LAMBDA
         # Known square pixels add a JFIF header, whose bits the rate control counts.
         context.sample_aspect_ratio = Fraction(1)
         # One thread: with several, each would have its own rate control.
@@ -105,7 +105,7 @@ class _Encoder:
         return context
 
 
-def _full_range(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
+def full_range(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
     """A decoded picture as full-range 4:2:0."""
     full = frame.format.name.startswith("yuvj") or frame.color_range == ColorRange.JPEG
     if frame.format.name not in ("yuv420p", "yuvj420p"):
@@ -115,6 +115,24 @@ def _full_range(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
         values = _plane(frame, i)
         _plane(picture, i)[:] = values if full else table[values]
     return picture
+
+
+def is_full_range(frame: VideoFrame) -> bool:
+    """Whether its levels go from 0 to 255."""
+    name = frame.format.name
+    return name.startswith(("yuvj", "bgr", "rgb")) or frame.color_range == ColorRange.JPEG
+
+
+def from_bgr(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
+    """The same of a picture that never was in a file: BGR."""
+    return reformatter.reformat(
+        frame,
+        format="yuvj420p",
+        interpolation=ACCURATE,
+        dst_colorspace=Colorspace.ITU601,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.JPEG,
+    )
 
 
 def _plane(frame: VideoFrame, index: int) -> np.ndarray:

@@ -44,7 +44,12 @@ def shots_of(path: str | Path, width: int) -> list[tuple[int, int]]:
         path: a video.
         width: of its pictures.
     """
-    starts, count = scene_starts(small(path, width))
+    return shots_in(small(path, width))
+
+
+def shots_in(frames: Iterable[np.ndarray]) -> list[tuple[int, int]]:
+    """The same of pictures as they come: (H, W, 3) uint8 BGR."""
+    starts, count = scene_starts(_no_wider(frame, WIDTH) for frame in frames)
     return list(pairwise([*starts, count]))
 
 

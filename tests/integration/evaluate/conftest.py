@@ -63,6 +63,7 @@ def evaluate(networks, tmp_path, monkeypatch):
     def run(**settings) -> dict:
         given = {"device": "cpu", "expert": networks / "expert.ckpt", "syncnet": "none", **settings}
         arguments = [f"{key}={value}" for key, value in given.items() if value is not None]
+        arguments += [key for key in given if key.startswith("~")]
         monkeypatch.setattr(sys, "argv", ["evaluate.py", *arguments])
         main()
         written = Path("outputs/evaluate").glob("*/scores.json")  # the newest is of the last run

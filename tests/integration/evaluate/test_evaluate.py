@@ -215,7 +215,9 @@ def test_weights_that_are_not_the_published_ones_are_told_of(
 ):
     """By their hash, and by scores that no real video has; of the published ones nothing is."""
     given = {"syncnet": networks / "syncnet_v2.model", "expert": "none", "plots": "false"}
-    got = evaluate(video=clips / "good #1.mp4", **given)["clips"][0]
+    scores = evaluate(video=clips / "good #1.mp4", **given)
+    got = scores["clips"][0]
+    assert scores["weights"]["syncnet"]["published"] is False
     shown = " ".join(capsys.readouterr().out.split())
     assert "syncnet_v2.model is not the published SyncNet v2" in shown
     assert got["lse_d"] < 2 or got["lse_d"] > 25
@@ -226,3 +228,22 @@ def test_weights_that_are_not_the_published_ones_are_told_of(
     monkeypatch.setattr("w2l.cli.evaluate.registry", lambda: {"syncnet_v2": entry})
     evaluate(video=clips / "good #1.mp4", **given)
     assert "not the published" not in capsys.readouterr().out
+
+
+def test_a_preset_is_recorded_whole_and_gives_way_to_what_is_said(clips, evaluate):
+    """By the expert alone: the chain is of the pictures that it sees, too."""
+    got = evaluate(
+        video=clips / "good #1.mp4", preset="wav2lip", detector="centerface", min_track_frames=20,
+        min_face_size=20, plots="false", report="false", **{"~chain.crops.xvid": None},
+    )  # fmt: skip
+    settings, clip = got["settings"], got["clips"][0]
+    assert (settings["preset"], settings["precision"], settings["video_score"]) == (
+        "wav2lip", "float32", "mean",
+    )  # fmt: skip
+    assert [*settings["chain"]["crops"]] == ["jpeg"]
+    assert settings["chain"]["file"] == {
+        "_target_": "w2l.video.rewritten.Avi", "quantizer": 2, "threads": 1,
+    }  # fmt: skip
+    assert (settings["min_track_frames"], settings["min_face_score"]) == (20, 0.5)
+    assert clip["n_frames"] == 30
+    assert clip["video"]["cosine"] == clip["cosine"]["mean"]

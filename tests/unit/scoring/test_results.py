@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,11 +15,12 @@ from pyarrow import parquet
 from rich.console import Console
 
 from w2l.cli.evaluate_output import write_plots
+from w2l.cli.evaluate_show import show
 from w2l.metrics import confidence_over_time, lse, summarize, unpadded_lse
-from w2l.scoring import ClipScore, CosineResult, SyncResult, TrackScore, to_json
+from w2l.scoring import ClipScore, CosineResult, Protocol, SyncResult, TrackScore, to_json
 from w2l.scoring.page import for_page, write_page
 from w2l.scoring.report import plot_clip, score_table, short_names, summary_line, write_json
-from w2l.scoring.results import SkippedTrack
+from w2l.scoring.results import SkippedTrack, video_scores
 from w2l.scoring.speaker import Calibration, Pair, Speakers
 from w2l.scoring.tables import write_tables
 
@@ -134,6 +136,40 @@ def test_table_shows_every_number_at_any_width(width):
         assert shown in text, shown
     assert "…" not in text
     assert "2 scored (3 tracks), 1 failed" in summary_line(clips())
+
+
+@pytest.mark.parametrize(
+    ("rule", "lse_d", "lse_c", "offset"),
+    [
+        ("mean", 6.0, 4.0, 1.0),
+        ("first", 7.0, 3.0, -1),
+        ("longest", 6.0, 4.0, 1),
+        ("best", 5.0, 5.0, 3),
+    ],
+)
+def test_a_videos_number_follows_the_rule(rule, lse_d, lse_c, offset):
+    tracks = [
+        TrackScore(0, 65, sync_result(-1, 7.0)),
+        TrackScore(70, 80, sync_result(1, 6.0)),
+        TrackScore(160, 20, sync_result(3, 5.0)),
+        TrackScore(200, 90, None, "no SyncNet"),
+    ]
+    clip = ClipScore("a.mp4", tracks)
+    got = to_json([clip], "track", {"video_score": rule}, {"syncnet": None})
+    video = got["clips"][0]["video"]
+    assert (video["lse_d"], video["lse_c"], video["offset"]) == (lse_d, lse_c, offset)
+    assert got["mean_of_videos"]["lse_d"] == lse_d
+    assert got["mean"]["lse_d"] == 6.0, "the mean over tracks follows none"
+    assert ("video_score=" in summary_line([clip], rule)) is (rule != "mean")
+
+
+def test_the_lowest_distance_may_be_another_tracks():
+    faint, clear = sync_result(3, 5.0), sync_result(-2, 6.0)
+    clear = replace(clear, lse=clear.lse._replace(lse_c=9.0))
+    video = video_scores(
+        ClipScore("a.mp4", [TrackScore(0, 65, faint), TrackScore(0, 65, clear)]), "best"
+    )
+    assert (video["lse_d"], video["lse_c"], video["offset"]) == (5.0, 9.0, -2)
 
 
 def test_table_leaves_out_what_nobody_has():
@@ -299,3 +335,13 @@ def test_no_plot_overwrites_another(tmp_path, monkeypatch):
         write_plots([clip], tmp_path / "s.json", used)
     assert drawn == ["s_a.png", "s_a_2.png", "s_a_3.png", "s_A_4.png"]
     assert [clip.plot for clip in given] == drawn
+
+
+@pytest.mark.parametrize(("lowest", "said"), [(9.8, True), (5.0, False)])
+def test_scores_as_random_weights_give_them_are_told_of(tmp_path, capsys, lowest, said):
+    """A distance that real video has, but no offset that stands out."""
+    clip = ClipScore("a.mp4", [TrackScore(0, 65, sync_result(0, lowest - 1))])
+    assert clip.tracks[0].to_dict()["implausible"] is False
+    evaluator = SimpleNamespace(protocol=Protocol())
+    show([clip], evaluator, tmp_path / "scores.json", Console(width=80))
+    assert ("no offset stands out" in capsys.readouterr().out) is said

@@ -1,0 +1,126 @@
+"""The file that published scoring makes of a video, against what FFmpeg 5.1's commands made."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.unit.video.made import number_of, numbered, write_video
+from tests.unit.video.test_jpeg import source
+from w2l.video import VideoReader
+from w2l.video.passes import Jpeg, Mpeg4, bgr_through
+from w2l.video.rewritten import Avi, Mp4, NumberedReader
+
+# Rate, frames (of that rate), Hz of the sound, its start → the numbers of the pictures in
+# `ffmpeg -i x.mkv -q:v 2 -async 1 -r 25 y.avi` (y.mp4) and `ffmpeg -i y.avi -f image2 %06d.jpg`.
+UP = list(range(24))
+CASES = {
+    "25": (
+        25, UP[:12], 16_000, 0,
+        [0, 0, 1, 1, *range(2, 12)],
+        [*range(12)],
+    ),
+    "30": (
+        30, UP, 44_100, 0,
+        [0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 23],
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 20, 21, 22, 23],
+    ),
+    "50": (
+        50, UP, 44_100, 0,
+        [0, 1, 1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22],
+        [0, 1, 2, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23],
+    ),
+    "gaps": (
+        30, [0, 1, 2, 6, 7, 8, 9, 14, 15, 16], 22_050, 0,
+        [0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 6, 6, 7, 7, 8, 9],
+        [0, 1, 2, 2, 3, 3, 4, 5, 6, 6, 6, 7, 7, 8, 9],
+    ),
+    "late pictures": (
+        50, range(5, 25, 2), 44_100, 0,
+        [0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+    ),
+    "late sound": (
+        25, UP[:10], 44_100, Fraction(1, 10),
+        [0, 1, 1, *range(2, 10)],
+        [*range(10)],
+    ),
+    "mute": (
+        30, UP[:12], None, 0,
+        [*range(10)] + [11],
+        [*range(12)],
+    ),
+}  # fmt: skip
+DUMP = Path(__file__).parent / "avi_dump.npz"  # as jpeg_dump.npz, through such an AVI, -q:v 2
+
+
+def made(folder: Path, case: str) -> Path:
+    rate, frames, hertz, start, *_ = CASES[case]
+    sound = None
+    if hertz is not None:
+        times = np.arange(int(0.9 * hertz)) / hertz
+        sound = (0.3 * np.sin(times * 2 * np.pi * 440)).astype(np.float32)
+    return write_video(
+        folder / "x.mkv",
+        [numbered(number) for number in range(len(frames))],
+        [Fraction(frame, rate) for frame in frames],
+        rate=Fraction(rate),
+        codec="mjpeg",
+        pix_fmt="yuvj420p",
+        sound=sound,
+        sound_rate=hertz or 16_000,
+        sound_start=Fraction(start),
+        sound_codec="pcm_s16le",
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_pictures_are_those_of_ffmpegs_command(case: str, tmp_path: Path) -> None:
+    video = made(tmp_path, case)
+    for kind, want in zip((Avi(), Mp4()), CASES[case][-2:], strict=True):
+        output = tmp_path / f"y{kind.suffix}"
+        kind.write(video, output)
+        reader = NumberedReader(output, filled=True)
+        assert [number_of(picture) for picture in reader] == want, kind.suffix
+        assert reader.count() == len(want)
+        assert [number_of(picture) for picture in reader.read(3, 6)] == want[3:6]
+
+
+def test_the_pixels_are_those_of_ffmpegs_command(tmp_path: Path) -> None:
+    with np.load(DUMP) as dump:
+        wanted = [cv2.imdecode(dump[name], cv2.IMREAD_COLOR) for name in sorted(dump)]
+    Avi().write(source(tmp_path / "x.mkv", len(wanted)), tmp_path / "y.avi")
+    reader = NumberedReader(tmp_path / "y.avi", [Jpeg(2)], filled=True)
+    for picture, want in zip(reader, wanted, strict=True):
+        np.testing.assert_array_equal(picture, want)
+    assert np.abs(wanted[0].astype(int) - next(iter(VideoReader(tmp_path / "x.mkv")))).max() > 2
+
+
+@pytest.mark.parametrize(("code", "suffix"), [("XVID", ".avi"), ("mp4v", ".mp4")])
+def test_mpeg4_is_opencvs_writer_bit_for_bit(code: str, suffix: str, tmp_path: Path) -> None:
+    """Over more than one key frame, and as many pictures as came."""
+    rng = np.random.default_rng(0)
+    ground = cv2.GaussianBlur(rng.uniform(0, 255, (112, 112, 3)).astype(np.uint8), (0, 0), 3)
+    pictures = [np.roll(ground, i * i % 17, axis=1) for i in range(15)]
+    path = tmp_path / f"w{suffix}"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 25, (112, 112))
+    if not writer.isOpened():
+        pytest.skip("this build of OpenCV writes no video")
+    for picture in pictures:
+        writer.write(picture)
+    writer.release()
+    passed = list(bgr_through([Mpeg4()], pictures))
+    assert len(passed) == len(pictures)
+    for ours, theirs in zip(passed, VideoReader(path), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("quantizer", [0, 32])
+def test_a_quantizer_that_there_is_not_is_refused(quantizer: int) -> None:
+    for step in (Jpeg, Avi):
+        with pytest.raises(ValueError, match="from 1 to 31"):
+            step(quantizer)
