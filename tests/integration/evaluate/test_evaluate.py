@@ -88,18 +88,23 @@ def test_without_the_released_syncnet_the_expert_still_scores(clips, evaluate, c
     assert ADDRESS in capsys.readouterr().out
 
 
-def test_without_an_expert_the_cosine_is_null(clips, networks, evaluate):
+def test_where_no_expert_is_named_the_judge_that_comes_with_w2l_scores(clips, networks, evaluate):
     settings = {"video": clips / "tiny.mp4", "protocol": "lrs", "box": [9, 99, 9, 99],
                 "expert": None, "syncnet": networks / "syncnet_v2.model"}  # fmt: skip
-    clip = evaluate(**settings)["clips"][0]
+    clip = evaluate(**settings | {"expert": "none"})["clips"][0]
     assert clip["cosine"] is None
-    assert "no expert is named: expert=FILE" in clip["cosine_reason"]
+    assert "switched off by expert=none" in clip["cosine_reason"]
     assert clip["lse_d"] > 0
     newest = Path("outputs/train/run/last.ckpt")
     newest.parent.mkdir(parents=True)
     newest.write_bytes((networks / "expert.ckpt").read_bytes())
-    assert evaluate(**settings)["clips"][0]["cosine"] is None, "one that lies around is not taken"
-    assert evaluate(**settings | {"expert": newest})["clips"][0]["cosine"]["count"] == 4
+    got = evaluate(**settings)  # one that lies around is not taken
+    assert Path(got["weights"]["expert"]["file"]).name == "judge_small.safetensors"
+    assert got["clips"][0]["cosine"]["count"] == 4
+    assert got["clips"][0]["judged"] is False, "four windows tell nothing"
+    ours = evaluate(**settings | {"expert": newest})["clips"][0]
+    assert ours["cosine"]["count"] == 4
+    assert ours["judged"] is None, "from where on is not known of it"
     # Each time a new name, and nothing of the runs before.
     assert sorted(str(p) for p in Path("outputs/evaluate").glob("*/scores.json")) == [
         f"outputs/evaluate/tiny{end}/scores.json" for end in ("", "_2", "_3")

@@ -26,7 +26,7 @@ def test_help_says_what_each_key_is_and_lists_only_its_own_groups() -> None:
     assert "defaults" not in text
     assert "hydra" not in text
     train = help_text(CONFIG_DIR, "train")
-    assert "experiment=  demo_syncnet, demo_wav2lip, syncnet," in train
+    assert "experiment=  demo_syncnet, demo_wav2lip, judge_small," in train
     assert "overwrite: false" in train
 
 

@@ -58,6 +58,7 @@ class Mouth:
     hears next to nothing)."""
 
     image_size, lead_frames, at_once, pads = 96, 0, None, PUBLISHED_PADS
+    arithmetic = "float32"
 
     def __call__(self, faces, mels):
         levels = [int(128 + 30 * mel[40, :8].mean()) for mel in mels]

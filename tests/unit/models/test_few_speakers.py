@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from w2l.checkpoints.networks import describe
-from w2l.data.batches import grey, stack_frames
+from w2l.data.batches import grey, jittered, stack_frames
 from w2l.models import Expert, Generator
 from w2l.models.expert import motion, normalise
 
@@ -118,3 +118,23 @@ def test_grey_is_bt601_in_every_channel() -> None:
     found = grey(stacked).unflatten(1, (5, 3)).numpy()
     for channel in range(3):
         np.testing.assert_allclose(found[:, :, channel], luma, atol=1e-6)
+
+
+def test_what_the_expert_sees_is_moved_mirrored_and_blurred_as_one() -> None:
+    torch.manual_seed(0)
+    frame = torch.rand(1, 3, 12, 20)
+    stacked = frame.repeat(2, 5, 1, 1)
+    seen = [jittered(stacked, 2) for _ in range(60)]
+    for each in seen:
+        assert each.shape == stacked.shape
+        assert torch.equal(each, each[:1, :3].repeat(2, 5, 1, 1))  # all frames alike
+    assert len({round(float(each[0, 0, 5, 5]), 5) for each in seen}) > 20
+    middle = stacked[0, 0, 4:8, 4:16]
+    still = [e for e in seen if any(
+        torch.equal(e[0, 0, 4 + y : 8 + y, 4 + x : 16 + x], middle)
+        for y in range(-2, 3) for x in range(-2, 3))]  # fmt: skip
+    assert 6 <= len(still) <= 26  # a quarter is neither mirrored nor blurred
+    stacked.requires_grad_()
+    jittered(stacked, 2).sum().backward()
+    assert stacked.grad is not None
+    assert float(stacked.grad.abs().max()) > 0

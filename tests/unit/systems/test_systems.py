@@ -19,6 +19,7 @@ from pytorch_lightning.loggers import CSVLogger
 
 from w2l.callbacks import AtomicCheckpointIO, SampleGrid, SyncGate
 from w2l.data import ClipDataModule, ContrastiveSamples, LipSamples, SyncBatch, SyncSamples
+from w2l.data.batches import LipBatch
 from w2l.errors import UserError
 from w2l.losses import ContrastiveSync, CrossEntropySync, cosine, cross_entropy, sync_distance
 from w2l.models import Expert, Generator, QualityDiscriminator
@@ -395,8 +396,33 @@ def test_an_expert_on_each_batchs_statistics_keeps_its_own(prepared: Path, tmp_p
 
 
 def test_networks_for_other_sizes_of_faces_are_one_sentence() -> None:
-    with pytest.raises(UserError, match=r"faces of 64 px.*makes 96 px: set model\.image_size=64"):
-        Wav2LipSystem(generator=Generator(WIDTH), expert=Expert(WIDTH, 64))
+    with pytest.raises(UserError, match=r"faces of 96 px.*makes 64 px: set model\.image_size=96"):
+        Wav2LipSystem(generator=Generator(WIDTH, 64), expert=Expert(WIDTH))
+
+
+def test_an_expert_of_smaller_faces_teaches_too_and_sees_no_colour_where_that_is_asked() -> None:
+    torch.manual_seed(0)
+    batch = LipBatch(
+        torch.rand(1, 6, 5, 96, 96), torch.randn(1, 5, 1, 80, 16), torch.randn(1, 1, 80, 16),
+        torch.rand(1, 3, 5, 96, 96),
+    )  # fmt: skip
+    expert = Expert(WIDTH, 48, last_relu=False)
+    gradients = []
+    for given in ({}, {"sync_in_grey": True}, {"sync_in_grey": True, "sync_jitter": 2}):
+        system = Wav2LipSystem(generator=Generator(WIDTH), expert=expert, **given)
+        system.sync_weight = 1.0
+        generated = batch.target.clone().requires_grad_()
+        system.losses(batch, generated)["sync"].backward()
+        assert generated.grad is not None
+        gradients.append(generated.grad[:, :, :, 48:])
+    shares = torch.tensor([0.114, 0.587, 0.299])[:, None, None, None]
+    for number, gradient in enumerate(gradients):
+        assert float(gradient.abs().max()) > 0
+        luma = (gradient / shares).mean(dim=1, keepdim=True) * shares
+        assert torch.allclose(gradient, luma, rtol=1e-3, atol=1e-9) == (number > 0)
+    system.eval()  # a validation is not left to chance
+    twice = [float(system.losses(batch, batch.target)["sync"]) for _ in range(2)]
+    assert twice[0] == twice[1]
 
 
 class Rates(pl.Callback):
