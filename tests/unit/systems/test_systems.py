@@ -410,7 +410,7 @@ def test_an_expert_of_smaller_faces_teaches_too_and_sees_no_colour_where_that_is
     gradients = []
     for given in ({}, {"sync_in_grey": True}, {"sync_in_grey": True, "sync_jitter": 2}):
         system = Wav2LipSystem(generator=Generator(WIDTH), expert=expert, **given)
-        system.sync_weight = 1.0
+        system.train().sync_weight = 1.0
         generated = batch.target.clone().requires_grad_()
         system.losses(batch, generated)["sync"].backward()
         assert generated.grad is not None
