@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import sys
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 from rich.console import Console
 
 from evaluation.plots import plot_offsets
 from w2l.building import Component, named_group
 from w2l.checkpoints import load_expert
 from w2l.errors import UserError
-from w2l.files import write_text
+from w2l.files import atomic_path, write_text
 from w2l.html import page, picture, video
 from w2l.inference import pick_device
 from w2l.paths import user_path
 from w2l.scoring import Evaluator, Protocol, SyncScorer
 from w2l.scoring.results import TrackScore
+from w2l.video import VideoReader
 from w2l.weights.shipped import JUDGE, judge_believes
+from w2l.windows import FPS
 
 ROLES = ("source", "result")
+MOMENTS = 6
+STRIP_HEIGHT = 160  # pixels of each picture
 
 
 def show(settings: dict[str, Any], console: Console) -> None:
@@ -46,10 +53,36 @@ def show(settings: dict[str, Any], console: Console) -> None:
     for role, path in zip(ROLES, videos, strict=True):
         tracks[role] = max(evaluator.score(path).tracks, key=lambda track: track.n_frames)
         console.print(f"{role}: {said(tracks[role])}", soft_wrap=True)
-    write_text(out / "index.html", _page(dict(zip(ROLES, videos, strict=True)), tracks))
+    picture_of_both = strip(videos)
+    with atomic_path(out / "strip.jpg") as path:
+        path.write_bytes(picture_of_both)
+    both = dict(zip(ROLES, videos, strict=True))
+    write_text(out / "index.html", _page(both, tracks, picture_of_both))
     console.print(str(out / "index.html"), soft_wrap=True)
     if settings["open"] and sys.stdout.isatty():
         webbrowser.open((out / "index.html").as_uri())
+
+
+def strip(videos: Sequence[Path]) -> bytes:
+    """Moments of both videos, one above the other, as a JPEG file.
+
+    Raises:
+        UserError: one has no frames.
+    """
+    rows = []
+    for path in videos:
+        frames = list(VideoReader(path, fps=FPS))
+        if not frames:
+            raise UserError(f"{path} has no frames that can be read: make it again.")
+        moments = np.linspace(0, len(frames) - 1, MOMENTS + 2).round().astype(int)[1:-1]
+        height, width = frames[0].shape[:2]
+        size = (round(width * STRIP_HEIGHT / height), STRIP_HEIGHT)
+        rows.append(
+            np.hstack([cv2.resize(frames[i], size, interpolation=cv2.INTER_AREA) for i in moments])
+        )
+    least = min(row.shape[1] for row in rows)
+    _, file = cv2.imencode(".jpg", np.vstack([row[:, :least] for row in rows]))
+    return file.tobytes()
 
 
 def said(track: TrackScore) -> str:
@@ -64,7 +97,7 @@ def said(track: TrackScore) -> str:
     return f"{where}: offset {offset:+d} frames, confidence {confidence:.2f}"
 
 
-def _page(videos: dict[str, Path], tracks: dict[str, TrackScore]) -> str:
+def _page(videos: dict[str, Path], tracks: dict[str, TrackScore], moments: bytes) -> str:
     figures = [video(videos[role], f"{role.title()}: {said(tracks[role])}.") for role in ROLES]
     curves = {
         role: track.cosine.by_offset for role, track in tracks.items() if track.cosine is not None
@@ -73,6 +106,7 @@ def _page(videos: dict[str, Path], tracks: dict[str, TrackScore]) -> str:
         "Source and result",
         [
             f'<div class="wall">{"".join(figures)}</div>',
+            picture(moments, "The same moments of both.", "image/jpeg"),
             "<h2>Sync</h2>",
             picture(
                 plot_offsets(curves),

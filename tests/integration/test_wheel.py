@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.command import ROOT, environment
 from w2l import examples
+from w2l.weights.shipped import FOLDER
 
 pytestmark = pytest.mark.long
 
@@ -51,5 +52,7 @@ def test_what_runs_is_the_wheel(installed: Path) -> None:
     shown = subprocess.run(run, env=env, capture_output=True, text=True, check=True).stdout
     assert str(installed) in shown
     assert (installed / "w2l" / "faces" / "centerface.safetensors").is_file()
+    small = {path.name for path in (installed / "w2l" / "weights" / "small").iterdir()}
+    assert {path.name for path in FOLDER.glob("*.*")} <= small
     shipped = {path.name for path in (installed / "w2l" / "examples").iterdir()}
     assert {f"{name}.mp4" for name in examples.names()} | {"README.md"} <= shipped
