@@ -171,7 +171,7 @@ def test_bad_input_is_one_sentence(
         (): "syncnet",
         ("experiment=syncne",): "Available options",
         ("experiment=syncnet", "data.rot=x"): "did you mean 'data.root'",
-        ("experiment=syncnet", "data.leads=1"): "data takes batch_size, cache,",
+        ("experiment=syncnet", "data.leads=1"): "data takes balance, batch_size, cache,",
         ("experiment=syncnet", "system.optimizer.rate=1"): "takes amsgrad, betas, capt",
         (
             "experiment=syncnet",

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from w2l.audio.speech import check_speech_finder
 from w2l.building import Component
-from w2l.checkpoints import chosen_generator
 from w2l.cli import commands
 from w2l.cli.checks import check_infer
 from w2l.cli.infer_batch import run_batch
@@ -37,6 +36,7 @@ from w2l.cli.infer_settings import (
     build_scorer,
     build_source,
     build_voice,
+    with_networks,
 )
 from w2l.cli.infer_tracks import show_tracks
 from w2l.cli.progress import StageProgress
@@ -90,7 +90,7 @@ def infer_one(
     """
     check_infer(settings)
     Component.of(settings["detector"]).check()
-    settings = settings | {"checkpoint": chosen_generator(settings["checkpoint"])}
+    settings = with_networks(settings)
     progress = progress or StageProgress(console)
     if settings["mode"] == "restore":
         return restore_one(settings, networks, console, progress)

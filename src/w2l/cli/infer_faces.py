@@ -131,8 +131,8 @@ def build_chooser(
         raise UserError("person=speaker watches moving lips: give a video, or another person=.")
     if scorer is None:
         raise UserError(
-            "person=speaker compares lips and sound by a lip-sync expert: name one by expert=, "
-            "or choose another person=."
+            "person=speaker compares lips and sound by a lip-sync expert: name one by expert= or "
+            "judge=, or choose another person=."
         )
     with open_media(source.path) as container:
         if not container.streams.audio:

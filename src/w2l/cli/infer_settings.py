@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from w2l.checkpoints import chosen_generator
 from w2l.cli.infer_faces import build_box, build_face_options, integers
 from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_quality import build_mask
@@ -25,6 +26,14 @@ from w2l.scoring import SyncScorer
 from w2l.video import exact_rate
 
 STILL_FPS = 25  # of a photo, or a folder's pictures
+
+
+def with_networks(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with what nobody named: the generator, and who tells who speaks."""
+    chosen: dict[str, Any] = {"checkpoint": chosen_generator(settings["checkpoint"])}
+    if settings["person"] == "speaker" and settings["expert"] is None:
+        chosen["expert"] = None if settings["judge"] == "none" else settings["judge"]
+    return settings | chosen
 
 
 def build_source(settings: dict[str, Any], face: Path) -> Source:

@@ -48,7 +48,7 @@ def test_a_record_takes_little_memory() -> None:
 def test_a_listed_clip_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     n = 5000
     sources = [f"dev/mp4/id{i // 190:05d}/21Uxsk56VDQ/{i:05d}.mp4" for i in range(n)]
-    monkeypatch.setattr(folder, "_walk", lambda *_: ("".join(s) for s in sources))
+    monkeypatch.setattr(folder, "walk", lambda *_: ("".join(s) for s in sources))
     tracemalloc.start()
     listing = folder.list_folder(tmp_path)
     used = tracemalloc.get_traced_memory()[0]
