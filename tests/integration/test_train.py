@@ -165,7 +165,7 @@ def test_bad_input_is_one_sentence(
     expert = experts / "outputs" / "expert.ckpt"
     state = {"generator.weight": torch.zeros(1)}
     torch.save({"state_dict": state, "optimizer_states": []}, tmp_path / "other.ckpt")
-    save_network(Expert(1 / 16, 64), "expert", tmp_path / "small.ckpt")
+    save_network(Expert(1 / 16, 128), "expert", tmp_path / "large.ckpt")
     data = f"data.root={prepared}"
     cases = {
         (): "syncnet",
@@ -196,7 +196,7 @@ def test_bad_input_is_one_sentence(
         ("experiment=syncnet", data, "resume=auto"): "name one, as run_dir=",
         ("experiment=syncnet", data, "keep_last=0"): "keep_last=0 must be 1 or more",
         ("experiment=wav2lip", data, f"expert={experts / 'generator.ckpt'}"): "generator",
-        ("experiment=wav2lip", "data.root=nowhere", "expert=small.ckpt"): "small.ckpt is one for",
+        ("experiment=wav2lip", "data.root=nowhere", "expert=large.ckpt"): "large.ckpt is one for",
         ("experiment=syncnet", data, NARROW, "trainer.precision=16-mixed"): "float16 needs",
         ("experiment=syncnet", data, "data.batch_size=0"): "data.batch_size=0 must be 1 or more",
         ("experiment=syncnet", data, "data.image_size=95"): "is not model.image_size=96",
