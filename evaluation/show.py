@@ -90,7 +90,7 @@ def said(track: TrackScore) -> str:
     assert track.cosine is not None
     offset, confidence = track.cosine.offset, track.cosine.confidence
     if track.judged is False:
-        return f"the judge hears no sync for certain (confidence {confidence:.2f})"
+        return f"the judge is not sure: offset {offset:+d} frames, confidence {confidence:.2f}"
     where = "in sync"
     if offset:
         where = f"the sound is {abs(offset) * 40} ms {'early' if offset > 0 else 'late'}"
