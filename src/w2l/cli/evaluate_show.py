@@ -42,8 +42,8 @@ def show(
     unsure = [track for clip in clips for track in clip.tracks if track.judged is False]
     if unsure:
         console.print(
-            f"not judged: {len(unsure)} faces. Lips and sound fit at no offset clearly better than "
-            "at others (docs/grid.md): another sound, lips that hardly move, too short a clip, or "
+            f"not judged: {len(unsure)} face(s). Lips and sound fit at no offset clearly better than "
+            "at others (docs/metrics.md): another sound, lips that hardly move, too short a clip, or "
             "a face unlike those that this expert knows.",
             soft_wrap=True,
         )
