@@ -42,9 +42,9 @@ def show(
     unsure = [track for clip in clips for track in clip.tracks if track.judged is False]
     if unsure:
         console.print(
-            f"not judged: {len(unsure)} face(s). Lips and sound fit at no offset clearly better than "
-            "at others (docs/metrics.md): another sound, lips that hardly move, too short a clip, or "
-            "a face unlike those that this expert knows.",
+            f"not judged: {len(unsure)} face(s). At no offset do lips and sound fit clearly better "
+            "than at others (docs/metrics.md): another sound, lips that hardly move, too short a "
+            "clip, or a face unlike those that this expert knows.",
             soft_wrap=True,
         )
     scored = [(clip.path, track.to_dict()) for clip in clips for track in clip.tracks]
