@@ -15,6 +15,7 @@ from tests.integration.command import call
 from tests.writing import write_wav
 from w2l import examples
 from w2l.audio.waveform import load_audio
+from w2l.video import VideoReader, VideoWriter, write_png
 
 FACE, VOICE = examples.path("grid_s3_sbia1a"), examples.path("grid_s4_lwbsza")
 
@@ -45,8 +46,6 @@ def test_the_judge_finds_where_the_sound_of_a_stranger_lies(tmp_path: Path) -> N
 
 def test_a_still_face_is_not_judged(tmp_path: Path) -> None:
     """A picture that speaks to nobody: no sync is made up for it."""
-    from w2l.video import VideoReader, VideoWriter
-
     still = next(iter(VideoReader(FACE, fps=25)))
     with VideoWriter(tmp_path / "still.mkv", 25, still.shape[1::-1], codec="ffv1") as writer:
         for _ in range(75):
@@ -67,6 +66,28 @@ def test_a_stranger_says_anothers_words_and_the_result_is_judged(tmp_path: Path)
     assert said, done.stdout
     assert abs(int(said[1])) <= 1
     assert float(said[2]) > 0.25
+
+
+@pytest.mark.long
+def test_a_photo_is_judged_and_a_video_as_far_as_it_goes(tmp_path: Path) -> None:
+    """The sound is longer than the video, which then goes on backwards; an image is one frame."""
+    still = next(iter(VideoReader(FACE, fps=25)))
+    write_png(tmp_path / "still.png", still, {})
+    sound = np.concatenate([load_audio(VOICE)] * 2)
+    write_wav(tmp_path / "long.wav", sound, 16_000)
+    for face in (FACE, tmp_path / "still.png"):
+        done = call(
+            "infer.py", f"face={face}", f"audio={tmp_path / 'long.wav'}", "device=cpu",
+            f"outfile={tmp_path / face.stem}.mp4", cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "149 of 149 frames synced" in done.stdout
+        assert re.search(r"offset [+-][01] frames, confidence 0\.\d\d", done.stdout), done.stdout
+    mask = call(
+        "infer.py", f"face={FACE}", f"audio={VOICE}", "view=mask", "device=cpu", cwd=tmp_path
+    )
+    assert mask.returncode == 0, mask.stderr
+    assert "confidence" not in mask.stdout  # what is drawn over the lips is not the lips
 
 
 @pytest.mark.long

@@ -81,7 +81,8 @@ def sync_video(
         report.cosine = compare(source, plan, voice, len(windows), scorer, progress)
     role = Role(plan, windows)
     perform(source, [role], writer, layout, lipsync, options, [report], progress)
-    if judge is not None and layout.size == (source.width, source.height):
+    as_it_is = options.output.view == "result" and layout.size == (source.width, source.height)
+    if judge is not None and as_it_is:
         report.judged = judged(report, source, plan, voice, judge)
     return report
 
@@ -95,7 +96,7 @@ def judged(
     """
     still = isinstance(source, StillSource)
     n = min(report.n_frames, int(JUDGED_S * source.fps))
-    n = n if still else min(n, source.n_frames_estimate)
+    n = n if still else min(n, plan.start + len(plan.boxes))
     written = open_source(report.outfile, Geometry(), still_fps=source.fps, fps=source.fps)
     crops = faces_at_25_fps(written.read(0, n), partial(_box, plan, still), source.fps)
     try:
