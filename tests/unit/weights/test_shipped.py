@@ -9,7 +9,9 @@ import torch
 
 from w2l import weights
 from w2l.checkpoints import chosen_generator, export_safetensors, load_expert, read, resolve
+from w2l.files import sha256
 from w2l.models import Expert
+from w2l.scoring.calibration import load_calibration
 from w2l.weights.shipped import FOLDER, GENERATOR, JUDGE, judge_believes, shipped
 
 HEAVIEST = 12e6  # bytes, all together
@@ -46,6 +48,12 @@ def test_auto_is_the_released_generator_only_where_it_was_fetched(
     (tmp_path / weights.registry()["wav2lip_gan"].file_name).write_bytes(b"x")
     assert chosen_generator("auto") == "wav2lip_gan"
     assert chosen_generator("mine.ckpt") == "mine.ckpt"
+
+
+def test_the_calibration_is_of_the_judge_that_ships() -> None:
+    path = FOLDER / f"{JUDGE}_calibration.json"
+    assert load_calibration(path, sha256(shipped()[JUDGE])).threshold > 0
+    assert "/tmp" not in path.read_text(encoding="utf-8")  # no path of a machine
 
 
 def test_longer_clips_are_believed_at_lower_confidence() -> None:
