@@ -16,7 +16,7 @@ from evaluation.plots import plot_offsets
 from w2l.building import Component, named_group
 from w2l.checkpoints import load_expert
 from w2l.errors import UserError
-from w2l.files import atomic_path, write_text
+from w2l.files import atomic_path, unused, write_text
 from w2l.html import page, picture, video
 from w2l.inference import pick_device
 from w2l.paths import user_path
@@ -43,15 +43,19 @@ def show(settings: dict[str, Any], console: Console) -> None:
     videos = [user_path(name) for name in given]
     if missing := [path for path in videos if not path.is_file()]:
         raise UserError(f"show={missing[0]} is not a file: check the path.")
-    out = user_path(settings["out"] or "outputs/show")
+    given_out = settings["out"]
+    out = unused(Path("outputs"), "show") if given_out is None else user_path(given_out)
     device = str(pick_device(settings["device"]))
     detector: Any = Component.of(named_group("detector", "centerface")).build(device=device)
     scorer = SyncScorer(expert=load_expert(settings["judge"] or JUDGE), device=device)
     believes = judge_believes if settings["judge"] in {None, JUDGE} else None
     evaluator = Evaluator(scorer, Protocol(), detector, believes=believes)
     tracks = {}
-    for role, path in zip(ROLES, videos, strict=True):
-        tracks[role] = max(evaluator.score(path).tracks, key=lambda track: track.n_frames)
+    for role, video_file in zip(ROLES, videos, strict=True):
+        judged = [track for track in evaluator.score(video_file).tracks if track.cosine]
+        if not judged:
+            raise UserError(f"{video_file}: no face in it can be judged: choose another video.")
+        tracks[role] = max(judged, key=lambda track: track.n_frames)
         console.print(f"{role}: {said(tracks[role])}", soft_wrap=True)
     picture_of_both = strip(videos)
     with atomic_path(out / "strip.jpg") as path:
@@ -64,21 +68,16 @@ def show(settings: dict[str, Any], console: Console) -> None:
 
 
 def strip(videos: Sequence[Path]) -> bytes:
-    """Moments of both videos, one above the other, as a JPEG file.
-
-    Raises:
-        UserError: one has no frames.
-    """
+    """Moments of both videos, one above the other, as a JPEG file."""
     rows = []
     for path in videos:
-        frames = list(VideoReader(path, fps=FPS))
-        if not frames:
-            raise UserError(f"{path} has no frames that can be read: make it again.")
-        moments = np.linspace(0, len(frames) - 1, MOMENTS + 2).round().astype(int)[1:-1]
-        height, width = frames[0].shape[:2]
+        reader = VideoReader(path, fps=FPS)
+        moments = np.linspace(0, reader.count() - 1, MOMENTS + 2).round().astype(int)[1:-1]
+        width, height = reader.size
         size = (round(width * STRIP_HEIGHT / height), STRIP_HEIGHT)
+        frames = [next(iter(reader.read(int(i), int(i) + 1))) for i in moments]  # never all of them
         rows.append(
-            np.hstack([cv2.resize(frames[i], size, interpolation=cv2.INTER_AREA) for i in moments])
+            np.hstack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
         )
     least = min(row.shape[1] for row in rows)
     _, file = cv2.imencode(".jpg", np.vstack([row[:, :least] for row in rows]))

@@ -100,6 +100,18 @@ def test_a_page_shows_source_and_result(tmp_path: Path) -> None:
     assert page.count("<video") == 2
     assert (tmp_path / "page" / "strip.jpg").stat().st_size > 10_000
     assert " ms late" not in page
+    again = [call("-m evaluation", f"show=[{FACE},{VOICE}]", cwd=tmp_path) for _ in range(2)]
+    assert [each.returncode for each in again] == [0, 0]
+    assert {path.parent.name for path in tmp_path.glob("outputs/*/index.html")} == {
+        "show", "show_2"
+    }  # fmt: skip
+    still = tmp_path / "grey.mkv"
+    with VideoWriter(still, 25, (96, 96), codec="ffv1") as writer:
+        for _ in range(30):
+            writer.write(np.full((96, 96, 3), 90, np.uint8))
+    refused = call("-m evaluation", f"show=[{FACE},{still}]", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert len(refused.stderr.strip().splitlines()) == 1, refused.stderr
     assert " ms early" not in page
 
 

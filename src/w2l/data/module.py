@@ -15,8 +15,10 @@ from w2l.data.dataset import ClipDataset
 from w2l.data.loader import ClipLoader
 from w2l.data.order import EpochSampler
 from w2l.data.samples import Samples
+from w2l.data.sharded import ShardedClips
 from w2l.data.storage import AUTO, Storage
 from w2l.data.workers import start_worker
+from w2l.errors import UserError
 
 
 def clips_of(data: object, split: str) -> Sequence[AnyClip]:
@@ -88,6 +90,11 @@ class ClipDataModule(pl.LightningDataModule):
             return
         clips: Sequence[AnyClip] = self.storage.clips("train")
         if self.balance:
+            if isinstance(clips, ShardedClips) and clips.streamed:
+                raise UserError(
+                    f"data.balance={self.balance} draws from all shards at once, and these are "
+                    "fetched a few at a time: copy the set here, or leave data.balance= out."
+                )
             clips = BalancedClips(clips, self.balance)
         self.train_set = ClipDataset(clips, self.samples, seed=self.seed, repeats=self.repeats)
         self.val_set = ClipDataset(

@@ -91,6 +91,12 @@ def test_streamed_batches_are_those_of_the_folder(
     assert len(list((tmp_path / "cache").glob("*.arrow"))) == 2
 
 
+def test_shards_that_are_fetched_cannot_be_balanced(remote: str, tmp_path: Path) -> None:
+    data = ClipDataModule(remote, SyncSamples(), balance=0.5, cache_dir=tmp_path / "cache")
+    with pytest.raises(UserError, match=r"data\.balance=0\.5 draws from all shards at once"):
+        data.setup("fit")
+
+
 @pytest.mark.long
 def test_workers_stream_and_every_clip_comes_once(packed: Path, tmp_path: Path) -> None:  # noqa: F811
     data = ClipDataModule(
