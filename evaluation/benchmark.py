@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from evaluation.filelists.lengths import candidates
+from evaluation.keys import Evaluation
 from evaluation.pairs.records import Record, Records, own_folder
 from evaluation.pairs.run import run_pairs
 from evaluation.pairs.settings import PADS, Job, Recipe, Weights
@@ -28,9 +30,9 @@ from w2l.checkpoints import (
     resolve,
 )
 from w2l.cli.infer_faces import integers
-from w2l.cli.published import PUBLISHED
+from w2l.cli.presets import PUBLISHED, Preset
 from w2l.engine import RaySettings
-from w2l.errors import UserError, either
+from w2l.errors import UserError
 from w2l.filelists import cross_pairs, write_pairs
 from w2l.files import sha256, write_text
 from w2l.inference import pick_device
@@ -38,33 +40,27 @@ from w2l.paths import user_path
 from w2l.weights import registry
 
 NONE = "none"
-CHOICES = {
-    "missing_face": ("pass", "hold", "error"),
-    "person": ("largest", "center", "left", "right", "first"),
-    "extend": ("pingpong", "loop", "freeze"),
-    "quality": ("improved", "fast"),
-}
 DEMO_PAIRS = 4
 
 
-def benchmark(settings: dict[str, Any], console: Console) -> None:
+def benchmark(settings: Evaluation, console: Console) -> None:
     """Make and score the pairs of a benchmark, write the results and show them.
 
     Raises:
         UserError: a list, a network or a value is missing or wrong, nothing could be scored, or
             with `strict` not all; the results are written before.
     """
-    name = settings["benchmark"]
+    name = str(settings.benchmark)
     lists = _lists(settings)
     protocol = "lrs" if name in LISTED else "track"
     recipe = build_recipe(settings, protocol, console)
-    out = own_folder(name, recipe) if settings["out"] is None else user_path(settings["out"])
+    out = own_folder(name, recipe) if settings.out is None else user_path(settings.out)
     job = build_job(settings, out)
     records = run_and_report(name, lists, recipe, job, _label(settings), console)
-    raise_failures(records, settings["strict"])
+    raise_failures(records, settings.strict)
 
 
-def demo_pairs(settings: dict[str, Any], root: Path, out: Path, console: Console) -> None:
+def demo_pairs(settings: Evaluation, root: Path, out: Path, console: Console) -> None:
     """The same for a few pairs of the demo's test clips, scored by the judge.
 
     SyncNet v2 is left out: it is not there without a network, and knows no rendered faces.
@@ -72,17 +68,14 @@ def demo_pairs(settings: dict[str, Any], root: Path, out: Path, console: Console
     clips, _ = candidates(root, root / "test.txt", "test", "")
     filelist = out / "pairs.txt"
     write_pairs(filelist, cross_pairs(clips, DEMO_PAIRS, different_speakers=True))
-    chosen = settings | {
-        "expert": settings["judge"],
-        "syncnet": NONE,
-        "detector": named_group("detector", "centerface"),
-        "name": settings["name"] or "demo's generator",
-    }
+    name = settings.name or "demo's generator"
+    detector = Component.of(named_group("detector", "centerface"))
+    chosen = replace(settings, expert=settings.judge, syncnet=NONE, detector=detector)
     recipe = build_recipe(chosen, "lrs", console)
     lists = [listed_tasks("demo", filelist, root / "videos")]
-    job = Job(out, engine="serial", device=settings["device"])
-    records = run_and_report("demo", lists, recipe, job, chosen["name"], console)
-    if settings["strict"]:  # else the report, which is there, is what was asked for
+    job = Job(out, engine="serial", device=settings.device)
+    records = run_and_report("demo", lists, recipe, job, name, console)
+    if settings.strict:  # else the report, which is there, is what was asked for
         raise_failures(records, strict=True)
 
 
@@ -139,45 +132,42 @@ def run_and_report(
     return records
 
 
-def _lists(settings: dict[str, Any]) -> list[TaskList]:
+def _lists(settings: Evaluation) -> list[TaskList]:
     """The wanted pairs of the wanted sets."""
-    root = user_path(settings["data_root"])
-    limit = settings["limit"]
+    root = user_path(settings.data_root)
+    limit = settings.limit
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise UserError(f"limit={limit} must be a whole number, 1 or more.")
-    if settings["benchmark"] in LISTED:
-        name = settings["benchmark"]
-        filelist = user_path(settings["filelist"] or f"filelists/{name}.txt")
+    if settings.benchmark in LISTED:
+        name = settings.benchmark
+        filelist = user_path(settings.filelist or f"filelists/{name}.txt")
         lists = [listed_tasks(name, filelist, root)]
     else:
-        lists = real_tasks(root, settings["sets"])
+        lists = real_tasks(root, settings.sets)
     return [TaskList(each.name, each.source, each.tasks[:limit]) for each in lists]
 
 
-def build_recipe(settings: dict[str, Any], protocol: str, console: Console) -> Recipe:
+def build_recipe(settings: Evaluation, protocol: str, console: Console) -> Recipe:
     """What decides the numbers, its networks fetched and looked into.
 
     Raises:
         UserError: a value or file is wrong, or there is nothing to score with.
     """
-    for key, choices in CHOICES.items():
-        if settings[key] not in choices:
-            raise UserError(f"{key}={settings[key]} is not available: choose {either(choices)}.")
-    for key in ("detect_every", "batch_size"):
-        if not isinstance(settings[key], int) or settings[key] < 1:
-            raise UserError(f"{key}={settings[key]} must be a whole number, 1 or more.")
-    if settings["published"] and settings["extend"] != PUBLISHED["evaluation"]["extend"]:
+    if (
+        settings.published
+        and settings.extend != Preset.named("evaluation", PUBLISHED).values["extend"]
+    ):
         raise UserError(
-            f"extend={settings['extend']} needs published=false: as published a video shorter than "
+            f"extend={settings.extend} needs published=false: as published a video shorter than "
             "its sound fails."
         )
-    pick_device(settings["device"])
+    pick_device(settings.device)
     detector = _detector(settings)
-    generator = _weights(settings["checkpoint"])
+    generator = _weights(settings.checkpoint)
     load_generator(generator.file)
     syncnet, expert = _syncnet(settings, console), None
-    if settings["expert"] not in (None, NONE):
-        expert = _weights(settings["expert"])
+    if settings.expert not in (None, NONE):
+        expert = _weights(settings.expert)
         load_expert(expert.file)
     if syncnet is None and expert is None:
         raise UserError(
@@ -185,14 +175,14 @@ def build_recipe(settings: dict[str, Any], protocol: str, console: Console) -> R
             "cosine similarity."
         )
     inception = None
-    if settings["inception"] not in (None, NONE):
-        inception = _weights(settings["inception"])
+    if settings.inception not in (None, NONE):
+        inception = _weights(settings.inception)
         load_inception(inception.file)
-    box, pads = settings["box"], settings["pads"]
+    box, pads = settings.box, settings.pads
     if box is not None:
         from_tblr(box)  # a sentence for a wrong box
     return Recipe(
-        published=settings["published"],
+        published=settings.published,
         protocol="lrs" if protocol == "lrs" else "track",
         generator=generator,
         syncnet=syncnet,
@@ -201,19 +191,19 @@ def build_recipe(settings: dict[str, Any], protocol: str, console: Console) -> R
         detector=detector,
         detector_weights=_detector_weights(detector, box),
         box=None if box is None else integers(box, "box"),
-        detect_every=settings["detect_every"],
+        detect_every=settings.detect_every,
         pads=_pads(settings, protocol, generator) if pads is None else integers(pads, "pads"),
-        person=settings["person"],
-        missing_face=settings["missing_face"],
-        extend=settings["extend"],
-        quality=settings["quality"],
-        batch_size=settings["batch_size"],
+        person=settings.person,
+        missing_face=settings.missing_face,
+        extend=settings.extend,
+        quality=settings.quality,
+        batch_size=settings.batch_size,
     )
 
 
-def _pads(settings: dict[str, Any], protocol: str, generator: Weights) -> Pads:
+def _pads(settings: Evaluation, protocol: str, generator: Weights) -> Pads:
     """The protocol's; where the release does not bind, those the generator was trained with."""
-    stated = None if settings["published"] else read(generator.file, "generator").pads
+    stated = None if settings.published else read(generator.file, "generator").pads
     return PADS[protocol] if stated is None else stated
 
 
@@ -222,16 +212,16 @@ def _weights(path_or_name: Any) -> Weights:
     return Weights(str(path.absolute()), sha256(path))
 
 
-def _syncnet(settings: dict[str, Any], console: Console) -> Weights | None:
+def _syncnet(settings: Evaluation, console: Console) -> Weights | None:
     """SyncNet v2; where the published file cannot be fetched, the expert alone will do."""
-    wanted = settings["syncnet"]
+    wanted = settings.syncnet
     if wanted in (None, NONE):
         return None
     try:
         found = _weights(wanted)
     except UserError as error:
         is_published = str(wanted) in registry() and not Path(str(wanted)).is_file()
-        if settings["expert"] in (None, NONE) or not is_published:
+        if settings.expert in (None, NONE) or not is_published:
             raise
         console.print(f"no LSE: {error}", markup=False, soft_wrap=True)
         return None
@@ -239,9 +229,9 @@ def _syncnet(settings: dict[str, Any], console: Console) -> Weights | None:
     return found
 
 
-def _detector(settings: dict[str, Any]) -> Component:
-    detector = Component.of(settings["detector"]).check()
-    if settings["box"] is not None:
+def _detector(settings: Evaluation) -> Component:
+    detector = settings.detector.check()
+    if settings.box is not None:
         return detector  # which nobody needs
     try:
         return detector.fetched()
@@ -259,40 +249,35 @@ def _detector_weights(detector: Component, box: Any) -> Weights | None:
     return None if path is None else Weights(str(path.absolute()), sha256(path))
 
 
-def build_job(settings: dict[str, Any], out: Path) -> Job:
+def build_job(settings: Evaluation, out: Path) -> Job:
     """Where to, and by how many.
 
     Raises:
         UserError: a value makes no sense.
     """
-    for key, least in (("num_shards", 1), ("shard", 0), ("ray_attempts", 1)):
-        if type(settings[key]) is not int or settings[key] < least:
-            raise UserError(f"{key}={settings[key]} must be a whole number, {least} or more.")
-    if settings["gpus_per_worker"] is None:
-        raise UserError("gpus_per_worker=null must be a number: 0 for none.")
-    gpus = float(settings["gpus_per_worker"])
-    if settings["engine"] == "ray" and settings["device"].startswith("cuda") and not gpus:
+    gpus = float(settings.gpus_per_worker)
+    if settings.engine == "ray" and settings.device.startswith("cuda") and not gpus:
         raise UserError(
-            f"device={settings['device']} with engine=ray needs gpus_per_worker=1, or less."
+            f"device={settings.device} with engine=ray needs gpus_per_worker=1, or less."
         )
     return Job(
         out=out,
-        engine=settings["engine"],
-        workers=settings["workers"],
-        device=settings["device"],
-        shard=settings["shard"],
-        num_shards=settings["num_shards"],
-        retry_failed=settings["retry_failed"],
-        keep_videos=settings["keep_videos"],
-        ray=RaySettings(settings["ray_address"], gpus, settings["ray_attempts"]),
+        engine=settings.engine,
+        workers=settings.workers,
+        device=settings.device,
+        shard=settings.shard,
+        num_shards=settings.num_shards,
+        retry_failed=settings.retry_failed,
+        keep_videos=settings.keep_videos,
+        ray=RaySettings(settings.ray_address, gpus, settings.ray_attempts),
     )
 
 
-def _label(settings: dict[str, Any]) -> str:
+def _label(settings: Evaluation) -> str:
     """How the generator is called in the tables."""
-    if settings["name"] is not None:
-        return str(settings["name"])
-    path = Path(str(settings["checkpoint"]))
+    if settings.name is not None:
+        return str(settings.name)
+    path = Path(str(settings.checkpoint))
     if path.parent.name == "checkpoints":  # <run>/checkpoints/last.ckpt
         return f"{path.parent.parent.name}/{path.stem}"
     return path.stem

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from evaluation.keys import Evaluation
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError, either
 from w2l.paths import user_path
@@ -19,17 +18,16 @@ BENCHMARKS = ("lrs2", "lrs3", "lrw", "real", "demo")
 
 def main() -> None:
     """Run `python -m evaluation`."""
-    run(evaluation, "evaluation")
+    run(evaluation, Evaluation)
 
 
-def evaluation(cfg: DictConfig) -> None:
+def evaluation(settings: Evaluation) -> None:
     """Run a benchmark, compare files of scores or pipelines, or write a page of results.
 
     Raises:
         UserError: nothing or two things are asked for, or what is needed is missing or wrong.
     """
-    settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    asked = [key for key in JOBS if settings[key] is not None]
+    asked = [key for key in JOBS if getattr(settings, key) is not None]
     if len(asked) != 1:
         raise UserError(
             f"Choose one of benchmark={either(BENCHMARKS)}, compare=[a.json,b.json], "
@@ -47,16 +45,14 @@ def evaluation(cfg: DictConfig) -> None:
     elif asked == ["results"]:
         from evaluation.report.page import write_page
 
-        console.print(str(write_page(user_path(settings["results"]))))
+        console.print(str(write_page(user_path(settings.results))))
     elif asked == ["show"]:
         from evaluation.show import show
 
         show(settings, console)
-    elif settings["benchmark"] not in BENCHMARKS:
-        raise UserError(
-            f"benchmark={settings['benchmark']} is unknown: choose {either(BENCHMARKS)}."
-        )
-    elif settings["benchmark"] == "demo":
+    elif settings.benchmark not in BENCHMARKS:
+        raise UserError(f"benchmark={settings.benchmark} is unknown: choose {either(BENCHMARKS)}.")
+    elif settings.benchmark == "demo":
         _demo(settings, console)
     else:
         from evaluation.benchmark import benchmark
@@ -65,15 +61,15 @@ def evaluation(cfg: DictConfig) -> None:
         benchmark(settings, console)
 
 
-def _need(settings: dict[str, Any], *keys: str) -> None:
-    missing = [key for key in keys if settings[key] is None]
+def _need(settings: Evaluation, *keys: str) -> None:
+    missing = [key for key in keys if getattr(settings, key) is None]
     if missing:
         raise UserError(
-            f"benchmark={settings['benchmark']} needs {', '.join(f'{key}=…' for key in missing)}."
+            f"benchmark={settings.benchmark} needs {', '.join(f'{key}=…' for key in missing)}."
         )
 
 
-def _demo(settings: dict[str, Any], console: Console) -> None:
+def _demo(settings: Evaluation, console: Console) -> None:
     """The report of the demo, then a few of its pairs as a benchmark has them."""
     # Loads torch and Lightning, for which the other jobs need not wait.
     from evaluation.benchmark import demo_pairs
@@ -83,9 +79,9 @@ def _demo(settings: dict[str, Any], console: Console) -> None:
     from w2l.inference import FaceGenerator, pick_device
 
     _need(settings, "checkpoint", "expert", "judge")
-    device = str(pick_device(settings["device"]))
-    files = {key: resolve(settings[key]) for key in ("checkpoint", "expert", "judge")}
-    started = settings["started"]
+    device = str(pick_device(settings.device))
+    files = {key: resolve(getattr(settings, key)) for key in ("checkpoint", "expert", "judge")}
+    started = settings.started
     trial = Trial(
         lipsync=FaceGenerator(load_generator(files["checkpoint"]), device),
         expert=load_expert(files["expert"]),
@@ -96,8 +92,8 @@ def _demo(settings: dict[str, Any], console: Console) -> None:
             "judge": run_dir(files["judge"]),
             "generator": run_dir(files["checkpoint"]),
         },
-        data_root=user_path(settings["data_root"] or "data/demo"),
-        out=user_path(settings["out"] or "outputs/demo"),
+        data_root=user_path(settings.data_root or "data/demo"),
+        out=user_path(settings.out or "outputs/demo"),
         started=time.time() if started is None else float(started),
     )
     run_demo(trial, console)

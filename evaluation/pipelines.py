@@ -13,14 +13,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from w2l.building import CONFIG_DIR, Component
+from evaluation.keys import Evaluation
+from w2l.building import CONFIG_DIR
 from w2l.cli.evaluate import build_evaluator
 from w2l.cli.help import defaults
-from w2l.cli.published import PRESETS, is_published, published_settings
+from w2l.cli.keys.evaluate import Evaluate
+from w2l.cli.presets import PUBLISHED, Preset, preset_settings
 from w2l.errors import UserError
 from w2l.filelists import find_videos
 from w2l.files import atomic_path, new_folder, write_text
 from w2l.paths import readable, user_path
+from w2l.schema import read
 from w2l.scoring import evaluate
 from w2l.scoring.report import write_json
 from w2l.scoring.results import finite, video_scores
@@ -35,17 +38,17 @@ NOTE = (
 )
 
 
-def compare_pipelines(settings: Mapping[str, Any], console: Console) -> None:
+def compare_pipelines(settings: Evaluation, console: Console) -> None:
     """Score the videos by each pipeline; write and show how far the numbers are apart.
 
     Raises:
         UserError: there are no videos, or no pipeline can be had.
     """
-    videos = find_videos(settings["pipelines"])
+    videos = find_videos(str(settings.pipelines))
     found: dict[str, dict[str, Any]] = {}
     for name, chosen in pipelines(settings).items():
         console.print(f"{name}:", markup=False)
-        evaluator, weights = build_evaluator(chosen, console)
+        evaluator, weights = build_evaluator(read(Evaluate, chosen), console)
         clips = [
             next(evaluate(evaluator, [video]))
             for video in track(videos, name, console=Console(stderr=True), transient=True)
@@ -61,8 +64,8 @@ def compare_pipelines(settings: Mapping[str, Any], console: Console) -> None:
             ],
         }
     scores = finite(summary(found))
-    if settings["out"] is not None:
-        folder = user_path(settings["out"])
+    if settings.out is not None:
+        folder = user_path(settings.out)
         folder.mkdir(parents=True, exist_ok=True)
         write(scores, folder)
     else:
@@ -81,21 +84,21 @@ RECORDED = (
 )  # fmt: skip
 
 
-def pipelines(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def pipelines(settings: Evaluation) -> dict[str, dict[str, Any]]:
     """Name → the settings of evaluate.py.
 
     Those of papers look for faces with S3FD and `default` with its own detector, or all with the
     one that is given.
     """
-    base = defaults(CONFIG_DIR, "evaluate") | {key: settings[key] for key in CARRIED}
+    base = defaults(CONFIG_DIR, Evaluate) | {key: getattr(settings, key) for key in CARRIED}
     base |= {"expert": "none"}
     given = set[str]()
-    if not is_published("evaluate", Component.of(settings["detector"])):
-        given, base["detector"] = {"detector"}, settings["detector"]
+    if not Preset.named("evaluate", PUBLISHED).is_for(settings.detector):
+        given, base["detector"] = {"detector"}, settings.detector.group()
     chosen = {DEFAULT: base}
-    for preset in PRESETS["evaluate"]:
-        chosen[preset] = published_settings("evaluate", base, given, preset)
-    lrs = published_settings("evaluate", base, given) | {"protocol": LRS}
+    for preset in ("wav2lip", "latentsync", "mochabench"):
+        chosen[preset] = preset_settings(Preset.named("evaluate", preset), base, given)
+    lrs = preset_settings(Preset.named("evaluate", PUBLISHED), base, given) | {"protocol": LRS}
     return chosen | {LRS: lrs}
 
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from rich.console import Console
 
+from evaluation.keys import Evaluation
 from evaluation.plots import plot_offsets
 from w2l.building import Component, named_group
 from w2l.checkpoints import load_expert
@@ -31,24 +32,24 @@ MOMENTS = 6
 STRIP_HEIGHT = 160  # pixels of each picture
 
 
-def show(settings: dict[str, Any], console: Console) -> None:
+def show(settings: Evaluation, console: Console) -> None:
     """Score a source and its result by the small judge, and write one page with both.
 
     Raises:
         UserError: not two videos are named, or one cannot be scored.
     """
-    given = settings["show"]
+    given = settings.show
     if not isinstance(given, list) or len(given) != len(ROLES):
         raise UserError("show= takes two videos: show=[source.mp4,result.mp4].")
     videos = [user_path(name) for name in given]
     if missing := [path for path in videos if not path.is_file()]:
         raise UserError(f"show={missing[0]} is not a file: check the path.")
-    given_out = settings["out"]
+    given_out = settings.out
     out = unused(Path("outputs"), "show") if given_out is None else user_path(given_out)
-    device = str(pick_device(settings["device"]))
+    device = str(pick_device(settings.device))
     detector: Any = Component.of(named_group("detector", "centerface")).build(device=device)
-    scorer = SyncScorer(expert=load_expert(settings["judge"] or JUDGE), device=device)
-    believes = judge_believes if settings["judge"] in {None, JUDGE} else None
+    scorer = SyncScorer(expert=load_expert(settings.judge or JUDGE), device=device)
+    believes = judge_believes if settings.judge in {None, JUDGE} else None
     evaluator = Evaluator(scorer, Protocol(), detector, believes=believes)
     tracks = {}
     for role, video_file in zip(ROLES, videos, strict=True):
@@ -63,7 +64,7 @@ def show(settings: dict[str, Any], console: Console) -> None:
     both = dict(zip(ROLES, videos, strict=True))
     write_text(out / "index.html", _page(both, tracks, picture_of_both))
     console.print(str(out / "index.html"), soft_wrap=True)
-    if settings["open"] and sys.stdout.isatty():
+    if settings.open and sys.stdout.isatty():
         webbrowser.open((out / "index.html").as_uri())
 
 

@@ -243,9 +243,9 @@ INFERENCE = [
         f"{TIMELINE}test_published_windows",
     ),
     Mistake(
-        "ping-pong for loop under `published=true`",
-        "w2l.cli.published:PUBLISHED.infer.extend",
-        Value('"pingpong"'),
+        "a preset sets arguments of its detector only",
+        "w2l.cli.presets:Preset.others",
+        Change("$group is None or $x", "$group is not None and $x"),
         "integration/test_infer.py::test_published_frame_count",
     ),
     Mistake(

@@ -18,7 +18,7 @@ LAYERS = [
         "trust", "components", "offline", "examples",
     ],
     ["models", "losses", "metrics", "faces", "building"],
-    ["data", "checkpoints", "scoring", "restoration"],
+    ["data", "checkpoints", "scoring", "restoration", "schema"],
     ["systems", "callbacks", "inference"],
     ["cli"],
     ["__main__"],

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import track
 
 from evaluation.filelists.fetch import fetch
+from evaluation.filelists.keys import Filelists
 from evaluation.filelists.published import PublishedList, doubts, published_lists
 from w2l.cli.hydra_app import run
 from w2l.errors import UserError
@@ -23,30 +23,30 @@ ALL = "all"
 
 def main() -> None:
     """Run `python -m evaluation.filelists`."""
-    run(filelists, "filelists")
+    run(filelists, Filelists)
 
 
-def filelists(cfg: DictConfig) -> None:
+def filelists(settings: Filelists) -> None:
     """Fetch and write what the config says.
 
     Raises:
         UserError: it says nothing or nonsense, a list cannot be had, or no such pairs exist.
     """
-    if cfg.fetch is None and cfg.pairs is None:
+    if settings.fetch is None and settings.pairs is None:
         raise UserError(
             "Nothing to do: fetch=lrs2 (lrs3, lrw, all) fetches a published list, "
             "pairs=FILE data_root=FOLDER count=N writes one of your own."
         )
-    if cfg.fetch is not None:
-        _fetch(cfg)
-    if cfg.pairs is not None:
-        _write_pairs(cfg)
+    if settings.fetch is not None:
+        _fetch(settings)
+    if settings.pairs is not None:
+        _write_pairs(settings)
 
 
-def _fetch(cfg: DictConfig) -> None:
-    out = user_path(cfg.out)
+def _fetch(settings: Filelists) -> None:
+    out = user_path(settings.out)
     told = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    for entry in _wanted(str(cfg.fetch), cfg.home):
+    for entry in _wanted(str(settings.fetch), settings.home):
         got = fetch(entry, out, told)
         origin = f"from {got.url}" if got.url else "was there already"
         print(f"{got.path}: {entry.lines} pairs, {origin}; SHA-256 {got.sha256}")
@@ -68,23 +68,21 @@ def _wanted(name: str, home: str | None) -> list[PublishedList]:
     return [replace(entry, urls=(f"{folder}/{entry.name}.txt",)) for entry in wanted]
 
 
-def _write_pairs(cfg: DictConfig) -> None:
-    for key in ("data_root", "count"):
-        if cfg[key] is None:
-            raise UserError(f"pairs={cfg.pairs} needs {key}=… as well (--cfg job says what it is).")
-    if type(cfg.count) is not int or type(cfg.seed) is not int:
-        raise UserError(f"count={cfg.count} and seed={cfg.seed} must be whole numbers.")
-    target = user_path(cfg.pairs)
+def _write_pairs(settings: Filelists) -> None:
+    root, count = settings.data_root, settings.count
+    if root is None or count is None:
+        key = "data_root" if root is None else "count"
+        raise UserError(f"pairs={settings.pairs} needs {key}=… as well (--help says what it is).")
+    target = user_path(settings.pairs)
     check_writable(target)
-    root = user_path(cfg.data_root)
-    clips = None if cfg.clips is None else user_path(cfg.clips)
+    clips = None if settings.clips is None else user_path(settings.clips)
     from evaluation.filelists.lengths import candidates  # brings Lightning, which takes seconds
 
-    found, notes = candidates(root, clips, str(cfg.split), str(cfg.pattern), _watch)
+    found, notes = candidates(user_path(root), clips, settings.split, settings.pattern, _watch)
     for note in notes:
         print(f"note: {note}")
     pairs = cross_pairs(
-        found, cfg.count, seed=cfg.seed, different_speakers=bool(cfg.different_speakers)
+        found, count, seed=settings.seed, different_speakers=settings.different_speakers
     )
     write_pairs(target, pairs)
     print(f"{target}: {len(pairs)} pairs of {len(found)} clips; SHA-256 {sha256(target)}")

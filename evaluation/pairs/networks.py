@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from evaluation.pairs.settings import Recipe
 from w2l.checkpoints import load_expert, load_generator, load_inception, load_syncnet
-from w2l.cli.published import PUBLISHED, as_published, is_published
+from w2l.cli.presets import PUBLISHED, Preset
 from w2l.components import FaceDetector
 from w2l.faces import FixedBox
 from w2l.inference import FaceGenerator
@@ -67,12 +66,11 @@ def scoring_protocol(recipe: Recipe) -> Protocol:
     """How the videos are scored: as published, or as `evaluate.py` does by default."""
     if not recipe.published:
         return Protocol(recipe.protocol)
-    table = PUBLISHED["evaluate"]
+    components = {"detector": recipe.detector.group()}
+    values = Preset.named("evaluate", PUBLISHED).others({"detect_every"}, components)
     names = {field.name for field in fields(Protocol)}
-    values: dict[str, Any] = {key: value for key, value in table.items() if key in names}
+    values = {key: value for key, value in values.items() if key in names}
     values["detect_every"] = recipe.detect_every
-    if not is_published("evaluate", recipe.detector):
-        del values["min_face_score"]  # the published one is S3FD's; others score lower
     return Protocol(recipe.protocol, **values)
 
 
@@ -81,7 +79,8 @@ def _scoring_detector(recipe: Recipe, device: str) -> FaceDetector:
     if recipe.box is not None:
         return FixedBox(recipe.box)
     detector = recipe.detector
-    if recipe.published and is_published("evaluate", detector):
-        detector = as_published("evaluate", detector.with_arguments(published=False))
+    preset = Preset.named("evaluate", PUBLISHED)
+    if recipe.published and preset.is_for(detector):
+        detector = preset.applied(detector.with_arguments(published=False))
     found: FaceDetector = detector.build(device=device)
     return found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from evaluation.keys import Evaluation
 from evaluation.report.compare import (
     METHODS,
     Bootstrap,
@@ -21,7 +21,7 @@ from evaluation.report.compare import (
 from evaluation.report.score_files import read_scores
 from evaluation.report.statistics import metric
 from evaluation.report.tables import NONE, Grid, arrowed, markdown, terminal
-from w2l.errors import UserError, either
+from w2l.errors import UserError
 from w2l.files import atomic_path, unused, write_text
 from w2l.paths import user_path
 from w2l.scoring import paper
@@ -29,7 +29,7 @@ from w2l.scoring import paper
 PANELS = 3  # scores in the plot
 
 
-def compare(settings: dict[str, Any], console: Console) -> list[Comparison]:
+def compare(settings: Evaluation, console: Console) -> list[Comparison]:
     """Compare the first file with each other one; write compare.json, .md, .tex and .png.
 
     Returns:
@@ -38,13 +38,13 @@ def compare(settings: dict[str, Any], console: Console) -> list[Comparison]:
     Raises:
         UserError: a file or value is wrong, or the files are not comparable.
     """
-    files = settings["compare"]
+    files = settings.compare
     if not isinstance(files, list) or len(files) < 2:
         raise UserError(f"compare={files} must name two files or more: compare=[a.json,b.json].")
     bootstrap = _bootstrap(settings)
     first, *others = (read_scores(user_path(file)) for file in files)
     comparisons = [compare_scores(first, other, bootstrap) for other in others]
-    given = settings["out"]
+    given = settings.out
     out = unused(Path("outputs"), "compare") if given is None else user_path(given)
     grids = [to_grid(each, bootstrap) for each in comparisons]
     found = [to_json(each, bootstrap) for each in comparisons]
@@ -65,19 +65,9 @@ def compare(settings: dict[str, Any], console: Console) -> list[Comparison]:
     return comparisons
 
 
-def _bootstrap(settings: dict[str, Any]) -> Bootstrap:
-    if settings["interval"] not in METHODS:
-        raise UserError(
-            f"interval={settings['interval']} is unknown: choose {either(list(METHODS))}."
-        )
-    for key, least in (("resamples", 100), ("seed", 0)):
-        if type(settings[key]) is not int or settings[key] < least:
-            raise UserError(f"{key}={settings[key]} must be a whole number, {least} or more.")
-    confidence = settings["confidence"]
-    if confidence is None or not 0 < confidence < 1:
-        raise UserError(f"confidence={confidence} must lie between 0 and 1.")
+def _bootstrap(settings: Evaluation) -> Bootstrap:
     return Bootstrap(
-        settings["resamples"], settings["interval"], float(confidence), settings["seed"]
+        settings.resamples, settings.interval, float(settings.confidence), settings.seed
     )
 
 

@@ -16,7 +16,7 @@ from evaluation.pairs.records import Record
 from evaluation.pairs.settings import PADS
 from evaluation.report.results import Results
 from evaluation.report.statistics import metric
-from w2l.cli.published import PUBLISHED
+from w2l.cli.presets import PUBLISHED, Preset
 
 PAPER_FILE = Path(__file__).with_name("paper_numbers.json")
 SCORES = {"lse_d": "LSE-D ↓", "lse_c": "LSE-C ↑", "cosine": "cosine ↑", "fid": "FID ↓"}
@@ -198,7 +198,7 @@ def _how(settings: Mapping[str, Any]) -> str:
         told = ", ".join(f"{key}={value}" for key, value in settings.items())
         return f"this project's, not the published ones: {told}"
     pads = list(PADS[settings["protocol"]])
-    wanted = {**PUBLISHED["evaluation"], "box": None, "pads": pads}
+    wanted = {**Preset.named("evaluation", PUBLISHED).values, "box": None, "pads": pads}
     plain = {key: value for key, value in wanted.items() if "." not in key}
     other = [f"{key}={settings[key]}" for key, value in plain.items() if settings[key] != value]
     other += [f"{k}={v}" for k, v in settings.get("detector_arguments", {}).items()]

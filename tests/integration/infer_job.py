@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 from rich.console import Console
 
+from tests.settings import settings_of
 from tests.writing import save_network
-from w2l.building import CONFIG_DIR, named_group
 from w2l.cli.infer import infer_one
 from w2l.cli.infer_networks import Networks
+from w2l.cli.keys.infer import Infer
 from w2l.inference import SyncReport
 from w2l.models import Generator
 
@@ -23,15 +23,10 @@ def narrow_generator(path: Path) -> Path:
     return save_network(Generator(width=0.125), "generator", path)
 
 
-def settings(**given: Any) -> dict[str, Any]:
-    """Values of all keys of `infer.py`: those given, else the defaults."""
-    defaults = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "infer.yaml"))
-    assert isinstance(defaults, dict)
-    del defaults["hydra"], defaults["defaults"]
-    defaults["detector"] = named_group("detector", "centerface")
-    assert set(given) <= set(defaults)
+def settings(**given: Any) -> Infer:
+    """Settings of `infer.py`: those given, else the defaults."""
     chosen = {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
-    return {**defaults, "device": "cpu", "judge": "none", **chosen}
+    return settings_of(Infer, **{"device": "cpu", "judge": "none", **chosen})
 
 
 def sync(networks: Networks, **given: Any) -> SyncReport | None:

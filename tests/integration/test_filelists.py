@@ -55,7 +55,7 @@ def test_all_lists_are_fetched(server, tmp_path):
         ([], "Nothing to do"),
         (["pairs=p.txt", "count=3"], "needs data_root=…"),
         (["pairs=p.txt", "data_root=set"], "needs count=…"),
-        (["pairs=p.txt", "data_root=set", "count=2.5"], "whole numbers"),
+        (["pairs=p.txt", "data_root=set", "count=2.5"], "count=2.5 must be a whole number"),
         (["pairs=p.txt", "data_root=set", "count=999"], "only "),
         (["pairs=p.txt", "data_root=gone", "count=1"], "data_root=gone is not a folder"),
         (["pairs=file/p.txt", "data_root=set", "count=1"], "Cannot write file/p.txt"),

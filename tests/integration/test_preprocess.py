@@ -283,14 +283,20 @@ def test_a_killed_run_loses_nothing_and_goes_on(run, tmp_path):
     ("arguments", "words"),
     [
         (["data_root=nowhere"], "data_root=nowhere is not a folder"),
-        (["data_root=.", "storage=zip"], "use folder, jpeg, compressed, raw"),
+        (
+            ["data_root=.", "storage=zip"],
+            "storage=zip is not available: choose folder, jpeg, compressed or raw.",
+        ),
         (["data_root=.", "source=prepared", "storage=folder"], "only packs"),
         (["data_root=nowhere", "source=prepared"], "There is no data set at nowhere"),
         (["data_root=.", "fsp=25"], "did you mean 'fps'"),
         (["data_root=.", "detector=mtcnn"], "detector=mtcnn"),
-        (["data_root=.", "detect_every=null"], "detect_every=null must be a number"),
-        (["data_root=.", "cut=maybe"], "cut must be true or false"),
-        (["data_root=.", "detector.size=big"], "detector.size must be a number"),
+        (
+            ["data_root=.", "detect_every=null"],
+            "detect_every=null must be a whole number, 1 or more.",
+        ),
+        (["data_root=.", "cut=maybe"], "cut=maybe must be true or false, or null."),
+        (["data_root=.", "detector.size=big"], "size=big has the wrong type"),
         (["data_root=.", "engine=ray", "gpus_per_worker=1.5"], "whole number"),
     ],
 )

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.keys import Evaluation
 from evaluation.report.compare_command import compare
 from tests.conftest import ROOT, write_clip
+from tests.settings import settings_of
 from w2l.cli.resume import find_state
 from w2l.data.clips import list_clips
 from w2l.data.storage import Storage
@@ -59,8 +61,7 @@ def test_a_checkpoint_to_go_on_from(here: Path) -> None:
 
 
 def test_scores_to_compare() -> None:
-    settings = {"compare": ["~a.json", "~b.json"], "interval": "bca", "resamples": 100,
-                "confidence": 0.95, "seed": 0, "out": None}  # fmt: skip
+    settings = settings_of(Evaluation, compare=["~a.json", "~b.json"])
     with pytest.raises(UserError, match=r"~a\.json"):
         compare(settings, None)  # type: ignore[arg-type]
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import Any
-
-from omegaconf import DictConfig, OmegaConf
 
 from w2l.checkpoints import chosen_generator, resolve
 from w2l.cli.hydra_app import run
+from w2l.cli.keys.app import App
 from w2l.cli.page_files import PageFiles
 from w2l.cli.page_jobs import PageJobs
 from w2l.cli.page_trials import CREDIT, SHIPPED, find_trials
@@ -25,13 +23,12 @@ GRACE_S = 10  # seconds that a job has to end with the page
 HERE = {"127.0.0.1", "localhost", "::1"}  # hosts that only this machine reaches
 
 
-def app(cfg: DictConfig) -> None:
+def app(settings: App) -> None:
     """Serve the page until it is interrupted.
 
     Raises:
         UserError: Gradio is missing, there is no such checkpoint, or the port is taken.
     """
-    settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     # Read when Gradio is loaded: the page asks nothing of other machines.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -42,35 +39,32 @@ def app(cfg: DictConfig) -> None:
             "The page needs Gradio: install it with `pip install 'w2l[app]'`."
         ) from error
     # A wrong one is said now, not to the first who presses Sync.
-    resolve(chosen_generator(settings["checkpoint"]))
-    for key in ("max_seconds", "max_mb", "max_megapixels", "max_waiting", "keep_hours"):
-        if type(settings[key]) not in (int, float) or settings[key] <= 0:
-            raise UserError(f"{key}={settings[key]} must be a number, more than 0.")
-    trials = find_trials(settings["examples"])
-    accounts = read_accounts(settings["auth"])
-    if accounts is None and settings["host"] not in HERE:
+    resolve(chosen_generator(settings.checkpoint))
+    trials = find_trials(settings.examples)
+    accounts = read_accounts(settings.auth)
+    if accounts is None and settings.host not in HERE:
         print(
-            f"warning: host={settings['host']} can be reached from elsewhere, by anybody: "
+            f"warning: host={settings.host} can be reached from elsewhere, by anybody: "
             "auth=NAME:PASSWORD asks who it is.",
             file=sys.stderr,
         )
     with ended_by_signals(), own_folder("page") as folder:
-        files = PageFiles(folder, settings["keep_hours"] * 3600)
+        files = PageFiles(folder, settings.keep_hours * 3600)
         os.environ["GRADIO_TEMP_DIR"] = str(files.sent)
         jobs = PageJobs(settings, files.made)
         closing = threading.Event()
         pictures = folder / "pictures"
         pictures.mkdir()
         offers = [Offer(trial, trial.draw(pictures / f"{n}.jpg")) for n, trial in enumerate(trials)]
-        credit = CREDIT if settings["examples"] == SHIPPED else ""
+        credit = CREDIT if settings.examples == SHIPPED else ""
         page = build_page(jobs, offers, credit, lambda: not closing.is_set())
         files.needed = lambda: files_needed(page)
         files.start()
         try:
-            page.queue(max_size=settings["max_waiting"]).launch(
-                server_name=settings["host"],
-                server_port=settings["port"],
-                max_file_size=f"{settings['max_mb']:g}mb",
+            page.queue(max_size=settings.max_waiting).launch(
+                server_name=settings.host,
+                server_port=settings.port,
+                max_file_size=f"{settings.max_mb:g}mb",
                 auth=accounts,
                 allowed_paths=[str(folder), *(str(trial.face.parent) for trial in trials)],
                 show_error=True,
@@ -79,7 +73,7 @@ def app(cfg: DictConfig) -> None:
             )
         except OSError as error:
             raise UserError(
-                f"host={settings['host']} port={settings['port']} cannot be served "
+                f"host={settings.host} port={settings.port} cannot be served "
                 "(in use, or not allowed): choose another port."
             ) from error
         finally:
@@ -107,7 +101,7 @@ def read_accounts(auth: str | None) -> list[tuple[str, str]] | None:
 def main() -> None:
     """Entry point of `w2l-app`."""
     share_heap()
-    run(app, "app")
+    run(app, App)
 
 
 if __name__ == "__main__":

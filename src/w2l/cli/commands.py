@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from w2l.cli.checks import check_evaluate, check_infer, check_train
 from w2l.cli.hydra_app import run
+from w2l.cli.keys.evaluate import Evaluate
+from w2l.cli.keys.infer import Infer
 from w2l.memory import share_heap
 
 
@@ -26,29 +26,24 @@ def train() -> None:
 def infer() -> None:
     """Entry point of `w2l-infer`."""
 
-    def task(cfg: DictConfig) -> None:
-        if cfg.batch is None:
-            check_infer(plain(cfg))
+    def task(settings: Infer) -> None:
+        if settings.batch is None:
+            check_infer(settings)
         from w2l.cli.infer import infer
 
-        infer(cfg)
+        infer(settings)
 
     share_heap()
-    run(task, "infer")
+    run(task, Infer)
 
 
 def evaluate() -> None:
     """Entry point of `w2l-evaluate`."""
 
-    def task(cfg: DictConfig) -> None:
-        check_evaluate(plain(cfg))
+    def task(settings: Evaluate) -> None:
+        check_evaluate(settings)
         from w2l.cli.evaluate import evaluate_command
 
-        evaluate_command(cfg)
+        evaluate_command(settings)
 
-    run(task, "evaluate")
-
-
-def plain(cfg: DictConfig) -> dict[str, Any]:
-    """The values of the keys."""
-    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+    run(task, Evaluate)

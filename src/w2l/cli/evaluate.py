@@ -8,12 +8,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import track
 
 from w2l.boxes import from_tblr
-from w2l.building import Component
 from w2l.checkpoints import (
     ENOUGH_SPEAKERS,
     load_expert,
@@ -27,6 +25,7 @@ from w2l.cli.evaluate_output import chosen_output, remove_earlier, write_plots
 from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pairs
 from w2l.cli.evaluate_show import raise_failures, show
 from w2l.cli.evaluate_speaker import calibration_command, speaker_search
+from w2l.cli.keys.evaluate import Evaluate
 from w2l.cli.signals import ended_by_signals
 from w2l.components import FaceDetector
 from w2l.errors import UserError
@@ -35,6 +34,7 @@ from w2l.files import identity
 from w2l.inference import pick_device
 from w2l.models import Expert, SyncNetV2
 from w2l.paths import shown_path, user_path
+from w2l.schema import as_dict
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, to_json
 from w2l.scoring.chain import Chain, check_chain
 from w2l.scoring.page import SHOWN, for_page, write_page
@@ -59,21 +59,20 @@ UNKNOWN_SYNCNET = (
 Network = TypeVar("Network", SyncNetV2, Expert)
 
 
-def evaluate_command(cfg: DictConfig) -> None:
+def evaluate_command(settings: Evaluate) -> None:
     """Check everything cheap, score, write, show; then say by the exit code how it went."""
-    settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     console = Console(highlight=False)
     videos, audio = check_evaluate(settings)
-    Component.of(settings["detector"]).check()
-    check_chain(settings["chain"])
+    settings.detector.check()
+    check_chain(settings.chain)
     pairs = wanted_pairs(settings, videos)
-    given = settings["output"], user_path(settings["video"])
+    given = settings.output, user_path(settings.video)
     with ended_by_signals(), chosen_output(*given) as output:
         score(settings, videos, pairs, audio, output, console)
 
 
 def score(
-    settings: dict[str, Any],
+    settings: Evaluate,
     videos: Sequence[Path],
     pairs: list[tuple[Path, Path]],
     audio: Path | None,
@@ -88,17 +87,18 @@ def score(
         comparison = load_comparison(settings, pairs, evaluator.detector, audio)
     if expert := weights["expert"]:
         console.print(f"expert: {expert['file']}", soft_wrap=True, markup=False)
-    if settings["calibrate"]:
+    if settings.calibrate:
         calibration_command(evaluator, videos, output, settings, weights, console)
         return
     evaluator.speaker = speaker_search(settings, evaluator.scorer, weights)
-    recorded = asdict(evaluator.protocol) | {key: settings[key] for key in RECORDED}
-    detector = Component.of(settings["detector"])
+    values = as_dict(settings)
+    recorded = asdict(evaluator.protocol) | {key: values[key] for key in RECORDED}
+    detector = settings.detector
     recorded |= {"detector": detector.name, "detector_arguments": detector.changed()}
     recorded |= {key: shown_path(recorded[key]) for key in RECORDED_FILES if recorded[key]}
-    partial = Partial(output, [recorded, weights, settings["plots"], settings["report"],
+    partial = Partial(output, [recorded, weights, settings.plots, settings.report,
                                *given_files(settings)])  # fmt: skip
-    if settings["output"] is not None and not partial.count(videos):
+    if settings.output is not None and not partial.count(videos):
         remove_earlier(output)
     clips = score_all(evaluator, videos, audio, output, settings, partial, console)
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
@@ -108,22 +108,22 @@ def score(
     if comparison is not None:
         scores["pictures"] = finite(comparison.run(console))
         write_json(scores, output)
-    if settings["report"]:
+    if settings.report:
         write_page(clips, scores, output)
     partial.remove()
-    show(clips, evaluator, output, console, settings["video_score"])
+    show(clips, evaluator, output, console, settings.video_score)
     compared = scores.get("pictures")
-    raise_failures(clips, compared, settings["strict"])
+    raise_failures(clips, compared, settings.strict)
     if compared is not None:
         raise_if_none(compared)
 
 
-def given_files(settings: dict[str, Any]) -> list[dict[str, str]]:
+def given_files(settings: Evaluate) -> list[dict[str, str]]:
     """Hashes of the files beside the videos and the networks that decide the scores."""
-    voices = settings["voices"]
+    voices = settings.voices
     named = [
-        settings["audio"],
-        settings["calibration"],
+        settings.audio,
+        settings.calibration,
         *(voices if isinstance(voices, list) else [voices]),
     ]
     paths = [user_path(name) for name in named if name is not None]
@@ -132,7 +132,7 @@ def given_files(settings: dict[str, Any]) -> list[dict[str, str]]:
 
 def score_all(
     evaluator: Evaluator, videos: Sequence[Path], audio: Path | None, output: Path,
-    settings: dict[str, Any], partial: Partial, console: Console,
+    settings: Evaluate, partial: Partial, console: Console,
 ) -> list[ClipScore]:  # fmt: skip
     """Score the videos, those excepted that a killed run did, and plot each.
 
@@ -156,7 +156,7 @@ def score_all(
                 known.add(number)
                 yield clip
 
-    n_shown = SHOWN if settings["plots"] and settings["report"] else 0
+    n_shown = SHOWN if settings.plots and settings.report else 0
     shown = Console(stderr=True)
     total = track(
         for_page(scored(), n_shown), "scoring", len(videos), console=shown, transient=True
@@ -165,10 +165,10 @@ def score_all(
     used = partial.plots()
     for number, (video, clip) in enumerate(zip(videos, total, strict=True)):
         if number not in known:
-            if settings["plots"]:
+            if settings.plots:
                 write_plots([clip], output, used)
             if clip.error is None:
-                choices.update(choices_of(video, deinterlace=not settings["jpeg"]))
+                choices.update(choices_of(video, deinterlace=not settings.jpeg))
             clip.tracks = [without_windows(each) for each in clip.tracks]
             partial.add(video, clip)
         clips.append(clip)
@@ -178,7 +178,7 @@ def score_all(
 
 
 def build_evaluator(
-    settings: dict[str, Any], console: Console, *, with_pictures: bool = False
+    settings: Evaluate, console: Console, *, with_pictures: bool = False
 ) -> tuple[Evaluator, dict[str, Any]]:
     """The evaluator, and the file and hash of each of its networks.
 
@@ -190,12 +190,12 @@ def build_evaluator(
     Raises:
         UserError: no network at all can be had, or what was asked for by name or file cannot.
     """
-    device = str(pick_device(settings["device"]))
-    syncnet, syncnet_file, lse_reason = load_or_reason(settings, "syncnet", load_syncnet)
-    expert, expert_file, cosine_reason = load_or_reason(settings, "expert", load_expert)
+    device = str(pick_device(settings.device))
+    syncnet, syncnet_file, lse_reason = load_or_reason("syncnet", settings.syncnet, load_syncnet)
+    expert, expert_file, cosine_reason = load_or_reason("expert", settings.expert, load_expert)
     protocol = Protocol(
-        name=settings["protocol"],
-        **{f.name: settings[f.name] for f in fields(Protocol) if f.name != "name"},
+        name=settings.protocol,
+        **{f.name: getattr(settings, f.name) for f in fields(Protocol) if f.name != "name"},
     )
     detector = detector_file = None
     needed = protocol.name == "track" or with_pictures
@@ -211,11 +211,11 @@ def build_evaluator(
     for score, reason in (("LSE", lse_reason), ("cosine", cosine_reason)):
         if reason is not None:
             console.print(f"no {score}: {reason}", soft_wrap=True, markup=False)
-    precision = settings["precision"]
+    precision = settings.precision
     if precision != "float32" and not device.startswith("cuda"):
         raise UserError(f"precision={precision} needs a CUDA device: take precision=float32.")
     scorer = SyncScorer(
-        syncnet, expert, device=device, batch_size=settings["batch_size"], precision=precision
+        syncnet, expert, device=device, batch_size=settings.batch_size, precision=precision
     )
     evaluator = Evaluator(
         scorer,
@@ -223,7 +223,7 @@ def build_evaluator(
         detector,
         lse_reason=lse_reason,
         cosine_reason=cosine_reason,
-        chain=Chain.of(settings["chain"]) if "chain" in settings else None,
+        chain=Chain.of(settings.chain),
     )
     files = {"syncnet": syncnet_file, "expert": expert_file, "detector": detector_file}
     weights: dict[str, Any] = {name: file and identity(file) for name, file in files.items()}
@@ -255,7 +255,7 @@ def is_published_syncnet(sha256: str) -> bool:
 
 
 def load_or_reason(
-    settings: dict[str, Any], key: str, load: Callable[[Path, str], Network]
+    key: str, wanted: str | None, load: Callable[[Path, str], Network]
 ) -> tuple[Network | None, Path | None, str | None]:
     """The network that `key` names, its file, and else why there is none.
 
@@ -264,16 +264,15 @@ def load_or_reason(
     Raises:
         UserError: no such file or name, or it holds another network.
     """
-    wanted = settings[key]
     if wanted == NONE:
         return None, None, f"switched off by {key}=none."
     if wanted is None and key == "expert":
         return None, None, f"switched off: expert={JUDGE} is the one that comes with w2l."
     if wanted is None:
         raise UserError(f"{key}=null names nothing: give a file or a registry name, or {key}=none.")
-    is_published = str(wanted) in registry() and not Path(str(wanted)).is_file()
+    is_published = wanted in registry() and not Path(wanted).is_file()
     try:
-        file = resolve(str(wanted))
+        file = resolve(wanted)
     except UserError as error:
         if not is_published:
             raise
@@ -281,12 +280,12 @@ def load_or_reason(
     return load(file, "cpu"), file, None
 
 
-def choose_detector(settings: dict[str, Any], device: str) -> tuple[FaceDetector, Path | None]:
+def choose_detector(settings: Evaluate, device: str) -> tuple[FaceDetector, Path | None]:
     """The face detector, and the file of its weights or boxes; None with a fixed box."""
-    if settings["box"] is not None:
-        from_tblr(settings["box"])  # a sentence for a wrong box
-        return FixedBox(settings["box"]), None
-    component = Component.of(settings["detector"])
+    if settings.box is not None:
+        from_tblr(settings.box)  # a sentence for a wrong box
+        return FixedBox(settings.box), None
+    component = settings.detector
     detector = component.build(device=device)
     return detector, next(iter(component.files()), None)
 

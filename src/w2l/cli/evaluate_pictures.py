@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from w2l.checkpoints import load_inception, load_lpips, resolve
+from w2l.cli.keys.evaluate import Evaluate
 from w2l.components import FaceDetector
 from w2l.errors import UserError
 from w2l.files import identity
@@ -36,18 +37,18 @@ NEEDS = {
 }
 
 
-def wanted_pairs(settings: dict[str, Any], videos: Sequence[Path]) -> list[tuple[Path, Path]]:
+def wanted_pairs(settings: Evaluate, videos: Sequence[Path]) -> list[tuple[Path, Path]]:
     """Videos and references that are to be compared, before anything is computed.
 
     Raises:
         UserError: a reference is missing, or `metrics=` or `setting=` is wrong.
     """
-    if settings["reference"] is None:
-        if settings["metrics"] is not None:
+    if settings.reference is None:
+        if settings.metrics is not None:
             raise UserError("metrics= compares with a reference: give reference=FILE or FOLDER.")
         return []
     chosen(settings)
-    return list(references(videos, user_path(settings["reference"])))
+    return list(references(videos, user_path(settings.reference)))
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Comparison:
 
 
 def load_comparison(
-    settings: dict[str, Any], pairs: Sequence[tuple[Path, Path]], detector: FaceDetector,
+    settings: Evaluate, pairs: Sequence[tuple[Path, Path]], detector: FaceDetector,
     audio: Path | None,
 ) -> Comparison:  # fmt: skip
     """Load the networks of the metrics that are asked for.
@@ -102,29 +103,29 @@ def load_comparison(
     Raises:
         UserError: a metric, file or setting is wrong.
     """
-    device = pick_device(settings["device"])
+    device = pick_device(settings.device)
     metrics = chosen(settings)
     frechet = lpips = None
     weights: dict[str, Any] = {}
     if "fid" in metrics:
-        inception = resolve(str(settings["inception"]))
+        inception = resolve(str(settings.inception))
         frechet = FrechetDistance(load_inception(inception, device))
         weights["inception"] = identity(inception)
     if "lpips" in metrics:
-        files = [user_path(file) for file in settings["lpips"]]
+        files = [user_path(file) for file in settings.lpips or ()]
         lpips = load_lpips(*files).to(device)
         weights["lpips"] = list(map(identity, files))
     landmarks = embedder = None
     if "lmd" in metrics:
-        file = resolve(str(settings["landmarks"]))
+        file = resolve(str(settings.landmarks))
         landmarks = Landmarks(file, device)
         weights["landmarks"] = identity(file)
     if "identity" in metrics:
-        file = resolve(str(settings["identity"]))
+        file = resolve(str(settings.identity))
         embedder = FaceIdentity(file, str(device))
         weights["identity"] = identity(file)
     scorer = PictureScorer(
-        detector, metrics, settings["setting"], lpips, frechet, landmarks, embedder, len(pairs),
+        detector, metrics, settings.setting, lpips, frechet, landmarks, embedder, len(pairs),
         audio,
     )  # fmt: skip
     return Comparison(pairs, scorer, weights, frechet)
@@ -141,16 +142,14 @@ def raise_if_none(compared: dict[str, Any]) -> None:
         raise UserError(f"No video could be compared with its reference. {error}")
 
 
-def chosen(settings: dict[str, Any]) -> list[str]:
+def chosen(settings: Evaluate) -> list[str]:
     """The metrics to compute: those named, or all that need nothing else.
 
     Raises:
         UserError: one is unknown, cannot be had in this setting, or lacks its weights.
     """
-    setting, named = settings["setting"], settings["metrics"]
+    setting, named = settings.setting, settings.metrics
     named = [named] if isinstance(named, str) else named
-    if setting not in {"reconstruction", "cross"}:
-        raise UserError(f"setting={setting} is not known: choose reconstruction or cross.")
     for name in named or ():
         if name not in METRICS:
             raise UserError(f"metrics={name} is not known: choose some of {', '.join(METRICS)}.")
@@ -159,9 +158,9 @@ def chosen(settings: dict[str, Any]) -> list[str]:
                 f"metrics={name} compares with the wanted picture, which setting=cross does not "
                 "have: a video that says something else has no target."
             )
-        if name in NEEDS and not settings[NEEDS[name][0]]:
+        if name in NEEDS and not getattr(settings, NEEDS[name][0]):
             raise UserError(f"metrics={name} needs its weights: give {NEEDS[name][1]}.")
-    lpips = settings["lpips"]
+    lpips = settings.lpips
     if lpips is not None and not (isinstance(lpips, list) and len(lpips) == 2):
         raise UserError("lpips= takes two files: [vgg16-397923af.pth,vgg.pth].")
     if named:
@@ -169,7 +168,7 @@ def chosen(settings: dict[str, Any]) -> list[str]:
     return [
         name
         for name in METRICS
-        if (name not in NEEDS or settings[NEEDS[name][0]])
+        if (name not in NEEDS or getattr(settings, NEEDS[name][0]))
         and not (setting == "cross" and name in AGAINST_TARGET)
     ]
 

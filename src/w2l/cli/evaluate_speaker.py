@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from w2l.cli.keys.evaluate import Evaluate
 from w2l.errors import UserError
 from w2l.paths import user_path
 from w2l.scoring import Evaluator, Speakers, SyncScorer
@@ -21,7 +22,7 @@ from w2l.scoring.voices import OWN, SpeakerSearch
 
 
 def speaker_search(
-    settings: dict[str, Any], scorer: SyncScorer, weights: dict[str, Any]
+    settings: Evaluate, scorer: SyncScorer, weights: dict[str, Any]
 ) -> SpeakerSearch | None:
     """What `voices=` asks for, or None.
 
@@ -33,7 +34,7 @@ def speaker_search(
     Raises:
         UserError: a file is missing or wrong, or there is no expert or no track to ask about.
     """
-    voices, file = settings["voices"], settings["calibration"]
+    voices, file = settings.voices, settings.calibration
     if voices is None:
         if file is not None:
             raise UserError("calibration= decides about voices: give voices=own or [a.wav,b.wav].")
@@ -54,8 +55,8 @@ def speaker_search(
     return SpeakerSearch.of_files(scorer, files, calibration)
 
 
-def _check(settings: dict[str, Any], scorer: SyncScorer, key: str) -> None:
-    if settings["protocol"] != "track":
+def _check(settings: Evaluate, scorer: SyncScorer, key: str) -> None:
+    if settings.protocol != "track":
         raise UserError(f"{key}= compares followed faces: it needs protocol=track.")
     if scorer.expert is None:
         raise UserError(f"{key}= compares faces and voices by an expert: name one with expert=.")
@@ -63,7 +64,7 @@ def _check(settings: dict[str, Any], scorer: SyncScorer, key: str) -> None:
 
 def calibration_command(
     evaluator: Evaluator, videos: Sequence[Path], output: Path,
-    settings: dict[str, Any], weights: dict[str, Any], console: Console,
+    settings: Evaluate, weights: dict[str, Any], console: Console,
 ) -> None:  # fmt: skip
     """Measure on clips in sync, write the threshold with its curve beside `output`, show it.
 
@@ -74,7 +75,7 @@ def calibration_command(
     found = calibrate(evaluator, videos)
     target = output.with_name(f"{output.stem}_calibration.json")
     expert = weights["expert"]
-    write_json({**found.to_dict(), "expert": expert, "video": str(settings["video"])}, target)
+    write_json({**found.to_dict(), "expert": expert, "video": str(settings.video)}, target)
     plot_calibration(found, target.with_suffix(".png"))
     table = Table("", "AUC ↑", "equal error rate ↓", "threshold", box=SIMPLE_HEAD)
     for name, curve in found.curves.items():

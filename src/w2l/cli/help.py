@@ -1,9 +1,12 @@
-"""`--help` and `--version` of every command; its config's comments say what each key is."""
+"""`--help` and `--version` of every command."""
 
 from __future__ import annotations
 
+import inspect
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import MISSING
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from w2l import __version__
 from w2l.errors import UserError
+from w2l.schema import REQUIRED, keys, shown
+from w2l.schema import defaults as key_defaults
+
+Command = type | str  # the dataclass of its keys, or its name
 
 # Hydra's own; the others of its switches are written with one dash, too.
 SWITCHES = frozenset(
@@ -24,13 +31,18 @@ SWITCHES = frozenset(
 SHOWS = ("--cfg", "-c", "--info", "-i")  # switches that show the config and run nothing
 
 
-def answer(arguments: Sequence[str], folder: Path, name: str) -> str | None:
+def name_of(command: Command) -> str:
+    """The name of a command's config."""
+    return command if isinstance(command, str) else str(command.NAME)  # type: ignore[attr-defined]
+
+
+def answer(arguments: Sequence[str], folder: Path, command: Command) -> str | None:
     """What `--version` and `--help` print; None where neither is asked for.
 
     Args:
         arguments: of the command line.
         folder: of the configs.
-        name: of the command's config.
+        command: its dataclass, or its name.
 
     Raises:
         UserError: a switch that there is not, as `--face`.
@@ -38,7 +50,7 @@ def answer(arguments: Sequence[str], folder: Path, name: str) -> str | None:
     if "--version" in arguments:
         return f"w2l {__version__}"
     if {"--help", "-h"} & {*arguments}:
-        return help_text(folder, name)
+        return help_text(folder, command)
     for argument in arguments:
         switch, _, value = argument.partition("=")
         if switch.startswith("--") and switch not in SWITCHES:
@@ -50,9 +62,42 @@ def answer(arguments: Sequence[str], folder: Path, name: str) -> str | None:
     return None
 
 
-def help_text(folder: Path, name: str) -> str:
-    """The commented keys of a command, and the choices of its groups."""
-    path = folder / f"{name}.yaml"
+def help_text(folder: Path, command: Command) -> str:
+    """What a command is for, examples, its groups, and each key with type, default and meaning."""
+    path = folder / f"{name_of(command)}.yaml"
+    if isinstance(command, str):
+        return tree_help(folder, path)
+    lines = [inspect.cleandoc(command.__doc__ or ""), "", "Examples:"]
+    lines += [f"  {command.COMMAND} {each}" for each in command.EXAMPLES]  # type: ignore[attr-defined]
+    if choices := groups(path):
+        lines += ["", "Groups, one choice of each; its arguments are keys as GROUP.NAME=VALUE:"]
+        for group, chosen in choices.items():
+            names = sorted(file.stem for file in (folder / group).glob("*.yaml"))
+            lines += [f"  {group}={chosen}", *_wrapped(f"{keys(command)[group].help}."),
+                      *_wrapped(f"One of {', '.join(names)}.")]  # fmt: skip
+    return "\n".join([*lines, *_key_lines(command)])
+
+
+def _key_lines(command: type, prefix: str = "") -> Iterator[str]:
+    for each in keys(command).values():
+        if each.section:
+            yield from ("", f"{each.section}:")
+        if each.nested:
+            yield from ("", f"{each.name}: {each.help}:")
+            yield from _key_lines(each.nested, f"{each.name}.")
+        elif each.default is not MISSING:
+            default = "…" if each.default == REQUIRED else shown(each.default)
+            yield f"  {prefix}{each.name}={default}  ({each.wanted})"
+            yield from _wrapped(each.help)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 92, initial_indent="      ", subsequent_indent="      ",
+                         break_on_hyphens=False, break_long_words=False)  # fmt: skip
+
+
+def tree_help(folder: Path, path: Path) -> str:
+    """The commented keys of a training, and the choices of its groups."""
     lines = [*_own_keys(path.read_text("utf-8").splitlines())]
     for group in ("data", "model"):  # whose keys are set by hand
         if choice := groups(path).get(group):
@@ -65,10 +110,8 @@ def help_text(folder: Path, name: str) -> str:
         f"{group}=  {', '.join(sorted(file.stem for file in (folder / group).glob('*.yaml')))}"
         for group in groups(path)
     ]
-    if chosen:
-        lines += ["", "# Groups of keys, one choice of each; --cfg job behind one shows its keys:"]
-        lines += chosen
-    return "\n".join(lines)
+    lines += ["", "# Groups of keys, one choice of each; --cfg job behind one shows its keys:"]
+    return "\n".join([*lines, *chosen])
 
 
 def groups(path: Path) -> dict[str, str | None]:
@@ -93,13 +136,16 @@ def chain_of(path: Path) -> list[Path]:
     ]  # fmt: skip
 
 
-def defaults(folder: Path, name: str) -> dict[str, Any]:
+def defaults(folder: Path, command: Command) -> dict[str, Any]:
     """Values of a command's keys before anybody sets one, as nested dicts.
 
     Those of the groups that it chooses are among them.
     """
-    path = folder / f"{name}.yaml"
-    parts = [OmegaConf.load(path)]
+    path = folder / f"{name_of(command)}.yaml"
+    if isinstance(command, str):
+        parts = [OmegaConf.load(path)]
+    else:
+        parts = [OmegaConf.create(key_defaults(command))]
     for group, choice in groups(path).items():
         for file in (
             chain_of(folder / group / f"{choice}.yaml") if choice not in {None, "???"} else ()

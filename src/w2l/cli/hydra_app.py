@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import hydra
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
@@ -24,13 +25,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from w2l.building import CONFIG_DIR, named_group
-from w2l.cli.help import answer, defaults, groups, without_choice
+from w2l.cli.help import Command, answer, defaults, groups, name_of, without_choice
 from w2l.cli.key_types import check_type, kinds_of
-from w2l.cli.published import apply_published, published_choices
+from w2l.cli.presets import apply_preset, given_keys, preset_in
 from w2l.cli.quoting import quote_paths
 from w2l.cli.signals import Ended
 from w2l.errors import UserError
 from w2l.files import is_full_disk
+from w2l.schema import defaults as key_defaults
+from w2l.schema import keys, read
 from w2l.trust import trust
 
 COMPONENTS = ("detector", "chain")  # groups of keys that are one, of commands that train nothing
@@ -46,30 +49,30 @@ RENAMED = {
 }
 
 
-def run(task: Callable[[DictConfig], float | None], config_name: str) -> None:
-    """Compose `configs/<config_name>.yaml` with the command line and call `task`.
+def run(task: Callable[[Any], float | None], command: Command) -> None:
+    """Compose `configs/<name>.yaml` with the command line and call `task`.
 
     Exits with code 1 and one sentence on bad input, with 128 + signal when ended by one. With
     `--multirun` each job's `run_dir` lies in the sweep's folder, and a job that fails says so at
     once and in the end.
 
     Args:
-        task: gets the composed config, published values applied; what it returns is what a sweep
-            optimises.
-        config_name: name of the primary config, which is also the command's name.
+        task: gets the settings, published values applied: an object of the command's dataclass, or
+            the composed config of a training; what it returns is what a sweep optimises.
+        command: the dataclass of its keys; "train", whose config is a tree of components.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # else somebody else's, who says what it takes
             stream.reconfigure(errors="backslashreplace")  # names may be any bytes
     try:
-        told = answer(sys.argv[1:], CONFIG_DIR, config_name)
+        told = answer(sys.argv[1:], CONFIG_DIR, command)
     except UserError as error:
         fail(str(error))
     with quiet_pipe():
         if told is not None:
             print(told)
         else:
-            run_hydra(task, config_name)
+            run_hydra(task, command)
         sys.stdout.flush()
 
 
@@ -84,8 +87,11 @@ def quiet_pipe() -> Iterator[None]:
         sys.exit(128 + signal.SIGPIPE)
 
 
-def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> None:
+def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
     """See `run`."""
+    config_name = name_of(command)
+    if not isinstance(command, str):
+        register(command)
     added = without_choice(sys.argv[1:], CONFIG_DIR / f"{config_name}.yaml")
     for choice in added:
         group = choice.lstrip("~")
@@ -94,11 +100,17 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
             "own, too, and --help lists the names.",
             file=sys.stderr,
         )  # fmt: skip
-    is_default = bool(_defaults(config_name).get("published"))
-    chosen = published_choices(config_name, sys.argv[1:], is_default)
-    sys.argv[1:] = with_overrides(quoted(sys.argv[1:], config_name), [*added, *chosen])
+    is_default = bool(_defaults(command).get("published"))
+    folders = own_configs(sys.argv[1:])
+    try:
+        preset = preset_in(config_name, sys.argv[1:], is_default, folders)
+    except UserError as error:
+        fail(str(error))
+    choices = {} if preset is None else preset.choices(given_keys(sys.argv[1:]))
+    chosen = [f"{group}={name}" for group, name in choices.items()]
+    sys.argv[1:] = with_overrides(quoted(sys.argv[1:], command), [*added, *chosen])
     # Components of one's own lie there.
-    sys.path += [str(folder) for folder in (Path.cwd(), *own_configs(sys.argv[1:]))]
+    sys.path += [str(folder) for folder in (Path.cwd(), *folders)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
 
     errors: list[UserError] = []
@@ -119,20 +131,22 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
 
     def checked_task(cfg: DictConfig) -> float | None:
         overrides = list(HydraConfig.get().overrides.task)
-        check_types(cfg, config_name, overrides)
-        forget_other_arguments(cfg, overrides)
-        preset = cfg.get("preset")
-        if cfg.published or preset is not None:
-            apply_published(cfg, config_name, overrides, preset)
         missing = sorted(OmegaConf.missing_keys(cfg))
         if missing:
             raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")
+        forget_other_arguments(cfg, overrides)
+        if isinstance(command, str):
+            check_types(cfg, config_name, overrides)
+        else:
+            settings_of(cfg, command)
+        if preset is not None:
+            apply_preset(cfg, preset, overrides)
         if HydraConfig.get().mode == RunMode.MULTIRUN and "run_dir" in cfg:
             sweep = HydraConfig.get().sweep
             cfg.run_dir = str(Path(sweep.dir) / sweep.subdir)
         trust(cfg.get("trust") or ())
         try:
-            return task(cfg)
+            return task(cfg if isinstance(command, str) else settings_of(cfg, command))
         except InstantiationException as error:
             raise refused(error) from error
 
@@ -144,7 +158,7 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
     except MissingMandatoryValue as error:
         fail(f"Missing value: {_first_line(error)}.")
     except (HydraException, OmegaConfBaseException) as error:
-        fail(config_sentence(error, config_name))
+        fail(config_sentence(error, command))
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -163,17 +177,34 @@ def run_hydra(task: Callable[[DictConfig], float | None], config_name: str) -> N
         fail(str(errors[0]))
 
 
-def quoted(arguments: Sequence[str], config_name: str) -> list[str]:
+def register(command: Any) -> None:
+    """Let Hydra compose a command's config, whose keys are those of the dataclass."""
+    ConfigStore.instance().store(f"{command.NAME}_keys", key_defaults(command))
+
+
+def settings_of(cfg: DictConfig, command: type) -> Any:
+    """The object of a command's dataclass that a config says.
+
+    Raises:
+        UserError: a value does not fit its key.
+    """
+    return read(command, cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True)))
+
+
+def quoted(arguments: Sequence[str], command: Command) -> list[str]:
     """Command-line arguments as Hydra's grammar takes them.
 
     Of keys that only a group has nothing is known yet: `clips` is a number in some.
     """
-    values = _defaults(config_name)
-    return quote_paths(
-        arguments,
-        lambda key: kinds_of(key, values[key]) if key in values else (),
-        lambda key: "${" in str(values.get(key)),
-    )
+    values = _defaults(command)
+    known = {} if isinstance(command, str) else keys(command)
+
+    def kinds(key: str) -> tuple[str, ...]:
+        if key in known:
+            return known[key].kinds
+        return kinds_of(key, values[key]) if key in values else ()
+
+    return quote_paths(arguments, kinds, lambda key: "${" in str(values.get(key)))
 
 
 def with_overrides(arguments: Sequence[str], added: Sequence[str]) -> list[str]:
@@ -227,14 +258,14 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0].rstrip(".")
 
 
-def config_sentence(error: Exception, config_name: str) -> str:
+def config_sentence(error: Exception, command: Command) -> str:
     """One sentence for an error of Hydra or OmegaConf."""
     text = str(error)
     unknown = re.search(r"(?:Could not override|Key) '([^']+)'", text)
     if unknown and unknown[1] in RENAMED:
         return f"{unknown[1]}= is now written {RENAMED[unknown[1]]}."
     if unknown and ("not override" in text or "not in struct" in text):
-        return f"Unknown key '{unknown[1]}': {_hint(unknown[1], _composed(config_name))}"
+        return f"Unknown key '{unknown[1]}': {_hint(unknown[1], _composed(command))}"
     choice = re.search(r"Could not find '([^']+)'", text)
     if choice and choice[1] in RENAMED:
         return f"{choice[1].replace('/', '=')} is now written {RENAMED[choice[1]]}."
@@ -297,20 +328,21 @@ def _nearest(key: str, known: Sequence[str], *, anywhere: bool = True) -> str | 
     return near[0] if near else None
 
 
-def _defaults(config_name: str) -> dict[str, Any]:
+def _defaults(command: Command) -> dict[str, Any]:
     """Values of a command's keys, by their names with dots between."""
-    return dict(_leaves(defaults(CONFIG_DIR, config_name)))
+    return dict(_leaves(defaults(CONFIG_DIR, command)))
 
 
-def _composed(config_name: str) -> DictConfig:
+def _composed(command: Command) -> DictConfig:
     """The config with the groups of the command line; without them where they do not compose."""
+    config_name = name_of(command)
     names = groups(CONFIG_DIR / f"{config_name}.yaml")
     chosen = [each for each in sys.argv[1:] if each.partition("=")[0] in names]
     try:
         with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             return hydra.compose(config_name, chosen)
     except (HydraException, OmegaConfBaseException):
-        return cast(DictConfig, OmegaConf.load(CONFIG_DIR / f"{config_name}.yaml"))
+        return OmegaConf.create(defaults(CONFIG_DIR, command))
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

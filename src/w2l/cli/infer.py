@@ -6,16 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from w2l.audio.speech import check_speech_finder
-from w2l.building import Component
 from w2l.cli import commands
 from w2l.cli.checks import check_infer
 from w2l.cli.infer_batch import run_batch
 from w2l.cli.infer_faces import find_person
-from w2l.cli.infer_input import SOUNDS, find_input
+from w2l.cli.infer_input import find_input, given_inputs
 from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_output import build_output, choose_outfile
 from w2l.cli.infer_people import build_parts, read_people, show_people, voices_of
@@ -39,8 +37,9 @@ from w2l.cli.infer_settings import (
     with_networks,
 )
 from w2l.cli.infer_tracks import show_tracks
+from w2l.cli.keys.infer import Infer
+from w2l.cli.presets import given_keys
 from w2l.cli.progress import StageProgress
-from w2l.cli.published import given_keys
 from w2l.cli.signals import ended_by_signals
 from w2l.inference import (
     Layout,
@@ -55,13 +54,12 @@ from w2l.inference.people import sync_people
 from w2l.inference.provenance import provenance
 
 
-def infer(cfg: DictConfig) -> None:
+def infer(settings: Infer) -> None:
     """One job, or many."""
-    settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     console = Console(highlight=False, soft_wrap=True, markup=False)  # a name may hold [brackets]
     networks = Networks()
     with ended_by_signals():
-        if settings["batch"] is None:
+        if settings.batch is None:
             infer_one(settings, networks, console)
             return
         given = given_keys(HydraConfig.get().overrides.task)
@@ -69,7 +67,7 @@ def infer(cfg: DictConfig) -> None:
 
 
 def infer_one(
-    settings: dict[str, Any],
+    settings: Infer,
     networks: Networks,
     console: Console,
     progress: Progress | None = None,
@@ -77,7 +75,7 @@ def infer_one(
     """One job: check everything cheap, sync, and say what was done.
 
     Args:
-        settings: values of the keys of configs/infer.yaml.
+        settings: of the job.
         networks: kept from one job to the next.
         console: what is said goes there.
         progress: shows how far each stage is; None: on the console.
@@ -89,23 +87,24 @@ def infer_one(
         UserError: bad input.
     """
     check_infer(settings)
-    Component.of(settings["detector"]).check()
+    settings.detector.check()
     settings = with_networks(settings)
     progress = progress or StageProgress(console)
-    if settings["mode"] == "restore":
+    if settings.mode == "restore":
         return restore_one(settings, networks, console, progress)
     options = build_options(settings, build_output(settings))
     if options.silence != "sync":
         check_speech_finder()
-    face = find_input(settings, "face", console)
-    device = str(pick_device(settings["device"]))
-    if settings["person"] == "tracks":
+    inputs = given_inputs(settings)
+    face = find_input("face", inputs.pop("face"), console)
+    device = str(pick_device(settings.device))
+    if settings.person == "tracks":
         source = build_source(settings, face)
         detector = networks.detector(settings, device)
         show_tracks(settings, face, source, detector, progress, console)
         return None
     people = read_people(settings)
-    given = {key: find_input(settings, key, console) for key in SOUNDS if settings[key] is not None}
+    given = {key: find_input(key, value, console) for key, value in inputs.items()}
     outfile = choose_outfile(settings, face, *given.values(), *(each.audio for each in people))
     source = build_source(settings, face)
     Layout((source.width, source.height), options.output)  # refuses what cannot be
@@ -115,7 +114,7 @@ def infer_one(
     options = with_quality(options, settings, device, console)
     lipsync, identity = networks.generator(settings)
     options = options.with_pads(lipsync.pads)
-    show_generator(networks.known_speakers(settings), settings["checkpoint"], console)
+    show_generator(networks.known_speakers(settings), settings.checkpoint, console)
     detector = networks.detector(settings, device)
     scorer = build_scorer(settings, source, device, networks)
     faces = find_person(options.faces, settings, source, scorer, console.print)
@@ -130,14 +129,14 @@ def infer_one(
         show_people(parts, reports, console)
         return reports[0]
     assert voice is not None
-    if settings["preview"] is not None:
+    if settings.preview is not None:
         shown = make_preview(
-            source, voice, settings["preview"], lipsync, detector, options, progress=progress
+            source, voice, settings.preview, lipsync, detector, options, progress=progress
         )
         restored = None if options.restoration is None else options.restoration.about
         tags = provenance(options.quality, identity, restored, lipsync.arithmetic)
         write_preview(shown, source, outfile, tags, console)
-        if settings["expert"] is not None:
+        if settings.expert is not None:
             console.print("no cosine similarity: it takes the whole video, not a preview")
         return None
     judge = networks.judge(settings, device)
@@ -150,23 +149,23 @@ def infer_one(
         show_cosine(report.cosine, settings, outfile, console)
     show_report(report, console)
     check_synced(report)
-    show_judged(report.judged, settings["judge"], console)
+    show_judged(report.judged, str(settings.judge), console)
     return report
 
 
 def restore_one(
-    settings: dict[str, Any], networks: Networks, console: Console, progress: Progress
+    settings: Infer, networks: Networks, console: Console, progress: Progress
 ) -> SyncReport:
     """`mode=restore`: the faces of a finished video, and its own sound.
 
     Args, Raises: as `infer_one`.
     """
     options = build_options(settings, build_output(settings))
-    face = find_input(settings, "face", console)
+    face = find_input("face", str(settings.face), console)
     outfile = choose_outfile(settings, face)
     source = build_source(settings, face)
     Layout((source.width, source.height), options.output)  # refuses what cannot be
-    device = str(pick_device(settings["device"]))
+    device = str(pick_device(settings.device))
     options = with_quality(options, settings, device, console)
     faces = find_person(options.faces, settings, source, None, console.print)
     options = replace(options, faces=faces)

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from w2l.cli.infer_job_files import fingerprint, real, target
 from w2l.cli.infer_jobs import Job, read_jobs
+from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError
 from w2l.files import atomic_path, check_writable
 from w2l.inference import SyncReport
@@ -53,24 +54,24 @@ class Outcome:
 
 
 def run_batch(
-    settings: dict[str, Any],
+    settings: Infer,
     given: set[str],
-    run_job: Callable[[dict[str, Any]], SyncReport | None],
+    run_job: Callable[[Infer], SyncReport | None],
     console: Console,
 ) -> None:
     """Do every job that is not done yet, keep their status in a file, and print a summary.
 
     Args:
-        settings: values of the command line.
+        settings: of the command line.
         given: keys that were set there.
-        run_job: does one job, given the values of all keys.
+        run_job: does one job.
         console: where the jobs and the summary are printed.
 
     Raises:
         UserError: the list cannot be used, or a job failed.
     """
     jobs = read_jobs(settings, given)
-    status = status_file(user_path(settings["batch"]))
+    status = status_file(user_path(settings.batch))
     check_writable(status)
     before = {each.fingerprint: each for each in read_status(status) if is_there(each)}
     outcomes = [known(job, before) for job in jobs]
@@ -102,16 +103,15 @@ def run_batch(
 def known(job: Job, before: Mapping[str, Outcome]) -> Outcome:
     """What is known of a job before it is done: all of it, where an earlier run did it."""
     mark = fingerprint(job.settings)
-    if mark in before:
+    if mark in before and not job.problem:
         return replace(before[mark], job=job.number)
-    face, audio = (str(job.settings[key]) for key in ("face", "audio"))
-    return Outcome(job.number, face, audio, fingerprint=mark)
+    return Outcome(job.number, str(job.face), str(job.audio), fingerprint=mark)
 
 
 def do(
     job: Job,
     problem: str | None,
-    run_job: Callable[[dict[str, Any]], SyncReport | None],
+    run_job: Callable[[Infer], SyncReport | None],
     outcome: Outcome,
 ) -> None:
     """Do one job, and note in `outcome` what became of it."""

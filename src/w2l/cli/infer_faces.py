@@ -8,18 +8,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from w2l.audio.waveform import load_audio
 from w2l.boxes import from_tblr
-from w2l.building import Component
+from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError, either
 from w2l.faces.persons import Chooser, by_number
 from w2l.inference import FaceOptions, Source, VideoSource
 from w2l.inference.face_cache import FaceCache
 from w2l.inference.photo import ByPhoto
+from w2l.inference.plan import Person
 from w2l.inference.speaker import BySpeaker
 from w2l.media import open_media
 from w2l.paths import user_path
@@ -33,25 +34,22 @@ MOST_PIXELS = 10**6  # more than any picture has on a side
 Say = Callable[[str], None]
 
 
-def build_face_options(settings: dict[str, Any]) -> FaceOptions:
+def build_face_options(settings: Infer) -> FaceOptions:
     """Plain typed options of everything but who it is, where that is not a matter of place.
 
     Raises:
         UserError: a value of the wrong type or range.
     """
-    check_person(str(settings["person"]))
-    for key in ("max_turn", "min_score"):
-        if settings[key] is not None and type(settings[key]) not in (int, float):
-            raise UserError(f"{key}={settings[key]} must be a number, or null for no limit.")
+    check_person(settings.person)
     return FaceOptions(
-        pads=None if settings["pads"] is None else integers(settings["pads"], "pads"),
-        smooth=settings["smooth"],
-        missing_face=settings["missing_face"],
-        person=settings["person"] if settings["person"] in PLACES else "largest",
-        detect_every=settings["detect_every"],
-        max_turn=settings["max_turn"],
-        min_score=settings["min_score"],
-        published=settings["published"],
+        pads=None if settings.pads is None else integers(settings.pads, "pads"),
+        smooth=settings.smooth,
+        missing_face=settings.missing_face,
+        person=cast(Person, settings.person) if settings.person in PLACES else "largest",
+        detect_every=settings.detect_every,
+        max_turn=settings.max_turn,
+        min_score=settings.min_score,
+        published=settings.published,
     )
 
 
@@ -76,9 +74,9 @@ def photo_of(person: str) -> Path | None:
     return user_path(value) if kind == "photo" else None
 
 
-def build_box(settings: dict[str, Any]) -> np.ndarray | None:
+def build_box(settings: Infer) -> np.ndarray | None:
     """The fixed box, if there is one."""
-    box = settings["box"]
+    box = settings.box
     return None if box is None else from_tblr(integers(box, "box"))
 
 
@@ -97,7 +95,7 @@ def integers(values: Any, key: str) -> tuple[int, int, int, int]:
 
 def find_person(
     faces: FaceOptions,
-    settings: dict[str, Any],
+    settings: Infer,
     source: Source,
     scorer: SyncScorer | None,
     say: Say,
@@ -107,14 +105,14 @@ def find_person(
     Raises:
         UserError: what the choice needs is missing.
     """
-    chooser = build_chooser(str(settings["person"]), faces, settings, source, scorer, say)
+    chooser = build_chooser(str(settings.person), faces, settings, source, scorer, say)
     return replace(faces, chooser=chooser, cache=build_cache(settings, source, say))
 
 
 def build_chooser(
     person: str,
     faces: FaceOptions,
-    settings: dict[str, Any],
+    settings: Infer,
     source: Source,
     scorer: SyncScorer | None,
     say: Say,
@@ -140,15 +138,13 @@ def build_chooser(
                 f"person=speaker asks who says what is heard in {source.path}, and it has no "
                 "sound: choose another person=."
             )
-    sound = load_audio(
-        source.path, start_s=settings["start"], end_s=settings["end"], origin="video"
-    )
+    sound = load_audio(source.path, start_s=settings.start, end_s=settings.end, origin="video")
     return BySpeaker(source, sound, scorer, faces, say)
 
 
-def build_cache(settings: dict[str, Any], source: Source, say: Say) -> FaceCache | None:
+def build_cache(settings: Infer, source: Source, say: Say) -> FaceCache | None:
     """The cache of a video's faces; none for photos, a box, and where it is not wanted."""
-    wanted = settings["cache"] and not settings["published"] and settings["box"] is None
+    wanted = settings.cache and not settings.published and settings.box is None
     if not wanted or not isinstance(source, VideoSource):
         return None
     keys = (
@@ -161,6 +157,6 @@ def build_cache(settings: dict[str, Any], source: Source, say: Say) -> FaceCache
         "crop",
         "detect_every",
     )
-    detector = Component.of(settings["detector"]).facts()
-    facts = {key: settings[key] for key in keys} | {"detector": detector}
+    detector = settings.detector.facts()
+    facts = {key: getattr(settings, key) for key in keys} | {"detector": detector}
     return FaceCache(source.path, facts, say=say)

@@ -1,4 +1,4 @@
-"""The keys of `infer.py` that name what is read: files, folders of pictures, addresses."""
+"""The inputs of `infer.py`: files, folders of images, addresses."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
+from w2l.cli.keys.infer import Infer
 from w2l.download import check_yt_dlp, download, is_url
 from w2l.errors import UserError
 from w2l.paths import user_path
 
 DOWNLOADS = Path("outputs/infer/downloads")
-SOUNDS = ("audio", "voice")
-INPUTS = ("face", *SOUNDS)
 
 
-def check_given(settings: dict[str, Any]) -> None:
+def check_given(settings: Infer) -> None:
     """See that a job says what is to speak, and what is to be said.
 
     Raises:
         UserError: naming the missing keys.
     """
-    needed = ["audio", "face"] if needs_sound(settings) else ["face"]
-    missing = [key for key in needed if settings[key] is None]
+    needed = {"face": settings.face}
+    if needs_sound(settings):
+        needed = {"audio": settings.audio, **needed}
+    missing = [key for key, value in needed.items() if value is None]
     if missing:
         raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")
 
 
-def needs_sound(settings: dict[str, Any]) -> bool:
+def needs_sound(settings: Infer) -> bool:
     """Whether a job takes `audio=`: not to restore, to list tracks, or where people= has it."""
-    is_other = settings["mode"] == "restore" or settings["person"] == "tracks"
-    return not is_other and settings["people"] is None
+    is_other = settings.mode == "restore" or settings.person == "tracks"
+    return not is_other and settings.people is None
 
 
 def input_path(value: object) -> Path:
@@ -42,36 +42,41 @@ def input_path(value: object) -> Path:
     return DOWNLOADS / name_of(str(value)) if is_url(str(value)) else user_path(value)
 
 
-def check_input(settings: dict[str, Any], key: str) -> None:
-    """See that the file is there that `key` names; of an address nothing is known yet.
+def given_inputs(settings: Infer) -> dict[str, str]:
+    """The inputs that a job names, by their keys."""
+    inputs = {"face": settings.face, "audio": settings.audio, "voice": settings.voice}
+    return {key: value for key, value in inputs.items() if value is not None}
+
+
+def check_input(key: str, value: str) -> Path:
+    """The file that an input names; of an address nothing is known yet.
 
     Raises:
-        UserError: it is not.
+        UserError: it is not there.
     """
-    path = input_path(settings[key])
-    if is_url(str(settings[key])):
-        return
+    path = input_path(value)
+    if is_url(value):
+        return path
     if os.path.isdir(path):
         if key != "face":
             raise UserError(f"{key}={path} is a folder, not a file: check the path.")
     elif not os.path.isfile(path):  # nor is a name that is too long for one
         raise UserError(f"{key}={path} does not exist: check the path.")
+    return path
 
 
-def find_input(settings: dict[str, Any], key: str, console: Console) -> Path:
-    """The file that `key` names, fetched where it is an address.
+def find_input(key: str, value: str, console: Console) -> Path:
+    """The file that an input names, fetched where it is an address.
 
     Args:
-        settings: of the job.
-        key: one of `INPUTS`; a face may be a folder of pictures.
+        key: "face", which may be a folder of images, "audio" or "voice".
+        value: the key's.
         console: says when something is fetched.
 
     Raises:
         UserError: there is none, or it cannot be had.
     """
-    check_input(settings, key)
-    value = str(settings[key])
-    path = input_path(value)
+    path = check_input(key, value)
     if is_url(value):
         fetch_input(value, path, console)
     return path

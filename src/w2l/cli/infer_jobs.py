@@ -7,31 +7,30 @@ import json
 import mimetypes
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
 
-from w2l.building import CONFIG_DIR, Component, named_group
+from w2l.building import Component, named_group
 from w2l.cli.hydra_app import COMPONENTS, own_configs
 from w2l.cli.infer_input import needs_sound
-from w2l.cli.key_types import check_type, is_path
-from w2l.cli.published import published_settings
+from w2l.cli.keys.infer import Infer
+from w2l.cli.presets import PUBLISHED, Preset, preset_settings
 from w2l.download import is_url
 from w2l.errors import UserError
 from w2l.filelists.reading import on_disk, read_table, read_text
 from w2l.media import moving_pictures, open_media
 from w2l.paths import user_path
+from w2l.schema import TEXT, Key, as_dict, keys, read
 from w2l.video import is_image
 
 # Paths that are written; names of a registry are no paths where no such file is there.
 _OUTPUTS = {"outfile"}
 _MAYBE_NAMES = {"checkpoint", "expert", "judge", "parser", "restorer"}
 _PHOTO = "photo:"
-_NOT_PER_JOB = {"batch", "hydra", "defaults"}
 
 
 @dataclass(frozen=True)
@@ -40,27 +39,35 @@ class Job:
 
     Attributes:
         number: from 1 on, in the list's order.
-        settings: values of all keys.
+        settings: of the job; where it has a problem, those of the command line.
+        face, audio: as the list names them, for messages.
         problem: why it cannot even begin; None where it can.
     """
 
     number: int
-    settings: dict[str, Any]
+    settings: Infer
+    face: str | None
+    audio: str | None
     problem: str | None = None
 
+    @classmethod
+    def of(cls, number: int, settings: Infer, problem: str | None = None) -> Job:
+        """A job whose settings name its inputs."""
+        return cls(number, settings, settings.face, settings.audio, problem)
 
-def read_jobs(settings: dict[str, Any], given: set[str]) -> list[Job]:
+
+def read_jobs(settings: Infer, given: set[str]) -> list[Job]:
     """The jobs that `batch=` names.
 
     Args:
-        settings: values of the command line, for keys that a job does not set.
+        settings: of the command line, for keys that a job does not set.
         given: keys that the command line set.
 
     Raises:
         UserError: no such list, none that can be read, unknown columns, or no jobs in it.
     """
-    path = user_path(settings["batch"])
-    base = {**settings, "batch": None}
+    path = user_path(settings.batch)
+    base = replace(settings, batch=None)
     if path.is_dir():
         jobs = list(_paired(path, base))
         if not jobs:
@@ -71,7 +78,7 @@ def read_jobs(settings: dict[str, Any], given: set[str]) -> list[Job]:
     rows = _rows(path)
     if not rows:
         raise UserError(f"batch={path} holds no jobs: each row sets face, audio and other keys.")
-    check_columns(path, {key for row in rows for key in row}, settings)
+    check_columns(path, {key for row in rows for key in row})
     return [_job(number, row, path.parent, base, given) for number, row in enumerate(rows, 1)]
 
 
@@ -95,38 +102,38 @@ def _json_rows(path: Path, text: str) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def check_columns(path: Path, columns: set[str], settings: Mapping[str, Any]) -> None:
+def check_columns(path: Path, columns: set[str]) -> None:
     """Refuse columns that are no keys of a job.
 
     Raises:
         UserError: naming the first, and the key that was probably meant.
     """
-    known = set(settings) - _NOT_PER_JOB
+    known = set(keys(Infer)) - {"batch"}
     unknown = sorted(each for each in columns - known if each.partition(".")[0] not in COMPONENTS)
     if unknown:
         near = difflib.get_close_matches(unknown[0], known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else "columns are keys of configs/infer.yaml."
+        hint = f"did you mean {near[0]!r}?" if near else "columns are keys of infer.py (--help)."
         raise UserError(f"{path} has an unknown column {unknown[0]!r}: {hint}")
 
 
-def _job(
-    number: int, row: dict[str, Any], folder: Path, base: dict[str, Any], given: set[str]
-) -> Job:
-    defaults = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "infer.yaml"))
-    assert isinstance(defaults, dict)
+def _job(number: int, row: dict[str, Any], folder: Path, base: Infer, given: set[str]) -> Job:
+    values = as_dict(base)
     try:
         own = {
-            key: _value(key, value, folder, defaults[key])
+            key: _value(keys(Infer)[key], value, folder)
             for key, value in row.items()
             if key.partition(".")[0] not in COMPONENTS
         }
-        own |= _components(row, folder, base)
+        own |= _components(row, folder, values)
+        values |= own
+        name = own.get("preset") or (PUBLISHED if own.get("published") else None)
+        if name is not None:
+            preset = Preset.named("infer", name, own_configs())
+            values = preset_settings(preset, values, given | set(own))
+        return Job.of(number, read(Infer, values))
     except UserError as error:
-        return Job(number, {**base, **{k: str(v) for k, v in row.items()}}, str(error))
-    settings = {**base, **own}
-    if own.get("published"):
-        settings = published_settings("infer", settings, given | set(own))
-    return Job(number, settings)
+        named = {**values, **row}
+        return Job(number, base, str(named["face"]), str(named["audio"]), str(error))
 
 
 def _components(row: dict[str, Any], folder: Path, base: dict[str, Any]) -> dict[str, Any]:
@@ -157,24 +164,23 @@ def _argument(value: Any, folder: Path) -> Any:
     return str(path) if path.exists() else yaml.safe_load(value)
 
 
-def _value(key: str, value: Any, folder: Path, default: Any) -> Any:
+def _value(key: Key, value: Any, folder: Path) -> Any:
     """A cell as its key's value; paths are relative to the list's folder."""
     if isinstance(value, str) and value.strip() in {"null", ""}:
         return None
-    if key == "label" or value is None:
+    if key.name == "label" or value is None:
         return value
-    if key == "person":
+    if key.name == "person":
         file = str(value).removeprefix(_PHOTO)
-        return value if file == value else _PHOTO + _path(key, file, folder)
-    if is_path(key):
-        return _path(key, str(value), folder)
-    if isinstance(value, str) and not isinstance(default, str):
+        return value if file == value else _PHOTO + _path(key.name, file, folder)
+    if key.is_file:
+        return _path(key.name, str(value), folder)
+    if isinstance(value, str) and TEXT not in key.kinds:
         try:
             value = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise UserError(f"{key}={value} cannot be read.") from error
-    check_type(key, default, value)
-    return value
+            raise UserError(f"{key.name}={value} cannot be read.") from error
+    return key.read(value)
 
 
 def _path(key: str, value: str, folder: Path) -> str:
@@ -184,7 +190,7 @@ def _path(key: str, value: str, folder: Path) -> str:
     return value if key in _MAYBE_NAMES and not path.exists() else str(path)
 
 
-def _paired(folder: Path, base: dict[str, Any]) -> Iterator[Job]:
+def _paired(folder: Path, base: Infer) -> Iterator[Job]:
     """A job for each video or photo of a folder, with the sound of its name or number if any."""
     faces: list[Path] = []
     sounds: list[Path] = []
@@ -199,23 +205,23 @@ def _paired(folder: Path, base: dict[str, Any]) -> Iterator[Job]:
         by_stem[sound.stem].append(sound)
         by_number[_number(sound)].append(sound)
     for number, face in enumerate(sorted(faces, key=lambda f: (_number(f) or 0, f.name)), 1):
-        settings = {**base, "face": str(face)}
-        if base["audio"] is not None or not needs_sound(base):
-            yield Job(number, settings)
+        settings = replace(base, face=str(face))
+        if base.audio is not None or not needs_sound(base):
+            yield Job.of(number, settings)
             continue
         fitting = by_stem[face.stem]
         if not fitting and _number(face) is not None:
             fitting = by_number[_number(face)]
         if len(fitting) == 1:
-            yield Job(number, {**settings, "audio": str(fitting[0])})
+            yield Job.of(number, replace(settings, audio=str(fitting[0])))
         else:
             found = ", ".join(path.name for path in fitting) or "none"
             broken = [path for path in unreadable if _named_alike(path, face)]
             if not fitting and broken:
                 problem = f"{broken[0]} cannot be read: it is no sound, or damaged."
-                yield Job(number, settings, problem)
+                yield Job.of(number, settings, problem)
                 continue
-            yield Job(
+            yield Job.of(
                 number,
                 settings,
                 f"{face} needs one sound of its name or its last number in {folder}, and there "

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
-from w2l.building import Component
 from w2l.checkpoints import ENOUGH_SPEAKERS, load_expert, read, resolve
+from w2l.cli.keys.infer import Infer
 from w2l.components import FaceDetector
 from w2l.inference import CheckpointId, FaceGenerator, build_generator
 from w2l.scoring import SyncScorer
@@ -20,7 +20,7 @@ class Networks:
     def __init__(self) -> None:
         self._kept: dict[str, tuple[object, object]] = {}
 
-    def generator(self, settings: dict[str, Any]) -> tuple[FaceGenerator, CheckpointId]:
+    def generator(self, settings: Infer) -> tuple[FaceGenerator, CheckpointId]:
         """The generator, and which one it is.
 
         Raises:
@@ -28,30 +28,34 @@ class Networks:
         """
 
         def load() -> tuple[FaceGenerator, CheckpointId]:
-            path = resolve(settings["checkpoint"])
-            how = {key: settings[key] for key in ("runtime", "device", "precision")}
-            lipsync = build_generator(path, **how)
+            path = resolve(settings.checkpoint)
+            lipsync = build_generator(
+                path,
+                runtime=settings.runtime,
+                device=settings.device,
+                precision=settings.precision,
+            )
             return lipsync if is_whole else lipsync.lower_half(), CheckpointId.of(path)
 
-        keys = ("checkpoint", "runtime", "device", "precision")
-        is_whole = settings["quality"] == "fast"  # of all others, no more is put back
-        return self._once("generator", (*(settings[key] for key in keys), is_whole), load)
+        is_whole = settings.quality == "fast"  # of all others, no more is put back
+        how = settings.checkpoint, settings.runtime, settings.device, settings.precision
+        return self._once("generator", (*how, is_whole), load)
 
-    def known_speakers(self, settings: dict[str, Any]) -> int | None:
+    def known_speakers(self, settings: Infer) -> int | None:
         """How many people the generator was trained on, where they are few and its file says so."""
-        path = resolve(settings["checkpoint"])
+        path = resolve(settings.checkpoint)
         speakers = None if path.suffix.lower() == ".onnx" else read(path, "generator").speakers
         return speakers if speakers is not None and speakers < ENOUGH_SPEAKERS else None
 
-    def detector(self, settings: dict[str, Any], device: str) -> FaceDetector | None:
+    def detector(self, settings: Infer, device: str) -> FaceDetector | None:
         """The detector, with its weights; none where a box is given.
 
         Raises:
             UserError: unknown, or its weights cannot be had.
         """
-        if settings["box"] is not None:
+        if settings.box is not None:
             return None
-        component = Component.of(settings["detector"])
+        component = settings.detector
         files = tuple((path, path.stat().st_mtime_ns) for path in component.files())
         return self._once(
             "detector", (component, device, files), lambda: component.build(device=device)
@@ -69,14 +73,14 @@ class Networks:
             lambda: SyncScorer(expert=load_expert(expert), device=device),
         )
 
-    def judge(self, settings: dict[str, Any], device: str) -> SyncScorer | None:
+    def judge(self, settings: Infer, device: str) -> SyncScorer | None:
         """The expert that judges the result; none where none is asked for.
 
         Raises:
             UserError: no such checkpoint.
         """
-        name = settings["judge"]
-        if name in {None, "none"}:
+        name = settings.judge
+        if name is None or name == "none":
             return None
         return self._once(
             "judge", (name, device), lambda: SyncScorer(expert=load_expert(name), device=device)

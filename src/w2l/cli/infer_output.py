@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError, either
 from w2l.files import check_writable, unused
 from w2l.inference import OutputOptions
@@ -15,36 +15,30 @@ OUTPUTS = Path("outputs/infer")
 ENDINGS = tuple(dict.fromkeys(ending for codec in CODECS.values() for ending in codec.endings))
 
 
-def build_output(settings: dict[str, Any]) -> OutputOptions:
+def build_output(settings: Infer) -> OutputOptions:
     """Plain typed options of what is written.
 
     Raises:
         UserError: a value of the wrong type, or one that another one rules out.
     """
-    height, label, preview = (settings[key] for key in ("height", "label", "preview"))
-    if height is not None and type(height) is not int:
-        raise UserError(f"height={height} must be a whole number of pixels.")
-    is_moment = type(preview) in (int, float) and 0 <= preview < float("inf")
-    if preview is not None and not is_moment:
-        raise UserError(f"preview={preview} must be seconds of the result, 0 or more.")
-    if settings["codec"] != "png":
-        find_encoder(settings["codec"])
+    if settings.codec != "png":
+        find_encoder(settings.codec)
     return OutputOptions(
-        codec=settings["codec"],
-        view=settings["view"],
-        height=height,
-        label=None if label is None else str(label),
+        codec=settings.codec,
+        view=settings.view,
+        height=settings.height,
+        label=settings.label,
     )
 
 
-def choose_outfile(settings: dict[str, Any], face: Path, *sounds: Path) -> Path:
+def choose_outfile(settings: Infer, face: Path, *sounds: Path) -> Path:
     """Where the result goes: an ending that fits the codec, a place that can be written.
 
     Raises:
         UserError: another ending, an input's own path, or an unwritable place.
     """
-    outfile, codec = name_outfile(settings, face, *sounds), settings["codec"]
-    is_preview = settings["preview"] is not None
+    outfile, codec = name_outfile(settings, face, *sounds), settings.codec
+    is_preview = settings.preview is not None
     if not is_preview:
         _check_ending(outfile, codec)
     if codec == "png" and not is_preview:
@@ -58,7 +52,7 @@ def choose_outfile(settings: dict[str, Any], face: Path, *sounds: Path) -> Path:
     return outfile
 
 
-def name_outfile(settings: dict[str, Any], face: Path, *sounds: Path) -> Path:
+def name_outfile(settings: Infer, face: Path, *sounds: Path) -> Path:
     """The path of a job's result, whether it can be written or not.
 
     ffv1 fits no container but Matroska, so its output always ends in .mkv, a preview in .png, and
@@ -67,11 +61,11 @@ def name_outfile(settings: dict[str, Any], face: Path, *sounds: Path) -> Path:
     Raises:
         UserError: `outfile=` has no name, like `.`.
     """
-    codec, is_preview = settings["codec"], settings["preview"] is not None
-    outfile = None if settings["outfile"] is None else user_path(settings["outfile"])
+    codec, is_preview = settings.codec, settings.preview is not None
+    outfile = None if settings.outfile is None else user_path(settings.outfile)
     if outfile is not None and not outfile.name:
         raise UserError(f"outfile={outfile} is a folder: name a file in it.")
-    if settings["person"] == "tracks":  # of the whole name: x.mp4 and x.mkv are two videos
+    if settings.person == "tracks":  # of the whole name: x.mp4 and x.mkv are two videos
         if outfile is None:
             return unused(OUTPUTS, face.name, ".tracks.png")
         return outfile.with_name(f"{outfile.name}.tracks.png")

@@ -22,6 +22,7 @@ from w2l.audio.waveform import count_channels, load_audio
 from w2l.boxes import from_tblr
 from w2l.cli.infer_faces import build_chooser, check_person, integers
 from w2l.cli.infer_report import show_closed, show_notes
+from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError
 from w2l.filelists.reading import read_text
 from w2l.files import own_folder
@@ -64,20 +65,21 @@ class Entry:
         )  # fmt: skip
 
 
-def read_people(settings: dict[str, Any]) -> list[Entry]:
+def read_people(settings: Infer) -> list[Entry]:
     """The entries of `people=`, none where it is null; their audio is looked for beside the file.
 
     Raises:
         UserError: no such file, no YAML, an entry that is wrong, by its number, or another key
             that is for one person only.
     """
-    if settings["people"] is None:
+    if settings.people is None:
         return []
-    path = user_path(settings["people"])
+    path = user_path(settings.people)
     if not os.path.isfile(path):
         raise UserError(f"people={path} does not exist: check the path.")
-    for key in ("box", "preview", "voice"):
-        if settings[key] is not None:
+    others = {"box": settings.box, "preview": settings.preview, "voice": settings.voice}
+    for key, value in others.items():
+        if value is not None:
             raise UserError(f"{key}= is for one person: leave it out with people=.")
     try:
         content = yaml.safe_load(read_text(path))
@@ -168,7 +170,7 @@ def build_parts(
     entries: Sequence[Entry],
     voices: Sequence[Voice],
     faces: FaceOptions,
-    settings: dict[str, Any],
+    settings: Infer,
     source: Source,
     scorer: SyncScorer | None,
     console: Console,

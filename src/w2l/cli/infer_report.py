@@ -6,11 +6,11 @@ import json
 import math
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from w2l.checkpoints.find import RELEASED
+from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError
 from w2l.files import atomic_path, write_text
 from w2l.inference import Preview, Source, SyncReport, VideoSource
@@ -31,9 +31,7 @@ HINTS = {
 }
 
 
-def show_cosine(
-    cosine: CosineResult, settings: dict[str, Any], outfile: Path, console: Console
-) -> None:
+def show_cosine(cosine: CosineResult, settings: Infer, outfile: Path, console: Console) -> None:
     """Print the summary and save it, with each window, as `<outfile>.cosine.json`."""
 
     def known(value: float) -> float | None:
@@ -42,7 +40,9 @@ def show_cosine(
     summary = {key: known(value) for key, value in cosine.summary._asdict().items()}
     summary["count"] = cosine.summary.count
     content = {
-        **{key: shown_path(str(settings[key])) for key in ("face", "audio", "expert")},
+        "face": shown_path(str(settings.face)),
+        "audio": shown_path(str(settings.audio)),
+        "expert": shown_path(str(settings.expert)),
         **summary,
         "best_offset_frames": cosine.offset,
         "by_offset": {

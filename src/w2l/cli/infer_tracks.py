@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from w2l.cli.infer_faces import build_face_options, find_person
 from w2l.cli.infer_output import name_outfile
+from w2l.cli.keys.infer import Infer
 from w2l.components import FaceDetector
 from w2l.errors import UserError
 from w2l.faces.persons import describe
@@ -23,7 +23,7 @@ from w2l.video import write_png
 
 
 def show_tracks(
-    settings: dict[str, Any],
+    settings: Infer,
     face: Path,
     source: Source,
     detector: FaceDetector | None,

@@ -1,4 +1,4 @@
-"""Types of values: that of a key's default, or what is said here where that is null."""
+"""Types of the keys of a tree (train.py, benchmarks): that of a default, or what is said here."""
 
 from __future__ import annotations
 
@@ -9,35 +9,20 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from w2l.errors import UserError
+from w2l.schema import GROUP, LARGEST, LIST, NUMBER, SWITCH, TEXT
 
-SWITCH, NUMBER, TEXT = "true or false", "a number", "text"
-PATH = "a path"  # text that may be relative to the folder of the list that names it
-LIST, GROUP = "a list like [a,b]", "a group of keys"
-LARGEST = 1e15  # more than anything that is counted here, and exact as a float
+PATH = "a path"
 
-# Keys of all commands whose default is null, or may be; a name means one thing everywhere.
+# Keys of these whose default is null, or may be.
 OF_NULL: Mapping[str, tuple[str, ...]] = {
     key: kinds
     for kinds, keys in {
-        (SWITCH,): ("cut", "quality"),
-        (NUMBER,): (
-            "audio_end", "audio_track", "count", "end", "fps", "height", "limit", "max_turn",
-            "min_confidence", "min_frames", "min_score", "preview", "started", "workers",
-        ),
-        (LIST,): ("box", "compare", "pads", "show"),
-        (TEXT,): (
-            "auth", "benchmark", "duplicates", "fetch", "home", "label", "name", "preset",
-            "ray_address", "restore_region", "restorer_kind",
-        ),
+        (NUMBER,): ("max_updates",),
         (PATH,): (
-            "audio", "batch", "calibration", "checkpoint", "clips", "data.cache_dir", "data_root",
-            "detector_weights", "expert", "face", "filelist", "filelists", "identity", "inception",
-            "init_from", "judge", "landmarks", "out", "outfile", "output", "pairs", "parser",
-            "people", "pipelines", "reference", "restorer", "results", "resume", "sync", "syncnet",
-            "video", "voice",
+            "data.cache_dir", "expert", "init_from", "out", "resume", "syncnet", "video",
         ),
         # One alone needs no brackets.
-        (TEXT, LIST): ("lpips", "metrics", "sets", "trust", "voices"),
+        (TEXT, LIST): ("arms", "trust"),
     }.items()
     for key in keys
 }  # fmt: skip

@@ -10,20 +10,24 @@ from threading import Lock
 from typing import Any
 
 import cv2
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.waveform import load_audio
-from w2l.building import CONFIG_DIR, named_group
+from w2l.building import CONFIG_DIR, Component
 from w2l.cli.evaluate import build_evaluator
+from w2l.cli.help import defaults
 from w2l.cli.infer import infer_one
 from w2l.cli.infer_networks import Networks
+from w2l.cli.keys.app import App
+from w2l.cli.keys.evaluate import Evaluate
+from w2l.cli.keys.infer import Infer
 from w2l.cli.page_files import remove, touch
-from w2l.cli.published import published_settings
+from w2l.cli.presets import PUBLISHED, Preset, preset_settings
 from w2l.errors import UserError
 from w2l.inference import SyncReport
 from w2l.inference.options import Progress
+from w2l.schema import keys, read
 from w2l.scoring import ClipScore
 from w2l.scoring.report import plot_clip
 from w2l.video import VideoReader, is_image, probe
@@ -33,6 +37,7 @@ PLAYABLE_FILES = {".mp4", ".m4v", ".webm", ".mov"}
 PLAYABLE_CODECS = {"h264", "vp8", "vp9", "av1"}
 
 
+COMMANDS = {"infer": Infer, "evaluate": Evaluate}
 LONGEST_LABEL = 200  # letters
 
 
@@ -63,19 +68,19 @@ class PageJobs:
     """Syncs one after the other, with networks that are loaded once.
 
     Args:
-        settings: of configs/app.yaml.
+        settings: of the page.
         folder: where results go.
 
     Attributes:
-        defaults: values of the keys of configs/infer.yaml that nobody chose.
+        defaults: values of the keys of infer.py that nobody chose.
         keys: of all commands that the page stands for, and its own.
         working: held by a job that runs.
     """
 
-    def __init__(self, settings: dict[str, Any], folder: Path) -> None:
+    def __init__(self, settings: App, folder: Path) -> None:
         self.settings, self.folder = settings, folder
-        self.defaults = defaults_of("infer", settings["published"], settings.get("detector"))
-        self.keys = {*self.defaults, *defaults_of("evaluate", published=False), *settings}
+        self.defaults = defaults_of("infer", settings.published, settings.detector)
+        self.keys = {*self.defaults, *keys(Evaluate), *keys(App)}
         self._networks = Networks()
         self._quiet = Console(quiet=True)
         self._evaluator: Any = None
@@ -94,7 +99,7 @@ class PageJobs:
         Args:
             face: file of a video or photo.
             audio: file with sound.
-            choices: other keys of configs/infer.yaml.
+            choices: other keys of infer.py.
             progress: shows how far each stage is.
             is_wanted: whether somebody still waits for it; asked with each frame.
 
@@ -114,11 +119,13 @@ class PageJobs:
         progress = stopping(progress, is_wanted)
         job = self.folder / uuid.uuid4().hex[:12]
         outfile = job / f"{Path(face).stem}_synced.mp4"
-        keys = {key: self.settings[key] for key in ("checkpoint", "device", "published")}
+        keys = {key: getattr(self.settings, key) for key in ("checkpoint", "device", "published")}
         given = {**keys, **choices, "face": face, "audio": audio, "outfile": str(outfile)}
         try:
             with self.working:
-                report = infer_one(self.defaults | given, self._networks, self._quiet, progress)
+                report = infer_one(
+                    read(Infer, self.defaults | given), self._networks, self._quiet, progress
+                )
                 assert report is not None
                 if not is_wanted():
                     raise LeftError
@@ -133,7 +140,7 @@ class PageJobs:
         return PageResult(outfile, video, still, plot, summary(report) + scores)
 
     def _check_length(self, audio: str) -> None:
-        limit = self.settings["max_seconds"]
+        limit = self.settings.max_seconds
         # A little more than the limit, since the whole may be hours.
         if len(load_audio(audio, end_s=limit + 1)) > limit * SAMPLE_RATE:
             raise UserError(
@@ -142,7 +149,7 @@ class PageJobs:
             )
 
     def _check_pixels(self, face: str) -> None:
-        limit, info = self.settings["max_megapixels"], probe(face)
+        limit, info = self.settings.max_megapixels, probe(face)
         if info.width * info.height > limit * 1e6:
             raise UserError(
                 f"The pictures are {info.width}×{info.height}, and this page takes {limit:g} "
@@ -154,9 +161,9 @@ class PageJobs:
         try:
             if self._evaluator is None:
                 page = self.settings
-                settings = defaults_of("evaluate", page["published"], page.get("detector"))
-                settings |= {key: self.settings[key] for key in ("syncnet", "expert", "device")}
-                self._evaluator, _ = build_evaluator(settings, self._quiet)
+                settings = defaults_of("evaluate", page.published, page.detector)
+                settings |= {"syncnet": page.syncnet, "expert": page.expert, "device": page.device}
+                self._evaluator, _ = build_evaluator(read(Evaluate, settings), self._quiet)
             clip: ClipScore = self._evaluator.score(video)
         except UserError as error:
             return None, f"\n\nNot scored: {error}"
@@ -193,18 +200,15 @@ def score_lines(clip: ClipScore) -> str:
     return "".join(lines)
 
 
-def defaults_of(
-    command: str, published: bool, detector: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def defaults_of(command: str, published: bool, detector: Component | None = None) -> dict[str, Any]:
     """The settings of a command of which no key was given but maybe the detector."""
-    cfg = OmegaConf.load(CONFIG_DIR / f"{command}.yaml")
-    assert isinstance(cfg, DictConfig)
-    for key in ("defaults", "hydra"):
-        cfg.pop(key)
-    settings: dict[str, Any] = OmegaConf.to_container(cfg)  # type: ignore[assignment]
+    settings = defaults(CONFIG_DIR, COMMANDS[command])
     given = set() if detector is None else {"detector"}
-    settings["detector"] = detector or named_group("detector", "centerface")
-    return published_settings(command, settings, given) if published else settings
+    if detector is not None:
+        settings["detector"] = detector.group()
+    if not published:
+        return settings
+    return preset_settings(Preset.named(command, PUBLISHED), settings, given)
 
 
 def is_playable(video: Path) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from w2l.cli.key_types import LIST, TEXT
+from w2l.schema import LIST, TEXT
 
 Kinds = Callable[[str], tuple[str, ...]]
 _FUNCTIONS = re.compile(

@@ -140,7 +140,7 @@ def test_a_wrong_file_is_told_of_before_anything_is_scored(
         ({"setting": "cross", "metrics": "[psnr]"}, "no target"),
         ({"metrics": "[fid]"}, "needs its weights"),
         ({"metrics": "[beauty]"}, "metrics=beauty is not known"),
-        ({"setting": "odd"}, "setting=odd is not known"),
+        ({"setting": "odd"}, "setting=odd is not available: choose reconstruction or cross."),
     ],
 )
 def test_pictures_that_cannot_be_compared(clips, evaluate, capsys, settings, part):

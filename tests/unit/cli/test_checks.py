@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from evaluation.keys import Evaluation
+from evaluation.report.compare import METHODS
 from tests.integration.command import environment
-from w2l.cli.checks import CHOICES
+from w2l.cli.keys.infer import Infer
 from w2l.inference.runtimes import RUNTIMES
 from w2l.restoration.restorer import KINDS
+from w2l.schema import keys
 from w2l.video import CODECS
 
 RUN = """
@@ -27,9 +30,11 @@ for command, values in json.load(sys.stdin):
 
 
 def test_choices_are_those_of_the_code() -> None:
-    assert CHOICES["runtime"] == RUNTIMES
-    assert CHOICES["restorer_kind"] == (None, *KINDS)
-    assert CHOICES["codec"] == (*CODECS, "png")
+    known = keys(Infer)
+    assert known["runtime"].choices == RUNTIMES
+    assert known["restorer_kind"].choices == (*KINDS,)
+    assert known["codec"].choices == (*CODECS, "png")
+    assert keys(Evaluation)["interval"].choices == (*METHODS,)
 
 
 def test_torch_is_not_needed_to_refuse(tmp_path: Path) -> None:
@@ -42,7 +47,11 @@ def test_torch_is_not_needed_to_refuse(tmp_path: Path) -> None:
         ("infer", "fase=a.mp4"): "Unknown key 'fase': did you mean 'face'?",
         ("evaluate",): "Missing: video=…",
         ("evaluate", "video=b.mp4"): "video=b.mp4: there is no such file or folder",
-        ("evaluate", "video=a.mp4", "protocol=both"): "protocol=both is not known",
+        (
+            "evaluate",
+            "video=a.mp4",
+            "protocol=both",
+        ): "protocol=both is not available: choose track or lrs.",
         ("train", "experiment=syncnet", "max_update=3"): "Unknown key 'max_update'",
         ("train", "experiment=wav2lip"): "expert= is needed",
         ("train", "experiment=syncnet", "resume=auto"): "resume=auto looks into run_dir",
@@ -56,4 +65,4 @@ def test_torch_is_not_needed_to_refuse(tmp_path: Path) -> None:
     for part, sentence in zip(told, [*filter(None, cases.values()), ""], strict=True):
         assert sentence in part
     assert "Traceback" not in done.stderr
-    assert "duration: audio" in done.stdout
+    assert "duration=audio  (audio, video or shortest)" in done.stdout

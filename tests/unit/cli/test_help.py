@@ -4,35 +4,56 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import MISSING
+from typing import Any
 
 import pytest
 
+from evaluation.keys import Evaluation
+from tests.settings import COMMANDS
 from w2l import __version__
 from w2l.building import CONFIG_DIR
-from w2l.cli.help import answer, help_text, without_choice
+from w2l.cli.help import answer, groups, help_text, without_choice
 from w2l.cli.hydra_app import quiet_pipe, run
+from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError
+from w2l.schema import keys
 
 
 def test_the_version_is_ours() -> None:
-    assert answer(["--version"], CONFIG_DIR, "infer") == f"w2l {__version__}"
-    assert answer(["face=x", "-m"], CONFIG_DIR, "infer") is None
+    assert answer(["--version"], CONFIG_DIR, Infer) == f"w2l {__version__}"
+    assert answer(["face=x", "-m"], CONFIG_DIR, Infer) is None
 
 
-def test_help_says_what_each_key_is_and_lists_only_its_own_groups() -> None:
-    text = help_text(CONFIG_DIR, "infer")
-    assert "quality: improved        # improved: only the mouth changes" in text
+def test_help_says_of_each_key_its_type_default_and_meaning() -> None:
+    text = help_text(CONFIG_DIR, Infer)
+    assert "  python infer.py face=person.mp4 audio=speech.wav\n" in text
+    assert "  quality=improved  (improved, fast or enhanced)\n      improved changes only" in text
+    assert "  box=null  (four whole numbers: [top,bottom,left,right], or null)\n" in text
+    assert "  detect_every=5  (a whole number, 1 or more)\n" in text
+    assert "  detector=centerface\n      finds the faces (published: s3fd)." in text
     assert "experiment" not in text
-    assert "defaults" not in text
     assert "hydra" not in text
+    assert max(map(len, text.splitlines())) <= 100
     train = help_text(CONFIG_DIR, "train")
     assert "experiment=  demo_syncnet, demo_wav2lip, judge_small," in train
     assert "overwrite: false" in train
 
 
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=[*COMMANDS])
+def test_every_key_of_every_command_is_explained(command: Any) -> None:
+    text = help_text(CONFIG_DIR, command)
+    assert len(command.EXAMPLES) == 3
+    for key in keys(command).values():
+        assert len(key.help) > 5, key.name
+        assert f"  {key.name}=" in text
+    for group, choice in groups(CONFIG_DIR / f"{command.NAME}.yaml").items():
+        assert keys(command)[group].default is MISSING, choice
+
+
 def test_a_switch_for_a_key_is_told_how_keys_are_written() -> None:
     with pytest.raises(UserError, match=r"--face is no switch .* as face=x\.mp4"):
-        answer(["--face=x.mp4"], CONFIG_DIR, "infer")
+        answer(["--face=x.mp4"], CONFIG_DIR, Infer)
 
 
 @pytest.mark.parametrize(
@@ -88,5 +109,5 @@ def test_published_chooses_the_detector(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["benchmark", *arguments])
-    run(lambda cfg: None, "evaluation")
+    run(lambda settings: None, Evaluation)
     assert f"_target_: w2l.faces.{detector}\n" in capsys.readouterr().out

@@ -22,11 +22,10 @@ def test_an_address_is_fetched_once(tmp_path, monkeypatch):
     site_folder.mkdir()
     (site_folder / "a.mp4").write_bytes(b"x" * 100_000)
     with serving(site_folder) as site:
-        given = settings(face=f"{site.url}/a.mp4")
-        path = find_input(given, "face", QUIET)
+        path = find_input("face", f"{site.url}/a.mp4", QUIET)
         assert path.parent == DOWNLOADS
         assert path.read_bytes() == (site_folder / "a.mp4").read_bytes()
-    assert find_input(given, "face", QUIET) == path  # without the server
+    assert find_input("face", f"{site.url}/a.mp4", QUIET) == path  # without the server
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/a.mp4", "HTTPS://127.0.0.1:1/watch?v=x"])
@@ -34,7 +33,7 @@ def test_an_address_that_cannot_be_had(tmp_path, monkeypatch, url):
     pytest.importorskip("yt_dlp")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as caught:
-        find_input(settings(audio=url), "audio", QUIET)
+        find_input("audio", url, QUIET)
     assert url.lower()[:20] in str(caught.value).lower()
     assert "\n" not in str(caught.value)
 
@@ -42,7 +41,7 @@ def test_an_address_that_cannot_be_had(tmp_path, monkeypatch, url):
 def test_without_yt_dlp(monkeypatch):
     monkeypatch.setitem(sys.modules, "yt_dlp", None)
     with pytest.raises(UserError, match=r'pip install "w2l\[download\]"'):
-        find_input(settings(face="https://example.org/v"), "face", QUIET)
+        find_input("face", "https://example.org/v", QUIET)
 
 
 def test_names_of_addresses_differ_and_can_be_read():
@@ -57,4 +56,4 @@ def test_what_is_missing_is_named():
     with pytest.raises(UserError, match=r"Missing: audio=…, face=…\."):
         check_given(settings())
     with pytest.raises(UserError, match="folder, not a file"):
-        find_input(settings(audio="/tmp"), "audio", QUIET)
+        find_input("audio", "/tmp", QUIET)

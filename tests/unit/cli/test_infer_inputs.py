@@ -16,23 +16,23 @@ from rich.console import Console
 from preprocess.prepare import _run
 from preprocess.settings import Recipe
 from preprocess.worker import Worker
+from tests.settings import settings_of
 from tests.unit.video.test_clocks import two_tracks
 from tests.unit.video.test_moving import woven
-from w2l.cli.checks import check_choices
 from w2l.cli.infer_quality import own_sound
 from w2l.cli.infer_report import show_input, show_rate
 from w2l.cli.infer_settings import build_source, build_voice
-from w2l.cli.page_jobs import defaults_of
+from w2l.cli.keys.infer import Infer
 from w2l.engine import SerialExecutor
 from w2l.errors import UserError
 from w2l.video import choices_of
 
 
-def settings(**given: Any) -> dict[str, Any]:
-    return defaults_of("infer", published=False) | given
+def settings(**given: Any) -> Infer:
+    return settings_of(Infer, **given)
 
 
-def said(capsys: pytest.CaptureFixture[str], given: dict[str, Any], face: Path, audio: Path) -> str:
+def said(capsys: pytest.CaptureFixture[str], given: Infer, face: Path, audio: Path) -> str:
     source, voice = build_source(given, face), build_voice(given, face, audio)
     show_input(source, voice.track, Console(soft_wrap=True, markup=False, highlight=False))
     return capsys.readouterr().out
@@ -60,9 +60,9 @@ def test_fps_is_that_of_the_result(tmp_path: Path) -> None:
     assert build_source(settings(), face).fps == 25
     assert build_source(settings(fps=29.97), face).fps == Fraction(30_000, 1001)
     with pytest.raises(UserError, match="audio_track=0 must be a whole number, 1 or more"):
-        check_choices(settings(audio_track=0))
-    with pytest.raises(UserError, match="fps=0 is too small"):
-        check_choices(settings(fps=0))
+        settings(audio_track=0)
+    with pytest.raises(UserError, match=r"fps=0 must be frames a second, 0\.1 or more, or null"):
+        settings(fps=0)
 
 
 def test_a_finished_video_with_sound_beyond_all_measure_is_refused_before_the_work(

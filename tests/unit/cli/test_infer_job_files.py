@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def test_a_name_that_is_not_given_is_a_new_one(keys, first, second) -> None:
     path.parent.mkdir(parents=True)
     path.touch()
     assert name_outfile(given, Path("a.mp4"), Path("b.wav")) == OUTPUTS / second
-    assert name_outfile(given | {"outfile": "x.mp4"}, Path("a.mp4")).name.startswith("x.")
+    assert name_outfile(replace(given, outfile="x.mp4"), Path("a.mp4")).name.startswith("x.")
 
 
 @pytest.mark.parametrize(

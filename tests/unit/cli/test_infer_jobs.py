@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from omegaconf import OmegaConf
 
+from tests.settings import settings_of
 from tests.unit.video.made import constant, numbered, write_video
-from w2l.building import CONFIG_DIR, named_group
 from w2l.cli.infer_jobs import read_jobs
+from w2l.cli.keys.infer import Infer
 
 
-def settings(batch) -> dict:
-    given = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "infer.yaml"))
-    own = {k: v for k, v in given.items() if k not in {"defaults", "hydra"}}
-    return {**own, "detector": named_group("detector", "centerface"), "batch": batch}
+def settings(batch, **given) -> Infer:
+    return settings_of(Infer, batch=str(batch), **given)
 
 
 @pytest.mark.parametrize(
@@ -37,8 +35,8 @@ def test_a_cell_is_its_keys_value(tmp_path, key, cell, means) -> None:
     (job,) = read_jobs(settings(tmp_path / "jobs.csv"), set())
     assert job.problem is None
     expected = means.format(folder=tmp_path) if isinstance(means, str) else means
-    assert job.settings[key] == expected
-    assert job.settings["face"] == str(tmp_path / "a.mp4")
+    assert getattr(job.settings, key) == expected
+    assert job.settings.face == str(tmp_path / "a.mp4")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +44,7 @@ def test_a_cell_is_its_keys_value(tmp_path, key, cell, means) -> None:
 )
 def test_a_folder_needs_no_sounds_for_jobs_that_take_none(tmp_path, silent) -> None:
     write_video(tmp_path / "a.mp4", [numbered(0)] * 2, constant(2, 25))
-    (job,) = read_jobs(settings(tmp_path) | silent, set())
-    assert (job.problem, job.settings["audio"]) == (None, None)
+    (job,) = read_jobs(settings(tmp_path, **silent), set())
+    assert (job.problem, job.settings.audio) == (None, None)
     (job,) = read_jobs(settings(tmp_path), set())
     assert "needs one sound of its name" in str(job.problem)

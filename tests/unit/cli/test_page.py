@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 import torch
 
+from tests.settings import settings_of
 from w2l import examples
 from w2l.cli import page_jobs
 from w2l.cli.app import read_accounts
+from w2l.cli.keys.app import App
+from w2l.cli.keys.infer import Infer
 from w2l.cli.page_files import PageFiles, in_words, without_paths
 from w2l.cli.page_jobs import LeftError, PageJobs, defaults_of, score_lines
 from w2l.cli.page_trials import SIDE, find_trials
@@ -35,12 +38,14 @@ from types import SimpleNamespace
 import gradio as gr
 from w2l.cli.page import build_page, files_needed, is_waited_for, sent_file
 from w2l.errors import UserError
+from tests.settings import settings_of
+from w2l.cli.keys.app import App
 from w2l.cli.page_jobs import PageJobs, PageResult
 
 folder = Path(FOLDER)
 start = []
 for published in (False, True):
-    page = build_page(PageJobs({"published": published}, folder), [])
+    page = build_page(PageJobs(settings_of(App, published=published), folder), [])
     blocks = [block for block in page.blocks.values() if hasattr(block, "choices")]
     start.append({block.label: [block.value, block.choices] for block in blocks})
 
@@ -51,7 +56,7 @@ class Jobs(PageJobs):
         raise OSError(f"{face} is secret")
 
 opened = [True]
-page = build_page(Jobs({"published": False}, folder), [], is_open=lambda: opened[0])
+page = build_page(Jobs(settings_of(App), folder), [], is_open=lambda: opened[0])
 (pressed,) = [each.fn for each in page.fns.values() if each.name == "sync"]
 said = []
 for label in ("x.mp4", ""):
@@ -168,7 +173,7 @@ def test_without_paths(text: str, shown: str) -> None:
     ],
 )  # fmt: skip
 def test_messages_have_the_words_of_the_page(text: str, shown: str, tmp_path: Path) -> None:
-    assert in_words(text, PageJobs({"published": False}, tmp_path).keys) == shown
+    assert in_words(text, PageJobs(settings_of(App), tmp_path).keys) == shown
 
 
 def test_a_job_whose_client_left_ends_and_leaves_nothing(
@@ -176,16 +181,16 @@ def test_a_job_whose_client_left_ends_and_leaves_nothing(
 ) -> None:
     seen = []
 
-    def infer(settings: dict[str, Any], networks: Any, console: Any, progress: Any) -> None:
-        Path(settings["outfile"]).parent.mkdir(parents=True)
-        Path(settings["outfile"]).touch()
+    def infer(settings: Infer, networks: Any, console: Any, progress: Any) -> None:
+        Path(str(settings.outfile)).parent.mkdir(parents=True)
+        Path(str(settings.outfile)).touch()
         for number in progress(iter(range(10)), "syncing", 10):
             seen.append(number)
 
     monkeypatch.setattr(page_jobs, "infer_one", infer)
     monkeypatch.setattr(PageJobs, "_check_length", lambda *_: None)
     monkeypatch.setattr(PageJobs, "_check_pixels", lambda *_: None)
-    jobs = PageJobs(dict.fromkeys(("checkpoint", "device", "published")), tmp_path)
+    jobs = PageJobs(settings_of(App), tmp_path)
     with pytest.raises(LeftError):
         jobs.sync("face.mp4", "a.wav", {}, silent, lambda: len(seen) < 3)
     assert seen == [0, 1, 2]
@@ -194,8 +199,7 @@ def test_a_job_whose_client_left_ends_and_leaves_nothing(
 
 def test_pictures_and_labels_have_bounds(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(cv2.imencode(".png", np.zeros((40, 50, 3), np.uint8))[1])
-    settings = {"published": False, "max_megapixels": 0.001, "max_seconds": 2}
-    jobs = PageJobs(settings, tmp_path)
+    jobs = PageJobs(settings_of(App, max_megapixels=0.001, max_seconds=2), tmp_path)
     with pytest.raises(UserError, match=r"50×40, and this page takes 0\.001 megapixels"):
         jobs._check_pixels(str(tmp_path / "a.png"))
     with pytest.raises(UserError, match="has 1000 letters") as caught:
@@ -223,7 +227,7 @@ def test_a_long_sound_is_refused_without_reading_all_of_it(
         return np.zeros(round(end_s or 7200) * 16_000, np.float32)
 
     monkeypatch.setattr(page_jobs, "load_audio", load)
-    jobs = PageJobs({"published": False, "max_seconds": 2}, tmp_path)
+    jobs = PageJobs(settings_of(App, max_seconds=2), tmp_path)
     with pytest.raises(UserError, match="lasts over 2 s"):
         jobs.sync("face.mp4", "long.wav", {}, silent)
     assert read == [3]

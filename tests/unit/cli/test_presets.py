@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.settings import COMMANDS
 from w2l.building import CONFIG_DIR, Component, named_group
-from w2l.cli.checks import OF_EVALUATE, check_evaluate
+from w2l.cli.checks import check_evaluate
 from w2l.cli.help import defaults
-from w2l.cli.published import PRESETS, published_choices, published_settings
+from w2l.cli.keys.evaluate import Evaluate
+from w2l.cli.keys.infer import Infer
+from w2l.cli.presets import Preset, preset_in, preset_settings
 from w2l.errors import UserError
+from w2l.schema import read
 from w2l.scoring.chain import Chain, check_chain
 
-BASE = defaults(CONFIG_DIR, "evaluate")
+BASE = defaults(CONFIG_DIR, Evaluate)
 # Preset → shortest track, rule of a video's number, whose sound.
 KNOWN = {
     "wav2lip": (100, "mean", "file"),
@@ -24,19 +29,22 @@ KNOWN = {
 
 @pytest.mark.parametrize("preset", KNOWN)
 def test_a_preset_is_the_pipeline(preset: str) -> None:
-    settings = published_settings("evaluate", BASE, set(), preset)
+    settings = preset_settings(Preset.named("evaluate", preset), BASE, set())
     told = settings["min_track_frames"], settings["video_score"], settings["chain"]["sound_of"]
     assert told == KNOWN[preset]
     detector = Component.of(settings["detector"])
     assert (detector.name, dict(detector.arguments)["scale"]) == ("s3fd", 0.25)
     assert (settings["min_face_score"], settings["detect_every"]) == (0.9, 1)
     check_chain(settings["chain"])
-    assert {*PRESETS["evaluate"][preset]} <= {*BASE} | {"detector.scale", "detector.threshold"}
+    assert {*Preset.named("evaluate", preset).values} <= {*BASE} | {
+        "detector.scale",
+        "detector.threshold",
+    }
 
 
 def test_another_detector_keeps_its_own_least_score() -> None:
     own = BASE | {"detector": named_group("detector", "centerface")}
-    settings = published_settings("evaluate", own, {"detector"}, "mochabench")
+    settings = preset_settings(Preset.named("evaluate", "mochabench"), own, {"detector"})
     assert settings["detector"] == own["detector"]
     assert (settings["min_face_score"], settings["min_track_frames"]) == (0.5, 50)
 
@@ -47,21 +55,45 @@ def test_by_default_nothing_is_in_between() -> None:
 
 
 def test_the_groups_of_a_preset_are_chosen_unless_they_are_given() -> None:
-    assert published_choices("evaluate", ["preset=wav2lip"], False) == [
-        "detector=s3fd", "chain=wav2lip",
-    ]  # fmt: skip
-    given = ["preset=wav2lip", "detector=yunet", "~chain.crops.xvid"]
-    assert published_choices("evaluate", given, False) == ["chain=wav2lip"]
-    assert published_choices("evaluate", ["preset=nobody"], False) == []
-    assert {*PRESETS["evaluate"]} == {*OF_EVALUATE["preset"]} - {None}
+    preset = preset_in("evaluate", ["preset=wav2lip"], False)
+    assert preset is not None
+    assert preset.choices(set()) == {"detector": "s3fd", "chain": "wav2lip"}
+    assert preset.choices({"detector", "chain.crops.xvid"}) == {"chain": "wav2lip"}
+    with pytest.raises(UserError, match="preset=nobody is not known: choose latentsync, mochaben"):
+        preset_in("evaluate", ["preset=nobody"], False)
+
+
+def test_published_is_a_preset() -> None:
+    for command in COMMANDS:
+        named = [preset_in(command, [a], False) for a in ("preset=published", "published=true")
+                 if command != "filelists"]  # fmt: skip
+        assert len({each and tuple(each.values) for each in named}) <= 1
+        assert all(each is not None and each.values["published"] for each in named)
+        assert preset_in(command, ["preset=null"], False) is None
+    assert preset_in("evaluation", ["seed=1"], True) is not None
+    assert preset_in("evaluation", ["published=false"], True) is None
+
+
+def test_a_preset_of_ones_own_speaks_of_its_own_detector(tmp_path: Path) -> None:
+    folder = tmp_path / "presets" / "infer"
+    folder.mkdir(parents=True)
+    (folder / "soft.yaml").write_text(
+        "detector: centerface\ndetector.threshold: 0.3\nmask_feather: 0.6\n"
+    )
+    preset = Preset.named("infer", "soft", [tmp_path])
+    base = defaults(CONFIG_DIR, Infer)
+    settings = preset_settings(preset, base, set())
+    assert settings["mask_feather"] == 0.6
+    assert settings["detector"]["threshold"] == 0.3
+    other = base | {"detector": named_group("detector", "yunet")}
+    assert preset_settings(preset, other, {"detector"})["detector"] == other["detector"]
 
 
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"preset": "nobody"}, "choose wav2lip, latentsync or mochabench"),
         ({"preset": "wav2lip", "published": True}, "set the same keys"),
-        ({"video_score": "median"}, "choose mean, first, best or longest"),
+        ({"video_score": "median"}, "choose mean, first, longest or best"),
         ({"precision": "float16"}, "choose float32 or tf32"),
         ({"chain": "wav2lip", "protocol": "lrs"}, "is of protocol=track"),
         ({"chain": "wav2lip", "jpeg": True}, "jpeg=true is a step"),
@@ -71,4 +103,4 @@ def test_contradictions_are_one_sentence(changed: dict[str, Any], told: str) -> 
     if "chain" in changed:
         changed = changed | {"chain": named_group("chain", changed["chain"])}
     with pytest.raises(UserError, match=told):
-        check_evaluate(BASE | {"video": "x.mp4"} | changed)
+        check_evaluate(read(Evaluate, BASE | {"video": "x.mp4"} | changed))

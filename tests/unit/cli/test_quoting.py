@@ -6,9 +6,11 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from tests.settings import COMMANDS
 from w2l.cli import hydra_app
 from w2l.cli.hydra_app import _defaults
 from w2l.cli.key_types import OF_NULL, PATH
+from w2l.schema import keys
 
 NAMES = [
     "watch?v=x&y", "it's.mp4", "a (1).mp4", "ünïcode.mp4", "~/x", "a#b", "a,b.mp4", "a\\b",
@@ -17,12 +19,11 @@ NAMES = [
 ]  # fmt: skip
 
 
-COMMANDS = ["infer", "evaluate", "evaluation", "preprocess", "filelists", "app", "train"]
-OUTPUTS = {"run_dir", "out", "output", "outfile", "examples", "data.root"}  # defaults that are set
+OUTPUTS = {"run_dir", "data.root"}  # of train: defaults that are set
 
 
 def quoted(arguments: list[str], command: str = "infer") -> list[str]:
-    return hydra_app.quoted(arguments, command)
+    return hydra_app.quoted(arguments, COMMANDS.get(command, command))
 
 
 def value_of(argument: str, key: str):
@@ -39,11 +40,13 @@ def test_any_name_survives(name: str) -> None:
     assert value_of(argument, "face") == name
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "train"])
 def test_every_path_key_of_every_command_is_quoted(command: str) -> None:
     """By its type, not by a list of names: what can be a path in a command's file is text."""
-    defaults = _defaults(command)
-    paths = {key for key in defaults if PATH in OF_NULL.get(key, ())} | (OUTPUTS & set(defaults))
+    if command in COMMANDS:
+        paths = {key.name for key in keys(COMMANDS[command]).values() if key.is_file}
+    else:
+        paths = {key for key in _defaults(command) if PATH in OF_NULL.get(key, ())} | OUTPUTS
     assert paths
     assert (command != "evaluate") or {"video", "syncnet", "output"} <= paths
     assert (command != "train") or {"run_dir", "resume", "init_from", "data.cache_dir"} <= paths

@@ -7,25 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 from rich.console import Console
 
 from evaluation.benchmark import build_job, build_recipe, raise_failures
 from evaluation.command import evaluation
+from evaluation.keys import Evaluation
 from evaluation.pairs.networks import scoring_protocol
 from evaluation.pairs.records import own_folder
 from evaluation.pairs.tasks import real_tasks
+from tests.settings import settings_of
 from tests.unit.evaluation import pair_set
-from w2l.building import Component, named_group
+from w2l.building import Component
 from w2l.errors import UserError
 
-CONFIG = Path(__file__).resolve().parents[3] / "configs" / "evaluation.yaml"
 
-
-def settings(**changed: Any) -> dict[str, Any]:
-    loaded: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(CONFIG))  # type: ignore[assignment]
-    own = {key: v for key, v in loaded.items() if key not in ("hydra", "defaults")}
-    return own | {"detector": named_group("detector", "centerface")} | changed
+def settings(**changed: Any) -> Evaluation:
+    return settings_of(Evaluation, **changed)
 
 
 def touch(*paths: Path) -> None:
@@ -79,7 +76,7 @@ def test_the_job_that_is_asked_for():
         ({"benchmark": "lrs2"}, "benchmark=lrs2 needs checkpoint=…, data_root=…"),
     ):
         with pytest.raises(UserError, match=sentence):
-            evaluation(OmegaConf.create(settings(**asked)))
+            evaluation(settings(**asked))
 
 
 def test_another_recipe_gets_another_folder(tmp_path, monkeypatch):

@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from evaluation.keys import Evaluation
 from evaluation.report.compare import Bootstrap, compare_scores, interval
 from evaluation.report.compare_command import compare
 from evaluation.report.score_files import read_scores
+from tests.settings import settings_of
 from w2l.errors import UserError
 
-SETTINGS = {"resamples": 999, "interval": "bca", "confidence": 0.95, "seed": 0}
+
+def settings(files: list[str], out: Path, **given: Any) -> Evaluation:
+    return settings_of(Evaluation, compare=files, out=str(out), resamples=999, **given)
 
 
 def scores(
@@ -142,8 +146,7 @@ def test_faces_of_one_clip_count_once(tmp_path):
 def test_the_files_that_are_written(two, tmp_path, capsys):
     out = tmp_path / "out"
     one, other, a, b = two
-    settings = {"compare": [str(one), str(other)], "out": str(out), **SETTINGS}
-    compare(settings, Console(width=120))
+    compare(settings([str(one), str(other)], out), Console(width=120))
     shown = capsys.readouterr().out
     assert "40 clips are scored in both files, 1 in one only, 1 in two only; 1 and 0" in shown
     found = json.loads((out / "compare.json").read_text())
@@ -163,10 +166,12 @@ def test_the_files_that_are_written(two, tmp_path, capsys):
         ("interval", "normal"), ("resamples", 3), ("resamples", None), ("confidence", 95),
         ("confidence", None), ("seed", None), ("seed", -1), ("seed", 1.5),
     ):  # fmt: skip
-        with pytest.raises(UserError, match=f"{key}={value}"):
-            compare(settings | {key: value}, Console(quiet=True))
+        with pytest.raises(UserError, match=f"{key}={'null' if value is None else value}"):
+            settings_of(Evaluation, **{key: value})
     with pytest.raises(UserError, match="two files"):
-        compare(settings | {"compare": "a.json"}, Console(quiet=True))
+        compare(settings(["a.json"], out), Console(quiet=True))
+    with pytest.raises(UserError, match=r"compare=a\.json must be a list"):
+        settings_of(Evaluation, compare="a.json")
 
 
 def test_more_than_two_files_are_each_compared_with_the_first(two, tmp_path: Path) -> None:
@@ -178,8 +183,8 @@ def test_more_than_two_files_are_each_compared_with_the_first(two, tmp_path: Pat
         content = json.loads(source.read_text())
         content.pop("name", None)
         file.write_text(json.dumps(content))
-    settings = {"compare": [*map(str, files)], "out": str(tmp_path / "out"), **SETTINGS}
-    first, second = compare(settings, Console(quiet=True))
+    given = settings([*map(str, files)], tmp_path / "out")
+    first, second = compare(given, Console(quiet=True))
     assert [each.label for each in (first.a, first.b, second.a, second.b)] == [
         "baseline", "larger", "baseline", "longer"
     ]  # fmt: skip

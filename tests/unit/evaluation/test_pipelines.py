@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from evaluation.keys import Evaluation
 from evaluation.pipelines import pipelines, show, summary, write
+from tests.settings import settings_of
 from w2l.building import named_group
-
-SETTINGS = {"syncnet": "syncnet_v2", "device": "cpu", "batch_size": 8, "box": None}
 
 
 def clip(path: str, lse_d: float | None) -> dict[str, Any]:
@@ -67,12 +67,12 @@ def test_no_video_is_shared() -> None:
 
 
 def test_papers_look_with_s3fd_unless_a_detector_is_given() -> None:
-    theirs = pipelines(SETTINGS | {"detector": named_group("detector", "s3fd")})
+    theirs = pipelines(settings_of(Evaluation, detector=named_group("detector", "s3fd")))
     assert [*theirs] == ["default", "wav2lip", "latentsync", "mochabench", "lrs"]
     assert theirs["default"]["detector"]["_target_"] == "w2l.faces.CenterFace"
     assert theirs["wav2lip"]["detector"]["scale"] == 0.25
     assert (theirs["lrs"]["protocol"], theirs["lrs"]["jpeg"]) == ("lrs", True)
-    given = pipelines(SETTINGS | {"detector": named_group("detector", "yunet")})
+    given = pipelines(settings_of(Evaluation, detector=named_group("detector", "yunet")))
     targets = {settings["detector"]["_target_"] for settings in given.values()}
     assert targets == {"w2l.faces.YuNet"}
     assert all(each["expert"] == "none" for each in given.values())

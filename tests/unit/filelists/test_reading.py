@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
 from evaluation.pairs.tasks import _csv_pairs
 from preprocess.sources.csv_file import list_csv
-from w2l.building import CONFIG_DIR
+from tests.settings import settings_of
 from w2l.cli.infer_jobs import read_jobs
+from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError
 from w2l.filelists import read_split
 from w2l.filelists.reading import on_disk, read_names, read_table, read_text
@@ -72,9 +72,8 @@ def test_every_list_is_read_by_it(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     jobs = tmp_path / "jobs.csv"
     jobs.write_bytes("face,audio,\né.mp4 ,b.wav,\n,,\n".encode("latin-1"))
-    keys = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "infer.yaml"))
-    (job,) = read_jobs({**keys, "batch": str(jobs)}, set())  # type: ignore[dict-item]
-    assert (job.settings["face"], job.problem) == (str(tmp_path / "é.mp4"), None)
+    (job,) = read_jobs(settings_of(Infer, batch=str(jobs)), set())
+    assert (job.settings.face, job.problem) == (str(tmp_path / "é.mp4"), None)
     jobs.write_bytes("path,start,\né.mp4 ,,\n,,\n".encode("latin-1"))
     assert [clip.path.name for clip in list_csv(jobs, downloads=tmp_path).clips] == ["é.mp4"]
     jobs.write_bytes("video,audio,\né.mp4 ,b.wav,\n,,\n".encode("latin-1"))

@@ -11,12 +11,14 @@ import pytest
 from rich.console import Console
 from scipy.io import wavfile
 
+from tests.settings import settings_of
 from tests.writing import write_wav
 from w2l.audio.mel import log_mel
 from w2l.audio.mix import mix, placed
 from w2l.audio.waveform import load_audio
 from w2l.boxes import PUBLISHED_PADS
 from w2l.cli.infer_people import read_people, show_people, voices_of
+from w2l.cli.keys.infer import Infer
 from w2l.components import Faces
 from w2l.errors import UserError
 from w2l.inference import FaceOptions, OutputOptions, SyncOptions, SyncReport, Voice
@@ -160,9 +162,9 @@ def test_what_became_of_each_person_is_said(
     ]
 
 
-def people(folder: Path, text: str) -> dict:
+def people(folder: Path, text: str) -> Infer:
     (folder / "people.yaml").write_text(text)
-    return {"people": str(folder / "people.yaml"), "box": None, "preview": None, "voice": None}
+    return settings_of(Infer, people=str(folder / "people.yaml"))
 
 
 def test_voices_begin_where_they_are_placed_and_the_mix_is_as_long_as_they_are(tmp_path: Path):
@@ -248,5 +250,5 @@ def test_keys_for_one_person_are_refused(tmp_path: Path) -> None:
     settings = people(tmp_path, "- {person: left, audio: 1.wav}")
     for key, value in (("box", [1, 2, 3, 4]), ("preview", 1.0), ("voice", "alone.wav")):
         with pytest.raises(UserError, match=f"{key}= is for one person"):
-            read_people({**settings, key: value})
-    assert read_people({**settings, "people": None}) == []
+            read_people(replace(settings, **{key: value}))
+    assert read_people(replace(settings, people=None)) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest
 import torch
 from rich.console import Console
 
+from tests.settings import settings_of
 from tests.unit.metrics.test_fid import Means
 from tests.unit.preprocess.clips import write_video
 from tests.writing import write_wav
 from w2l.cli.evaluate_pictures import Comparison, chosen
+from w2l.cli.keys.evaluate import Evaluate
 from w2l.components import Faces
 from w2l.errors import UserError
 from w2l.faces.fixed import FixedBox
@@ -131,7 +134,7 @@ def test_a_mean_over_fewer_clips_says_so(clip, tmp_path):
 
 
 def test_one_metric_needs_no_brackets():
-    settings = {"setting": "reconstruction", "metrics": "psnr", "lpips": None}
+    settings = settings_of(Evaluate, video="x.mp4", metrics="psnr")
     assert chosen(settings) == ["psnr"]
 
 
@@ -194,13 +197,12 @@ def test_lmd_is_the_mean_over_all_frames_in_the_references_box(clip):
 
 
 def test_networks_that_are_given_are_used(tmp_path):
-    settings = {
-        "setting": "cross", "metrics": None, "lpips": None, "landmarks": "fan.zip",
-        "inception": None, "identity": "face.onnx",
-    }  # fmt: skip
+    settings = settings_of(
+        Evaluate, video="x.mp4", setting="cross", landmarks="fan.zip", identity="face.onnx"
+    )
     assert chosen(settings) == ["identity", "silence", "flicker"]
-    assert "lmd" in chosen(settings | {"setting": "reconstruction"})
+    assert "lmd" in chosen(replace(settings, setting="reconstruction"))
     with pytest.raises(UserError, match="metrics=lmd compares with the wanted picture"):
-        chosen(settings | {"metrics": ["lmd"]})
+        chosen(replace(settings, metrics=["lmd"]))
     with pytest.raises(UserError, match=r"metrics=identity needs its weights.*identity=FILE\.onnx"):
-        chosen(settings | {"metrics": ["identity"], "identity": None})
+        chosen(replace(settings, metrics=["identity"], identity=None))
