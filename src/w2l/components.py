@@ -66,6 +66,28 @@ class FacesByIndex(Protocol):
         ...
 
 
+class LossTerm(Protocol):
+    """One of the losses that a generator learns from; they are summed by their weights.
+
+    An `nn.Module` is moved to the run's device, frozen, and not saved.
+    """
+
+    @property
+    def weight(self) -> float:
+        """Of the term, the same along the whole run; 0: it is only logged."""
+        ...
+
+    def __call__(self, batch: Any, generated: Tensor) -> Tensor:
+        """The loss, a scalar, logged as `train/loss_<name>` and `val/loss_<name>`.
+
+        Args:
+            batch: `w2l.data.batches.LipBatch`: what the generator was given, and `target`, BGR in
+                [0, 1], (B, 3, T, S, S).
+            generated: the same frames as the generator made them.
+        """
+        ...
+
+
 class LipGenerator(Protocol):
     """A network that makes faces say speech; an `nn.Module`."""
 

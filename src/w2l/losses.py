@@ -38,6 +38,13 @@ def cosine(audio: Tensor, face: Tensor) -> Tensor:
         return F.cosine_similarity(audio, face).unsqueeze(1)
 
 
+class Targets(Protocol):
+    """What image losses read of a batch (`w2l.data.batches.LipBatch`)."""
+
+    @property
+    def target(self) -> Tensor: ...
+
+
 class SyncLabels(Protocol):
     """What the expert's losses read of a batch (`w2l.data.batches.SyncBatch`)."""
 
@@ -219,3 +226,24 @@ def feature_matching(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
     """Mean over stages of the L1 between the maps of generated and of real pictures."""
     pairs = (_at_least_float32(a, b.detach()) for a, b in zip(fake, real, strict=True))
     return torch.stack([F.l1_loss(a, b) for a, b in pairs]).mean()
+
+
+class ImageLoss(nn.Module):
+    """A loss of single images as one term of a generator's losses (`w2l.components.LossTerm`).
+
+    Args:
+        network: (generated, target), each (N, 3, S, S) BGR in [0, 1] → scalar, as
+            `w2l.models.Lpips`.
+        weight: of the term.
+    """
+
+    def __init__(self, network: nn.Module, weight: float) -> None:
+        super().__init__()
+        self.network = network
+        self.weight = weight
+
+    def forward(self, batch: Targets, generated: Tensor) -> Tensor:
+        """Generated frames (B, 3, T, S, S) against those of the batch → scalar."""
+        images = [frames.transpose(1, 2).flatten(0, 1) for frames in (generated, batch.target)]
+        loss: Tensor = self.network(*images)
+        return loss

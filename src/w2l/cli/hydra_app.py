@@ -46,6 +46,8 @@ RENAMED = {
     "detector_weights": "detector.weights=… (of detector=file: detector.path=…)",
     "detect_scale": "detector.scale=…, of detector=s3fd",
     "detector/boxes": "detector=file detector.path=FILE",
+    "system.perceptual": "loss=[lpips] system.losses.lpips.network.vgg16=FILE",
+    "system.perceptual_weight": "system.losses.lpips.weight",
 }
 
 
@@ -134,6 +136,7 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
         missing = sorted(OmegaConf.missing_keys(cfg))
         if missing:
             raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")
+        refuse_renamed(overrides)
         forget_other_arguments(cfg, overrides)
         if isinstance(command, str):
             check_types(cfg, config_name, overrides)
@@ -175,6 +178,18 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
         sys.exit(128 + by)
     if errors:
         fail(str(errors[0]))
+
+
+def refuse_renamed(overrides: Sequence[str]) -> None:
+    """See that nobody adds a key (`+key=`) that has another name now.
+
+    Raises:
+        UserError: naming it.
+    """
+    for key in sorted(given_keys(overrides)):
+        for old, new in RENAMED.items():
+            if key == old or key.startswith(f"{old}."):
+                raise UserError(f"{old}= is now written {new}.")
 
 
 def register(command: Any) -> None:

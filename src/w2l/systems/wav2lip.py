@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from w2l.checkpoints import describe
+from w2l.components import LossTerm
 from w2l.data.batches import LipBatch, grey, jittered, stack_frames
 from w2l.data.clips import PADS
 from w2l.errors import UserError
@@ -20,9 +21,11 @@ from w2l.models import Expert, Generator
 from w2l.models.blocks import fold_time, unfold_time
 from w2l.systems.optim import Learner, MakeOptimizer, MakeScheduler, total_updates
 
+RESERVED = {"l1", "sync", "adversarial", "features"}  # names of losses
+
 
 class Wav2LipSystem(pl.LightningModule):
-    """The generator, the frozen expert, and (1 − w)·L1 + w·sync.
+    """The generator, the frozen expert, and (1 − w)·L1 + w·sync, plus any terms of one's own.
 
     `sync_weight` starts at 0 and is switched on by the `SyncGate` callback, which keeps it in the
     checkpoint. The expert is not saved with it. `val/loss` has weights that stay the same along the
@@ -41,9 +44,8 @@ class Wav2LipSystem(pl.LightningModule):
         sync_jitter: pixels by which what the expert sees of a training batch is moved, at random,
             half of the batches mirrored and half blurred: what fools it only in one place, as
             painted spots do, is then no way to please it.
-        perceptual: (generated, target), each (N, 3, S, S) → loss, as `w2l.models.Lpips`; frozen,
-            and not saved; None: none.
-        perceptual_weight: of it; the other weights stay what they are.
+        losses: name → term (`w2l.components.LossTerm`), such as `w2l.losses.ImageLoss`; the
+            weights of L1 and sync stay what they are. Networks in them are frozen and not saved.
         channels_last: memory format that is faster for convolutions on CPUs with bf16 and GPUs.
     """
 
@@ -66,8 +68,7 @@ class Wav2LipSystem(pl.LightningModule):
         expert_batchnorm: Literal["eval", "batch"] = "eval",
         sync_in_grey: bool = False,
         sync_jitter: int = 0,
-        perceptual: nn.Module | None = None,
-        perceptual_weight: float = 0.0,
+        losses: Mapping[str, LossTerm] | None = None,
         channels_last: bool = False,
     ) -> None:
         super().__init__()
@@ -95,8 +96,11 @@ class Wav2LipSystem(pl.LightningModule):
             for module in self.expert.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.momentum = 0.0  # what it learned of real lips is not overwritten
-        self.perceptual = None if perceptual is None else perceptual.requires_grad_(False)
-        self.perceptual_weight = perceptual_weight
+        self.terms = dict(losses or {})
+        if taken := self.terms.keys() & RESERVED:
+            raise ValueError(f"losses.{min(taken)} has the name of a loss that is there: rename it")
+        networks = {name: term for name, term in self.terms.items() if isinstance(term, nn.Module)}
+        self.term_networks = nn.ModuleDict(networks).requires_grad_(False)
         self.sync_weight = 0.0
         self.full_sync_weight: float | None = None  # that the gate will open to
         self.speakers: int | None = None  # that it is trained on; goes into the checkpoint
@@ -110,8 +114,7 @@ class Wav2LipSystem(pl.LightningModule):
     def train(self, mode: bool = True) -> Wav2LipSystem:
         super().train(mode)
         self.expert.train(self.expert_batchnorm == "batch")
-        if self.perceptual is not None:
-            self.perceptual.eval()
+        self.term_networks.eval()
         return self
 
     def forward(self, audio: Tensor, face: Tensor) -> Tensor:
@@ -124,8 +127,11 @@ class Wav2LipSystem(pl.LightningModule):
 
     def weights(self) -> dict[str, float]:
         """Weight of each named loss; what has weight 0 is reported only."""
-        weights = {"l1": 1 - self.sync_weight, "sync": self.sync_weight}
-        return weights | ({"perceptual": self.perceptual_weight} if self.perceptual else {})
+        return {"l1": 1 - self.sync_weight, "sync": self.sync_weight, **self.term_weights()}
+
+    def term_weights(self) -> dict[str, float]:
+        """Those of the terms of one's own, which stay the same."""
+        return {name: term.weight for name, term in self.terms.items()}
 
     def score_weights(self) -> dict[str, float]:
         """Weights of `val/loss`: those of an open gate, from the first validation on.
@@ -133,8 +139,7 @@ class Wav2LipSystem(pl.LightningModule):
         What a discriminator says has none, for it changes as the discriminator learns.
         """
         w = self.sync_weight if self.full_sync_weight is None else self.full_sync_weight
-        weights = {"l1": 1 - w, "sync": w}
-        return weights | ({"perceptual": self.perceptual_weight} if self.perceptual else {})
+        return {"l1": 1 - w, "sync": w, **self.term_weights()}
 
     @property
     def meanings(self) -> dict[str, str]:
@@ -152,10 +157,8 @@ class Wav2LipSystem(pl.LightningModule):
                 seen = jittered(seen, self.sync_jitter)
             audio, face = self.expert(batch.mel, seen)
             sync = self.sync_loss(audio, face)
-        losses = {"l1": F.l1_loss(generated, batch.target), "sync": sync}
-        if self.perceptual is not None:
-            losses["perceptual"] = self.perceptual(fold_time(generated), fold_time(batch.target))
-        return losses
+        terms = {name: term(batch, generated) for name, term in self.terms.items()}
+        return {"l1": F.l1_loss(generated, batch.target), "sync": sync, **terms}
 
     @staticmethod
     def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
@@ -193,7 +196,7 @@ class Wav2LipSystem(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         state = checkpoint["state_dict"]
-        frozen = ("expert.", "perceptual.")
+        frozen = ("expert.", "term_networks.")
         checkpoint["state_dict"] = {k: v for k, v in state.items() if not k.startswith(frozen)}
         checkpoint["w2l"] = {
             "network": "generator",

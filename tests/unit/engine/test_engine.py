@@ -211,7 +211,13 @@ def busy_script(tmp_path, request):
     process = subprocess.Popen(
         [sys.executable, script, *items], stderr=subprocess.PIPE, start_new_session=True
     )
-    wait_until(lambda: len(list(folder.iterdir())) == 2)
+
+    def is_busy() -> bool:
+        if process.poll() is not None:  # or it would be waited for in vain
+            pytest.fail(process.stderr.read().decode())
+        return len(list(folder.iterdir())) == 2
+
+    wait_until(is_busy)
     pids = [int(marker.stem) for marker in folder.iterdir()]
     yield process, pids, folder
     process.kill()
