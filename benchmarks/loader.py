@@ -24,8 +24,8 @@ from benchmarks.face_clips import write_face_clips
 from benchmarks.published_reading import PublishedExpert, PublishedGenerator, PublishedReading
 from w2l.data import ClipDataModule, LipSamples, SyncSamples
 from w2l.data.batches import concatenate, to_float
-from w2l.data.index import INDEX, parse_index, shard_folder
 from w2l.data.module import Samples
+from w2l.data.shards import INDEX, parse_index, shard_folder
 from w2l.data.storage import FOLDER, Storage
 from w2l.errors import UserError
 from w2l.windows import FPS

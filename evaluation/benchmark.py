@@ -29,7 +29,7 @@ from w2l.checkpoints import (
     read,
     resolve,
 )
-from w2l.cli.infer_faces import integers
+from w2l.cli.infer_settings import integers
 from w2l.cli.presets import PUBLISHED, Preset
 from w2l.engine import RaySettings
 from w2l.errors import UserError

@@ -12,10 +12,8 @@ from preprocess.plan import ShardPlan
 from preprocess.records import Record, write_json
 from preprocess.settings import Packing
 from preprocess.worker import Stop
-from w2l.data.clips import Clip, decode
-from w2l.data.index import ShardEntry
-from w2l.data.rejections import BAD_FRAME, OTHER, TOO_SHORT, BadClipError
-from w2l.data.shards import JPEG, ShardWriter, write_shard
+from w2l.data.clips import BAD_FRAME, OTHER, TOO_SHORT, BadClipError, Clip, decode
+from w2l.data.shards import JPEG, ShardEntry, ShardWriter, write_shard
 from w2l.errors import UserError
 from w2l.files import atomic_path, sha256
 

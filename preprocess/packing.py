@@ -16,8 +16,7 @@ from preprocess.settings import Job, Packing
 from preprocess.splits import SPLITS
 from preprocess.worker import Stop
 from w2l.data.clips import read_names
-from w2l.data.index import INDEX, Index, ShardEntry, list_digest, shard_folder
-from w2l.data.shards import has_size
+from w2l.data.shards import INDEX, Index, ShardEntry, has_size, list_digest, shard_folder
 from w2l.engine import build_executor
 from w2l.errors import UserError
 from w2l.files import write_text

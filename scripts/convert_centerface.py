@@ -23,7 +23,7 @@ from onnx import numpy_helper
 from safetensors.torch import save_file
 from skimage.data import astronaut
 
-from w2l.faces.centerface_net import CenterFaceNet
+from w2l.faces.centerface import CenterFaceNet
 
 ROOT = Path(__file__).resolve().parents[1]
 ONNX_OUTPUTS = ("537", "538", "539", "540")  # heat, size, offset, landmarks

@@ -85,7 +85,7 @@ WINDOWS_AND_SAMPLES = [
     ),
     Mistake(
         "the same samples each epoch",
-        "w2l.data.order:EpochSampler.order",
+        "w2l.data.loader:EpochSampler.order",
         Change("$s._share($order) + $epoch * $n", "$s._share($order)"),
         f"{SAMPLES}test_epochs_shuffle_differently_and_processes_share_nothing",
     ),
@@ -398,7 +398,7 @@ SCORING = [
     ),
     Mistake(
         "MFCC of float, not 16-bit samples",
-        "w2l.audio.mfcc:mfcc",
+        "w2l.audio.mel:mfcc",
         Change("to_int16($samples)", "$samples"),
         f"{EMBEDDINGS}test_sound_as_float_or_int16_is_the_same",
     ),

@@ -11,7 +11,7 @@ from w2l.audio.waveform import load_audio
 from w2l.data.clips import BadClipError, Clip
 from w2l.errors import UserError
 from w2l.filelists import Candidate, clip_file, read_split
-from w2l.filelists.lines import is_name
+from w2l.filelists.reading import is_name
 from w2l.video import VideoReader
 from w2l.windows import FPS
 

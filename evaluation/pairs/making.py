@@ -26,7 +26,7 @@ from w2l.audio import SAMPLE_RATE
 from w2l.boxes import from_tblr
 from w2l.components import FaceDetector
 from w2l.errors import UserError
-from w2l.filelists.cross import MIN_FRAMES
+from w2l.filelists.pairs import MIN_FRAMES
 from w2l.inference import FaceGenerator, FaceOptions, SyncOptions, Voice, load_voice, sync_video
 from w2l.inference.plan import MAX_TURN, MIN_SCORE, NoFaceError
 from w2l.inference.plan import NO_FACE as NO_FACE_IN_FRAME

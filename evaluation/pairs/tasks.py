@@ -8,8 +8,7 @@ from pathlib import Path
 
 from w2l.errors import UserError, either
 from w2l.filelists import clip_file, read_pairs
-from w2l.filelists.lines import is_name, read_lines
-from w2l.filelists.reading import read_table
+from w2l.filelists.reading import is_name, read_lines, read_table
 from w2l.filelists.videos import VIDEO_ENDINGS
 
 LISTED = ("lrs2", "lrs3", "lrw")

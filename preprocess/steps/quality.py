@@ -11,7 +11,7 @@ import numpy as np
 
 from preprocess.rejection import BLURRED, LIGHT, SMALL, TURNED, RejectedError
 from preprocess.settings import Quality
-from w2l.faces.pose import head_pose
+from w2l.faces.track import head_pose
 
 SIDE = 96  # pixels, at which sharpness is measured whatever the size of the face
 EVERY = 5  # faces from one that is measured to the next

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from tests.parity.published import GOLDEN, filled, uniform, unit
-from w2l.audio.mel import log_mel
-from w2l.audio.mfcc import mfcc
+from w2l.audio.mel import log_mel, mfcc
 from w2l.losses import cross_entropy
 from w2l.models import Expert, Generator, QualityDiscriminator, SyncNetV2
 

@@ -16,7 +16,7 @@ from preprocess.records import write_json, write_jsonl
 from preprocess.sources.names import folder_name, tell_apart
 from w2l.cli import hydra_app
 from w2l.cli.infer_batch import Outcome, read_status, write_status
-from w2l.filelists.lines import is_name
+from w2l.filelists.reading import is_name
 from w2l.paths import readable
 from w2l.scoring.report import write_json as write_scores
 from w2l.scoring.results import ClipScore

@@ -10,7 +10,7 @@ from evaluation.keys import Evaluation
 from evaluation.report.compare_command import compare
 from tests.conftest import ROOT, write_clip
 from tests.settings import settings_of
-from w2l.cli.resume import find_state
+from w2l.cli.run_dir import find_state
 from w2l.data.clips import list_clips
 from w2l.data.storage import Storage
 from w2l.errors import UserError

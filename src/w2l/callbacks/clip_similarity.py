@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from w2l.data.clips import AnyClip
-from w2l.data.rejections import BadClipError
+from w2l.data.clips import AnyClip, BadClipError
 from w2l.models import Expert
 from w2l.scoring.embeddings import mel_embeddings
 from w2l.windows import WINDOW_FRAMES

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from torch import Tensor
 
 from w2l.callbacks.sync_gate import updates
-from w2l.checkpoints.finite import not_finite
+from w2l.checkpoints.load import not_finite
 from w2l.errors import UserError
 
 WATCHED = ("train/loss", "optim/grad_norm")  # beginnings of names

@@ -22,8 +22,7 @@ from w2l.callbacks.first_process import log_of_first
 from w2l.callbacks.sync_gate import updates
 from w2l.checkpoints import load_syncnet
 from w2l.data import clips_of
-from w2l.data.clips import AnyClip
-from w2l.data.rejections import BadClipError
+from w2l.data.clips import AnyClip, BadClipError
 from w2l.errors import UserError
 from w2l.files import atomic_path
 from w2l.models import SyncNetV2, masked_and_reference

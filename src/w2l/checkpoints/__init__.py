@@ -5,21 +5,23 @@ No code in a file is ever run: pickles are read for tensors and plain values onl
 `in.ckpt out.safetensors` to safetensors, `in.pth out.onnx` any to ONNX.
 """
 
-from w2l.checkpoints.find import AUTO, chosen_generator, resolve
 from w2l.checkpoints.load import (
+    AUTO,
     ENOUGH_SPEAKERS,
     Checkpoint,
+    chosen_generator,
     load_bisenet,
     load_discriminator,
     load_expert,
     load_generator,
     load_inception,
+    load_lpips,
     load_syncnet,
     read,
+    resolve,
 )
 from w2l.checkpoints.networks import Pads, describe
 from w2l.checkpoints.onnx import export_onnx, onnx_config
-from w2l.checkpoints.perceptual import load_lpips
 from w2l.checkpoints.publish import export, export_safetensors
 
 __all__ = [

@@ -11,9 +11,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from w2l import weights
 from w2l.checkpoints import archive
-from w2l.checkpoints.find import resolve
-from w2l.checkpoints.finite import refuse_not_finite
 from w2l.checkpoints.networks import (
     BUILDERS,
     KINDS,
@@ -35,9 +34,112 @@ from w2l.models import (
     Expert,
     FidInception,
     Generator,
+    Lpips,
     QualityDiscriminator,
     SyncNetV2,
 )
+from w2l.paths import user_path
+from w2l.weights.catalog import suggestion
+from w2l.weights.shipped import GENERATOR, shipped
+
+AUTO = "auto"
+RELEASED = "wav2lip_gan"
+
+
+def chosen_generator(name: str) -> str:
+    """The name itself; for "auto" the released generator's where it was fetched before, else that
+    of the small one, which is always there.
+    """
+    if name != AUTO:
+        return name
+    released = weights.registry()[RELEASED]
+    return RELEASED if (weights.cache_folder() / released.file_name).is_file() else GENERATOR
+
+
+def resolve(path_or_name: str | Path) -> Path:
+    """An existing file as it is; a registry name as the fetched file; a small network of ours.
+
+    Raises:
+        UserError: neither (the sentence lists the names), or the download failed.
+    """
+    path = user_path(path_or_name)
+    if path.is_file():
+        return path
+    if str(path_or_name) in (ours := shipped()):
+        return ours[str(path_or_name)]
+    names = weights.registry()
+    if str(path_or_name) in names:
+        return weights.fetch(str(path_or_name))
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name the checkpoint file in it.")
+    raise UserError(
+        f"{path_or_name} is neither a file nor the name of weights"
+        f"{suggestion(str(path_or_name), [*names, *ours])}."
+    )
+
+
+def not_finite(tensors: Mapping[str, Any]) -> list[str]:
+    """Names of the floating-point entries that hold NaN or an infinite value.
+
+    Args:
+        tensors: by name, all on one device, which is waited for once; other entries are passed
+            over.
+    """
+    floats = {
+        name: entry.detach()
+        for name, entry in tensors.items()
+        if isinstance(entry, Tensor) and entry.is_floating_point() and entry.numel()
+    }
+    if not floats:
+        return []
+    # The largest magnitude, of which NaN is the largest: one pass, and no copy.
+    largest = [torch.linalg.vector_norm(entry, torch.inf) for entry in floats.values()]
+    finite = torch.stack([norm.isfinite() for norm in largest]).tolist()
+    return [name for name, is_finite in zip(floats, finite, strict=True) if not is_finite]
+
+
+def refuse_not_finite(path: str | Path, state: Mapping[str, Any]) -> None:
+    """Refuse a file's weights where some are NaN or infinite.
+
+    Raises:
+        UserError: some are.
+    """
+    if names := not_finite(state):
+        raise UserError(
+            f"{path} holds weights that are NaN or infinite ({len(names)} of {len(state)} entries, "
+            f"{names[0]} first): the training that wrote it had diverged, so use an earlier "
+            "checkpoint."
+        )
+
+
+def load_lpips(vgg16: str | Path, heads: str | Path | None = None) -> Lpips:
+    """LPIPS from torchvision's `vgg16-397923af.pth` and the `lpips` package's `vgg.pth`.
+
+    Args:
+        vgg16: its features are taken, its classifier is not.
+        heads: without it each channel of a stage counts alike: a perceptual loss, but not LPIPS.
+
+    Raises:
+        UserError: a file is missing, damaged, or holds something else.
+    """
+    network = Lpips()
+    content = archive.load(user_path(vgg16))
+    state = {k: v for k, v in content.items() if k.startswith("features.")}
+    own = {k: v.shape for k, v in network.state_dict().items() if k.startswith("features.")}
+    if {k: v.shape for k, v in state.items()} != own:
+        raise UserError(f"{vgg16} does not hold the features of VGG-16 as torchvision names them.")
+    refuse_not_finite(vgg16, state)
+    network.load_state_dict(state, strict=False)
+    if heads is not None:
+        found = archive.load(user_path(heads))
+        refuse_not_finite(heads, found)
+        for i, head in enumerate(network.heads):
+            value = found.get(f"lin{i}.model.1.weight")
+            if not isinstance(value, torch.Tensor) or value.shape != head.shape:
+                raise UserError(f"{heads} does not hold the heads of LPIPS for VGG-16.")
+            head.data = value.float()
+    return network.eval().requires_grad_(False)
+
 
 WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod)\.)+")  # DataParallel's and torch.compile's
 # Where trainers put a network, the first choice first; an average of the weights before themselves.

@@ -10,8 +10,7 @@ import safetensors.torch
 import torch
 
 from w2l.checkpoints.archive import METADATA
-from w2l.checkpoints.finite import refuse_not_finite
-from w2l.checkpoints.load import Checkpoint, read
+from w2l.checkpoints.load import Checkpoint, read, refuse_not_finite
 from w2l.checkpoints.networks import TRAINED, label, outline
 from w2l.errors import UserError
 from w2l.files import atomic_path

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from w2l.checkpoints import archive
-from w2l.checkpoints.finite import refuse_not_finite
+from w2l.checkpoints.load import refuse_not_finite
 from w2l.errors import UserError
 
 _NAMES = ("update-*.ckpt", "last.ckpt", "best.ckpt")

@@ -26,9 +26,8 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from w2l.building import CONFIG_DIR, named_group
 from w2l.cli.help import Command, answer, defaults, groups, name_of, without_choice
-from w2l.cli.key_types import check_type, kinds_of
 from w2l.cli.presets import apply_preset, given_keys, preset_in
-from w2l.cli.quoting import quote_paths
+from w2l.cli.quoting import check_type, kinds_of, quote_paths
 from w2l.cli.signals import Ended
 from w2l.errors import UserError
 from w2l.files import is_full_disk

@@ -12,12 +12,10 @@ from w2l.audio.speech import check_speech_finder
 from w2l.cli import commands
 from w2l.cli.checks import check_infer
 from w2l.cli.infer_batch import run_batch
-from w2l.cli.infer_faces import find_person
 from w2l.cli.infer_input import find_input, given_inputs
 from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_output import build_output, choose_outfile
 from w2l.cli.infer_people import build_parts, read_people, show_people, voices_of
-from w2l.cli.infer_quality import own_sound, with_quality
 from w2l.cli.infer_report import (
     check_synced,
     cosine_file,
@@ -27,6 +25,7 @@ from w2l.cli.infer_report import (
     show_judged,
     show_rate,
     show_report,
+    show_tracks,
     write_preview,
 )
 from w2l.cli.infer_settings import (
@@ -34,9 +33,11 @@ from w2l.cli.infer_settings import (
     build_scorer,
     build_source,
     build_voice,
+    find_person,
+    own_sound,
     with_networks,
+    with_quality,
 )
-from w2l.cli.infer_tracks import show_tracks
 from w2l.cli.keys.infer import Infer
 from w2l.cli.presets import given_keys
 from w2l.cli.progress import StageProgress

@@ -13,8 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from w2l.cli.infer_job_files import fingerprint, real, target
-from w2l.cli.infer_jobs import Job, read_jobs
+from w2l.cli.infer_jobs import Job, fingerprint, read_jobs, real, target
 from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError
 from w2l.files import atomic_path, check_writable

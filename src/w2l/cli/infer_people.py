@@ -16,12 +16,11 @@ from rich.console import Console
 
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.mel import log_mel
-from w2l.audio.mix import mix, placed, write_wav
 from w2l.audio.speech import find_speech
-from w2l.audio.waveform import count_channels, load_audio
+from w2l.audio.waveform import count_channels, load_audio, mix, placed, write_wav
 from w2l.boxes import from_tblr
-from w2l.cli.infer_faces import build_chooser, check_person, integers
 from w2l.cli.infer_report import show_closed, show_notes
+from w2l.cli.infer_settings import build_chooser, check_person, integers
 from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError
 from w2l.filelists.reading import read_text

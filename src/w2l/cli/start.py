@@ -11,8 +11,7 @@ import pytorch_lightning as pl
 from torch import nn
 
 from w2l.checkpoints import load_discriminator, load_expert, load_generator, read, resolve
-from w2l.data.clips import AnyClip
-from w2l.data.rejections import BadClipError
+from w2l.data.clips import AnyClip, BadClipError
 from w2l.errors import UserError
 
 _LOADERS: dict[str, Callable[[Path], Any]] = {

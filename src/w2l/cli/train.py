@@ -31,8 +31,7 @@ from w2l.cli.bounds import check_bounds, check_image_sizes
 from w2l.cli.hydra_app import folded
 from w2l.cli.provenance import record
 from w2l.cli.requeue import leave
-from w2l.cli.resume import check_state, find_state
-from w2l.cli.run_dir import check_free, claimed, remove_run
+from w2l.cli.run_dir import check_free, check_state, claimed, find_state, remove_run
 from w2l.cli.run_log import logged, summary
 from w2l.cli.speed import compile_networks, picked_precision
 from w2l.cli.start import count_speakers, initialise

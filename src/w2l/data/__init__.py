@@ -1,12 +1,11 @@
 """Preprocessed clips → training batches."""
 
-from w2l.data.augment import Augment
 from w2l.data.batches import LipBatch, SyncBatch
 from w2l.data.clips import Clip, list_clips
 from w2l.data.dataset import ClipDataset
+from w2l.data.loader import EpochSampler
 from w2l.data.module import ClipDataModule, clips_of
-from w2l.data.order import EpochSampler
-from w2l.data.samples import ContrastiveSamples, LipSamples, SyncSamples
+from w2l.data.samples import Augment, ContrastiveSamples, LipSamples, SyncSamples
 
 __all__ = [
     "Augment",

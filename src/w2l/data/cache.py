@@ -10,8 +10,8 @@ from pathlib import Path
 
 import fsspec
 
-from w2l.data.index import ShardEntry
-from w2l.data.rejections import UNREACHABLE, BadClipError
+from w2l.data.clips import UNREACHABLE, BadClipError
+from w2l.data.shards import ShardEntry
 from w2l.errors import UserError
 from w2l.files import atomic_path, sha256
 from w2l.lock import only_writer

@@ -8,8 +8,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from w2l.data.batches import LipBatch, SyncBatch
-from w2l.data.clips import AnyClip
-from w2l.data.rejections import BadClipError, Rejections
+from w2l.data.clips import AnyClip, BadClipError, Rejections
 from w2l.data.samples import Samples
 from w2l.data.sharded import ShardedClips
 from w2l.errors import UserError

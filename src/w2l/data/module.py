@@ -12,12 +12,10 @@ from w2l.data.balance import BalancedClips
 from w2l.data.batches import LipBatch, SyncBatch, concatenate, to_float
 from w2l.data.clips import AnyClip
 from w2l.data.dataset import ClipDataset
-from w2l.data.loader import ClipLoader
-from w2l.data.order import EpochSampler
+from w2l.data.loader import ClipLoader, EpochSampler, start_worker
 from w2l.data.samples import Samples
 from w2l.data.sharded import ShardedClips
 from w2l.data.storage import AUTO, Storage
-from w2l.data.workers import start_worker
 from w2l.errors import UserError
 
 

@@ -11,10 +11,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from w2l.data.clips import AnyClip
-from w2l.data.index import ShardEntry
-from w2l.data.rejections import BAD_SHARD, BadClipError
-from w2l.data.shards import Shard
+from w2l.data.clips import BAD_SHARD, AnyClip, BadClipError
+from w2l.data.shards import Shard, ShardEntry
 
 
 class ShardedClips(Sequence[AnyClip]):

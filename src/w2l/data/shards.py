@@ -6,9 +6,12 @@ five or ten packed halves (compressed), or five JPEG files (jpeg), its mel anoth
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -20,12 +23,102 @@ from pyarrow import ipc
 from w2l import __version__
 from w2l.audio.mel import N_MELS
 from w2l.audio.waveform import to_int16
-from w2l.data.halves import encode_half
-from w2l.data.rejections import BAD_SHARD, BadClipError
-from w2l.data.shard_clips import BoundClip, CompressedClip, JpegClip, RawClip
+from w2l.data.clips import BAD_SHARD, BadClipError
+from w2l.data.shard_clips import BoundClip, CompressedClip, JpegClip, RawClip, encode_half
+from w2l.errors import UserError
+
+JPEG, COMPRESSED, RAW = "jpeg", "compressed", "raw"
+INDEX = "index.json"
+STORAGES = (RAW, COMPRESSED, JPEG)  # quickest first
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """One shard as the index lists it.
+
+    Attributes:
+        file: its name, beside the index.
+        clips: rows in it.
+        frames: faces in all of them.
+        bytes: its length.
+        sha256: of its content, hexadecimal.
+    """
+
+    file: str
+    clips: int
+    frames: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """All shards of a set in one storage.
+
+    Attributes:
+        storage: raw, compressed or jpeg.
+        image_size: side of the faces in pixels; None for JPEG files, which fit any.
+        splits: shards of train, val and test, in the order of the split's list.
+        lists: SHA-256 of each split list that was packed: another list, and shards are out of date.
+    """
+
+    storage: str
+    image_size: int | None
+    splits: Mapping[str, Sequence[ShardEntry]]
+    lists: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """What the file holds."""
+        about = {"format": FORMAT, "w2l": __version__}
+        return json.dumps(about | asdict(self), indent=1) + "\n"
+
+
+def parse_index(text: str | bytes, where: str) -> Index:
+    """The index that a file holds.
+
+    Args:
+        text: its content.
+        where: its path or address, for messages.
+
+    Raises:
+        UserError: it is damaged, or of another format.
+    """
+    try:
+        value = json.loads(text)
+        if value["format"] != FORMAT:
+            raise UserError(
+                f"{where} has format {value['format']}, this version reads {FORMAT}: pack the "
+                "shards again with `python -m preprocess`, or install the version that made them."
+            )
+        splits = {
+            split: [ShardEntry(**entry) for entry in entries]
+            for split, entries in value["splits"].items()
+        }
+        return Index(value["storage"], value["image_size"], splits, value["lists"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{where} is damaged: pack the shards again with `python -m preprocess`."
+        ) from error
+
+
+def shard_folder(storage: str, image_size: int) -> str:
+    """Folder of a storage's shards below the set's root."""
+    return f"shards/{storage}-{image_size}" if has_size(storage) else f"shards/{storage}"
+
+
+def list_digest(names: Sequence[str]) -> str:
+    """SHA-256 of a split list, whatever its blank lines and tags."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def packing_command(root: str | Path, storage: str, image_size: int) -> str:
+    """What makes the shards of a set that is there as folders."""
+    size = f" image_size={image_size}" if has_size(storage) else ""
+    where = f"data_root={root} out={root}"
+    return f"`python -m preprocess source=prepared {where} storage={storage}{size}`"
+
 
 FORMAT = 2  # raise it when the columns change meaning
-JPEG, COMPRESSED, RAW = "jpeg", "compressed", "raw"
 
 
 def has_size(storage: str) -> bool:
@@ -38,7 +131,7 @@ def schema(storage: str, image_size: int) -> pa.Schema:
 
     Args:
         storage: `jpeg` (faces are JPEG files), `compressed` (two halves of each without loss,
-            `w2l.data.halves`), or `raw` (planar BGR pixels).
+            `w2l.data.shard_clips`), or `raw` (planar BGR pixels).
         image_size: side of faces in pixels; JPEG files have any.
     """
     face = pa.binary(3 * image_size**2) if storage == RAW else pa.large_binary()

@@ -10,8 +10,12 @@ from pathlib import Path
 
 from w2l.data.cache import ShardCache, default_cache, is_url, read_remote
 from w2l.data.clips import AnyClip, list_clips, read_names
-from w2l.data.index import (
+from w2l.data.loader import AHEAD
+from w2l.data.sharded import ShardedClips
+from w2l.data.shards import (
+    COMPRESSED,
     INDEX,
+    JPEG,
     STORAGES,
     Index,
     ShardEntry,
@@ -20,9 +24,6 @@ from w2l.data.index import (
     parse_index,
     shard_folder,
 )
-from w2l.data.prefetch import AHEAD
-from w2l.data.sharded import ShardedClips
-from w2l.data.shards import COMPRESSED, JPEG
 from w2l.errors import UserError
 from w2l.paths import user_path
 

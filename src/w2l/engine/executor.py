@@ -5,11 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Protocol
 
-from w2l.engine.outcome import Outcome
+from w2l.engine.outcome import Outcome, attempt
 from w2l.engine.process import ProcessExecutor
 from w2l.engine.ray import RayExecutor, RaySettings
-from w2l.engine.serial import SerialExecutor
 from w2l.errors import UserError
+
+
+class SerialExecutor:
+    """See `w2l.engine.Executor`. A crash here takes the whole run down."""
+
+    def map(
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        initializer: Callable[[], object] | None = None,
+    ) -> Generator[Outcome, None, None]:
+        """Yield the outcomes in the order of the items."""
+        for number, item in enumerate(items):
+            if number == 0 and initializer is not None:
+                initializer()
+            yield attempt(function, item)
+
 
 __all__ = ["Executor", "Outcome", "build_executor"]
 

@@ -20,8 +20,7 @@ from itertools import islice
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from w2l.engine.outcome import Outcome, attempt
-from w2l.engine.threads import available_cores, limit_threads
+from w2l.engine.outcome import Outcome, attempt, available_cores, limit_threads
 from w2l.errors import UserError
 
 Function = Callable[[Any], Any]

@@ -9,10 +9,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from w2l.engine.outcome import Outcome
+from w2l.engine.outcome import Outcome, available_cores
 from w2l.engine.ray_cluster import cores, joined, require_ray, room
 from w2l.engine.ray_worker import RayWorker, Surroundings
-from w2l.engine.threads import available_cores
 from w2l.errors import UserError
 
 Function = Callable[[Any], Any]

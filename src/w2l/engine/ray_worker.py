@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from w2l.engine.outcome import Outcome, attempt
-from w2l.engine.threads import limit_threads
+from w2l.engine.outcome import Outcome, attempt, limit_threads
 from w2l.errors import UserError
 
 

@@ -2,14 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from w2l import boxes as box_ops
 from w2l.components import Faces
 from w2l.errors import UserError
+
+LISTED = 12  # tracks that an error names; person=tracks names all
+
+
+def by_number(tracks: Sequence[Track], numbers: Sequence[int], fps: Fraction) -> list[float | None]:
+    """The tracks of these numbers, counted from 1 in the order given (see `lasting`).
+
+    Raises:
+        UserError: there is no such track; the first ones are named.
+    """
+    missing = [number for number in numbers if not 1 <= number <= len(tracks)]
+    if missing:
+        lines = describe(tracks, fps)
+        more = [f"  … and {len(lines) - LISTED} more"] if len(lines) > LISTED else []
+        raise UserError(
+            f"person=track:{'+'.join(map(str, numbers))} names a track that is not there, "
+            f"number {missing[0]}; person=tracks shows those that are:\n"
+            + "\n".join([f"  {line}" for line in lines[:LISTED]] + more)
+        )
+    return [1.0 if i in numbers else None for i in range(1, len(tracks) + 1)]
+
+
+def describe(tracks: Sequence[Track], fps: Fraction) -> list[str]:
+    """A line for each track: number, times, mean position of the box."""
+    lines = []
+    for number, track in enumerate(tracks, 1):
+        left, top, right, bottom = np.rint(track.boxes.mean(axis=0)).astype(int)
+        start, stop = (float(frame / fps) for frame in (track.frames[0], track.frames[-1] + 1))
+        lines.append(
+            f"track {number}: {start:.2f} to {stop:.2f} s, {len(track.frames)} frames, "
+            f"mean box [{top},{bottom},{left},{right}]"
+        )
+    return lines
+
+
+# A head in units of the distance between its eyes: x to the picture's right, y down, z away from
+# the camera. Means of adult faces, which the landmarks of one frame do not tell apart.
+MODEL = np.array(
+    [
+        [-0.5, 0.0, 0.0],  # the eye that is left in the picture
+        [0.5, 0.0, 0.0],
+        [0.0, 0.62, -0.42],  # tip of the nose
+        [-0.4, 1.12, -0.06],  # corners of the mouth
+        [0.4, 1.12, -0.06],
+    ]
+)
+FAR = 10.0  # the camera's distance in the same units: perspective then matters little
+
+
+class Pose(NamedTuple):
+    """Degrees; all zero: the face looks straight into the camera.
+
+    Attributes:
+        yaw: positive where the nose points to the picture's right.
+        pitch: positive where it points down.
+        roll: positive where the head is tilted clockwise in the picture.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
+def head_pose(landmarks: np.ndarray) -> Pose | None:
+    """The pose of one head; None where no head has such landmarks.
+
+    Args:
+        landmarks: (5, 2) pixels: the eyes, the tip of the nose, the corners of the mouth, of each
+            pair first the one that is left in the picture.
+
+    Example:
+        >>> straight = head_pose(MODEL[:, :2] * 50 + 100)
+        >>> abs(straight.yaw) < 1
+        True
+    """
+    points = np.asarray(landmarks, dtype=np.float64)
+    if not np.isfinite(points).all():
+        return None
+    points = points - points.mean(axis=0)
+    size = float(np.sqrt((points**2).sum(axis=1).mean()))
+    if size == 0:
+        return None
+    # Scaled so that a head at distance FAR has about this size, whatever the picture's.
+    points *= np.sqrt(((MODEL - MODEL.mean(axis=0))[:, :2] ** 2).sum(axis=1).mean()) / size
+    camera = np.diag([FAR, FAR, 1.0])
+    found, turn, _ = cv2.solvePnP(MODEL, points, camera, None, flags=cv2.SOLVEPNP_SQPNP)
+    if not found:
+        return None
+    nose = cv2.Rodrigues(turn)[0]
+    forward = nose @ np.array([0.0, 0.0, -1.0])
+    right = nose @ np.array([1.0, 0.0, 0.0])
+    return Pose(
+        yaw=float(np.degrees(np.arctan2(forward[0], -forward[2]))),
+        pitch=float(np.degrees(np.arcsin(np.clip(forward[1], -1, 1)))),
+        roll=float(np.degrees(np.arctan2(right[1], right[0]))),
+    )
+
 
 PERSONS = ("largest", "center", "left", "right")
 
@@ -25,6 +124,10 @@ class Track(NamedTuple):
     def meets(self, other: Track) -> bool:
         """Whether both last at one time."""
         return bool(self.frames[0] <= other.frames[-1] and other.frames[0] <= self.frames[-1])
+
+
+# How well each track answers, higher is better; None: this one is not the person.
+Chooser = Callable[[Sequence[Track]], list[float | None]]
 
 
 def link(

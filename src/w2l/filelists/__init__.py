@@ -3,9 +3,8 @@
 Their formats: docs/filelists.md.
 """
 
-from w2l.filelists.cross import Candidate, cross_pairs
-from w2l.filelists.pairs import Pair, clip_file, read_pairs, write_pairs
-from w2l.filelists.splits import SplitEntry, read_split, split_entries, write_split
+from w2l.filelists.pairs import Candidate, Pair, clip_file, cross_pairs, read_pairs, write_pairs
+from w2l.filelists.reading import SplitEntry, read_split, split_entries, write_split
 from w2l.filelists.videos import find_videos
 
 __all__ = [

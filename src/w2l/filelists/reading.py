@@ -11,11 +11,105 @@ import csv
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from w2l.errors import UserError
+from w2l.files import atomic_path
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number (from 1) and words of each line that is not blank.
+
+    Raises:
+        UserError: as `read_text`.
+    """
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line.strip():
+            yield number, line.split()
+
+
+def write_words(path: Path, lines: Iterable[tuple[str, ...]]) -> None:
+    """Write a list whole or not at all: words apart by one blank, a line feed behind each line.
+
+    Raises:
+        UserError: a word would not be read back as it is, or the file cannot be written.
+    """
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        for words in lines:
+            for word in words:
+                if word.split() != [word]:
+                    raise UserError(
+                        f"{word!r} cannot stand in a list, whose words are apart by blanks: "
+                        "rename the clip."
+                    )
+            file.write(" ".join(words) + "\n")
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` names something below a folder: no `..`, no absolute path, no backslash."""
+    parts = text.split("/")
+    return all(parts) and not {".", ".."} & set(parts) and "\\" not in text and "\0" not in text
+
+
+@dataclass(frozen=True, slots=True)
+class SplitEntry:
+    """One line, `speaker/clip [tag]`.
+
+    Attributes:
+        speaker: folder of the clips of one person.
+        clip: name of the clip in it, without an ending.
+        tag: what stands behind it: LRS2 marks some clips NF or MV; None: nothing.
+    """
+
+    speaker: str
+    clip: str
+    tag: str | None = None
+
+    @property
+    def name(self) -> str:
+        """`speaker/clip`."""
+        return f"{self.speaker}/{self.clip}"
+
+
+def read_split(path: str | Path) -> list[SplitEntry]:
+    """See `split_entries`."""
+    return list(split_entries(path))
+
+
+def split_entries(path: str | Path) -> Iterator[SplitEntry]:
+    """The entries of a split list, in its order; blank lines and the ending `.mp4` are dropped.
+
+    Raises:
+        UserError: the list cannot be read, or a line is of another form.
+    """
+    path = Path(path)
+    for number, (first, *rest) in read_lines(path):
+        name = first.removesuffix(".mp4")
+        if name.count("/") != 1 or not is_name(name):
+            raise UserError(f"{path}, line {number}: {first!r} is not of the form speaker/clip.")
+        tag = " ".join(rest) or None
+        if tag is not None and "/" in tag:
+            raise UserError(
+                f"{path}, line {number}: two clips in a line, which is a list of pairs for "
+                "evaluation; a split list has one, speaker/clip."
+            )
+        speaker, clip = name.split("/")
+        yield SplitEntry(speaker, clip, tag)
+
+
+def write_split(path: str | Path, entries: Iterable[SplitEntry]) -> None:
+    """Write a split list that `read_split` reads, whole or not at all.
+
+    Raises:
+        UserError: a name has a blank, or the file cannot be written.
+    """
+    write_words(Path(path), ((e.name,) if e.tag is None else (e.name, e.tag) for e in entries))
+
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",

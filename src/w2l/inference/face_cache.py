@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from w2l.errors import UserError
-from w2l.faces.detections import Detections, load, save
+from w2l.faces.search import Detections, load, save
 from w2l.files import atomic_path, sha256, user_cache
 
 VERSION = 2  # of what is stored and how it is found: other numbers are never read

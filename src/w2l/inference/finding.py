@@ -6,7 +6,7 @@ import sys
 
 from w2l.ahead import ahead
 from w2l.components import FaceDetector, FacesByIndex
-from w2l.faces.detections import Detections
+from w2l.faces.search import Detections
 from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.options import Progress, SyncOptions, silent
 from w2l.inference.plan import FacePlan, fixed_plan, settle

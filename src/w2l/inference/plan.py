@@ -17,10 +17,8 @@ import numpy as np
 from w2l import boxes as box_ops
 from w2l.components import FaceDetector, FacesByIndex
 from w2l.errors import UserError
-from w2l.faces.detections import Detections
-from w2l.faces.persons import Chooser
-from w2l.faces.pose import head_pose
-from w2l.faces.track import Track, boxes_of, choose, first, lasting, link, place
+from w2l.faces.search import Detections
+from w2l.faces.track import Chooser, Track, boxes_of, choose, first, head_pose, lasting, link, place
 from w2l.inference.face_cache import FaceCache
 from w2l.inference.fade import strengths
 from w2l.inference.landmarks import landmarks_of

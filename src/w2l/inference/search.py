@@ -9,8 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from w2l.components import FaceDetector, Faces, FacesByIndex
-from w2l.faces.detections import Detections, collect
-from w2l.faces.search import detect_video
+from w2l.faces.search import Detections, collect, detect_video
 from w2l.video.shots import CutWatch
 
 

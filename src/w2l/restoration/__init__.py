@@ -3,8 +3,7 @@
 from w2l.restoration.alignment import Framing, frame_face
 from w2l.restoration.build import build_parser, build_restorer
 from w2l.restoration.parsing import FaceParser
-from w2l.restoration.restorer import KINDS, Restorer
-from w2l.restoration.sharpen import Sharpen
+from w2l.restoration.restorer import KINDS, Restorer, Sharpen
 from w2l.restoration.smoothing import DetailSmoother
 
 __all__ = [

@@ -11,11 +11,8 @@ from w2l.errors import UserError
 from w2l.models import BiSeNet
 from w2l.models.bisenet import CLASSES
 from w2l.models.onnx_graph import OnnxGraph
-from w2l.restoration.onnx_restorer import OnnxRestorer
 from w2l.restoration.parsing import FaceParser, Scores
-from w2l.restoration.restorer import KINDS, Restorer
-from w2l.restoration.sharpen import Sharpen
-from w2l.restoration.spandrel_restorer import SpandrelRestorer
+from w2l.restoration.restorer import KINDS, OnnxRestorer, Restorer, Sharpen, SpandrelRestorer
 
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors")
 

@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from w2l.audio import SAMPLE_RATE
-from w2l.audio.mel import log_mel
-from w2l.audio.mfcc import mfcc
+from w2l.audio.mel import log_mel, mfcc
 from w2l.cores import Cores
 from w2l.models import Expert, FoldedSyncNet, SyncNetV2
 from w2l.windows import FPS, WINDOW_FRAMES, last_fitting, mel_window

@@ -6,8 +6,7 @@ from w2l.video.image import is_image, read_image
 from w2l.video.jpeg import jpeg_frames, jpeg_roundtrip
 from w2l.video.look import Look
 from w2l.video.png import SOUND, PngWriter, check_folder, read_about, write_png
-from w2l.video.probe import VideoInfo, choices_of, probe
-from w2l.video.rate import exact_rate
+from w2l.video.probe import VideoInfo, choices_of, exact_rate, probe
 from w2l.video.reader import VideoReader
 from w2l.video.writer import VideoWriter
 

@@ -7,12 +7,14 @@ from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import av
 import cv2
 import numpy as np
 from av.container import InputContainer
+from av.filter import Graph
+from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -20,9 +22,89 @@ from av.video.stream import VideoStream
 from w2l.media import open_media, start_time, time_base, video_stream
 from w2l.media.clock import Clock, check_length, clock_of
 from w2l.video.image import over_black
-from w2l.video.interlaced import progressive
 from w2l.video.moving import is_animated_webp, webp_images
-from w2l.video.orientation import Orientation
+
+_STRAIGHT = 0.01  # share of the larger entry up to which an entry of the matrix counts as 0
+
+
+class Orientation(NamedTuple):
+    """What makes a stored image upright, in this order.
+
+    Attributes:
+        transposed: rows become columns.
+        mirrored: left and right change places.
+        flipped: top and bottom change places.
+    """
+
+    transposed: bool = False
+    mirrored: bool = False
+    flipped: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Orientation:
+        """By the display matrix of a decoded image; as it is where there is none, or a slant."""
+        # (PyAV's own types call the keys strings.)
+        matrix = cast(Any, frame.side_data).get(Type.DISPLAYMATRIX)
+        if matrix is None:
+            return cls()
+        # x' = ax + cy, y' = bx + dy
+        a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(float)
+        largest = max(abs(a), abs(b), abs(c), abs(d))
+        if max(abs(b), abs(c)) <= _STRAIGHT * largest:
+            return cls(False, a < 0, d < 0)
+        if max(abs(a), abs(d)) <= _STRAIGHT * largest:
+            return cls(True, c < 0, b < 0)
+        return cls()
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """The image (H, W, 3) upright; H and W change places where it is transposed."""
+        if self.transposed:
+            image = cv2.transpose(image)
+        if self.mirrored or self.flipped:
+            image = cv2.flip(image, -1 if self.mirrored and self.flipped else int(self.mirrored))
+        return image
+
+
+# One image for two fields, and only for those that are marked as such.
+_FILTER = ("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
+
+
+def progressive(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+    """Pass frames on as they come, and from the first interlaced one on through FFmpeg's bwdif."""
+    graph: Graph | None = None
+    kind = None
+    for frame in frames:
+        if graph is None and not frame.interlaced_frame:
+            yield frame
+            continue
+        if graph is None or kind != (frame.format.name, frame.width, frame.height):
+            yield from _pull(graph, None)
+            graph = _graph(frame)
+            kind = (frame.format.name, frame.width, frame.height)
+        yield from _pull(graph, frame)
+    yield from _pull(graph, None)
+
+
+def _graph(frame: VideoFrame) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(
+        width=frame.width,
+        height=frame.height,
+        format=frame.format,
+        time_base=time_base(frame),
+    )
+    graph.link_nodes(source, graph.add(*_FILTER), graph.add("buffersink")).configure()
+    return graph
+
+
+def _pull(graph: Graph | None, frame: VideoFrame | None) -> Iterator[VideoFrame]:
+    if graph is None:
+        return
+    with suppress(av.error.BlockingIOError, av.error.EOFError):
+        graph.push(frame)
+        while True:
+            yield cast(VideoFrame, graph.pull())
+
 
 # Containers whose index leads to a key frame with true timestamps; elsewhere we never seek.
 _INDEXED = {"mov", "mp4", "matroska", "webm"}

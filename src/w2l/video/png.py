@@ -17,8 +17,8 @@ from PIL.PngImagePlugin import PngInfo
 from w2l.errors import UserError
 from w2l.files import atomic_path
 from w2l.video.audio_track import AudioTrack
-from w2l.video.rate import exact_rate
-from w2l.video.sink import PictureSink
+from w2l.video.probe import exact_rate
+from w2l.video.writer import PictureSink
 
 SOUND, ABOUT = "sound.wav", "about.json"
 _OURS = re.compile(rf"\d{{6,}}\.png|{re.escape(SOUND)}|{re.escape(ABOUT)}")

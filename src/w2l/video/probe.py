@@ -16,11 +16,33 @@ from av.video.stream import VideoStream
 from w2l.errors import UserError
 from w2l.media import exact, open_media, readable, time_base, video_stream
 from w2l.media.clock import clock_of
-from w2l.video.decode import decode
+from w2l.video.decode import Orientation, decode
 from w2l.video.image import is_image, read_image
 from w2l.video.look import Look
 from w2l.video.moving import is_animated_webp, webp_images
-from w2l.video.orientation import Orientation
+
+SLOWEST = 0.001
+_NTSC_BASES = (24, 30, 48, 60, 120)
+
+
+def exact_rate(fps: Fraction | float) -> Fraction:
+    """A frame rate as an exact fraction; 29.97 and 23.976 mean 30000/1001 and 24000/1001.
+
+    >>> exact_rate(29.97), exact_rate(25)
+    (Fraction(30000, 1001), Fraction(25, 1))
+
+    Raises:
+        UserError: it is none.
+    """
+    if not SLOWEST <= fps < float("inf"):
+        raise UserError(f"fps={fps} is no frame rate: give frames a second, as 25 or 29.97.")
+    if isinstance(fps, float):
+        for base in _NTSC_BASES:
+            if abs(fps - base / 1.001) < 0.002 * base / 30:
+                return Fraction(base * 1000, 1001)
+        return Fraction(fps).limit_denominator(1001)
+    return Fraction(fps)
+
 
 # Timestamps rounded to milliseconds (Matroska, FLV) make steps of one rate differ by 2 ms.
 _JITTER_S = Fraction(21, 10_000)

@@ -15,8 +15,7 @@ from av.video.frame import VideoFrame
 from w2l.errors import UserError
 from w2l.video.decode import Timed, ToBgr, decode, scaled_size
 from w2l.video.image import read_image
-from w2l.video.probe import probe
-from w2l.video.rate import exact_rate
+from w2l.video.probe import exact_rate, probe
 
 # Timestamps may be rounded by up to a tick (1 ms in Matroska): what differs by no more than that
 # from the start, the end or the middle between two pictures counts as being there.

@@ -14,7 +14,7 @@ import torch
 
 from tests.unit.systems.test_systems import WIDTH, build, lips, trainer
 from w2l.callbacks import CollapseWatcher, DivergedError, FiniteCheck, RunCheckpoints
-from w2l.checkpoints.finite import not_finite
+from w2l.checkpoints.load import not_finite
 from w2l.data import ClipDataModule, SyncSamples
 from w2l.models import Expert
 from w2l.systems import ExpertSystem

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from w2l.checkpoints.states import newest_state
-from w2l.cli.resume import find_state
+from w2l.cli.run_dir import find_state
 from w2l.errors import UserError
 
 

@@ -19,9 +19,8 @@ from preprocess.worker import Worker
 from tests.settings import settings_of
 from tests.unit.video.test_clocks import two_tracks
 from tests.unit.video.test_moving import woven
-from w2l.cli.infer_quality import own_sound
 from w2l.cli.infer_report import show_input, show_rate
-from w2l.cli.infer_settings import build_source, build_voice
+from w2l.cli.infer_settings import build_source, build_voice, own_sound
 from w2l.cli.keys.infer import Infer
 from w2l.engine import SerialExecutor
 from w2l.errors import UserError

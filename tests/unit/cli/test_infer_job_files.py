@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.infer_job import settings
 from w2l.cli.infer_batch import Outcome, is_there
-from w2l.cli.infer_job_files import fingerprint, target
+from w2l.cli.infer_jobs import fingerprint, target
 from w2l.cli.infer_output import OUTPUTS, name_outfile
 
 PEOPLE = "- {person: left, audio: b.wav}\n- {person: 'photo:me.png', audio: c.wav}\n"

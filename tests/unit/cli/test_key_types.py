@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from w2l.cli.key_types import check_type
+from w2l.cli.quoting import check_type
 from w2l.errors import UserError
 
 

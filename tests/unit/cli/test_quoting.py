@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from tests.settings import COMMANDS
 from w2l.cli import hydra_app
 from w2l.cli.hydra_app import _defaults
-from w2l.cli.key_types import OF_NULL, PATH
+from w2l.cli.quoting import OF_NULL, PATH
 from w2l.schema import keys
 
 NAMES = [

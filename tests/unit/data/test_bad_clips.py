@@ -12,7 +12,7 @@ import torch
 
 from w2l.callbacks.data_report import DataReport
 from w2l.data import ClipDataModule, SyncBatch, SyncSamples
-from w2l.data.rejections import (
+from w2l.data.clips import (
     BAD_FRAME,
     MISSING,
     NO_SOUND,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from w2l.data.halves import decode_halves, encode_half
+from w2l.data.shard_clips import decode_halves, encode_half
 
 
 @pytest.mark.parametrize("shape", [(3, 48, 96), (3, 8, 17), (3, 1, 1)])

@@ -16,9 +16,8 @@ from w2l.data import ClipDataModule, SyncSamples
 from w2l.data import clips as clips_module
 from w2l.data import storage as storage_module
 from w2l.data.clips import AnyClip, FolderClips
-from w2l.data.index import ShardEntry
 from w2l.data.sharded import ShardedClips
-from w2l.data.shards import write_shard
+from w2l.data.shards import ShardEntry, write_shard
 from w2l.data.storage import Local
 
 BYTES = 200  # for each clip

@@ -18,8 +18,7 @@ from preprocess.packing import pack
 from preprocess.report import Report
 from preprocess.settings import Job, Packing
 from w2l.data import Augment, ClipDataset, ContrastiveSamples, LipSamples, SyncSamples
-from w2l.data.clips import AnyClip, BadClipError
-from w2l.data.rejections import BAD_FRAME, BAD_SHARD
+from w2l.data.clips import BAD_FRAME, BAD_SHARD, AnyClip, BadClipError
 from w2l.data.shard_clips import CompressedClip, JpegClip, RawClip
 from w2l.data.shards import RAW, Shard
 from w2l.data.storage import Storage

@@ -16,9 +16,9 @@ from tests.waiting import wait_until
 from w2l.data import ClipDataModule, ClipDataset, EpochSampler, SyncSamples
 from w2l.data import cache as cache_module
 from w2l.data.cache import ShardCache
-from w2l.data.index import ShardEntry
-from w2l.data.prefetch import AHEAD, Prefetch, first_uses
-from w2l.data.rejections import UNREACHABLE, BadClipError
+from w2l.data.clips import UNREACHABLE, BadClipError
+from w2l.data.loader import AHEAD, Prefetch, first_uses
+from w2l.data.shards import ShardEntry
 from w2l.data.storage import Storage
 from w2l.errors import UserError
 from w2l.files import sha256

@@ -14,7 +14,7 @@ import av.filter
 import pytest
 from torch.utils.data import DataLoader
 
-from w2l.data.workers import forking, start_worker
+from w2l.data.loader import forking, start_worker
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])

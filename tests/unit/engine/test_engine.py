@@ -17,7 +17,7 @@ import pytest
 
 from tests.waiting import wait_until
 from w2l.engine import ProcessExecutor, RayExecutor, SerialExecutor, build_executor
-from w2l.engine.threads import available_cores
+from w2l.engine.outcome import available_cores
 from w2l.errors import UserError
 
 RAY = pytest.param("ray", marks=pytest.mark.long)

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from w2l import boxes as box_ops
-from w2l.faces.centerface import WEIGHTS, CenterFace, _decode
-from w2l.faces.centerface_net import FaceMaps
+from w2l.faces.centerface import WEIGHTS, CenterFace, FaceMaps, _decode
 
 NAMES = ("heat", "size", "offset", "landmarks")
 

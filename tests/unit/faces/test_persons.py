@@ -13,10 +13,9 @@ import skimage.data
 from w2l.components import Faces
 from w2l.errors import UserError
 from w2l.faces.centerface import CenterFace
-from w2l.faces.detections import Detections
 from w2l.faces.likeness import SAME, FaceEmbedder, distance
-from w2l.faces.persons import by_number, describe
-from w2l.faces.track import Track, choose, link
+from w2l.faces.search import Detections
+from w2l.faces.track import Track, by_number, choose, describe, link
 from w2l.inference.photo import ByPhoto
 from w2l.inference.plan import tracks_of
 from w2l.inference.speaker import most_confident

@@ -8,8 +8,7 @@ import pytest
 
 from tests.unit.preprocess.clips import portrait
 from w2l.faces import CenterFace
-from w2l.faces.pose import MODEL, head_pose
-from w2l.faces.track import link
+from w2l.faces.track import MODEL, head_pose, link
 
 
 def photograph(yaw: float, pitch: float, roll: float, size: float = 80.0) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from w2l.components import Faces
-from w2l.faces.detections import Detections, load, save
+from w2l.faces.search import Detections, load, save
 from w2l.inference import FaceOptions, SyncOptions, face_cache
 from w2l.inference.face_cache import FaceCache
 from w2l.inference.finding import find_all, plan_faces

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from w2l.components import Faces
-from w2l.faces.pose import MODEL
+from w2l.faces.track import MODEL
 from w2l.inference.fade import FADE, SOFT_SCORE, TURNED, UNSURE, strengths
 from w2l.inference.plan import FaceOptions, find_faces
 

@@ -14,8 +14,7 @@ from scipy.io import wavfile
 from tests.settings import settings_of
 from tests.writing import write_wav
 from w2l.audio.mel import log_mel
-from w2l.audio.mix import mix, placed
-from w2l.audio.waveform import load_audio
+from w2l.audio.waveform import load_audio, mix, placed
 from w2l.boxes import PUBLISHED_PADS
 from w2l.cli.infer_people import read_people, show_people, voices_of
 from w2l.cli.keys.infer import Infer

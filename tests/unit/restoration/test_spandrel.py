@@ -10,7 +10,7 @@ import torch
 
 from w2l.errors import UserError
 from w2l.restoration import build_restorer
-from w2l.restoration.spandrel_restorer import import_spandrel
+from w2l.restoration.restorer import import_spandrel
 
 
 def test_without_spandrel_there_is_one_sentence(tmp_path, monkeypatch):

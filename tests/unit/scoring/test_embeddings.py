@@ -10,8 +10,7 @@ import torch
 
 from tests.parity.published import filled
 from tests.unit.scoring.stand_ins import OpenExpert, OpenSyncNet
-from w2l.audio.mel import log_mel
-from w2l.audio.mfcc import mfcc
+from w2l.audio.mel import log_mel, mfcc
 from w2l.models import SyncNetV2
 from w2l.scoring.embeddings import expert_embeddings, lip_embeddings, runs, sound_embeddings
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.unit.scoring.stand_ins import LoudnessSyncNet, OpenExpert, brightness
-from w2l.audio.mfcc import mfcc
+from w2l.audio.mel import mfcc
 from w2l.audio.waveform import to_int16
 from w2l.components import Faces
 from w2l.errors import UserError

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.unit.scoring.stand_ins import LoudnessSyncNet, OpenExpert, OpenSyncNet, brightness
-from w2l.audio.mfcc import mfcc
+from w2l.audio.mel import mfcc
 from w2l.errors import UserError
 from w2l.metrics import offsets, summarize
 from w2l.models import Expert, SyncNetV2
