@@ -16,6 +16,22 @@ from w2l.audio.constants import SAMPLE_RATE
 from w2l.audio.waveform import to_int16
 
 MFCC_FPS = 100  # columns a second
+N_FFT = 800  # samples; also the window's length
+HOP_LENGTH = 200  # samples
+N_MELS = 80
+MEL_FPS = SAMPLE_RATE // HOP_LENGTH  # 80 columns a second
+F_MIN, F_MAX = 55.0, 7600.0  # Hz
+PREEMPHASIS = 0.97
+REFERENCE_DB = 20.0
+MIN_DB = -100.0
+MAX_VALUE = 4.0
+SILENCE = -MAX_VALUE
+BLOCK_COLUMNS = 60 * MEL_FPS  # columns computed at once
+# Slaney's scale: even steps of frequency up to 1000 Hz, of its logarithm above.
+_STEP_HZ = 200 / 3
+_BREAK_HZ = 1000.0
+_BREAK_MEL = _BREAK_HZ / _STEP_HZ
+_LOG_STEP = np.log(6.4) / 27
 
 
 def mfcc(waveform: np.ndarray) -> np.ndarray:
@@ -32,26 +48,6 @@ def mfcc(waveform: np.ndarray) -> np.ndarray:
     """
     features = python_speech_features.mfcc(to_int16(waveform), SAMPLE_RATE)
     return np.ascontiguousarray(features.T, dtype=np.float32)
-
-
-N_FFT = 800  # samples; also the window's length
-HOP_LENGTH = 200  # samples
-N_MELS = 80
-MEL_FPS = SAMPLE_RATE // HOP_LENGTH  # 80 columns a second
-F_MIN, F_MAX = 55.0, 7600.0  # Hz
-PREEMPHASIS = 0.97
-REFERENCE_DB = 20.0
-MIN_DB = -100.0
-MAX_VALUE = 4.0
-SILENCE = -MAX_VALUE
-BLOCK_COLUMNS = 60 * MEL_FPS  # columns computed at once
-
-
-# Slaney's scale: even steps of frequency up to 1000 Hz, of its logarithm above.
-_STEP_HZ = 200 / 3
-_BREAK_HZ = 1000.0
-_BREAK_MEL = _BREAK_HZ / _STEP_HZ
-_LOG_STEP = np.log(6.4) / 27
 
 
 @lru_cache(maxsize=1)

@@ -23,6 +23,10 @@ from w2l.media.channels import Balance, one_channel
 from w2l.media.clock import clock_of
 from w2l.media.sound import IN_PLACE, Kind, open_sound
 
+logger = logging.getLogger(__name__)
+LOUDEST = 1000.0  # of full scale; what is a little over 1 is merely loud
+_SPARE_S = 1  # decoded beyond a wanted end, so that the resampler has what it needs
+
 
 def placed(waveform: np.ndarray, start: int, length: int) -> np.ndarray:
     """Silence of `length` samples with `waveform` (n, …) from `start` on, as far as it fits."""
@@ -48,12 +52,6 @@ def write_wav(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
     with wave.open(str(path), "wb") as file:
         file.setparams((channels, 2, sample_rate, 0, "NONE", "NONE"))
         file.writeframes(to_int16(waveform).astype("<i2").tobytes())
-
-
-logger = logging.getLogger(__name__)
-
-LOUDEST = 1000.0  # of full scale; what is a little over 1 is merely loud
-_SPARE_S = 1  # decoded beyond a wanted end, so that the resampler has what it needs
 
 
 def to_int16(waveform: np.ndarray) -> np.ndarray:

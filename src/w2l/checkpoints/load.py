@@ -44,6 +44,17 @@ from w2l.weights.shipped import GENERATOR, shipped
 
 AUTO = "auto"
 RELEASED = "wav2lip_gan"
+WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod)\.)+")  # DataParallel's and torch.compile's
+# Where trainers put a network, the first choice first; an average of the weights before themselves.
+PLACES = (
+    "state_dict", "params_ema", "params", "ema", "ema_state_dict", "model_ema", "g_ema",
+    "model_state_dict", "model", "generator", "netG", "net_g", "G", "net", "network", "weights",
+    "module",
+)  # fmt: skip
+NO_PLACES = ("optim", "sched", "scaler")  # how the names of what is no network begin
+COUNTERS = {"n_averaged"}  # of AveragedModel, which is a wrapper
+ENOUGH_SPEAKERS = 50  # an expert that heard fewer may know persons in place of sync
+NAMED = 3  # how many entries of each kind an error names
 
 
 def chosen_generator(name: str) -> str:
@@ -139,19 +150,6 @@ def load_lpips(vgg16: str | Path, heads: str | Path | None = None) -> Lpips:
                 raise UserError(f"{heads} does not hold the heads of LPIPS for VGG-16.")
             head.data = value.float()
     return network.eval().requires_grad_(False)
-
-
-WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod)\.)+")  # DataParallel's and torch.compile's
-# Where trainers put a network, the first choice first; an average of the weights before themselves.
-PLACES = (
-    "state_dict", "params_ema", "params", "ema", "ema_state_dict", "model_ema", "g_ema",
-    "model_state_dict", "model", "generator", "netG", "net_g", "G", "net", "network", "weights",
-    "module",
-)  # fmt: skip
-NO_PLACES = ("optim", "sched", "scaler")  # how the names of what is no network begin
-COUNTERS = {"n_averaged"}  # of AveragedModel, which is a wrapper
-ENOUGH_SPEAKERS = 50  # an expert that heard fewer may know persons in place of sync
-NAMED = 3  # how many entries of each kind an error names
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,10 @@ from w2l.video import is_image
 
 # What a result does not depend on.
 _FREE = {"batch", "batch_size", "device"}
+# Paths that are written; names of a registry are no paths where no such file is there.
+_OUTPUTS = {"outfile"}
+_MAYBE_NAMES = {"checkpoint", "expert", "judge", "parser", "restorer"}
+_PHOTO = "photo:"
 
 
 def target(settings: Infer) -> Path | None:
@@ -94,12 +98,6 @@ def stamp(path: Path) -> list[tuple[int, int]]:
     # Path.is_dir() and exists() stumble over a name that is too long.
     files = sorted(path.iterdir()) if os.path.isdir(path) else [path]
     return [(s.st_size, s.st_mtime_ns) for s in (f.stat() for f in files if os.path.exists(f))]
-
-
-# Paths that are written; names of a registry are no paths where no such file is there.
-_OUTPUTS = {"outfile"}
-_MAYBE_NAMES = {"checkpoint", "expert", "judge", "parser", "restorer"}
-_PHOTO = "photo:"
 
 
 @dataclass(frozen=True)

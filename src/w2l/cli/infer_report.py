@@ -33,6 +33,12 @@ from w2l.video import AudioTrack, write_png
 from w2l.weights import registry
 from w2l.weights.shipped import GENERATOR, JUDGE, judge_believes
 
+FEWEST_FPS = 8  # of old films 16 are usual; mouths open and close about 4 times a second
+HINTS = {
+    TURNED: "max_turn=null syncs a head however far it is turned.",
+    UNSURE: "min_score=null takes a face however uncertain it is.",
+}
+
 
 def show_tracks(
     settings: Infer,
@@ -61,13 +67,6 @@ def show_tracks(
     for line in describe(tracks, source.fps):
         console.print(line)
     console.print(path)
-
-
-FEWEST_FPS = 8  # of old films 16 are usual; mouths open and close about 4 times a second
-HINTS = {
-    TURNED: "max_turn=null syncs a head however far it is turned.",
-    UNSURE: "min_score=null takes a face however uncertain it is.",
-}
 
 
 def show_cosine(cosine: CosineResult, settings: Infer, outfile: Path, console: Console) -> None:

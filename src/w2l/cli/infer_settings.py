@@ -53,6 +53,8 @@ PERSONS = (*PLACES, "track:N", "photo:FILE", "speaker", "tracks")
 MOST_PIXELS = 10**6  # more than any picture has on a side
 
 Say = Callable[[str], None]
+SHARPEN = "sharpen"
+STILL_FPS = 25  # of a photo, or a folder's pictures
 
 
 def build_face_options(settings: Infer) -> FaceOptions:
@@ -183,9 +185,6 @@ def build_cache(settings: Infer, source: Source, say: Say) -> FaceCache | None:
     return FaceCache(source.path, facts, say=say)
 
 
-SHARPEN = "sharpen"
-
-
 def build_mask(settings: Infer) -> MaskOptions:
     """Which part of a face is generated.
 
@@ -285,9 +284,6 @@ def _folder_sound(source: FolderSource, start: float, end: float | None) -> Audi
     return AudioTrack(sound, start, end)
 
 
-STILL_FPS = 25  # of a photo, or a folder's pictures
-
-
 def with_networks(settings: Infer) -> Infer:
     """The settings with what nobody named: the generator, and who tells who speaks."""
     expert = settings.expert
@@ -330,6 +326,7 @@ def build_voice(settings: Infer, face: Path, audio: Path, voice: Path | None = N
         origin="audio" if settings.published else origin_of(audio, face),
         speech=settings.silence != "sync",
         track=settings.audio_track,
+        published=settings.published,
     )
 
 

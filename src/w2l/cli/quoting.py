@@ -32,6 +32,10 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
     }.items()
     for key in keys
 }  # fmt: skip
+Kinds = Callable[[str], tuple[str, ...]]
+_FUNCTIONS = re.compile(
+    r"(?:choice|range|interval|glob|shuffle|sort|tag|int|float|str|bool|json_str)\("
+)
 
 
 def kinds_of(key: str, default: Any) -> tuple[str, ...]:
@@ -88,12 +92,6 @@ def type_name(value: Any) -> str:
     if OmegaConf.is_list(value) or isinstance(value, list):
         return LIST
     return GROUP if OmegaConf.is_dict(value) or isinstance(value, dict) else TEXT
-
-
-Kinds = Callable[[str], tuple[str, ...]]
-_FUNCTIONS = re.compile(
-    r"(?:choice|range|interval|glob|shuffle|sort|tag|int|float|str|bool|json_str)\("
-)
 
 
 def quote(value: str, *, computed: bool = False) -> str:

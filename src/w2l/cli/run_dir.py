@@ -15,6 +15,13 @@ from w2l.errors import UserError
 from w2l.lock import only_process
 from w2l.paths import user_path
 
+# All that a training leaves in its folder, but for its lock and train.log, which every run goes on
+# with. What has another name there is somebody else's.
+WRITTEN = (
+    "checkpoints", "config.yaml", "csv", "environment.json", "samples", "stalled.txt",
+    "tensorboard", "uncommitted.diff", "validation", "wandb",
+)  # fmt: skip
+
 
 def find_state(resume: str | None, run_dir: Path, warn: Callable[[str], None]) -> Path | None:
     """The checkpoint that `resume` means.
@@ -70,14 +77,6 @@ def check_state(checkpoint: Path, system: pl.LightningModule) -> None:
             f"resume={checkpoint} was written by another experiment or with other model settings: "
             "repeat those of its run (config.yaml in its folder)."
         )
-
-
-# All that a training leaves in its folder, but for its lock and train.log, which every run goes on
-# with. What has another name there is somebody else's.
-WRITTEN = (
-    "checkpoints", "config.yaml", "csv", "environment.json", "samples", "stalled.txt",
-    "tensorboard", "uncommitted.diff", "validation", "wandb",
-)  # fmt: skip
 
 
 def holds_run(run_dir: Path) -> bool:

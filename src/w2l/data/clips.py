@@ -41,6 +41,8 @@ REASONS = (MISSING, TOO_SHORT, NO_WINDOW, NO_SOUND, BAD_FRAME, BAD_SHARD, UNREAC
 MAX_WORKERS = 256  # of one loader; further ones share the last row, where a count may get lost
 MIN_REJECTED = 100  # so many failures may come by chance before their share counts
 WORST = 5  # clips named in the sentence that ends a run
+PADS = (0, 0, 0, 0)  # pixels beyond a detected box, [top, bottom, left, right], in prepared faces
+MAY_BE_MISSING = 0.1  # of a split's clips: in a published list some faces are not found
 
 
 class BadClipError(Exception):
@@ -124,10 +126,6 @@ class Rejections:
 def _row() -> int:
     worker = get_worker_info()
     return 0 if worker is None else min(worker.id + 1, MAX_WORKERS)
-
-
-PADS = (0, 0, 0, 0)  # pixels beyond a detected box, [top, bottom, left, right], in prepared faces
-MAY_BE_MISSING = 0.1  # of a split's clips: in a published list some faces are not found
 
 
 class AnyClip(ABC):

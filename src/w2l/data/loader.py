@@ -20,6 +20,8 @@ from w2l.data.clips import BadClipError
 from w2l.data.dataset import ClipDataset
 from w2l.errors import UserError
 
+AHEAD = 2  # shards fetched beyond those in use
+
 
 class EpochSampler(Sampler[int]):
     """Indices `epoch · n + i`, i in an order shuffled by (seed, epoch), split over processes.
@@ -83,9 +85,6 @@ class EpochSampler(Sampler[int]):
         mine = np.resize(order, size * self.num_replicas)[self.rank * size :][:size]
         moment = place[mine] + self.window * rng.random(size)
         return mine[np.argsort(moment)]
-
-
-AHEAD = 2  # shards fetched beyond those in use
 
 
 def first_uses(shards: np.ndarray) -> tuple[list[int], list[int]]:

@@ -22,6 +22,7 @@ from w2l.windows import (
 )
 
 DB_PER_UNIT = 100 / (2 * MAX_VALUE)  # the mel's [-4, 4] is 100 dB
+MIN_FRAMES = 3 * WINDOW_FRAMES  # published: a clip needs more than 15 frames
 
 
 @dataclass
@@ -142,9 +143,6 @@ def _noisy(mels: np.ndarray, below_db: float, rng: np.random.Generator) -> np.nd
     level = mels.max() - below_db / DB_PER_UNIT
     noise = 10 ** (level * DB_PER_UNIT / 10) * rng.exponential(size=mels.shape)
     return 10 * np.log10(10 ** (mels * DB_PER_UNIT / 10) + noise) / DB_PER_UNIT
-
-
-MIN_FRAMES = 3 * WINDOW_FRAMES  # published: a clip needs more than 15 frames
 
 
 class Samples(Protocol):

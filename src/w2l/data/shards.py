@@ -30,6 +30,7 @@ from w2l.errors import UserError
 JPEG, COMPRESSED, RAW = "jpeg", "compressed", "raw"
 INDEX = "index.json"
 STORAGES = (RAW, COMPRESSED, JPEG)  # quickest first
+FORMAT = 2  # raise it when the columns change meaning
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,6 @@ def packing_command(root: str | Path, storage: str, image_size: int) -> str:
     size = f" image_size={image_size}" if has_size(storage) else ""
     where = f"data_root={root} out={root}"
     return f"`python -m preprocess source=prepared {where} storage={storage}{size}`"
-
-
-FORMAT = 2  # raise it when the columns change meaning
 
 
 def has_size(storage: str) -> bool:

@@ -10,6 +10,8 @@ from w2l.engine.process import ProcessExecutor
 from w2l.engine.ray import RayExecutor, RaySettings
 from w2l.errors import UserError
 
+__all__ = ["Executor", "Outcome", "build_executor"]
+
 
 class SerialExecutor:
     """See `w2l.engine.Executor`. A crash here takes the whole run down."""
@@ -26,9 +28,6 @@ class SerialExecutor:
             if number == 0 and initializer is not None:
                 initializer()
             yield attempt(function, item)
-
-
-__all__ = ["Executor", "Outcome", "build_executor"]
 
 
 class Executor(Protocol):

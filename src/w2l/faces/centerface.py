@@ -16,6 +16,10 @@ from w2l.components import Faces
 from w2l.faces.batches import chunks, scaled
 
 NECK_CHANNELS = 24
+CELL = 4  # pixels of the network's picture for one cell of its maps
+MULTIPLE = 32  # the coarsest map halves the picture five times
+# Pixels in the network at once. More are slower on a CPU, where new memory is what takes the time.
+PIXELS_CPU, PIXELS_GPU = 2**18, 2**23
 
 
 class FaceMaps(NamedTuple):
@@ -134,10 +138,6 @@ class CenterFaceNet(nn.Module):
 
 
 WEIGHTS = Path(__file__).with_name("centerface.safetensors")
-CELL = 4  # pixels of the network's picture for one cell of its maps
-MULTIPLE = 32  # the coarsest map halves the picture five times
-# Pixels in the network at once. More are slower on a CPU, where new memory is what takes the time.
-PIXELS_CPU, PIXELS_GPU = 2**18, 2**23
 
 
 class CenterFace:

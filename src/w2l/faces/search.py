@@ -16,6 +16,11 @@ from w2l import boxes as box_ops
 from w2l.components import FaceDetector, Faces, FacesByIndex
 from w2l.cores import Cores
 
+MATCH_IOU = 0.5  # of one face in two key frames; between them it is interpolated
+MOST_AT_ONCE = 4  # threads that search at the same time
+HELD_BYTES = 256 * 2**20  # of frames that wait for a batch of key frames to be searched
+CHANGE = 20.0  # mean difference of 8-bit values that no talking head makes within a few frames
+
 
 class Detections(NamedTuple):
     """The raw result of a search, before anybody is followed.
@@ -85,12 +90,6 @@ def load(path: Path) -> Detections | None:
         Faces(boxes[row], scores[row], None if points is None else points[row]) for row in rows
     ]
     return Detections(faces, shots, whole)
-
-
-MATCH_IOU = 0.5  # of one face in two key frames; between them it is interpolated
-MOST_AT_ONCE = 4  # threads that search at the same time
-HELD_BYTES = 256 * 2**20  # of frames that wait for a batch of key frames to be searched
-CHANGE = 20.0  # mean difference of 8-bit values that no talking head makes within a few frames
 
 
 def detect_video(

@@ -14,6 +14,19 @@ from w2l.components import Faces
 from w2l.errors import UserError
 
 LISTED = 12  # tracks that an error names; person=tracks names all
+# A head in units of the distance between its eyes: x to the picture's right, y down, z away from
+# the camera. Means of adult faces, which the landmarks of one frame do not tell apart.
+MODEL = np.array(
+    [
+        [-0.5, 0.0, 0.0],  # the eye that is left in the picture
+        [0.5, 0.0, 0.0],
+        [0.0, 0.62, -0.42],  # tip of the nose
+        [-0.4, 1.12, -0.06],  # corners of the mouth
+        [0.4, 1.12, -0.06],
+    ]
+)
+FAR = 10.0  # the camera's distance in the same units: perspective then matters little
+PERSONS = ("largest", "center", "left", "right")
 
 
 def by_number(tracks: Sequence[Track], numbers: Sequence[int], fps: Fraction) -> list[float | None]:
@@ -45,20 +58,6 @@ def describe(tracks: Sequence[Track], fps: Fraction) -> list[str]:
             f"mean box [{top},{bottom},{left},{right}]"
         )
     return lines
-
-
-# A head in units of the distance between its eyes: x to the picture's right, y down, z away from
-# the camera. Means of adult faces, which the landmarks of one frame do not tell apart.
-MODEL = np.array(
-    [
-        [-0.5, 0.0, 0.0],  # the eye that is left in the picture
-        [0.5, 0.0, 0.0],
-        [0.0, 0.62, -0.42],  # tip of the nose
-        [-0.4, 1.12, -0.06],  # corners of the mouth
-        [0.4, 1.12, -0.06],
-    ]
-)
-FAR = 10.0  # the camera's distance in the same units: perspective then matters little
 
 
 class Pose(NamedTuple):
@@ -108,9 +107,6 @@ def head_pose(landmarks: np.ndarray) -> Pose | None:
         pitch=float(np.degrees(np.arcsin(np.clip(forward[1], -1, 1)))),
         roll=float(np.degrees(np.arctan2(right[1], right[0]))),
     )
-
-
-PERSONS = ("largest", "center", "left", "right")
 
 
 class Track(NamedTuple):

@@ -16,6 +16,7 @@ from w2l.windows import last_fitting
 
 # A clip of n frames is scored in n - 5 windows (docs/metrics.md): with fewer there is none.
 MIN_FRAMES = 6
+TAGS = {"NF", "MV"}  # of split lists
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,6 @@ def _draw(count: int, total: int, random: Random) -> list[int]:
         drawn.append(number)
     # Floyd's order is not random, late numbers come late.
     return [number for _, number in sorted((random.random(), number) for number in drawn)]
-
-
-TAGS = {"NF", "MV"}  # of split lists
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,15 @@ from pathlib import Path
 from w2l.errors import UserError
 from w2l.files import atomic_path
 
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")
+
 
 def read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number (from 1) and words of each line that is not blank.
@@ -109,16 +118,6 @@ def write_split(path: str | Path, entries: Iterable[SplitEntry]) -> None:
         UserError: a name has a blank, or the file cannot be written.
     """
     write_words(Path(path), ((e.name,) if e.tag is None else (e.name, e.tag) for e in entries))
-
-
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.audible import SILENT_DB, is_silent
 from w2l.audio.mel import N_FFT, log_mel
+from w2l.audio.published import load_published
 from w2l.audio.speech import find_speech
 from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
@@ -65,6 +66,7 @@ def load_voice(
     origin: Origin = "audio",
     speech: bool = False,
     track: int | None = None,
+    published: bool = False,
 ) -> Voice:
     """Decode the sound of any media file, from `start_s` to `end_s` seconds.
 
@@ -78,14 +80,18 @@ def load_voice(
             first sample, or its first picture.
         speech: look for where a voice is active.
         track: number of the sound track of `path`, from 1 on; None: the one that players take.
+        published: the networks hear it as the published script reads it (`load_published`).
 
     Raises:
         UserError: missing, no such sound in it, too short, or a package is missing for `speech`.
     """
     notes: list[str] = []
-    waveform = load_audio(
-        path, start_s=start_s, end_s=end_s, origin=origin, track=track, say=notes.append
-    )
+    if published:
+        waveform = load_published(path, start_s=start_s, end_s=end_s, track=track, say=notes.append)
+    else:
+        waveform = load_audio(
+            path, start_s=start_s, end_s=end_s, origin=origin, track=track, say=notes.append
+        )
     if len(waveform) <= N_FFT // 2:
         raise UserError(
             f"{path}: {len(waveform) / SAMPLE_RATE:.3f} s of sound are too short to sync: "
@@ -93,7 +99,8 @@ def load_voice(
         )
     if driving is not None and Path(driving) != Path(path):
         notes.clear()  # of a sound that nobody's lips follow
-        alone = load_audio(driving, start_s=start_s, end_s=end_s, say=notes.append)
+        load = load_published if published else load_audio
+        alone = load(driving, start_s=start_s, end_s=end_s, say=notes.append)
         alone = alone[: len(waveform)]
         waveform = np.pad(alone, (0, len(waveform) - len(alone)))
     written = AudioTrack(path, start_s, end_s, origin, track)

@@ -15,6 +15,11 @@ from w2l.models.onnx_graph import OnnxGraph
 
 RADIUS = 0.012  # standard deviation of the blur, as a share of the face's height
 AMOUNT = 0.6  # share of what the blur removes that is added once more
+PROBE = 64  # px: of the picture that shows an upscaler's factor
+# spandrel's names of the architectures that take faces.
+FACES = {"GFPGAN": "gfpgan", "CodeFormer": "codeformer", "RestoreFormer": "restoreformer"}
+UPSCALER_SIZE = 128  # px: of the crop for an upscaler that takes any, about what was generated
+FACE_SIZE = 512  # px: that the published face restorers were trained at
 
 
 class Sharpen:
@@ -37,9 +42,6 @@ class Sharpen:
             blurred = cv2.GaussianBlur(face, (0, 0), sigma)
             cv2.addWeighted(face, 1 + AMOUNT, blurred, -AMOUNT, 0, dst=out)
         return restored
-
-
-PROBE = 64  # px: of the picture that shows an upscaler's factor
 
 
 class OnnxRestorer:
@@ -104,10 +106,6 @@ class OnnxRestorer:
             f"{graph.path}: which restorer it is cannot be told from the graph: name it, "
             f"restorer_kind={'|'.join(KINDS)}."
         )
-
-
-# spandrel's names of the architectures that take faces.
-FACES = {"GFPGAN": "gfpgan", "CodeFormer": "codeformer", "RestoreFormer": "restoreformer"}
 
 
 class SpandrelRestorer:
@@ -187,10 +185,6 @@ def _load(path: Path, device: torch.device) -> Any:
         raise UserError(f"{path} holds a network for masked pictures, not a restorer.")
     model.eval()
     return model
-
-
-UPSCALER_SIZE = 128  # px: of the crop for an upscaler that takes any, about what was generated
-FACE_SIZE = 512  # px: that the published face restorers were trained at
 
 
 class Restorer(Protocol):

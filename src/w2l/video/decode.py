@@ -25,6 +25,15 @@ from w2l.video.image import over_black
 from w2l.video.moving import is_animated_webp, webp_images
 
 _STRAIGHT = 0.01  # share of the larger entry up to which an entry of the matrix counts as 0
+# One image for two fields, and only for those that are marked as such.
+_FILTER = ("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
+# Containers whose index leads to a key frame with true timestamps; elsewhere we never seek.
+_INDEXED = {"mov", "mp4", "matroska", "webm"}
+# How much earlier to seek when the key frame found lies after the wanted time (seconds).
+_SEEK_MARGINS = (Fraction(0), Fraction(2), Fraction(10))
+# SWS_BICUBIC | SWS_ACCURATE_RND, for conversions from BGR: without the latter they darken by a
+# level. (To BGR, OpenCV's plain conversion is what everybody's networks have seen.)
+ACCURATE = 0x4 | 0x40000
 
 
 class Orientation(NamedTuple):
@@ -65,10 +74,6 @@ class Orientation(NamedTuple):
         return image
 
 
-# One image for two fields, and only for those that are marked as such.
-_FILTER = ("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
-
-
 def progressive(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
     """Pass frames on as they come, and from the first interlaced one on through FFmpeg's bwdif."""
     graph: Graph | None = None
@@ -104,16 +109,6 @@ def _pull(graph: Graph | None, frame: VideoFrame | None) -> Iterator[VideoFrame]
         graph.push(frame)
         while True:
             yield cast(VideoFrame, graph.pull())
-
-
-# Containers whose index leads to a key frame with true timestamps; elsewhere we never seek.
-_INDEXED = {"mov", "mp4", "matroska", "webm"}
-# How much earlier to seek when the key frame found lies after the wanted time (seconds).
-_SEEK_MARGINS = (Fraction(0), Fraction(2), Fraction(10))
-
-# SWS_BICUBIC | SWS_ACCURATE_RND, for conversions from BGR: without the latter they darken by a
-# level. (To BGR, OpenCV's plain conversion is what everybody's networks have seen.)
-ACCURATE = 0x4 | 0x40000
 
 
 class Timed(NamedTuple):

@@ -23,6 +23,11 @@ from w2l.video.moving import is_animated_webp, webp_images
 
 SLOWEST = 0.001
 _NTSC_BASES = (24, 30, 48, 60, 120)
+# Timestamps rounded to milliseconds (Matroska, FLV) make steps of one rate differ by 2 ms.
+_JITTER_S = Fraction(21, 10_000)
+_PACKETS_LOOKED_AT = 1000
+_SLOWEST = Fraction(1, 10)
+_OF_STILLS = Fraction(25)
 
 
 def exact_rate(fps: Fraction | float) -> Fraction:
@@ -42,13 +47,6 @@ def exact_rate(fps: Fraction | float) -> Fraction:
                 return Fraction(base * 1000, 1001)
         return Fraction(fps).limit_denominator(1001)
     return Fraction(fps)
-
-
-# Timestamps rounded to milliseconds (Matroska, FLV) make steps of one rate differ by 2 ms.
-_JITTER_S = Fraction(21, 10_000)
-_PACKETS_LOOKED_AT = 1000
-_SLOWEST = Fraction(1, 10)
-_OF_STILLS = Fraction(25)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,11 @@ from w2l.video.decode import ACCURATE
 from w2l.video.look import Look
 from w2l.video.probe import exact_rate
 
+_MP4 = {".mp4", ".m4v", ".mov"}
+# Sound is handed to the muxer this far ahead of the pictures, so that it need not hold many.
+_AHEAD_S = Fraction(1, 2)
+_LONGEST_DELAY_S = 60  # from a picture's decoding to its showing: no encoder takes so long
+
 
 class PictureSink(ABC):
     """A context into which pictures are written one by one; an error within leaves nothing.
@@ -72,12 +77,6 @@ class PictureSink(ABC):
     @abstractmethod
     def _finish(self) -> None:
         """Write what comes after the last picture."""
-
-
-_MP4 = {".mp4", ".m4v", ".mov"}
-# Sound is handed to the muxer this far ahead of the pictures, so that it need not hold many.
-_AHEAD_S = Fraction(1, 2)
-_LONGEST_DELAY_S = 60  # from a picture's decoding to its showing: no encoder takes so long
 
 
 class VideoWriter(PictureSink):
