@@ -7,18 +7,31 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING
-from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from w2l import __version__
+from w2l.cli.quoting import kinds_of
 from w2l.errors import UserError
 from w2l.schema import REQUIRED, keys, shown
 from w2l.schema import defaults as key_defaults
 
-Command = type | str  # the dataclass of its keys, or its name
+Command = type | str  # the dataclass of its keys, or the name of a tree
+EXAMPLES = {
+    "train": (
+        "python train.py experiment=syncnet data.root=data/lrs2",
+        "python train.py experiment=wav2lip_gan expert=lipsync_expert run_dir=outputs/mine",
+        "python train.py experiment=syncnet run_dir=outputs/expert resume=auto",
+    ),
+    "benchmarks": (
+        "python -m benchmarks name=inference",
+        "python -m benchmarks name=generator generator.device=cuda",
+        "python -m benchmarks name=training training.experiment=wav2lip_gan",
+    ),
+}
 
 # Hydra's own; the others of its switches are written with one dash, too.
 SWITCHES = frozenset(
@@ -97,21 +110,45 @@ def _wrapped(text: str) -> list[str]:
 
 
 def tree_help(folder: Path, path: Path) -> str:
-    """The commented keys of a training, and the choices of its groups."""
-    lines = [*_own_keys(path.read_text("utf-8").splitlines())]
+    """The same of a tree of components, whose YAML says of each key and group what it is."""
+    name = path.stem
+    about = path.read_text("utf-8").partition("\n")[0].lstrip("# ").partition(".")[0]
+    lines = [f"{about}.", "", "Examples:", *(f"  {each}" for each in EXAMPLES[name])]
+    notes = dict(re.findall(r"^  - (\w+):[^#\n]*# (.*)$", path.read_text("utf-8"), re.MULTILINE))
+    if choices := groups(path):
+        lines += ["", "Groups, one choice of each; --cfg job behind one shows its keys:"]
+    for group, chosen in choices.items():
+        names = sorted(file.stem for file in (folder / group).glob("*.yaml"))
+        lines += [f"  {group}={'…' if chosen == REQUIRED else shown(chosen)}",
+                  *_wrapped(f"{notes[group]}. One of {', '.join(names)}.")]  # fmt: skip
+    lines += ["", "Keys:", *_tree_lines(path)]
     for group in ("data", "model"):  # whose keys are set by hand
-        if choice := groups(path).get(group):
-            keys = chain.from_iterable(
-                _own_keys(file.read_text("utf-8").splitlines())
-                for file in chain_of(folder / group / f"{choice}.yaml")
-            )
-            lines += ["", f"{group}:", *(f"  {line}" for line in keys if line)]
-    chosen = [
-        f"{group}=  {', '.join(sorted(file.stem for file in (folder / group).glob('*.yaml')))}"
-        for group in groups(path)
-    ]
-    lines += ["", "# Groups of keys, one choice of each; --cfg job behind one shows its keys:"]
-    return "\n".join([*lines, *chosen])
+        if choice := choices.get(group):
+            lines += ["", f"Keys of {group}={choice}:"]
+            for file in chain_of(folder / group / f"{choice}.yaml"):
+                lines += _tree_lines(file, f"{group}.")
+    return "\n".join(lines)
+
+
+def _tree_lines(path: Path, prefix: str = "") -> Iterator[str]:
+    """Each key that has a comment, with its type, its default, and the comment."""
+    within: list[tuple[int, str]] = []  # indentation and name of the groups around
+    found: list[tuple[str, str, list[str]]] = []
+    for line in _own_keys(path.read_text("utf-8").splitlines()):
+        if key := re.match(r"( *)(\w+):(?:\s+([^#\s][^#]*?))?\s*(?:\s# ?(.*))?$", line):
+            within = [each for each in within if each[0] < len(key[1])]
+            name = ".".join([*(each[1] for each in within), key[2]])
+            within.append((len(key[1]), key[2]))
+            found.append((name, key[3] or "", [key[4]] if key[4] else []))
+        elif found and (more := re.match(r" +# ?(.*)$", line)):
+            found[-1][2].append(more[1])
+    for name, text, comment in found:
+        if comment and text:
+            default = yaml.safe_load(text)
+            kinds = kinds_of(f"{prefix}{name}", default)
+            kind = f"  ({' or '.join(kinds)})" if kinds else ""
+            yield f"  {prefix}{name}={'…' if text == REQUIRED else text}{kind}"
+            yield from _wrapped(" ".join(comment))
 
 
 def groups(path: Path) -> dict[str, str | None]:

@@ -35,9 +35,22 @@ def test_help_says_of_each_key_its_type_default_and_meaning() -> None:
     assert "experiment" not in text
     assert "hydra" not in text
     assert max(map(len, text.splitlines())) <= 100
-    train = help_text(CONFIG_DIR, "train")
-    assert "experiment=  demo_syncnet, demo_wav2lip, judge_small," in train
-    assert "overwrite: false" in train
+
+
+def test_help_of_a_tree_says_the_same_of_its_commented_keys() -> None:
+    text = help_text(CONFIG_DIR, "train")
+    assert "  experiment=…\n      what is trained: system, data" in text
+    assert "One of demo_syncnet, demo_wav2lip, judge_small," in text
+    assert "  overwrite=false  (true or false)\n      true: a run that is in run_dir goes" in text
+    assert "  overfit.samples=32" not in text  # nothing is said of it
+    assert "  data.num_workers=2  (a number)\n      loading processes" in text
+    assert "  data.root=data/lrs2  (text)" in text
+    assert "  data.samples" not in text
+    measured = help_text(CONFIG_DIR, "benchmarks")
+    assert "  loader.turns=5  (a number)\n      measurements of each, in turn" in measured
+    for lines in (text, measured):
+        assert max(map(len, lines.splitlines())) <= 100
+        assert lines.count("\n  python ") == 3
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=[*COMMANDS])
