@@ -223,7 +223,7 @@ def test_bad_input_is_one_sentence(
         assert "search path" not in sentence
 
 
-def test_an_expert_of_one_speaker_is_warned_of(
+def test_an_expert_of_one_speaker_and_lists_that_share_clips_are_warned_of(
     prepared: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -236,10 +236,13 @@ def test_an_expert_of_one_speaker_is_warned_of(
     same, other = ["train0/00001", "train0/00002"], ["train0/00001", "train1/00001"]
     for names, warned in ((same, True), (other, False)):
         (root / "train.txt").write_text("\n".join(names))
+        (root / "val.txt").write_text("val0/00001\n" + ("train0/00001\n" if warned else ""))
         values = [*common, f"data.root={root}", f"run_dir={tmp_path / str(warned)}"]
         monkeypatch.setattr(sys, "argv", ["train.py", *values])
         main()
-        assert ("all training clips are of one speaker" in capsys.readouterr().out) is warned
+        said = capsys.readouterr().out
+        assert ("all training clips are of one speaker" in said) is warned
+        assert ("1 of 2 validation clips are training clips, too" in said) is warned
         made = tmp_path / str(warned) / "checkpoints" / "last.ckpt"
         export(made, tmp_path / "published.pth")
         assert read(made).speakers == read(tmp_path / "published.pth").speakers == 2 - warned

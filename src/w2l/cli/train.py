@@ -36,6 +36,7 @@ from w2l.cli.run_log import logged, summary
 from w2l.cli.speed import compile_networks, picked_precision
 from w2l.cli.start import count_speakers, initialise
 from w2l.data import clips_of
+from w2l.data.module import shared_clips
 from w2l.errors import UserError
 from w2l.models import Expert
 
@@ -44,6 +45,10 @@ ONE_SPEAKER = (
     "all training clips are of one speaker: this expert will know that person and not sync, its "
     "scores say nothing of others, and generators trained against it move the lips too little. Use "
     "the published expert (expert=lipsync_expert), or add speakers."
+)
+SHARED = (
+    "{n_shared} of {n_val} validation clips are training clips, too: val/ values tell nothing of "
+    "clips that were not learned. Make the lists disjoint, best by speaker."
 )
 
 
@@ -233,6 +238,9 @@ def fit_experiment(cfg: DictConfig, resume: Path | None, *, is_first: bool) -> f
         system.speakers = count_speakers(clips, ENOUGH_SPEAKERS)
         if system.speakers == 1 and not cfg.needs_expert:
             logger.info("warning: %s", ONE_SPEAKER)
+        n_shared, n_val = shared_clips(str(cfg.data.get("root")))
+        if n_shared:
+            logger.info("warning: %s", SHARED.format(n_shared=n_shared, n_val=n_val))
     if resume is not None:
         check_state(resume, system)
         logger.info("going on from: %s", resume)

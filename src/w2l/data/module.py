@@ -10,7 +10,7 @@ import torch
 
 from w2l.data.balance import BalancedClips
 from w2l.data.batches import LipBatch, SyncBatch, concatenate, to_float
-from w2l.data.clips import AnyClip
+from w2l.data.clips import AnyClip, read_names
 from w2l.data.dataset import ClipDataset
 from w2l.data.loader import ClipLoader, EpochSampler, start_worker
 from w2l.data.samples import Samples
@@ -22,6 +22,18 @@ from w2l.errors import UserError
 def clips_of(data: object, split: str) -> Sequence[AnyClip]:
     """The clips that a data module draws train or val from; none where it is not one of ours."""
     return getattr(getattr(data, f"{split}_set", None), "clips", ())
+
+
+def shared_clips(root: str | Path) -> tuple[int, int]:
+    """How many clips of a set's val.txt are in its train.txt, too, and how many it has.
+
+    None are known of a set at an address, nor of one that keeps no lists.
+    """
+    try:
+        train, val = (set(read_names(Path(root), split)) for split in ("train", "val"))
+    except (UserError, OSError):
+        return 0, 0
+    return len(train & val), len(val)
 
 
 class ClipDataModule(pl.LightningDataModule):
