@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import cv2
@@ -71,6 +72,16 @@ class Augment:
     mel_stretch: float = 0.0
     mel_masked: int = 0
     noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing, which would train on nonsense without a word."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            most = {"share": 1, "stretch": 1, "grey": 1, "jpeg": 95, "mel_stretch": 1, "noise": 1}
+            limit = most.get(each.name, math.inf)
+            if not 0 <= value <= limit:
+                wanted = "0 or more" if limit == math.inf else f"from 0 to {limit}"
+                raise ValueError(f"{each.name}={value} must be {wanted}")
 
     def applies(self, rng: np.random.Generator) -> bool:
         """Whether a draw is to be changed."""

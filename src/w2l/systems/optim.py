@@ -66,7 +66,13 @@ class Learner:
         try:
             optimizer = self.optimizer([p for p in parameters if p.requires_grad])
         except (IndexError, TypeError, ValueError) as error:  # a rate below 0, one beta
-            raise UserError(f"system.optimizer: {error}.") from error
+            make = getattr(self.optimizer, "func", self.optimizer)
+            given = getattr(self.optimizer, "keywords", {})
+            values = ", ".join(f"{name}={value}" for name, value in given.items())
+            raise UserError(
+                f"system.optimizer: {make.__qualname__} refuses {values} ({error}); its "
+                f"signature is {make.__qualname__}{inspect.signature(make)}."
+            ) from error
         if self.scheduler is None:
             return {"optimizer": optimizer}
         more = {"total_updates": total} if self._takes_total else {}

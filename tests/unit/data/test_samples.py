@@ -370,3 +370,17 @@ def test_speakers_with_few_clips_are_drawn_more_often(prepared: Path) -> None:
     data = ClipDataModule(prepared, SyncSamples(), balance=0.5, batch_size=1, num_workers=0)
     data.setup()
     assert isinstance(data.train_set.clips, BalancedClips)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"grey": 2}, "grey=2 must be from 0 to 1"),
+        ({"jpeg": 100}, "jpeg=100 must be from 0 to 95"),
+        ({"shift": -1}, "shift=-1 must be 0 or more"),
+        ({"share": float("nan")}, "share=nan must be from 0 to 1"),
+    ],
+)
+def test_an_augmentation_that_means_nothing_is_refused(values: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Augment(**values)
