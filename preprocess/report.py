@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
 from preprocess.lists import Result
 from preprocess.records import Record
 from preprocess.splits import SPLITS
 from w2l.engine import Outcome
-
-LOG_EVERY_S = 30.0  # a log file gets a line this often; a terminal gets a bar instead
+from w2l.progress import counted
 
 
 class Report:
@@ -51,24 +42,7 @@ class Report:
         what: str = "clips",
     ) -> Iterator[Outcome]:
         """Pass outcomes on, showing how many are done, the rate and the time left."""
-        logged = time.monotonic()
-        first: float | None = None  # time of the first outcome: until then workers start up
-        columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(),
-                   TextColumn(f"{{task.fields[rate]:.2f}} {what}/s"), TimeRemainingColumn(),
-                   TextColumn("left"))  # fmt: skip
-        terminal = self.console.is_terminal
-        with Progress(*columns, console=self.console, disable=not terminal) as bar:
-            task = bar.add_task(doing, total=total, rate=0.0)
-            for done, outcome in enumerate(outcomes, 1):
-                now = time.monotonic()
-                first = first or now
-                rate = (done - 1) / (now - first) if done > 1 else 0.0
-                bar.update(task, completed=done, rate=rate)
-                if not terminal and now - logged >= LOG_EVERY_S:
-                    logged = now
-                    left = f"{(total - done) / rate / 60:.1f} min left" if rate else "just begun"
-                    self.say(f"{done}/{total} {what}, {rate:.2f} {what}/s, {left}")
-                yield outcome
+        return counted(outcomes, total, self.console, doing, what)
 
 
 def summary(result: Result, seconds: float, root: Path) -> Iterator[str]:

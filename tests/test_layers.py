@@ -15,7 +15,7 @@ LAYERS = [
     [
         "ahead", "cores", "errors", "files", "lock", "memory", "windows", "media", "html", "paths",
         "audio", "video", "boxes", "weights", "engine", "filelists", "download",
-        "trust", "components", "offline", "examples",
+        "trust", "components", "offline", "examples", "progress", "chart",
     ],
     ["models", "losses", "metrics", "faces", "building"],
     ["data", "checkpoints", "scoring", "restoration", "schema"],
@@ -27,7 +27,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The ground of layer 0: any module of it may stand on them, and they on errors and paths.
 GROUND = {
     "ahead", "cores", "errors", "files", "lock", "memory", "windows", "media", "html", "paths",
-    "offline", "trust",
+    "offline", "trust", "progress",
 }  # fmt: skip
 BASE = {"errors", "paths"}
 APPLICATIONS = ("preprocess", "evaluation", "benchmarks")

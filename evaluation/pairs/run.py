@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
 
 from rich.console import Console
-from rich.progress import track
 
 from evaluation.pairs.failure import CRASHED, UNEXPECTED
 from evaluation.pairs.records import Record, Records
@@ -18,6 +17,7 @@ from w2l.engine.devices import gpu_count, new_slots
 from w2l.errors import UserError
 from w2l.files import check_writable
 from w2l.lock import only_writer
+from w2l.progress import counted
 
 
 def run_pairs(tasks: Sequence[Task], recipe: Recipe, job: Job, console: Console) -> list[Record]:
@@ -55,7 +55,7 @@ def run_pairs(tasks: Sequence[Task], recipe: Recipe, job: Job, console: Console)
             console.print(f"{len(mine) - len(todo)} of {len(mine)} pairs were done before")
         with closing(_outcomes(todo, recipe, job)) as outcomes:
             shown = Console(stderr=True)
-            for outcome in _shown(outcomes, len(todo), shown):
+            for outcome in counted(outcomes, len(todo), shown, "making and scoring", "pairs"):
                 _write_down(outcome, records)
     return [record for task in tasks if (record := records.finished(task)) is not None]
 
@@ -75,13 +75,6 @@ def _outcomes(todo: Sequence[Task], recipe: Recipe, job: Job) -> Generator[Outco
         yield from stack.enter_context(
             closing(executor.map(worker, todo, initializer=worker.start))
         )
-
-
-def _shown(outcomes: Iterable[Outcome], total: int, console: Console) -> Iterator[Outcome]:
-    yield from track(
-        outcomes, "making and scoring", total, console=console, transient=True,
-        disable=not console.is_terminal,
-    )  # fmt: skip
 
 
 def _write_down(outcome: Outcome, records: Records) -> None:

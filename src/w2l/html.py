@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import cache
 from html import escape
 from pathlib import Path
+from typing import Any
+
+import jinja2
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
@@ -20,6 +24,22 @@ td.number { font-variant-numeric: tabular-nums; overflow-wrap: normal }
 img, video { max-width: 100%; border-radius: 4px } figure { margin: 1rem 0 }
 figcaption, .small { color: #555; font-size: .88rem; overflow-wrap: anywhere }
 """
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).resolve().parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """One of `w2l/templates`, filled in; values are escaped, but for those that are marked safe."""
+    return _templates().get_template(template).render(**values)
 
 
 def data_address(content: bytes, kind: str) -> str:

@@ -25,6 +25,9 @@ def test_each_job_has_its_folder(launcher: str, prepared: Path, tmp_path: Path) 
         assert yaml.safe_load((folder / "config.yaml").read_text())["seed"] == seed
         assert (folder / "checkpoints" / "last.ckpt").is_file()
         assert (folder / "csv" / "metrics.csv").is_file()
+    page = (tmp_path / "sweep" / "report.html").read_text()
+    assert all(f'href="{job}/report.html"' in page for job in (0, 1))
+    assert page.count("<polyline") == 2
 
 
 def test_optuna_searches_the_experts_settings(prepared: Path, tmp_path: Path) -> None:
@@ -54,3 +57,4 @@ def test_a_failed_job_is_seen_and_the_others_go_on(prepared: Path, tmp_path: Pat
     assert "error: resume=nowhere.ckpt: there is no such file." in result.stderr
     assert "Traceback" not in result.stderr
     assert (tmp_path / "sweep" / "1" / "checkpoints" / "last.ckpt").is_file()
+    assert "job 0: resume=nowhere.ckpt" in (tmp_path / "sweep" / "report.html").read_text()

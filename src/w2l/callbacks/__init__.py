@@ -9,6 +9,7 @@ from w2l.callbacks.lip_report import LipReport
 from w2l.callbacks.loggers import tensorboard_logger, wandb_logger
 from w2l.callbacks.overfit_check import OverfitCheck
 from w2l.callbacks.run_checkpoints import RunCheckpoints, copy_best
+from w2l.callbacks.run_page import RunPage
 from w2l.callbacks.run_report import RunReport
 from w2l.callbacks.sample_grid import SampleGrid
 from w2l.callbacks.stall_watcher import StallWatcher
@@ -25,6 +26,7 @@ __all__ = [
     "LipReport",
     "OverfitCheck",
     "RunCheckpoints",
+    "RunPage",
     "RunReport",
     "SampleGrid",
     "StallWatcher",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 import urllib.error
@@ -17,12 +18,13 @@ from pytorch_lightning.utilities import rank_zero_warn
 from w2l.errors import UserError
 from w2l.offline import is_offline
 
+logger = logging.getLogger(__name__)
 NO_SERVER = ("offline", "dryrun", "disabled")  # values of WANDB_MODE
 PATIENCE_S = 5.0  # for the server's first word
 
 
 class Board(WandbLogger):
-    """A WandbLogger that goes on offline where its server cannot be reached.
+    """A WandbLogger that goes on offline where its server cannot be reached, and says so briefly.
 
     Args:
         offline: whether it begins so.
@@ -44,11 +46,23 @@ class Board(WandbLogger):
                 self._go_offline(reason)
             else:
                 return self._begin()
-        return WandbLogger.experiment.fget(self)  # type: ignore[attr-defined]
+        return self._run()
+
+    def _run(self) -> Any:
+        """The run, which is begun by the first call."""
+        begins, offline = self._experiment is None, self._wandb_init.get("mode") == "offline"
+        if begins:  # its warnings are shown all the same
+            quiet = wandb.Settings(silent=True) if offline else wandb.Settings(quiet=True)
+            self._wandb_init.setdefault("settings", quiet)
+        run = WandbLogger.experiment.fget(self)  # type: ignore[attr-defined]
+        if begins and offline:
+            place = run.settings.sync_dir
+            logger.info("W&B: offline, in %s (`wandb sync %s` uploads it)", place, place)
+        return run
 
     def _begin(self) -> Any:
         try:
-            return WandbLogger.experiment.fget(self)  # type: ignore[attr-defined]
+            return self._run()
         except wandb.errors.AuthenticationError as error:
             raise UserError(
                 f"W&B refuses this login ({_first_line(error)}): `wandb login --relogin`, or "
@@ -56,14 +70,12 @@ class Board(WandbLogger):
             ) from error
         except wandb.errors.CommError as error:
             self._go_offline(_first_line(error))
-            return WandbLogger.experiment.fget(self)  # type: ignore[attr-defined]
+            return self._run()
 
     def _go_offline(self, reason: str) -> None:
         self._wandb_init["mode"] = "offline"
-        rank_zero_warn(
-            f"W&B cannot be reached ({reason}): this run is logged offline; "
-            f"`wandb sync {self.save_dir}/wandb/offline-run-*` uploads it later."
-        )
+        self._wandb_init.pop("settings", None)
+        rank_zero_warn(f"W&B cannot be reached ({reason}): this run is logged offline.")
 
 
 def wandb_logger(

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 from torch import Tensor
 
 from w2l.callbacks.progress import budget
 from w2l.callbacks.sync_gate import updates
+from w2l.progress import duration
 
 logger = logging.getLogger(__name__)
 REDRAWN_S = 0.5
@@ -27,8 +29,9 @@ class RunReport(pl.Callback):
     """Logs a line every so often and after each validation; the first process does.
 
     A line has the update, the rate, the time left, and what the system lists in `watched` (name →
-    what to add to its value, as what chance would be): training values are means since the line
-    before. On a terminal a bar says the same, and lines of training go to the log file only.
+    what guessing would give, or None): training values are means since the line before. On a
+    terminal a bar says the same in short, with the two or three values that the system lists in
+    `on_bar` (name → its name there), and lines of training go to the log file only.
 
     Args:
         every_s: seconds from one line to the next.
@@ -44,7 +47,8 @@ class RunReport(pl.Callback):
     def _begin(self, update: int, total: float) -> None:
         self.first = self.update = self._since = update  # the last: that of the line before
         self.total = total
-        self._watched: dict[str, str] = {"train/loss": ""}
+        self.watched: dict[str, float | None] = {"train/loss": None}
+        self._on_bar: dict[str, str] = {"train/loss": "loss"}
         self._sums: dict[str, tuple[Tensor, int]] = {}  # and of how many updates
         self.started = self._said = self._drawn = time.monotonic()
         self._validating = 0.0  # seconds since the line before
@@ -57,12 +61,14 @@ class RunReport(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._begin(updates(trainer, pl_module), budget(trainer, pl_module))
-        self._watched = getattr(pl_module, "watched", self._watched)
+        self.watched = getattr(pl_module, "watched", self.watched)
+        self._on_bar = getattr(pl_module, "on_bar", self._on_bar)
         if trainer.is_global_zero and sys.stdout.isatty():
             total = self.total if math.isfinite(self.total) else None
-            columns = BarColumn(bar_width=20), TextColumn("{task.description}")
+            text = TextColumn("{task.description}", table_column=Column(no_wrap=True))
+            rest = BarColumn(None, table_column=Column(ratio=1))  # of the width
             # Drawn by this thread: loading processes are forked beside no other.
-            self._bar = Progress(*columns, auto_refresh=False, transient=True)
+            self._bar = Progress(rest, text, auto_refresh=False, transient=True, expand=True)
             self._bar.add_task("the first update", total=total, completed=self.first)
             self._bar.start()
 
@@ -79,17 +85,36 @@ class RunReport(pl.Callback):
             return  # gradients are being accumulated
         self.update = done
         for name, value in trainer.callback_metrics.items():
-            if name in self._watched and name.startswith("train/"):
+            if name in self.watched and name.startswith("train/"):
                 before, n = self._sums.get(name, (0.0, 0))
                 self._sums[name] = before + value.detach(), n + 1
         now = time.monotonic()
         if now - self._said >= self.every_s:
             self._say(f"{self._progress(now)} | {self._numbers('train/')}", in_bar=True)
         elif self._bar and now - self._drawn >= REDRAWN_S:
-            self._draw(f"{self._progress(now)} | {self._numbers('train/')}")
+            self._draw(self._in_short(now))
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._validation_began = time.monotonic()
+        self._validation_began = self._validation_said = time.monotonic()
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        now, total = time.monotonic(), sum(trainer.num_val_batches)
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        said = f"update {self.update}, validating: batch {batch_idx + 1} of {total}"
+        if now - self._validation_said >= self.every_s and batch_idx + 1 < total:
+            self._validation_said = now
+            logger.info(said, extra={"only_file": self._bar is not None})
+        if self._bar and now - self._drawn >= REDRAWN_S:
+            self._draw(said)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero:
@@ -115,31 +140,58 @@ class RunReport(pl.Callback):
         done = self.update - self.first
         ended = f"trained: {done} updates in {duration(time.monotonic() - self.started)}"
         lines = [ended if not self.first else f"{ended}, {self.update} in all"]
-        shown = [name for name in self._watched if name in self.last]
+        shown = [name for name in self.watched if name in self.last]
         width = max(map(len, shown), default=0)
         for name in shown:
-            line = f"  {name:<{width}}  last {self.last[name]:.4g}{self._watched[name]}"
+            line = f"  {name:<{width}}  last {self._value(name)}"
             if name in self.best:
                 value, update = self.best[name]
                 line += f", best {value:.4g} at update {update}"
             lines.append(line)
         return lines
 
+    def settle(self) -> None:
+        """Make the means since the line before the last values."""
+        self.last |= {name: float(value) / n for name, (value, n) in self._sums.items()}
+
+    def seconds_left(self, now: float) -> float:
+        """Of the budget, validations and checkpoints included; infinite where nobody knows."""
+        done = self.update - self.first
+        return (now - self.started) / done * (self.total - self.update) if done else math.inf
+
     def _progress(self, now: float) -> str:
-        of = f" of {self.total:.0f}" if math.isfinite(self.total) else ""
-        rate = (self.update - self._since) / max(now - self._said - self._validating, 1e-9)
-        said = f"update {self.update}{of} | {rate:.3g} updates/s"
-        if of:  # validations and checkpoints included
-            took = (now - self.started) / (self.update - self.first)
-            said += f" | {duration(took * (self.total - self.update))} left"
-        return said
+        known = math.isfinite(self.total)
+        of = f" of {self.total:.0f}" if known else ""
+        left = f" | {duration(self.seconds_left(now))} left" if known else ""
+        return f"update {self.update}{of} | {self._rate(now):.3g} updates/s{left}"
+
+    def _in_short(self, now: float) -> str:
+        """The same for a bar of 80 columns."""
+        known = math.isfinite(self.total)
+        of = f"/{self.total:.0f}" if known else ""
+        left = f" {duration(self.seconds_left(now))} left" if known else ""
+        self.settle()
+        numbers = (
+            f"{label} {self._value(name, digits=3)}"
+            for name, label in self._on_bar.items()
+            if name in self.last
+        )
+        return f"{self.update}{of} {self._rate(now):.3g}/s{left}  {'  '.join(numbers)}"
+
+    def _rate(self, now: float) -> float:
+        return (self.update - self._since) / max(now - self._said - self._validating, 1e-9)
 
     def _numbers(self, stage: str) -> str:
         """The watched values of a stage; those of training become the last ones."""
         if stage == "train/":
-            self.last |= {name: float(value) / n for name, (value, n) in self._sums.items()}
-        shown = (name for name in self._watched if name.startswith(stage) and name in self.last)
-        return ", ".join(f"{name} {self.last[name]:.4g}{self._watched[name]}" for name in shown)
+            self.settle()
+        shown = (name for name in self.watched if name.startswith(stage) and name in self.last)
+        return ", ".join(f"{name} {self._value(name)}" for name in shown)
+
+    def _value(self, name: str, digits: int = 4) -> str:
+        chance = self.watched[name]
+        beside = "" if chance is None else f" (chance: {chance:g})"
+        return f"{self.last[name]:.{digits}g}{beside if digits > 3 or chance != 1 else ''}"
 
     def _note(self, name: str, value: float) -> None:
         self.last[name] = value
@@ -150,12 +202,12 @@ class RunReport(pl.Callback):
                     self.best[name] = value, self.update
 
     def _say(self, line: str, *, in_bar: bool = False) -> None:
-        is_drawn = in_bar and self._bar is not None
-        logger.info(line, extra={"only_file": is_drawn})
+        logger.info(line, extra={"only_file": in_bar and self._bar is not None})
         if in_bar:
-            self._draw(line)
+            now = time.monotonic()
+            self._draw(self._in_short(now))
             self._sums, self._since = {}, self.update
-            self._said, self._validating = time.monotonic(), 0.0
+            self._said, self._validating = now, 0.0
 
     def _draw(self, line: str) -> None:
         if self._bar is not None:
@@ -167,11 +219,3 @@ class RunReport(pl.Callback):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-
-def duration(seconds: float) -> str:
-    """A rounded time, as `45 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -17,6 +17,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from w2l.progress import Lines
+
 T = TypeVar("T")
 
 
@@ -27,7 +29,9 @@ class _Rate(ProgressColumn):
 
 
 class StageProgress:
-    """Draws one bar per stage; where the output is no terminal, each stage's last state only.
+    """Draws one bar per stage.
+
+    Where the output is no terminal: a line every half minute, and each stage's last state.
 
     Args:
         console: where to draw.
@@ -47,9 +51,10 @@ class StageProgress:
         )
         with Progress(*columns, console=self.console) as progress:
             task = progress.add_task(stage, total=total)
-            n = 0
+            n, lines = 0, Lines(self.console, total, stage, "frames")
             for frame in frames:
                 n += 1
+                lines.done(n)
                 progress.update(task, completed=n)  # counted before: who asks may stop here
                 yield frame
             progress.update(task, total=n)  # what was expected was an estimate

@@ -18,8 +18,8 @@ from w2l.paths import user_path
 # All that a training leaves in its folder, but for its lock and train.log, which every run goes on
 # with. What has another name there is somebody else's.
 WRITTEN = (
-    "checkpoints", "config.yaml", "csv", "environment.json", "samples", "stalled.txt",
-    "tensorboard", "uncommitted.diff", "validation", "wandb",
+    "checkpoints", "config.yaml", "csv", "environment.json", "job.json", "report.html", "samples",
+    "stalled.txt", "summary.json", "tensorboard", "uncommitted.diff", "validation", "wandb",
 )  # fmt: skip
 
 

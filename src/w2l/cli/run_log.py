@@ -12,11 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from w2l.building import CONFIG_DIR
 from w2l.callbacks import RunReport
+from w2l.callbacks.run_document import PAGE
 from w2l.errors import UserError
+from w2l.examples import EXAMPLES
 
+PUBLISHED_SIZE = 96  # pixels, of a recipe that names none
 HEARD = "w2l", "pytorch_lightning", "lightning_fabric"
 # Steps are counted once per optimizer, there are no TPUs, and one is an advertisement.
 LEFT_OUT = "`max_steps=", "TPU available", "litlogger"
@@ -79,28 +84,51 @@ def summary(cfg: DictConfig, trainer: pl.Trainer, system: pl.LightningModule) ->
         for line in report.summary()
     ]
     places = {
+        "report": run_dir / PAGE,
         "curves": run_dir / "csv" / "metrics.csv",
         "images": run_dir / "samples",
         "reports": run_dir / "validation",
         "best": run_dir / "checkpoints" / "best.ckpt",
     }
     lines += [f"{name}: {place}" for name, place in places.items() if place.exists()]
-    last = run_dir / "checkpoints" / "last.ckpt"
-    lines.append(f"checkpoint: {last}")
-    best = places["best"] if places["best"].is_file() else last
-    return [*lines, f"next: {next_command(cfg, best, makes_lips=hasattr(system, 'generator'))}"]
+    lines.append(f"checkpoint: {run_dir / 'checkpoints' / 'last.ckpt'}")
+    return [*lines, f"next: {next_command(cfg, makes_lips=hasattr(system, 'generator'))}"]
 
 
-def next_command(cfg: DictConfig, checkpoint: Path, *, makes_lips: bool) -> str:
-    """A generator dubs; an expert is what a generator is trained with, on the same set."""
+def experiment(cfg: DictConfig) -> str:
+    """The experiment's name on the command line."""
+    return str(HydraConfig.get().runtime.choices["experiment"])
+
+
+def next_command(cfg: DictConfig, *, makes_lips: bool) -> str:
+    """A generator dubs; an expert is what a generator is trained with, on the same set.
+
+    Args:
+        cfg: the composed config.
+        makes_lips: whether a generator was trained.
+    """
+    folder = Path(cfg.run_dir) / "checkpoints"
+    checkpoint = next((p for p in [folder / "best.ckpt"] if p.is_file()), folder / "last.ckpt")
     if makes_lips:
-        name, values = "infer", ["face=face.mp4", "audio=speech.wav", f"checkpoint={checkpoint}"]
+        face, speech = EXAMPLES[0].path, EXAMPLES[1].path
+        name, values = "infer", [f"face={face}", f"audio={speech}", f"checkpoint={checkpoint}"]
     else:
-        name = "train"
-        values = ["experiment=wav2lip_strong", f"expert={checkpoint}"]
-        for key in ("data.root", "model.image_size"):  # which one's own parts may not have
-            if (value := OmegaConf.select(cfg, key)) is not None:
-                values.append(f"{key}={value}")
+        twin, size = generator_of(experiment(cfg))
+        name, values = "train", [f"experiment={twin}", f"expert={checkpoint}"]
+        if (root := OmegaConf.select(cfg, "data.root")) is not None:  # not of one's own data module
+            values.append(f"data.root={root}")
+        if (shown := OmegaConf.select(cfg, "model.image_size")) is not None and shown > size:
+            values.append(f"model.image_size={shown}")
     installed = Path(sys.argv[0]).suffix != ".py"
     command = [f"w2l-{name}"] if installed else ["python", f"{name}.py"]
     return shlex.join([*command, *values])
+
+
+def generator_of(expert: str) -> tuple[str, int]:
+    """The experiment of the generator that is trained like an expert, and its image size."""
+    recipes = CONFIG_DIR / "experiment"
+    twin = expert.replace("syncnet", "wav2lip")
+    if twin == expert or not (recipes / f"{twin}.yaml").is_file():
+        twin = "wav2lip_strong"
+    size = OmegaConf.select(OmegaConf.load(recipes / f"{twin}.yaml"), "model.image_size")
+    return twin, size or PUBLISHED_SIZE

@@ -21,6 +21,7 @@ from w2l.callbacks import (
     AtomicCheckpointIO,
     DivergedError,
     RunCheckpoints,
+    RunPage,
     Stopped,
     StopSignals,
     copy_best,
@@ -32,7 +33,7 @@ from w2l.cli.hydra_app import folded
 from w2l.cli.provenance import record
 from w2l.cli.requeue import leave
 from w2l.cli.run_dir import check_free, check_state, claimed, find_state, remove_run
-from w2l.cli.run_log import logged, summary
+from w2l.cli.run_log import experiment, logged, next_command, summary
 from w2l.cli.speed import compile_networks, picked_precision
 from w2l.cli.start import count_speakers, initialise
 from w2l.data import clips_of
@@ -128,10 +129,14 @@ def used_devices(trainer: pl.Trainer, batch_size: int) -> str | None:
     return None
 
 
-def build_trainer(
-    cfg: DictConfig, system: pl.LightningModule, checkpoints: RunCheckpoints
-) -> pl.Trainer:
-    """The Trainer with its callbacks and loggers; budgets in updates become Lightning's steps."""
+def build_trainer(cfg: DictConfig, system: pl.LightningModule, *last: pl.Callback) -> pl.Trainer:
+    """The Trainer with its callbacks and loggers; budgets in updates become Lightning's steps.
+
+    Args:
+        cfg: the composed config.
+        system: what learns.
+        last: callbacks after those of the config.
+    """
     if counted := {"max_steps", "min_steps"} & set(cfg.trainer):
         raise UserError(
             f"trainer.{min(counted)} counts the steps of each optimizer: say max_updates=…."
@@ -144,7 +149,7 @@ def build_trainer(
         strategy=strategy_for(cfg.trainer, per_update),
         precision=picked_precision(cfg.trainer.precision, cfg.trainer.accelerator),
         max_steps=-1 if cfg.max_updates is None else cfg.max_updates * per_update,
-        callbacks=[*instantiate(cfg.callbacks, _convert_="all").values(), checkpoints],
+        callbacks=[*instantiate(cfg.callbacks, _convert_="all").values(), *last],
         logger=list(instantiate(cfg.logger, _convert_="all").values()) or False,
         plugins=[AtomicCheckpointIO()],
     )
@@ -253,7 +258,11 @@ def fit_experiment(cfg: DictConfig, resume: Path | None, *, is_first: bool) -> f
             run_dir / "checkpoints", cfg.checkpoint_every, cfg.keep_last,
             cfg.monitor, cfg.monitor_mode, signals,
         )  # fmt: skip
-        trainer = build_trainer(cfg, system, checkpoints)
+        page = RunPage(
+            run_dir, experiment(cfg), cfg.monitor, cfg.monitor_mode,
+            lambda: next_command(cfg, makes_lips=hasattr(system, "generator")),
+        )  # fmt: skip
+        trainer = build_trainer(cfg, system, page, checkpoints)
         if line := used_devices(trainer, cfg.data.batch_size):
             logger.info(line)
         if is_first and cfg.overwrite:
@@ -262,7 +271,8 @@ def fit_experiment(cfg: DictConfig, resume: Path | None, *, is_first: bool) -> f
         if trainer.is_global_zero and resume is not None:
             copy_best(resume, run_dir / "checkpoints")
         try:
-            fit(system, data, trainer, resume)
+            with page.until_the_end(trainer):
+                fit(system, data, trainer, resume)
         except DivergedError:
             if trainer.is_global_zero:
                 raise

@@ -106,10 +106,12 @@ class ExpertSystem(pl.LightningModule):
 
     optimizers_per_update = 1
     meanings: ClassVar = {"val/loss": "the objective, as it is trained on"}
-    watched: ClassVar = {
-        "train/loss": "", "train/loss_over_chance": " (chance: 1)",
-        "val/loss": "", "val/accuracy": "", "val/pair_accuracy": " (chance: 0.5)",
+    # What a run tells of itself, with what guessing gives where that is known; and on its bar.
+    watched: ClassVar[dict[str, float | None]] = {
+        "train/loss": None, "train/loss_over_chance": 1.0,
+        "val/loss": None, "val/accuracy": None, "val/pair_accuracy": 0.5,
     }  # fmt: skip
+    on_bar: ClassVar = {"train/loss_over_chance": "loss/chance", "val/pair_accuracy": "pairs"}
 
     def __init__(
         self,

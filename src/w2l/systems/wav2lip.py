@@ -50,10 +50,14 @@ class Wav2LipSystem(pl.LightningModule):
     """
 
     optimizers_per_update = 1
-    watched: ClassVar = {
-        "train/loss": "", "train/loss_l1": "", "train/loss_sync": "",
-        "val/loss": "", "val/loss_l1": "", "val/loss_sync": "",
-        "val/dubbed_cosine": "", "val/lse_d": "",
+    # What a run tells of itself, with what guessing gives where that is known; and on its bar.
+    watched: ClassVar[dict[str, float | None]] = {
+        "train/loss": None, "train/loss_l1": None, "train/loss_sync": None,
+        "val/loss": None, "val/loss_l1": None, "val/loss_sync": None,
+        "val/dubbed_cosine": None, "val/given_cosine": None, "val/lse_d": None,
+    }  # fmt: skip
+    on_bar: ClassVar = {
+        "train/loss_l1": "L1", "train/loss_sync": "sync", "val/dubbed_cosine": "dubbed",
     }  # fmt: skip
 
     def __init__(

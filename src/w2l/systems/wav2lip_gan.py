@@ -35,8 +35,12 @@ class Wav2LipGANSystem(Wav2LipSystem):
     """
 
     optimizers_per_update = 2
-    watched: ClassVar = {
-        **Wav2LipSystem.watched, "train/discriminator_accuracy": " (chance: 0.5)",
+    watched: ClassVar[dict[str, float | None]] = {
+        **Wav2LipSystem.watched, "train/discriminator_accuracy": 0.5,
+    }  # fmt: skip
+    on_bar: ClassVar = {
+        "train/loss_l1": "L1", "train/loss_sync": "sync",
+        "train/discriminator_accuracy": "discriminator",
     }  # fmt: skip
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from pathlib import Path
@@ -23,7 +24,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def init(**values: Any) -> SimpleNamespace:
         calls.append(dict(values))
-        return SimpleNamespace()
+        return SimpleNamespace(settings=SimpleNamespace(sync_dir="wandb/offline-run-1"))
 
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setattr(wandb, "init", init)
@@ -35,13 +36,21 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def test_where_no_server_is_the_run_is_offline_and_says_so_once(
-    started: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    started: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO, "w2l.callbacks.loggers")
     monkeypatch.setattr("w2l.callbacks.loggers.unreachable", lambda _: "no route")
     logger = wandb_logger(tmp_path)
-    with pytest.warns(UserWarning, match=r"cannot be reached \(no route\).*wandb sync .*") as told:
+    with pytest.warns(UserWarning, match=r"cannot be reached \(no route\)") as told:
         assert logger.experiment is logger.experiment
     assert len(told) == 1
+    assert [each.getMessage() for each in caplog.records] == [
+        "W&B: offline, in wandb/offline-run-1 (`wandb sync wandb/offline-run-1` uploads it)"
+    ]
+    assert started[0]["settings"].silent, "W&B's own lines of advice"
     assert [call["mode"] for call in started] == ["offline"]
     assert "anonymous" not in started[0]
 

@@ -15,12 +15,12 @@ import torch
 
 from tests.unit.systems.test_systems import WIDTH, build, lips, trainer
 from w2l.callbacks import RunReport
-from w2l.callbacks.run_report import duration
-from w2l.cli.run_log import logged
+from w2l.cli.run_log import generator_of, logged
 from w2l.cli.train import main
 from w2l.data import ClipDataModule, SyncSamples
 from w2l.errors import UserError
 from w2l.models import Expert
+from w2l.progress import duration
 from w2l.systems import ExpertSystem
 
 
@@ -76,7 +76,7 @@ def test_between_two_lines_nothing_is_said_and_values_are_means(
 
 def test_the_best_value_is_told_with_its_update() -> None:
     report = RunReport()
-    report._watched = {"val/loss": "", "val/pair_accuracy": " (chance: 0.5)"}
+    report.watched = {"val/loss": None, "val/pair_accuracy": 0.5}
     report.first, report.update, report.started = 2, 2, 0.0
     for update, loss, accuracy in ((4, 0.5, 0.7), (6, 0.75, 0.9), (8, float("nan"), 0.8)):
         report.update = update
@@ -99,7 +99,7 @@ def test_a_terminal_has_one_bar_and_the_file_the_lines(
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "80")
     with logged(tmp_path / "train.log"):
         run = trainer(tmp_path, 2, RunReport(0), val_check_interval=2, limit_val_batches=1)
         run.fit(build(), datamodule=lips(prepared))
@@ -107,6 +107,8 @@ def test_a_terminal_has_one_bar_and_the_file_the_lines(
     assert [written.count(f"update {n} of 2 |") for n in (1, 2)] == [1, 1]
     drawn = terminal.getvalue()
     assert "\r\x1b[2K" in drawn, "the bar is drawn over itself"
+    assert re.search(r"━\S* 2/2 \S+/s 0 s left  L1 [\d.]+  sync [\d.]+", drawn), "in 80 columns"
+    assert "…" not in drawn
     on_lines = [line.rpartition("\r\x1b[2K")[2] for line in drawn.split("\n")]
     assert sum("update 2 validated |" in line for line in on_lines) == 1
     assert not any(line.startswith("update 2 of 2") for line in on_lines)
@@ -168,6 +170,21 @@ def test_a_gan_run_ends_with_its_own_number_of_updates_and_the_next_command(
         assert Path(told[name]).exists()
     best = run_dir / "checkpoints" / "best.ckpt"
     assert shlex.split(told["next"])[-1] == f"checkpoint={best}"
+
+
+@pytest.mark.parametrize(
+    ("expert", "generator"),
+    [
+        ("syncnet_small", ("wav2lip_small", 96)),
+        ("demo_syncnet", ("demo_wav2lip", 64)),
+        ("syncnet", ("wav2lip", 96)),
+        ("mine", ("wav2lip_strong", 96)),
+    ],
+)
+def test_the_generator_that_comes_next_is_of_the_experts_recipe(
+    expert: str, generator: tuple[str, int]
+) -> None:
+    assert generator_of(expert) == generator
 
 
 @pytest.mark.parametrize(
