@@ -68,7 +68,8 @@ def chosen_generator(name: str) -> str:
 
 
 def resolve(path_or_name: str | Path) -> Path:
-    """An existing file as it is; a registry name as the fetched file; a small network of ours.
+    """An existing file as it is; a registry name, or `hf:owner/name[/file][@revision]`, as the
+    fetched file; a small network of ours.
 
     Raises:
         UserError: neither (the sentence lists the names), or the download failed.
@@ -76,6 +77,8 @@ def resolve(path_or_name: str | Path) -> Path:
     path = user_path(path_or_name)
     if path.is_file():
         return path
+    if weights.is_hub(path_or_name):
+        return weights.from_hub(str(path_or_name))
     if str(path_or_name) in (ours := shipped()):
         return ours[str(path_or_name)]
     names = weights.registry()

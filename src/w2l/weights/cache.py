@@ -18,6 +18,7 @@ from w2l.paths import user_path
 from w2l.weights import catalog
 from w2l.weights.catalog import WeightFile
 from w2l.weights.download import is_html
+from w2l.weights.hub import from_hub, is_hub
 from w2l.weights.mirrors import Wanted, WrongFileError, download_any, using
 
 ACCEPT_UNVERIFIED = "W2L_ACCEPT_UNVERIFIED"
@@ -30,7 +31,7 @@ def cache_folder() -> Path:
 
 
 def locate(name_or_file: str | Path) -> Path:
-    """A file by its path, or published weights by their name, which are fetched.
+    """A file by its path, published weights by their name, or `hf:…`; the latter two are fetched.
 
     Where nothing is at the path and no weights are called so, the path is given back: whoever
     reads it says what he misses.
@@ -39,6 +40,8 @@ def locate(name_or_file: str | Path) -> Path:
         UserError: see `fetch`.
     """
     path, name = user_path(name_or_file), str(name_or_file)
+    if is_hub(name) and not path.exists():
+        return from_hub(name)
     return fetch(name) if not path.exists() and name in catalog.registry() else path
 
 
