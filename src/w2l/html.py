@@ -30,7 +30,7 @@ figcaption, .small { color: #555; font-size: .88rem; overflow-wrap: anywhere }
 def _templates() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).resolve().parent / "templates"),
-        autoescape=True,
+        autoescape=jinja2.select_autoescape(["html", "svg"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -38,7 +38,7 @@ def _templates() -> jinja2.Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """One of `w2l/templates`, filled in; values are escaped, but for those that are marked safe."""
+    """One of `w2l/templates`, filled in; in pages values are escaped unless marked as safe."""
     return _templates().get_template(template).render(**values)
 
 

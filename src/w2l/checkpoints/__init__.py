@@ -2,7 +2,8 @@
 
 No code in a file is ever run: pickles are read for tensors and plain values only.
 `python -m w2l.checkpoints in.ckpt out.pth` converts one of ours to the published format,
-`in.ckpt out.safetensors` to safetensors, `in.pth out.onnx` any to ONNX.
+`in.ckpt out.safetensors` to safetensors, `in.pth out.onnx` any to ONNX, `in.ckpt out/` to a folder
+with a model card.
 """
 
 from w2l.checkpoints.load import (
@@ -20,6 +21,7 @@ from w2l.checkpoints.load import (
     read,
     resolve,
 )
+from w2l.checkpoints.model_folder import write_model_folder
 from w2l.checkpoints.networks import Pads, describe
 from w2l.checkpoints.onnx import export_onnx, onnx_config
 from w2l.checkpoints.publish import export, export_safetensors
@@ -44,4 +46,5 @@ __all__ = [
     "onnx_config",
     "read",
     "resolve",
+    "write_model_folder",
 ]

@@ -1,5 +1,5 @@
 """`python -m w2l.checkpoints in.ckpt out.pth`: ours to the published format; out.safetensors: its
-weights as safetensors; out.onnx: to ONNX."""
+weights as safetensors; out.onnx: to ONNX; out/: a folder with a model card, ready to upload."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from w2l.checkpoints.model_folder import write_model_folder
 from w2l.checkpoints.networks import TRAINED
 from w2l.checkpoints.onnx import export_onnx
 from w2l.checkpoints.publish import export, export_safetensors
@@ -23,13 +24,45 @@ WRITERS = {
 }
 
 
+def _write(options: argparse.Namespace) -> None:
+    """Write what the arguments ask for.
+
+    Raises:
+        UserError: they do not go together, or it cannot be written.
+    """
+    given, out = options.path_out, Path(options.path_out)
+    if given.endswith(("/", "\\")) or out.is_dir():
+        write_model_folder(
+            options.path_in, out, options.network, half=options.half, licence=options.license
+        )
+        print(f"{out}: read README.md, then `hf upload OWNER/{out.resolve().name} {out}`")
+        return
+    write = WRITERS.get(out.suffix.lower())
+    if write is None:
+        raise UserError(
+            f"{out} does not say what is to be written: let it end in {either(list(WRITERS))}, "
+            "or in / for a folder."
+        )
+    if options.half and write is not export_safetensors:
+        raise UserError("--half is for .safetensors and folders: leave it out.")
+    if options.license:
+        raise UserError("--license is for the model card of a folder: let the path end in /.")
+    more = {"half": True} if options.half else {}
+    write(options.path_in, out, options.network, **more)  # type: ignore[operator]
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m w2l.checkpoints", description=__doc__)
     parser.add_argument("path_in", type=Path, help="a checkpoint, for ONNX of any packing")
-    parser.add_argument("path_out", type=Path, help=f"the file to write, {either(list(WRITERS))}")
+    parser.add_argument(
+        "path_out", help=f"the file to write, {either(list(WRITERS))}; or a folder, as out/"
+    )
     parser.add_argument("--network", choices=TRAINED, help="by default what was trained")
     parser.add_argument(
         "--half", action="store_true", help="safetensors: weights as float16, half the size"
+    )
+    parser.add_argument(
+        "--license", help="of a folder's model card: an identifier of the Hub, as cc-by-4.0"
     )
     parser.add_argument(
         "--trust", nargs="+", default=(), metavar="PACKAGE",
@@ -38,16 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     trust(options.trust)
     try:
-        write = WRITERS.get(options.path_out.suffix.lower())
-        if write is None:
-            raise UserError(
-                f"{options.path_out} does not say what is to be written: let it end in "
-                f"{either(list(WRITERS))}."
-            )
-        if options.half and write is not export_safetensors:
-            raise UserError("--half is for .safetensors: leave it out, or choose that ending.")
-        more = {"half": True} if options.half else {}
-        write(options.path_in, options.path_out, options.network, **more)  # type: ignore[operator]
+        _write(options)
     except UserError as error:
         print(error, file=sys.stderr)
         return 1

@@ -30,7 +30,7 @@ def export(path_in: str | Path, path_out: str | Path, network: str | None = None
     Raises:
         UserError: it cannot be read, has no published format, or cannot be written.
     """
-    checkpoint = _trained(path_in, network)
+    checkpoint = trained(path_in, network)
     content: dict[str, Any] = {
         "state_dict": checkpoint.state_dict,
         "optimizer": None,
@@ -59,7 +59,7 @@ def export_safetensors(
     Raises:
         UserError: as `export`.
     """
-    checkpoint = _trained(path_in, network)
+    checkpoint = trained(path_in, network)
     about: dict[str, Any] = (
         {
             "network": checkpoint.network,
@@ -81,7 +81,7 @@ def export_safetensors(
         temporary.write_bytes(safetensors.torch.save(state, metadata))
 
 
-def _trained(path: str | Path, network: str | None) -> Checkpoint:
+def trained(path: str | Path, network: str | None) -> Checkpoint:
     """The network to write.
 
     Raises:

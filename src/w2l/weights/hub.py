@@ -160,7 +160,10 @@ def _which(address: Address, networks: list[str]) -> UserError:
 
 
 def _unreachable(name: str, error: Exception) -> UserError:
-    reason = str(error).strip().partition("\n")[0].rstrip(".")
+    cause: BaseException = error
+    while cause.__cause__ is not None:  # the client's own words are of what it tried
+        cause = cause.__cause__
+    reason = str(cause).strip().partition("\n")[0].rstrip(".") or type(cause).__name__
     return UserError(f"{name} cannot be fetched ({reason[:160]}): try again.")
 
 
