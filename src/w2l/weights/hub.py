@@ -97,9 +97,9 @@ def from_hub(name: str) -> Path:
         raise UserError(f"{name} could not be stored ({error}): HF_HOME names another folder.") \
             from error  # fmt: skip
     if address.revision is None:
-        commit = _commit(path)
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-        console.print(f"{name}: {path.name} of commit {commit} (@{commit[:8]} pins it)")
+        # Whole: the Hub takes no shortened ones.
+        console.print(f"{name}: {path.name}; @{_commit(path)} pins this commit")
     return path
 
 
