@@ -1,4 +1,4 @@
-"""The notebook installs the package and its cells run, with stand-ins for the published weights."""
+"""The notebook installs the package, and its cells run with stand-ins for networks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_all_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (given,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
     given.source = (
         f"FACE = {str(video)!r}\nAUDIO = {str(video)!r}\n"
-        "CHECKPOINT, EXPERT = 'generator.ckpt', 'expert.ckpt'"
+        "CHECKPOINT, EXPERT, UPDATES = 'generator.ckpt', 'expert.ckpt', 4"
     )
     site = tmp_path / "site"  # so that this environment stays as it is
     for key, value in {
@@ -52,7 +52,8 @@ def test_all_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         kind for cell in notebook.cells for out in cell.get("outputs", ())
         for kind in out.get("data", {})
     ]  # fmt: skip
-    assert "image/png" in shown
+    assert shown.count("image/png") == 4, "preview, sync curves, training curves, histograms"
+    assert (tmp_path / "expert" / "report.html").is_file()
     assert (site / "w2l").is_dir()
     (scores,) = [c for c in notebook.cells if "lse_d" in c.source]
     assert "'cosine': {'count':" in scores.outputs[0].data["text/plain"].replace("\n", "")
