@@ -21,7 +21,7 @@ pytestmark = pytest.mark.long
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
-def test_all_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_cells_run(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     save_network(Generator(width=0.125), "generator", tmp_path / "generator.ckpt")
     save_network(Expert(width=0.125), "expert", tmp_path / "expert.ckpt")
@@ -30,7 +30,7 @@ def test_all_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (given,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
     given.source = (
         f"FACE = {str(video)!r}\nAUDIO = {str(video)!r}\n"
-        "CHECKPOINT, EXPERT, UPDATES = 'generator.ckpt', 'expert.ckpt', 4"
+        f"CHECKPOINT, EXPERT, SET, UPDATES = 'generator.ckpt', 'expert.ckpt', {str(prepared)!r}, 4"
     )
     site = tmp_path / "site"  # so that this environment stays as it is
     for key, value in {

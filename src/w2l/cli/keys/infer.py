@@ -54,8 +54,9 @@ class Infer:
     )
     checkpoint: Weights = key(
         "auto",
-        "generator (.ckpt, .pth, .safetensors, .onnx); auto: wav2lip_gan if it was fetched before, "
-        "else wav2lip_small, which comes with w2l (published: wav2lip_gan)",
+        "generator: .ckpt, .pth, .safetensors, .onnx, a registry name or hf:owner/name; auto: "
+        "wav2lip_gan if it was fetched before, else wav2lip_small, which comes with w2l "
+        "(published: wav2lip_gan)",
     )
 
     start: Seconds = key(0.0, "where to begin in the face video", section="Which part of both")
