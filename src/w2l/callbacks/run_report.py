@@ -19,7 +19,6 @@ from w2l.progress import duration
 
 logger = logging.getLogger(__name__)
 REDRAWN_S = 0.5
-NARROWEST, WIDEST = 4, 30  # columns of the bar
 BEST = {  # parts of names: what is better
     "min": ("loss", "lse_d"),
     "max": ("accuracy", "dubbed_cosine", "cosine_in_sync", "lse_c", "within"),
@@ -66,10 +65,10 @@ class RunReport(pl.Callback):
         self._on_bar = getattr(pl_module, "on_bar", self._on_bar)
         if trainer.is_global_zero and sys.stdout.isatty():
             total = self.total if math.isfinite(self.total) else None
+            # On a narrow terminal the bar gets shorter, not the text.
             text = TextColumn("{task.description}", table_column=Column(no_wrap=True))
-            self._left_over = BarColumn(WIDEST)  # of the width
             # Drawn by this thread: loading processes are forked beside no other.
-            self._bar = Progress(self._left_over, text, auto_refresh=False, transient=True)
+            self._bar = Progress(BarColumn(30), text, auto_refresh=False, transient=True)
             self._bar.add_task("the first update", total=total, completed=self.first)
             self._bar.start()
 
@@ -213,8 +212,6 @@ class RunReport(pl.Callback):
     def _draw(self, line: str) -> None:
         if self._bar is not None:
             self._drawn = time.monotonic()
-            room = self._bar.console.width - len(line) - 1
-            self._left_over.bar_width = min(max(room, NARROWEST), WIDEST)
             task = self._bar.task_ids[0]
             self._bar.update(task, completed=self.update, description=line, refresh=True)
 

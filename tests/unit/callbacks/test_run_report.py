@@ -99,7 +99,7 @@ def test_a_terminal_has_one_bar_and_the_file_the_lines(
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", "80")
     with logged(tmp_path / "train.log"):
         run = trainer(tmp_path, 2, RunReport(0), val_check_interval=2, limit_val_batches=1)
         run.fit(build(), datamodule=lips(prepared))
@@ -107,7 +107,7 @@ def test_a_terminal_has_one_bar_and_the_file_the_lines(
     assert [written.count(f"update {n} of 2 |") for n in (1, 2)] == [1, 1]
     drawn = terminal.getvalue()
     assert "\r\x1b[2K" in drawn, "the bar is drawn over itself"
-    assert re.search(r"━\S* 2/2 \S+/s 0 s left  L1 [\d.]+  sync [\d.]+", drawn), "in 60 columns"
+    assert re.search(r"━\S* 2/2 \S+/s 0 s left  L1 [\d.]+  sync [\d.]+", drawn), "in 80 columns"
     assert "…" not in drawn
     on_lines = [line.rpartition("\r\x1b[2K")[2] for line in drawn.split("\n")]
     assert sum("update 2 validated |" in line for line in on_lines) == 1
