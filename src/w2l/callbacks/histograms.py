@@ -25,7 +25,7 @@ def histogram_picture(
     for values, label in ((off_sync, "≥ 5 frames apart"), (in_sync, "in sync")):
         axes.hist(values, bins, density=True, alpha=0.6, label=f"{label} ({len(values)})")
     axes.axvline(threshold, color="black", linewidth=1, label="threshold")
-    axes.set(title=title, xlabel="cosine of lips and sound", yticks=[])
+    axes.set(title=title, xlabel="cosine of lips and speech", yticks=[])
     axes.legend()
     figure.tight_layout()
     file = BytesIO()
