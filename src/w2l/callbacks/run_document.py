@@ -64,7 +64,7 @@ def document(folder: Path, summary: dict[str, Any]) -> str:
     body = render(
         "run.html",
         run=summary,
-        name=folder.name,
+        folder=str(folder),
         headline=list(_headline(summary)),
         left=None if summary["seconds_left"] is None else duration(summary["seconds_left"]),
         took=duration(summary["seconds_now"]),

@@ -152,7 +152,7 @@ class RunPage(pl.Callback):
             "monitor_mode": self.mode,
             "watched": watched,
             **self._facts,
-            "next": self.next_command() if self.next_command and state != "running" else None,
+            "next": self.next_command() if self.next_command and state == "finished" else None,
         }
 
     def _opening(self) -> Iterator[str]:

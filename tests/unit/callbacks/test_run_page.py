@@ -82,8 +82,11 @@ def test_what_ended_a_run_stands_on_its_page(
     page._facts = {"data": {"root": "set", "splits": {}}, "parameters": 1, "meanings": {}}
     with pytest.raises(type(error)), page.until_the_end(run):
         raise error
-    assert json.loads((tmp_path / "summary.json").read_text())["state"] == state
-    assert state in (tmp_path / "report.html").read_text()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["state"], summary["next"]) == (state, None)
+    html = (tmp_path / "report.html").read_text()
+    assert state in html
+    assert (f"run_dir={tmp_path} resume=auto" in html) == state.startswith("stopped")
 
 
 def test_a_page_that_cannot_be_written_is_said_once_and_ends_nothing(
