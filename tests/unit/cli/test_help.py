@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from dataclasses import MISSING
 from typing import Any
@@ -124,3 +125,17 @@ def test_published_chooses_the_detector(
     monkeypatch.setattr(sys, "argv", ["benchmark", *arguments])
     run(lambda settings: None, Evaluation)
     assert f"_target_: w2l.faces.{detector}\n" in capsys.readouterr().out
+
+
+def test_the_shell_completes_keys_and_choices() -> None:
+    for line, answer_ in (
+        ("w2l-infer qual", "quality="),
+        ("w2l-infer detector=center", "=centerf"),
+    ):
+        asked = {"COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_CWORD": "1"}
+        done = subprocess.run(
+            [sys.executable, "-c", "from w2l.cli.commands import infer; infer()", "-sc",
+             "query=bash"],
+            env={**os.environ, **asked}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert answer_ in done.stdout
