@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Lt
 
 from w2l.building import Component
-from w2l.schema import Count, FileName, Sides, Texts, Weights, group, key
+from w2l.schema import Count, FileName, Sides, Texts, Weights, key
+from w2l.schema import group as component  # a key is called group
 
 Least = Annotated[float, Ge(0)]
 
@@ -38,6 +39,14 @@ class Evaluation:
     )
     compare: list[str] | None = key(
         None, "[a.json,b.json,…]: each results.json or scores.json against the first"
+    )
+    names: list[str] | None = key(
+        None, "compare: [ours,theirs]: what tables call the files; null: by their folders"
+    )
+    group: FileName | None = key(
+        None,
+        "compare: folder, or a .csv with columns path and group (or speaker): the table has rows "
+        "for each group, too; null: those that the first file names",
     )
     show: list[str] | None = key(
         None, "[source,result]: a page with both videos and their sync curves"
@@ -92,7 +101,7 @@ class Evaluation:
         "demo: another expert, which it was not trained against; show: null: judge_small",
     )
 
-    detector: Component = group("finds the faces (published: s3fd)")
+    detector: Component = component("finds the faces (published: s3fd)")
     detect_every: Count = key(
         5, "frames from one detection to the next (published: 1)", section="How pairs are made"
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from evaluation.report.score_files import ScoreFile, below_common_folder
+from evaluation.report.score_files import ScoreFile, below_common_folder, by_file_name
 from evaluation.report.statistics import METRICS, metric
 from w2l.errors import UserError
 
@@ -87,7 +87,8 @@ class Comparison:
 def compare_scores(a: ScoreFile, b: ScoreFile, bootstrap: Bootstrap) -> Comparison:
     """Pair the clips of two files by their names and compare each score that both have.
 
-    Paths are the same, or the same below the folder that all paths of a file share.
+    Paths are the same, or the same below the folder that all paths of a file share, or the names
+    of the files are, where no two of one set are.
 
     Raises:
         UserError: the protocols differ, or no clip or score is shared.
@@ -97,10 +98,10 @@ def compare_scores(a: ScoreFile, b: ScoreFile, bootstrap: Bootstrap) -> Comparis
             f"{a.path} is scored by protocol={a.protocol} and {b.path} by protocol={b.protocol}, "
             "whose scores are not comparable: score both by one."
         )
-    pairs = _pairs(a, b)
+    pairs = pair_names(a, b)
     if not pairs:
         raise UserError(f"{a.path} and {b.path} have no scored clip in common.")
-    barred, notes = _doubts(a, b)
+    barred, notes = doubts(a, b)
     scored_a, scored_b = (
         [f.clips[n] for n in ns] for f, ns in zip((a, b), zip(*pairs, strict=True), strict=True)
     )
@@ -125,15 +126,20 @@ def compare_scores(a: ScoreFile, b: ScoreFile, bootstrap: Bootstrap) -> Comparis
     return Comparison(a, b, n, len(a.clips) - n, len(b.clips) - n, differences, notes)
 
 
-def _pairs(a: ScoreFile, b: ScoreFile) -> list[tuple[str, str]]:
+def pair_names(a: ScoreFile, b: ScoreFile) -> list[tuple[str, str]]:
+    """The clips that both files have: by path, the path below the common folder, or file name."""
     shared = [(name, name) for name in a.clips if name in b.clips]
     if shared:
         return shared
-    below_a, below_b = below_common_folder(a.clips), below_common_folder(b.clips)
-    return [(name, below_b[short]) for short, name in below_a.items() if short in below_b]
+    for shorten in (below_common_folder, by_file_name):
+        short_a, short_b = shorten(a.clips), shorten(b.clips)
+        found = [(name, short_b[short]) for short, name in short_a.items() if short in short_b]
+        if found:
+            return found
+    return []
 
 
-def _doubts(a: ScoreFile, b: ScoreFile) -> tuple[tuple[str, ...], list[str]]:
+def doubts(a: ScoreFile, b: ScoreFile) -> tuple[tuple[str, ...], list[str]]:
     """The beginnings of scores that are left out, and what a reader should know."""
     barred: list[str] = []
     notes = []

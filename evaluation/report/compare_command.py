@@ -18,6 +18,8 @@ from evaluation.report.compare import (
     compare_scores,
     to_json,
 )
+from evaluation.report.paper_table import paper_rows
+from evaluation.report.paper_table import terminal as paper_terminal
 from evaluation.report.score_files import read_scores
 from evaluation.report.statistics import metric
 from evaluation.report.tables import NONE, Grid, arrowed, markdown, terminal
@@ -25,12 +27,15 @@ from w2l.errors import UserError
 from w2l.files import atomic_path, unused, write_text
 from w2l.paths import user_path
 from w2l.scoring import paper
+from w2l.scoring.groups import groups_of
 
 PANELS = 3  # scores in the plot
 
 
 def compare(settings: Evaluation, console: Console) -> list[Comparison]:
     """Compare the first file with each other one; write compare.json, .md, .tex and .png.
+
+    And all of them as one table for a paper: table.md, table.tex and table_means.csv.
 
     Returns:
         One for each file after the first, whose plots are compare.png, compare_2.png, ….
@@ -42,7 +47,14 @@ def compare(settings: Evaluation, console: Console) -> list[Comparison]:
     if not isinstance(files, list) or len(files) < 2:
         raise UserError(f"compare={files} must name two files or more: compare=[a.json,b.json].")
     bootstrap = _bootstrap(settings)
-    first, *others = (read_scores(user_path(file)) for file in files)
+    names = [None for _ in files] if settings.names is None else settings.names
+    if len(names) != len(files):
+        raise UserError(f"names={settings.names} must name each of the {len(files)} files: names=[a,b].")
+    read = [
+        read_scores(user_path(file), None if name is None else str(name))
+        for file, name in zip(files, names, strict=True)
+    ]
+    first, *others = read
     comparisons = [compare_scores(first, other, bootstrap) for other in others]
     given = settings.out
     out = unused(Path("outputs"), "compare") if given is None else user_path(given)
@@ -56,12 +68,19 @@ def compare(settings: Evaluation, console: Console) -> list[Comparison]:
     }
     for name, text in texts.items():
         write_text(out / name, text)
+    given_groups = settings.group
+    groups = first.groups if given_groups is None else groups_of(given_groups, list(first.videos))
+    rows, notes = paper_rows(read, bootstrap, groups)
+    paper.write_rows(rows, notes, out / "table")
+    if len(files) > 2 or groups:  # of two files the paired table says it all
+        console.print(paper_terminal(rows))
     for number, (each, grid) in enumerate(zip(comparisons, grids, strict=True), 1):
         plot(each, out / ("compare.png" if number == 1 else f"compare_{number}.png"))
         console.print(terminal(grid))
         for note in grid.notes:
             console.print(note, markup=False, soft_wrap=True)
     console.print(f"{out}/compare.md, .tex, .png, .json", markup=False, soft_wrap=True)
+    console.print(f"{out}/table.md, .tex, _means.csv", markup=False, soft_wrap=True)
     return comparisons
 
 

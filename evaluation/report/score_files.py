@@ -13,6 +13,7 @@ from typing import Any
 from evaluation.report.results import KIND, read_json, read_results
 from evaluation.report.statistics import scores_of
 from w2l.errors import UserError
+from w2l.scoring import paper
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class ScoreFile:
         weights: role → SHA-256 of the networks that scored.
         clips: a clip's name → its scores, means over its faces.
         n_failed: clips without a score.
+        videos: a clip's name → what a paper's table prints of it.
+        groups: a clip's name → its group, of those that have one.
+        of_set: scores of the whole set, such as FID.
     """
 
     path: Path
@@ -36,10 +40,17 @@ class ScoreFile:
     weights: Mapping[str, str | None]
     clips: Mapping[str, Mapping[str, float]]
     n_failed: int
+    videos: Mapping[str, Mapping[str, float]]
+    groups: Mapping[str, str]
+    of_set: Mapping[str, float]
 
 
-def read_scores(path: Path) -> ScoreFile:
+def read_scores(path: Path, label: str | None = None) -> ScoreFile:
     """A benchmark's results.json, or the scores.json of evaluate.py.
+
+    Args:
+        path: the file.
+        label: what tables call it; None: by the file's `name`, or its path.
 
     Raises:
         UserError: it is neither, or has no clips.
@@ -49,13 +60,13 @@ def read_scores(path: Path) -> ScoreFile:
         content = read_results(path)
     try:
         clips = content["clips"]
-        names = _names(clips)
+        names = list(_names(clips))
         scored = {
             name: _mean(clip) for name, clip in zip(names, clips, strict=True) if _is_scored(clip)
         }
         return ScoreFile(
             path=path,
-            label=str(content.get("name") or _label(path)),
+            label=label or str(content.get("name") or _label(path)),
             protocol=content["protocol"],
             settings=content["settings"],
             weights={
@@ -65,6 +76,13 @@ def read_scores(path: Path) -> ScoreFile:
             },
             clips=scored,
             n_failed=len(clips) - len(scored),
+            videos=paper.video_values(content, names),
+            groups={
+                name: clip["group"]
+                for name, clip in zip(names, clips, strict=True)
+                if clip.get("group")
+            },
+            of_set=paper.of_set(content),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
@@ -110,3 +128,9 @@ def below_common_folder(clips: Mapping[str, Any]) -> dict[str, str]:
         return {}
     common = os.path.commonpath([os.path.dirname(path) for path in paths.values()])
     return {os.path.relpath(path, common): name for name, path in paths.items()}
+
+
+def by_file_name(clips: Mapping[str, Any]) -> dict[str, str]:
+    """The file name of each path → the path; nothing where two are called the same."""
+    short = {os.path.basename(name): name for name in clips}
+    return short if len(short) == len(clips) else {}

@@ -22,6 +22,8 @@ td.number { font-variant-numeric: tabular-nums; overflow-wrap: normal }
 .wall { display: flex; flex-wrap: wrap; gap: .8rem 1.2rem }
 .wall figure { margin: 0; max-width: 30rem }
 img, video { max-width: 100%; border-radius: 4px } figure { margin: 1rem 0 }
+details { border-bottom: 1px solid #ddd; padding: .45rem 0 }
+summary { cursor: pointer; overflow-wrap: anywhere }
 figcaption, .small { color: #555; font-size: .88rem; overflow-wrap: anywhere }
 """
 

@@ -30,10 +30,12 @@ def readable(text: object) -> str:
 def shown_path(path: str | Path) -> str:
     """A path as results name it: who hands them on does not tell whose machine it was.
 
-    Relative to the present folder, or to the home folder as `~`; as it is where it is in neither.
+    Relative to the present folder, or to the home folder as `~` where it lies in there.
     """
     if os.path.isabs(path):
         for base, sign in ((Path.cwd(), Path()), (Path.home(), Path("~"))):
             with suppress(ValueError):
                 return str(sign / Path(path).relative_to(base))
+        with suppress(ValueError):  # of another drive
+            return os.path.relpath(path)
     return str(path)

@@ -15,7 +15,7 @@ from w2l.data.clips import list_clips
 from w2l.data.storage import Storage
 from w2l.errors import UserError
 from w2l.files import user_cache
-from w2l.paths import user_path
+from w2l.paths import shown_path, user_path
 from w2l.scoring import find_videos
 
 
@@ -33,6 +33,14 @@ def test_what_is_there_comes_before_anybodys_home(here: Path) -> None:
     (here / "~/a.mp4").touch()
     assert user_path("~/a.mp4") == Path("~/a.mp4")
     assert user_path("~x", here / "sub") == here / "sub/~x"
+
+
+def test_results_name_files_by_relative_paths(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "work").mkdir()
+    monkeypatch.chdir(here / "work")
+    assert shown_path(here / "work/a.mp4") == "a.mp4"
+    assert shown_path(here / "home/a.mp4") == "~/a.mp4"
+    assert shown_path(here / "data/a.mp4") == "../data/a.mp4"
 
 
 def test_videos_to_score(here: Path) -> None:

@@ -37,6 +37,7 @@ from w2l.paths import shown_path, user_path
 from w2l.schema import as_dict
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, to_json
 from w2l.scoring.chain import Chain, check_chain
+from w2l.scoring.groups import groups_of
 from w2l.scoring.page import SHOWN, for_page, write_page
 from w2l.scoring.paper import write_paper_tables
 from w2l.scoring.partial import Partial
@@ -66,6 +67,8 @@ def evaluate_command(settings: Evaluate) -> None:
     settings.detector.check()
     check_chain(settings.chain)
     pairs = wanted_pairs(settings, videos)
+    if settings.group is not None:  # a wrong list is to be told of before anything long
+        groups_of(settings.group, videos)
     given = settings.output, user_path(settings.video)
     with ended_by_signals(), chosen_output(*given) as output:
         score(settings, videos, pairs, audio, output, console)
@@ -102,12 +105,16 @@ def score(
         remove_earlier(output)
     clips = score_all(evaluator, videos, audio, output, settings, partial, console)
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
+    if settings.group is not None:
+        group_of = groups_of(settings.group, [clip["path"] for clip in scores["clips"]])
+        for clip in scores["clips"]:
+            clip["group"] = group_of.get(clip["path"])
     write_json(scores, output)
     write_tables(clips, output)
-    write_paper_tables(scores, output)
     if comparison is not None:
         scores["pictures"] = finite(comparison.run(console))
         write_json(scores, output)
+    write_paper_tables(scores, output)
     if settings.report:
         write_page(clips, scores, output)
     partial.remove()

@@ -27,7 +27,7 @@ def show(
 ) -> None:
     """Print the table, then each failure of a set with its reason."""
     if any(clip.tracks for clip in clips):
-        console.print(score_table(clips, evaluator.protocol.name))
+        console.print(score_table(clips, evaluator.protocol.name, rule))
         console.print(summary_line(clips, rule))
     for clip in clips:
         if clip.speakers:

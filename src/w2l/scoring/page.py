@@ -13,10 +13,12 @@ import numpy as np
 
 from w2l.files import write_text
 from w2l.html import page, picture
+from w2l.scoring.paper import method_name, rows_of, shown_columns, text_cells
 from w2l.scoring.report import voice_names
-from w2l.scoring.results import ClipScore, TrackScore
+from w2l.scoring.results import ClipScore, TrackScore, mean_scores
 from w2l.scoring.speaker import Speakers, speaker_rows
 
+FEW = 3  # clips whose faces' table is open
 SHOWN = 50  # clips with their curves; the tables have all
 NAMES = {
     "lse_d": "LSE-D ↓", "lse_c": "LSE-C ↑", "lse_d_at_0": "LSE-D at 0 ↓",
@@ -61,18 +63,42 @@ def write_page(clips: Sequence[ClipScore], scores: dict[str, Any], output: Path)
     )
     parts = [
         f"<p>Protocol <b>{escape(scores['protocol'])}</b>. {escape(counts)}.</p>",
-        f'<p class="small">{escape(settings)}<br>{escape(weights)}</p>',
-        _statistics(scores["statistics"]),
-        _offsets(scores["statistics"]["offsets"]),
+        _summary(output, scores),
         *_failures(scores["failures"]),
-        f"<h2>The clips</h2>{_clips(clips)}",
-        *_speakers(clips),
         *_pictures(scores.get("pictures")),
+        _folded(f"Over the {scores['n_tracks']} faces", _statistics(scores["statistics"])),
+        _folded("Offsets", _offsets(scores["statistics"]["offsets"])),
+        _folded("Each face", _clips(clips), is_open=len(clips) <= FEW),
+        *_speakers(clips),
         *_figures(clips, output.parent),
-    ]
+        _folded("Settings and weights",
+                f'<p class="small">{escape(settings)}<br>{escape(weights)}</p>'),
+    ]  # fmt: skip
     target = output.with_suffix(".html")
     write_text(target, page("Lip sync", parts))
     return target
+
+
+def _summary(output: Path, scores: dict[str, Any]) -> str:
+    """The table of the paper: mean ± standard error over videos."""
+    rows = rows_of(method_name(output), scores)
+    columns = shown_columns(rows)
+    heads = [
+        f"{column.title} ({column.also})" if column.also else column.title for column in columns
+    ]
+    body = [
+        [row.group or "all videos", str(len(row.videos)), *text_cells(row, columns)] for row in rows
+    ]
+    return _table(["", "videos", *heads], body) + (
+        '<p class="small">Mean ± standard error over videos, faces within a video first; offsets '
+        "in frames of 1/25 s, their size whatever the sign.</p>"
+    )
+
+
+def _folded(title: str, content: str, *, is_open: bool = False) -> str:
+    """A part that opens with a click."""
+    mark = " open" if is_open else ""
+    return f"<details{mark}><summary>{escape(title)}</summary>{content}</details>" * bool(content)
 
 
 def _statistics(statistics: dict[str, Any]) -> str:
@@ -89,9 +115,8 @@ def _offsets(found: dict[str, int]) -> str:
     if not found:
         return ""
     rows = [[f"{int(offset):+d}", str(count)] for offset, count in found.items()]
-    return (
-        "<h2>Offsets</h2><p>In frames at 25 fps, positive where the sound is early.</p>"
-        + _table(["offset", "tracks"], rows)
+    return "<p>In frames at 25 fps, positive where the sound is early.</p>" + _table(
+        ["offset", "tracks"], rows
     )
 
 
@@ -183,16 +208,29 @@ def _pictures(compared: dict[str, Any] | None) -> Iterator[str]:
 
 
 def _figures(clips: Sequence[ClipScore], folder: Path) -> Iterator[str]:
+    """A fold for each clip: what was scored, and its curves; a lone clip's is open."""
     shown = [clip for clip in clips if clip.plot and (folder / clip.plot).is_file()]
     for clip in shown[:SHOWN]:
-        yield f"<h2>{escape(Path(clip.path).name)}</h2>"
+        is_open = " open" if len(shown) == 1 else ""
+        yield f"<details{is_open}><summary>{escape(_headline(clip))}</summary>"
         for number, track in enumerate(clip.tracks, 1):
             if len(track.thumbnails):
                 yield picture(_strip(track), f"face {number}, what was scored", "image/jpeg")
         assert clip.plot is not None
-        yield picture((folder / clip.plot).read_bytes(), clip.path)
+        yield picture((folder / clip.plot).read_bytes(), clip.path) + "</details>"
     if len(shown) > SHOWN:
         yield f'<p class="small">{len(shown) - SHOWN} more have their plots beside this page.</p>'
+
+
+def _headline(clip: ClipScore) -> str:
+    """A clip's name and its numbers in one line."""
+    means = mean_scores([clip])
+    offset = means["cosine_offset"] if means["offset"] is None else means["offset"]
+    named = {"LSE-D": means["lse_d"], "LSE-C": means["lse_c"], "judge's cosine": means["cosine"]}
+    told = [f"{name} {value:.3f}" for name, value in named.items() if value is not None]
+    told += [] if offset is None else [f"offset {offset:+g}"]
+    faces = "" if len(clip.tracks) == 1 else f" ({len(clip.tracks)} faces)"
+    return f"{Path(clip.path).name}{faces}: {', '.join(told)}"
 
 
 def _strip(track: TrackScore) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,21 @@ from rich.table import Table
 from w2l.files import atomic_path, write_text
 from w2l.metrics import VSHIFT, offsets
 from w2l.paths import readable
-from w2l.scoring.results import ClipScore, TrackScore, VideoScore, mean_of_videos, mean_scores
+from w2l.scoring.results import (
+    ClipScore,
+    TrackScore,
+    VideoScore,
+    mean_of_videos,
+    video_scores,
+)
 from w2l.scoring.speaker import Speakers
 from w2l.scoring.voices import OWN
 from w2l.windows import FPS
 
-_SYNCNET_COLUMNS = ("LSE-D ↓\n(at 0)", "LSE-C ↑\n(at 0)", "offset", "cosine ↑\nSyncNet")
-_EXPERT_COLUMNS = ("cosine ↑\nexpert", "offset\nexpert")
+_SYNCNET_COLUMNS = ("LSE-D ↓", "LSE-C ↑", "offset")
+_EXPERT_COLUMNS = ("judge ↑", "its offset")
+NAME_WIDTH = 20  # columns of the terminal
+NONE = "–"
 
 
 def write_json(scores: dict[str, Any], output: Path) -> None:
@@ -33,10 +41,12 @@ def write_json(scores: dict[str, Any], output: Path) -> None:
     write_text(output, text + "\n")
 
 
-def score_table(clips: Sequence[ClipScore], protocol: str) -> Table:
-    """One line per track, one per failed clip, and the means; arrows point to better."""
+def score_table(clips: Sequence[ClipScore], protocol: str, rule: VideoScore = "mean") -> Table:
+    """One line a clip within 80 columns, a lone clip's faces one each, and the means over videos.
+
+    Arrows point to better. What has no room here, as the scores at offset 0, stands on the page.
+    """
     columns = _columns([track for clip in clips for track in clip.tracks])
-    means = _cells(mean_scores(clips), columns)
     table = Table(
         title=f"Lip sync, protocol {protocol}",
         box=SIMPLE_HEAD,
@@ -44,19 +54,44 @@ def score_table(clips: Sequence[ClipScore], protocol: str) -> Table:
         pad_edge=False,
         padding=(0, 1, 0, 0),  # narrow enough for 80 columns
     )
-    table.add_column("clip", footer="mean", overflow="fold")
-    for name, footer in zip(("windows", *columns), ("", *means), strict=True):
-        table.add_column(name, justify="right", footer=footer, no_wrap=True)
-    for clip, name in zip(
-        clips, map(escape, short_names([clip.path for clip in clips])), strict=True
-    ):
-        if clip.error is not None:
-            table.add_row(name, "failed", *["–"] * len(columns))
-        for number, track in enumerate(clip.tracks, start=1):
-            scores = track.to_dict()
-            label = name if len(clip.tracks) == 1 else f"{name} face {number}"
-            table.add_row(label, str(scores["n_windows"]), *_cells(scores, columns))
+    footer = _cells(mean_of_videos(clips, rule), columns)
+    table.add_column("clip", footer="mean", no_wrap=True, overflow="ellipsis")
+    for name, mean in zip(("windows", *columns), ("", *footer), strict=True):
+        table.add_column(name, justify="right", footer=mean, no_wrap=True)
+    for clip, name in zip(clips, short_names([clip.path for clip in clips]), strict=True):
+        for label, windows, scores in _lines(clip, name, alone=len(clips) == 1, rule=rule):
+            cells = [NONE] * len(columns) if scores is None else _cells(scores, columns)
+            table.add_row(escape(label), windows, *cells)
     return table
+
+
+def _lines(
+    clip: ClipScore, name: str, *, alone: bool, rule: VideoScore
+) -> Iterator[tuple[str, str, dict[str, Any] | None]]:
+    """Label, windows and scores (None: there are none) of each line of a clip."""
+    tracks = [track.to_dict() for track in clip.tracks]
+    if clip.error is not None:
+        yield _shortened(name), "failed", None
+    elif alone or len(tracks) == 1:
+        for number, scores in enumerate(tracks, 1):
+            face = "" if len(tracks) == 1 else f" face {number}"
+            yield _shortened(name, face), str(scores["n_windows"]), scores
+    else:
+        windows = sum(scores["n_windows"] for scores in tracks)
+        yield _shortened(name, f", {len(tracks)} faces"), str(windows), video_scores(clip, rule)
+
+
+def _shortened(name: str, rest: str = "") -> str:
+    """A name that fits, its middle left out, with the rest whole.
+
+    >>> _shortened("a_very_long_name_of_a_clip_0001.mp4", " face 2")
+    'a_ver…1.mp4 face 2'
+    """
+    room = NAME_WIDTH - len(rest)
+    if len(name) > room:
+        head = (room - 1) // 2
+        name = f"{name[:head]}…{name[len(name) - (room - 1 - head) :]}"
+    return name + rest
 
 
 def short_names(files: Sequence[str]) -> list[str]:
@@ -75,22 +110,15 @@ def voice_names(speakers: Speakers) -> list[str]:
 
 
 def summary_line(clips: Sequence[ClipScore], rule: VideoScore = "mean") -> str:
-    """How many clips and tracks were scored, and what the offset's sign means."""
+    """How many clips and faces were scored, and what the numbers are."""
     n_failed = sum(clip.error is not None for clip in clips)
     n_tracks = sum(len(clip.tracks) for clip in clips)
+    by = "faces within a video first" if rule == "mean" else f"each by video_score={rule}"
     return (
-        f"{len(clips) - n_failed} scored ({n_tracks} tracks), {n_failed} failed. Offset in frames "
-        "at 25 fps, positive where the sound is early; cosines at offset 0; the means are over "
-        f"tracks{_over_videos(clips, rule) if n_tracks > len(clips) - n_failed else ''}."
+        f"{len(clips) - n_failed} scored ({n_tracks} faces), {n_failed} failed. Offset in frames "
+        "at 25 fps, positive where the sound is early; judge: the expert's cosine at offset 0; "
+        f"mean: over videos, {by}."
     )
-
-
-def _over_videos(clips: Sequence[ClipScore], rule: VideoScore) -> str:
-    means = mean_of_videos(clips, rule)
-    shown = {"LSE-D": "lse_d", "LSE-C": "lse_c", "cosine": "cosine"}
-    found = [f"{name} {means[key]:.3f}" for name, key in shown.items() if means[key] is not None]
-    by = "" if rule == "mean" else f" (each by video_score={rule})"
-    return f", those over videos{by} are {', '.join(found)}"
 
 
 def _columns(tracks: Sequence[TrackScore]) -> tuple[str, ...]:
@@ -100,24 +128,22 @@ def _columns(tracks: Sequence[TrackScore]) -> tuple[str, ...]:
 
 
 def _cells(scores: dict[str, Any], columns: Sequence[str]) -> list[str]:
-    """One row, from a track's fields or from the means."""
-    cosine, syncnet = scores["cosine"], scores["syncnet_cosine"]
+    """One row, from a face's or a video's fields or from the means."""
+    cosine = scores["cosine"]
     cells = {
-        "LSE-D ↓\n(at 0)": f"{_number(scores['lse_d'])}\n({_number(scores['lse_d_at_0'])})",
-        "LSE-C ↑\n(at 0)": f"{_number(scores['lse_c'])}\n({_number(scores['lse_c_at_0'])})",
+        "LSE-D ↓": _number(scores["lse_d"]),
+        "LSE-C ↑": _number(scores["lse_c"]),
         "offset": _offset(scores["offset"]),
-        "cosine ↑\nSyncNet": _number(syncnet and syncnet["at_0"]),
-        "cosine ↑\nexpert": _number(cosine["mean"] if isinstance(cosine, dict) else cosine),
-        "offset\nexpert": _judged(scores),
+        "judge ↑": _number(cosine["mean"] if isinstance(cosine, dict) else cosine),
+        "its offset": _judged(scores),
     }
     return [cells[name] for name in columns]
 
 
 def _judged(scores: dict[str, Any]) -> str:
-    """The expert's offset, with how far it stands out where that is not enough."""
-    confidence = scores.get("cosine_confidence")
+    """The judge's offset, with its confidence where that is not enough."""
     if scores.get("judged") is False:
-        return f"not judged\n({_number(confidence)})"
+        return f"unsure {scores['cosine_confidence']:.2f}"
     return _offset(scores["cosine_offset"])
 
 

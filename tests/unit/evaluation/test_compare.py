@@ -193,3 +193,40 @@ def test_more_than_two_files_are_each_compared_with_the_first(two, tmp_path: Pat
     text = (tmp_path / "out" / "compare.md").read_text()
     assert text.count("| LSE-D ↓ |") == 2
     assert (tmp_path / "out" / "compare_2.png").is_file()
+
+
+def test_methods_stand_in_one_table_with_what_is_not_told_apart_in_bold(
+    two, tmp_path: Path
+) -> None:
+    """On the clips that all score; the interval of the paired differences decides."""
+    one, other, a, b = two
+    near = {f"other/{i}.mp4": float(v + (0.05 if i % 2 else -0.04)) for i, v in enumerate(b)}
+    third = scores(tmp_path / "three.json", near)
+    groups = tmp_path / "groups.csv"
+    groups.write_text("path,group\n" + "".join(f"{i}.mp4,{i % 2}\n" for i in range(39)))
+    out = tmp_path / "out"
+    files = [str(one), str(other), str(third)]
+    given = settings(files, out, names=["base", "new_1", "new_2"], group=str(groups))
+    compare(given, Console(quiet=True))
+    text = (out / "table.md").read_text()
+    rows = {tuple(c.strip() for c in line.split("|")[1:4]): line for line in text.splitlines()}
+    error = a.std(ddof=1) / 40**0.5
+    assert f"| {a.mean():.3f} ± {error:.3f} |" in rows["base", "all", "40"]
+    assert f"| **{b.mean():.3f} ± " in rows["new_1", "all", "40"]
+    assert f"| **{np.mean([*near.values()]):.3f} ± " in rows["new_2", "all", "40"]
+    assert f"| {a[0:39:2].mean():.3f} ± " in rows["base", "0", "20"]
+    assert ("base", "1", "19") in rows, "one clip has no group"
+    assert "over the 40 videos that all methods score (left out: 1 of base, 1 of new_1)" in text
+    tex = (out / "table.tex").read_text()
+    assert rf"new\_1 & all & 40 & \textbf{{{b.mean():.3f} $\pm$" in tex
+    assert tex.count(r"\midrule") == 3
+    assert (
+        (out / "table_means.csv")
+        .read_text()
+        .startswith("method,group,videos,failed,lse_d,lse_d_se")
+    )
+    with pytest.raises(UserError, match="each of the 3 files"):
+        compare(settings(files, out, names=["a"]), Console(quiet=True))
+    elsewhere = scores(tmp_path / "z.json", near, syncnet="z")
+    compare(settings([str(one), str(elsewhere)], out), Console(quiet=True))
+    assert "LSE" not in (out / "table.md").read_text(), "of two SyncNets"

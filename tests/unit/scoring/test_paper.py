@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from w2l.errors import UserError
 from w2l.scoring import results
+from w2l.scoring.groups import groups_of
 from w2l.scoring.paper import write_paper_tables
 from w2l.scoring.results import ClipScore, mean_of_videos
 
@@ -22,19 +25,66 @@ def test_each_video_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (means["lse_d"], means["cosine"], means["lse_c"]) == (7.0, 0.5, None)
 
 
-def test_markdown_and_latex(tmp_path: Path) -> None:
-    means = {"lse_d": 7.25, "lse_c": 5.0, "offset": -1.0, "cosine": None}
-    scores = {
-        "protocol": "track", "offset_unit": "frames", "n_tracks": 14, "n_scored": 8, "n_failed": 1,
-        "mean": means, "mean_of_videos": means | {"lse_d": 6.5},
+def scores(*lse_d: float, groups: str = "", **more: Any) -> dict[str, Any]:
+    """A scores.json; the first video has two faces, at offsets +5 and -5."""
+    clips: list[dict[str, Any]] = [
+        {"path": f"{i}.mp4", "group": group, "tracks": [{"offset": 0}],
+         "video": {"lse_d": value, "lse_c": 5.0, "offset": 0.0, "cosine": 0.5 if i else None}}
+        for i, (value, group) in enumerate(zip(lse_d, groups or " " * len(lse_d), strict=True))
+    ]  # fmt: skip
+    clips[0]["tracks"] = [{"offset": 5}, {"offset": -5}]
+    bad = {"path": "bad.mp4", "error": "no sound"}
+    return {
+        "protocol": "track", "n_tracks": 1 + len(lse_d), "n_scored": len(lse_d), "n_failed": 1,
+        "clips": [*clips, bad], "settings": {}, "weights": {}, **more,
     }  # fmt: skip
-    write_paper_tables(scores, tmp_path / "scores.json")
-    lines = (tmp_path / "scores.md").read_text().splitlines()
-    assert lines[0] == "|  | n | LSE-D ↓ | LSE-C ↑ | offset | cosine ↑ |"
-    assert lines[2:4] == [
-        "| mean of the faces | 14 | 7.250 | 5.000 | -1.000 | – |",
-        "| mean of the videos | 8 | 6.500 | 5.000 | -1.000 | – |",
-    ]
-    tex = (tmp_path / "scores.tex").read_text()
-    assert r"mean of the videos & 8 & 6.500 & 5.000 & -1.000 & -- \\" in tex
+
+
+def test_markdown_latex_and_csv(tmp_path: Path) -> None:
+    content = scores(6.0, 7.0, 8.0, groups="aab", weights={"syncnet": {"file": "x", "sha256": "0"}})
+    content["pictures"] = {"fid": 12.0, "clips": [{"path": "1.mp4", "identity": 0.9}]}
+    write_paper_tables(content, tmp_path / "my_net{1}.json")
+    text = (tmp_path / "my_net{1}.md").read_text()
+    lines = text.splitlines()
+    assert lines[0] == (
+        r"| method | group | videos | LSE-D ↓ (Sync-D) | LSE-C ↑ (Sync-C) | \|offset\| ↓ (frames) "
+        "| cosine ↑ (judge) | CSIM ↑ | FID ↓ |"
+    )
+    assert lines[2] == (
+        "| my_net{1} | all | 3 | 7.000 ± 0.577 | 5.000 ± 0.000 | 1.67 ± 1.67 "
+        "| 0.500 ± 0.000 (n=2) | 0.900 (n=1) | 12.00 |"
+    )
+    assert lines[3].startswith("| my_net{1} | a | 2 | 6.500 ± 0.500 |")
+    assert lines[4].startswith("| my_net{1} | b | 1 | 8.000 | 5.000 | 0.00 | 0.500 | – | – |")
+    assert "1 videos have no score" in text
+    assert "(4 faces in all)" in text
+    assert "other weights than the published SyncNet v2" in text
+    tex = (tmp_path / "my_net{1}.tex").read_text()
+    assert r"my\_net\{1\} & all & 3 & 7.000 $\pm$ 0.577 & 5.000" in tex
     assert r"LSE-D $\downarrow$" in tex
+    with (tmp_path / "my_net{1}_means.csv").open(newline="") as file:
+        first, second, _ = csv.DictReader(file)
+    assert (first["lse_d"], first["lse_d_n"], first["failed"]) == ("7.0", "3", "1")
+    assert float(first["lse_d_se"]) == pytest.approx(3**-0.5)
+    assert (second["group"], second["fid"], second["identity_n"]) == ("a", "", "1")
+
+
+def test_groups_come_from_a_list_or_the_folder(tmp_path: Path) -> None:
+    videos = ["data/s1/a.mp4", "data/s2/a.mp4", "data/s2/b.mp4"]
+    assert groups_of("folder", videos) == dict(zip(videos, ["s1", "s2", "s2"], strict=True))
+    listed = tmp_path / "list.csv"
+    listed.write_text("path,speaker,split\ns1/a.mp4,one,x\ns2/a.mp4,two,x\n")
+    assert groups_of(str(listed), videos) == {videos[0]: "one", videos[1]: "two"}
+    for text, says in (
+        ("path,speaker\nc.mp4,x\n", "names none of the 3 videos"),
+        ("a,b\n1,2\n", "column `path`"),
+        ("video,group\ns1/a.mp4,x\ndata/s1/a.mp4,y\n./data/s1/a.mp4,z\n", None),
+    ):
+        listed.write_text(text)
+        if says is None:
+            assert groups_of(str(listed), videos)[videos[0]] == "y", "the longest end"
+            continue
+        with pytest.raises(UserError, match=says):
+            groups_of(str(listed), videos)
+    with pytest.raises(UserError, match="cannot be read"):
+        groups_of(str(tmp_path / "none.csv"), videos)

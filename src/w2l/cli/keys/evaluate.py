@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge
 
 from w2l.building import Component
-from w2l.schema import REQUIRED, Count, FileName, Group, Sides, Texts, Weights, group, key
+from w2l.schema import REQUIRED, Count, FileName, Group, Sides, Texts, Weights, key
+from w2l.schema import group as component  # a key is called group
 
 Least = Annotated[float, Ge(0)]
 
@@ -47,13 +48,18 @@ class Evaluate:
     report: bool = key(
         True, "one page with all of it, <name>.html; <name>.csv and .parquet have a row per face"
     )
+    group: FileName | None = key(
+        None,
+        "folder, or a .csv with columns path and group (or speaker): the tables have a row for "
+        "each group, too",
+    )
     strict: bool = key(
         False,
         "true: exit code 1 if a clip or face cannot be scored, or a pair's images compared, after "
         "the outputs are written",
     )
 
-    chain: Group = group("codecs in between, as the pipelines of papers have them")
+    chain: Group = component("codecs in between, as the pipelines of papers have them")
     preset: str | None = key(
         None,
         "wav2lip, latentsync, mochabench (also the package syncnet-python): a pipeline that papers "
@@ -116,7 +122,7 @@ class Evaluate:
         None, "lpips: [vgg16-397923af.pth,vgg.pth], of torchvision and of the lpips package"
     )
 
-    detector: Component = group("finds the faces (published: s3fd)")
+    detector: Component = component("finds the faces (published: s3fd)")
     box: Sides | None = key(
         None,
         "pixels, ends excluded: a fixed box, without detection",
