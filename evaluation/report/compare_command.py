@@ -49,7 +49,9 @@ def compare(settings: Evaluation, console: Console) -> list[Comparison]:
     bootstrap = _bootstrap(settings)
     names = [None for _ in files] if settings.names is None else settings.names
     if len(names) != len(files):
-        raise UserError(f"names={settings.names} must name each of the {len(files)} files: names=[a,b].")
+        raise UserError(
+            f"names={settings.names} must name each of the {len(files)} files: names=[a,b]."
+        )
     read = [
         read_scores(user_path(file), None if name is None else str(name))
         for file, name in zip(files, names, strict=True)

@@ -28,6 +28,7 @@ EXTRA_OF = {  # what an extra is for
     "app": "the page in the browser",
     "cluster": "Slurm and parallel launchers, sweeps with Optuna",
     "download": "videos by their address",
+    "lips": "evaluate's lips=true, landmarks=dlib",
     "onnx": "ONNX export, runtime=onnx",
     "openvino": "runtime=openvino",
     "photo": "person=photo:FILE",

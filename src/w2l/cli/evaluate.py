@@ -21,6 +21,7 @@ from w2l.checkpoints import (
 )
 from w2l.cli import commands
 from w2l.cli.checks import check_evaluate
+from w2l.cli.evaluate_lips import build_lip_scorer, run_lips
 from w2l.cli.evaluate_output import chosen_output, remove_earlier, write_plots
 from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pairs
 from w2l.cli.evaluate_show import raise_failures, show
@@ -83,8 +84,10 @@ def score(
     console: Console,
 ) -> None:
     """Score what was checked, write, show; then say by the exit code how it went."""
-    evaluator, weights = build_evaluator(settings, console, with_pictures=bool(pairs))
+    wants_faces = bool(pairs) or settings.lips
+    evaluator, weights = build_evaluator(settings, console, with_pictures=wants_faces)
     comparison = None
+    lip_scorer = build_lip_scorer(settings, evaluator.detector, weights)
     if pairs:  # before anything long: a wrong file is to be told of at once
         assert evaluator.detector is not None
         comparison = load_comparison(settings, pairs, evaluator.detector, audio)
@@ -114,13 +117,17 @@ def score(
     if comparison is not None:
         scores["pictures"] = finite(comparison.run(console))
         write_json(scores, output)
+    if lip_scorer is not None:
+        scores["lips"] = finite(run_lips(lip_scorer, videos, audio, console))
+        write_json(scores, output)
     write_paper_tables(scores, output)
     if settings.report:
         write_page(clips, scores, output)
     partial.remove()
     show(clips, evaluator, output, console, settings.video_score)
     compared = scores.get("pictures")
-    raise_failures(clips, compared, settings.strict)
+    if settings.strict or not scores.get("lips", {}).get("n_scored"):
+        raise_failures(clips, compared, settings.strict)
     if compared is not None:
         raise_if_none(compared)
 

@@ -22,7 +22,7 @@ from w2l.inference import pick_device
 from w2l.metrics.fid import FrechetDistance
 from w2l.paths import user_path
 from w2l.scoring.identity import FaceIdentity
-from w2l.scoring.landmarks import Landmarks
+from w2l.scoring.landmarks import DlibLandmarks, Landmarks
 from w2l.scoring.picture_set import compare_pairs, fid_scores, references
 from w2l.scoring.pictures import AGAINST_TARGET, METRICS, PROTOCOL, PictureScorer
 from w2l.scoring.report import short_names
@@ -31,10 +31,14 @@ from w2l.weights import registry
 # The key that gives a metric its network, and how to give it.
 NEEDS = {
     "lpips": ("lpips", "lpips=[vgg16-397923af.pth,vgg.pth]"),
-    "lmd": ("landmarks", "landmarks=fan_2d4, or a file"),
+    "lmd": ("landmarks", "landmarks=dlib, fan_2d4 or a file"),
+    "face_lmd": ("landmarks", "landmarks=dlib, fan_2d4 or a file"),
     "fid": ("inception", "inception=fid_inception"),
     "identity": ("identity", "identity=FILE.onnx"),
 }
+
+
+DLIB = "dlib"
 
 
 def wanted_pairs(settings: Evaluate, videos: Sequence[Path]) -> list[tuple[Path, Path]]:
@@ -116,10 +120,9 @@ def load_comparison(
         lpips = load_lpips(*files).to(device)
         weights["lpips"] = list(map(identity, files))
     landmarks = embedder = None
-    if "lmd" in metrics:
-        file = resolve(str(settings.landmarks))
-        landmarks = Landmarks(file, device)
-        weights["landmarks"] = identity(file)
+    if {"lmd", "face_lmd"} & set(metrics):
+        landmarks = load_landmarks(settings.landmarks, device)
+        weights["landmarks"] = identity(landmarks.path)
     if "identity" in metrics:
         file = resolve(str(settings.identity))
         embedder = FaceIdentity(file, str(device))
@@ -129,6 +132,17 @@ def load_comparison(
         audio,
     )  # fmt: skip
     return Comparison(pairs, scorer, weights, frechet)
+
+
+def load_landmarks(given: str | None, device: Any) -> Landmarks | DlibLandmarks:
+    """What finds 68 landmarks: dlib, which the extra `lips` brings, or a network.
+
+    Raises:
+        UserError: it is not installed, or there is no such network.
+    """
+    if given in {None, DLIB}:
+        return DlibLandmarks()
+    return Landmarks(resolve(str(given)), device)
 
 
 def raise_if_none(compared: dict[str, Any]) -> None:

@@ -118,3 +118,9 @@ def mouth_distance(generated: Floats, target: Floats) -> float:
     """
     eyes = np.linalg.norm(target[EYES[1]] - target[EYES[0]])
     return float(np.linalg.norm(generated[MOUTH] - target[MOUTH], axis=1).mean() / eyes)
+
+
+def face_distance(generated: Floats, target: Floats) -> float:
+    """As `mouth_distance`, over all 68 points: F-LMD beside M-LMD."""
+    eyes = np.linalg.norm(target[EYES[1]] - target[EYES[0]])
+    return float(np.linalg.norm(generated - target, axis=1).mean() / eyes)

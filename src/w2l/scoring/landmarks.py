@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,6 +69,45 @@ class Landmarks:
                 f"{(POINTS, MAP, MAP)} are wanted: give 2DFAN4 of face_alignment."
             )
         return found
+
+
+class DlibLandmarks:
+    """Finds 68 landmarks by dlib's trees, whose file the package face-recognition-models brings.
+
+    It works offline and on a CPU. The file was trained on iBUG 300-W, which is for research only.
+
+    Raises:
+        UserError: the extra `lips` is not installed.
+    """
+
+    def __init__(self) -> None:
+        # Found, not imported: the package of the weights imports what new Pythons lack.
+        weights = find_spec("face_recognition_models")
+        if find_spec("dlib") is None or weights is None or not weights.submodule_search_locations:
+            raise UserError(
+                'landmarks=dlib needs dlib and its file of landmarks: pip install "w2l[lips]".'
+            )
+        import dlib
+
+        folder = Path(weights.submodule_search_locations[0]) / "models"
+        self.path = folder / "shape_predictor_68_face_landmarks.dat"
+        self._rectangle: Any = dlib.rectangle
+        self._predict: Any = dlib.shape_predictor(str(self.path))
+
+    def __call__(self, frames: list[np.ndarray], box: np.ndarray) -> np.ndarray:
+        """Landmarks (N, 68, 2), x and y in pixels of the frame, of the same box in N frames.
+
+        Args:
+            frames: (H, W, 3) uint8 BGR.
+            box: (4,) left, top, right, bottom.
+        """
+        left, top, right, bottom = box.astype(np.float64)
+        # The trees were learned on squares from the brows to the chin.
+        half = 0.95 * max(right - left, bottom - top) / 2
+        x, y = (left + right) / 2, (top + bottom) / 2 + 0.05 * (bottom - top)
+        square = self._rectangle(*(round(v) for v in (x - half, y - half, x + half, y + half)))
+        found = [self._predict(np.ascontiguousarray(each[..., ::-1]), square) for each in frames]
+        return np.array([[(p.x, p.y) for p in shape.parts()] for shape in found], np.float64)
 
 
 def _onnx(path: Path, device: str) -> Callable[[np.ndarray], np.ndarray]:

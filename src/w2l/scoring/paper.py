@@ -53,6 +53,11 @@ COLUMNS = (
     Column("ssim", "SSIM ↑", lower_is_better=False),
     Column("lmd", "LMD ↓", "M-LMD"),
     Column("face_lmd", "F-LMD ↓"),
+    Column("lip_offset_abs", "|offset| ↓", "lips", 2),
+    Column("lip_sync", "Lip-Sync ↓", "THEval", lower_is_better=None),  # finds late video better
+    Column("silent_stability", "Stability", "THEval", lower_is_better=None),
+    Column("lip_dynamics", "Dynamics", "THEval", lower_is_better=None),
+    Column("lip_leak", "LipLeak ↓"),
 )
 SIGNED = ("offset", "cosine_offset")
 # What says how much was scored, not how well.
@@ -114,15 +119,16 @@ def video_values(
     """
     names = [clip["path"] for clip in content["clips"]] if names is None else names
     rule = content.get("settings", {}).get("video_score", "mean")
-    compared = (content.get("pictures") or {}).get("clips", ())
-    pictures = {row["path"]: row for row in compared if row.get("error") is None}
+    beside: dict[str, dict[str, Any]] = {}  # what is scored apart from sync
+    for part in ("pictures", "lips"):
+        for row in (content.get(part) or {}).get("clips", ()):
+            if row.get("error") is None:
+                beside.setdefault(row["path"], {}).update(row)
     found = {}
     for name, clip in zip(names, content["clips"], strict=True):
-        if clip.get("error") is not None or not clip.get("tracks"):
-            continue
-        tracks = clip["tracks"]
+        tracks = clip.get("tracks") or [] if clip.get("error") is None else []
         own = clip.get("video") or _mean_of(tracks)
-        values = {**own, **clip.get("lips", {}), **pictures.get(clip.get("path"), {})}
+        values = {**own, **beside.get(clip.get("path", ""), {})}
         numbers = {key: float(value) for key, value in values.items() if _is_score(key, value)}
         for key in SIGNED:  # +5 and -5 are no 0
             of_faces = [abs(track[key]) for track in tracks if track.get(key) is not None]
@@ -130,7 +136,14 @@ def video_values(
                 of_faces = [abs(numbers[key])] if key in numbers else []
             if of_faces:
                 numbers[f"{key}_abs"] = fmean(of_faces)
-        found[name] = numbers
+        if not values.get("lip_believed", True):
+            numbers.pop("lip_offset", None)
+        if not values.get("is_silent", True):  # a still mouth would be the best of all
+            numbers.pop("lip_leak", None)
+        if "lip_offset" in numbers:
+            numbers["lip_offset_abs"] = abs(numbers["lip_offset"])
+        if numbers:
+            found[name] = numbers
     return found
 
 
@@ -141,7 +154,7 @@ def _mean_of(tracks: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         cosine = track.get("cosine")
         plain = cosine["mean"] if isinstance(cosine, dict) else cosine
         each.append({k: v for k, v in {**track, "cosine": plain}.items() if _is_score(k, v)})
-    shared = set.intersection(*map(set, each))
+    shared = set.intersection(*map(set, each)) if each else ()
     return {key: fmean(track[key] for track in each) for key in shared}
 
 

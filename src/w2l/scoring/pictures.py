@@ -23,13 +23,13 @@ from w2l.metrics import pictures as measures
 from w2l.models import Lpips
 from w2l.scoring.crops import face_crop
 from w2l.scoring.identity import FaceIdentity
-from w2l.scoring.landmarks import Landmarks
+from w2l.scoring.landmarks import DlibLandmarks, Landmarks
 from w2l.video import VideoReader
 from w2l.windows import FPS
 
 SIZE = 224  # px, side of the crops that networks compare
 EVERY = 5  # frames from one that fid and identity count to the next
-AGAINST_TARGET = ("psnr", "ssim", "lpips", "mouth", "lmd")
+AGAINST_TARGET = ("psnr", "ssim", "lpips", "mouth", "lmd", "face_lmd")
 METRICS = (*AGAINST_TARGET, "fid", "identity", "silence", "flicker")
 CUT = (
     "25 fps; the largest face of the reference, its box from the detector in every frame, no pads; "
@@ -45,8 +45,8 @@ PROTOCOL = (
     f"by one level in one value. lpips: the crop resized to {SIZE} px, as fid's. {FID}"
     "mouth: mean distance of the mouth's two corners (the detector's five points, found in both "
     "videos) over the distance of the eyes. "
-    "lmd: mean distance of the 20 mouth points (48 to 67 of a FAN's 68, in both videos within the "
-    "same box) over that of the outer eye corners, every frame. "
+    "lmd: mean distance of the 20 mouth points (48 to 67 of 68, in both videos within the "
+    "same box) over that of the outer eye corners, every frame; face_lmd: the same over all 68. "
     f"identity: cosine of both faces' embeddings, every {EVERY}th frame where the detector finds "
     "five points in both, which lay the faces onto ArcFace's template of 112 px. "
     "silence: motion of the box's lower half where no frame has a voice (over -60 dB and at most "
@@ -93,7 +93,7 @@ class PictureScorer:
             can be measured. "identity" is one of these: frame i shows the same person.
         lpips: for "lpips".
         frechet: for "fid".
-        landmarks: for "lmd".
+        landmarks: for "lmd" and "face_lmd".
         identity: for "identity".
         n_pairs: how many will be scored. For the distance of real pictures from real ones every
             other clip is one half; of a single one, its first half.
@@ -105,7 +105,7 @@ class PictureScorer:
     setting: Setting
     lpips: Lpips | None = None
     frechet: TakesPictures | None = None
-    landmarks: Landmarks | None = None
+    landmarks: Landmarks | DlibLandmarks | None = None
     identity: FaceIdentity | None = None
     n_pairs: int = 1
     audio: Path | None = None
@@ -207,7 +207,11 @@ class _Clip:
         """What is measured between points of both faces, or on faces that they align."""
         values, scorer, frames = self.values, self.scorer, [mine, theirs]
         if scorer.landmarks is not None and np.isfinite(box).all():
-            values["lmd"].append(measures.mouth_distance(*scorer.landmarks(frames, box)))
+            found_points = scorer.landmarks(frames, box)
+            if "lmd" in values:
+                values["lmd"].append(measures.mouth_distance(*found_points))
+            if "face_lmd" in values:
+                values["face_lmd"].append(measures.face_distance(*found_points))
         due = scorer.identity is not None and self.n % EVERY == 0
         if not due and "mouth" not in values:
             return

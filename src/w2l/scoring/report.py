@@ -71,20 +71,20 @@ def _lines(
     """Label, windows and scores (None: there are none) of each line of a clip."""
     tracks = [track.to_dict() for track in clip.tracks]
     if clip.error is not None:
-        yield _shortened(name), "failed", None
+        yield shortened(name), "failed", None
     elif alone or len(tracks) == 1:
         for number, scores in enumerate(tracks, 1):
             face = "" if len(tracks) == 1 else f" face {number}"
-            yield _shortened(name, face), str(scores["n_windows"]), scores
+            yield shortened(name, face), str(scores["n_windows"]), scores
     else:
         windows = sum(scores["n_windows"] for scores in tracks)
-        yield _shortened(name, f", {len(tracks)} faces"), str(windows), video_scores(clip, rule)
+        yield shortened(name, f", {len(tracks)} faces"), str(windows), video_scores(clip, rule)
 
 
-def _shortened(name: str, rest: str = "") -> str:
+def shortened(name: str, rest: str = "") -> str:
     """A name that fits, its middle left out, with the rest whole.
 
-    >>> _shortened("a_very_long_name_of_a_clip_0001.mp4", " face 2")
+    >>> shortened("a_very_long_name_of_a_clip_0001.mp4", " face 2")
     'a_ver…1.mp4 face 2'
     """
     room = NAME_WIDTH - len(rest)

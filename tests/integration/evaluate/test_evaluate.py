@@ -40,10 +40,11 @@ def test_folder_with_good_and_bad_clips(clips, evaluate, capsys, tmp_path):
     out = capsys.readouterr().out
     assert "1 scored (1 faces), 4 failed" in out
     assert out.count("failed: ") == 4
-    assert "cosine ↑" in out
+    assert "judge ↑" in out
     (folder,) = (tmp_path / "outputs" / "evaluate").iterdir()
     names = {
-        "scores.json", "scores.csv", "scores.parquet", "scores.html", "scores.md", "scores.tex", "scores_means.csv",
+        "scores.json", "scores.csv", "scores.parquet", "scores.html", "scores.md", "scores.tex",
+        "scores_means.csv",
         good["plot"],
     }  # fmt: skip
     assert {path.name for path in folder.iterdir()} == names

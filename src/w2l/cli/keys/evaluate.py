@@ -80,6 +80,10 @@ class Evaluate:
         "lipsync_expert: the published one); none: no cosine",
     )
 
+    lips: bool = key(
+        False, "lips against audio without any network for sync, too (docs/metrics.md; extra lips)"
+    )
+
     voices: Texts | None = key(
         None,
         "own (the video's audio) or [a.wav,b.wav], which begin with the video: each face is "
@@ -106,14 +110,16 @@ class Evaluate:
     )
     metrics: Texts | None = key(
         None,
-        "some of [psnr,ssim,lpips,mouth,lmd,fid,identity,silence,flicker]; null: all whose "
-        "weights are there",
+        "some of [psnr,ssim,lpips,mouth,lmd,face_lmd,fid,identity,silence,flicker]; null: all "
+        "whose weights are there",
     )
     inception: Weights | None = key(
         None, "fid: fid_inception (fetched), or its file; any other file gives no FID"
     )
     landmarks: Weights | None = key(
-        None, "lmd: fan_2d4 (fetched), a TorchScript file of face_alignment, or .onnx"
+        None,
+        "lmd, face_lmd: dlib (extra lips), fan_2d4 (fetched), a TorchScript file of "
+        "face_alignment, or .onnx; lips=true takes dlib where nothing is named",
     )
     identity: Weights | None = key(
         None, "identity: .onnx of an ArcFace-like network (112 px, RGB, (x-127.5)/127.5)"
