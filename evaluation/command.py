@@ -13,6 +13,7 @@ from w2l.errors import UserError, either
 from w2l.paths import user_path
 
 JOBS = ("benchmark", "compare", "pipelines", "results", "show")
+NO_PAIRS = ("benchmark", "pipelines", "results", "show")
 BENCHMARKS = ("lrs2", "lrs3", "lrw", "real", "demo")
 
 
@@ -27,11 +28,17 @@ def evaluation(settings: Evaluation) -> None:
     Raises:
         UserError: nothing or two things are asked for, or what is needed is missing or wrong.
     """
+    if settings.pairs is not None and all(getattr(settings, key) is None for key in NO_PAIRS):
+        from evaluation.people import people
+
+        people(settings, Console(highlight=False))
+        return
     asked = [key for key in JOBS if getattr(settings, key) is not None]
     if len(asked) != 1:
         raise UserError(
             f"Choose one of benchmark={either(BENCHMARKS)}, compare=[a.json,b.json], "
-            "pipelines=VIDEOS, results=FOLDER and show=[source,result] (--cfg job says more)."
+            "pairs=FOLDER, pipelines=VIDEOS, results=FOLDER and show=[source,result] (--cfg job "
+            "says more)."
         )
     console = Console(highlight=False)
     if asked == ["compare"]:

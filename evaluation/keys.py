@@ -48,6 +48,11 @@ class Evaluation:
         "compare: folder, or a .csv with columns path and group (or speaker): the table has rows "
         "for each group, too; null: those that the first file names",
     )
+    pairs: FileName | None = key(
+        None,
+        "with compare=: folder for shuffled side-by-side videos that people judge; without: the "
+        "answers in it are read (docs/people.md)",
+    )
     show: list[str] | None = key(
         None, "[source,result]: a page with both videos and their sync curves"
     )
@@ -72,7 +77,9 @@ class Evaluation:
         None, "pairs, `audio_clip video_clip`; null: filelists/<benchmark>.txt"
     )
     sets: Texts | None = key(None, "real: [dubbed,random,tts]; null: those that are there")
-    limit: int | None = key(None, "only the first so many pairs of each list")
+    limit: int | None = key(
+        None, "only the first so many pairs of each list; pairs: so many videos"
+    )
     out: FileName | None = key(
         None,
         "null: outputs/benchmarks/<benchmark> (another recipe: <benchmark>_2, …), outputs/demo; "

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.integration.command import ROOT, call, environment
+from tests.integration.command import ROOT, call
 
 pytestmark = pytest.mark.long
 
@@ -28,12 +27,15 @@ def test_all_of_it(prepared: Path, tmp_path: Path) -> None:
     (tmp_path / "my" / "experiment").mkdir(parents=True)
     (own,) = blocks("yaml")
     (tmp_path / "my" / "experiment" / "mine.yaml").write_text(own)
-    said = []
+    said, evaluated = [], []
     for line in "".join(blocks("bash")).splitlines():
         if line.startswith("python train.py "):
             values = shlex.split(line)[2:]
             done = call("train.py", *values, *SMALL, cwd=tmp_path)
             assert done.returncode == 0, f"{line}\n{done.stderr[-2000:]}"
+        elif line.startswith("python evaluate.py "):
+            evaluated.append(call("evaluate.py", *shlex.split(line)[2:], cwd=tmp_path))
+            assert evaluated[-1].returncode == 0, evaluated[-1].stderr[-2000:]
         else:
             said.append(subprocess.check_output(line, shell=True, cwd=tmp_path, text=True))
     written = (tmp_path / "outputs" / "mine" / "config.yaml").read_text()
@@ -45,10 +47,6 @@ def test_all_of_it(prepared: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     log = (tmp_path / "outputs" / "two" / "train.log").read_text()
     assert "devices: 2, so 2 x 2 = 4 samples an update" in log
-    (snippet,) = blocks("python")
-    scored = subprocess.run(
-        [sys.executable, "-c", snippet], cwd=tmp_path, env=environment(), capture_output=True,
-        text=True,
-    )  # fmt: skip
-    assert scored.returncode == 0, scored.stderr[-2000:]
-    assert "pair_accuracy=" in scored.stdout
+    (scored,) = [done.stdout for done in evaluated]
+    assert "Expert on test of data/mine" in scored
+    assert "speakers: the worst first" in scored

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -19,7 +17,8 @@ from w2l.callbacks.sync_gate import updates
 from w2l.data import clips_of
 from w2l.data.clips import AnyClip
 from w2l.files import atomic_path
-from w2l.metrics.separation import expert_quality, offset_of, pair_accuracy, pooled
+from w2l.metrics.separation import expert_quality, offset_of, pooled
+from w2l.metrics.speakers import by_speaker
 from w2l.models import Expert
 
 
@@ -88,25 +87,3 @@ class ExpertReport(pl.Callback):
             "val/off_sync_accuracy": float((others < quality.threshold).mean()),
             "val/offset_within_1": quality.offset_within_1,
         }
-
-
-def by_speaker(matrices: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
-    """One row per speaker: clips, windows, pair accuracy, mean cosines, offset."""
-    groups = defaultdict(list)
-    for speaker, matrix in matrices:
-        groups[speaker].append(matrix)
-    rows = []
-    for speaker, found in sorted(groups.items()):
-        own, others = pooled(found)
-        rows.append(
-            {
-                "speaker": speaker,
-                "clips": len(found),
-                "windows": len(own),
-                "pair_accuracy": pair_accuracy(found),
-                "cosine_in_sync": float(own.mean()),
-                "cosine_off_sync": float(others.mean()),
-                "offset": float(np.median([offset_of(matrix) for matrix in found])),
-            }
-        )
-    return rows

@@ -59,6 +59,8 @@ def check_evaluate(settings: Evaluate) -> tuple[list[Path], Path | None]:
     Raises:
         UserError: naming key and choices, or the file that there is not.
     """
+    if settings.data_root is not None and settings.video is not None:
+        raise UserError("data= scores an expert, and video= videos: give one of them.")
     if settings.preset not in {None, PUBLISHED} and settings.published:
         raise UserError("published=true and preset= set the same keys: leave one of them out.")
     has_chain = any(settings.chain[name] for name in ("file", "frames", "crops", "sound"))
@@ -66,6 +68,10 @@ def check_evaluate(settings: Evaluate) -> tuple[list[Path], Path | None]:
         raise UserError("chain= is of protocol=track: with protocol=lrs set jpeg=true alone.")
     if has_chain and settings.jpeg:
         raise UserError("jpeg=true is a step of chain=, too: leave one of them out.")
+    if settings.data_root is not None:
+        return [], None
+    if settings.video is None:
+        raise UserError("Missing: video=… (or data=…, a prepared set, to score an expert).")
     videos = find_videos(settings.video)
     audio = None if settings.audio is None else user_path(settings.audio)
     if audio is not None and not audio.is_file():

@@ -21,6 +21,7 @@ from w2l.checkpoints import (
 )
 from w2l.cli import commands
 from w2l.cli.checks import check_evaluate
+from w2l.cli.evaluate_expert import evaluate_expert
 from w2l.cli.evaluate_lips import build_lip_scorer, run_lips
 from w2l.cli.evaluate_output import chosen_output, remove_earlier, write_plots
 from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pairs
@@ -65,6 +66,9 @@ def evaluate_command(settings: Evaluate) -> None:
     """Check everything cheap, score, write, show; then say by the exit code how it went."""
     console = Console(highlight=False)
     videos, audio = check_evaluate(settings)
+    if settings.data_root is not None:
+        evaluate_expert(settings, console)
+        return
     settings.detector.check()
     check_chain(settings.chain)
     pairs = wanted_pairs(settings, videos)

@@ -49,6 +49,9 @@ RENAMED = {
     "system.perceptual_weight": "system.losses.lpips.weight",
 }
 
+# Short forms that Hydra would take for a group of configs: command → key → the key's own name.
+SHORT = {"evaluate": {"data": "data_root"}}
+
 
 def run(task: Callable[[Any], float | None], command: Command) -> None:
     """Compose `configs/<name>.yaml` with the command line and call `task`.
@@ -93,6 +96,9 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
     config_name = name_of(command)
     if not isinstance(command, str):
         register(command)
+    for number, argument in enumerate(sys.argv[1:], 1):
+        given, equals, value = argument.partition("=")
+        sys.argv[number] = SHORT.get(config_name, {}).get(given, given) + equals + value
     added = without_choice(sys.argv[1:], CONFIG_DIR / f"{config_name}.yaml")
     for choice in added:
         group = choice.lstrip("~")

@@ -12,7 +12,7 @@ from torch import nn
 from tests.unit.restoration import graphs
 from w2l.errors import UserError
 from w2l.metrics.pictures import mouth_distance
-from w2l.scoring.landmarks import Landmarks
+from w2l.scoring.landmarks import DlibLandmarks, Landmarks
 
 BOX = np.array([60.0, 40.0, 220.0, 230.0], np.float32)
 FRAME = np.zeros((300, 320, 3), np.uint8)
@@ -111,3 +111,17 @@ def test_a_wrong_file_is_one_sentence(tmp_path):
     path = saved(nn.Conv2d(4, 68, 1), tmp_path / "four.zip")
     with pytest.raises(UserError, match=r"four\.zip does not take RGB"):
         Landmarks(path)
+
+
+def test_dlibs_landmarks_lie_on_the_face() -> None:
+    """On a photograph: eyes over the nose over the mouth, the chin below, left and right kept."""
+    pytest.importorskip("dlib")
+    image = pytest.importorskip("skimage.data").astronaut()[..., ::-1]
+    box = np.array([178, 66, 272, 206], np.float32)
+    once, twice = DlibLandmarks()([image, image], box)
+    np.testing.assert_array_equal(once, twice)
+    eyes, nose, lips, chin = once[36:48].mean(0), once[30], once[48:68].mean(0), once[8]
+    assert eyes[1] < nose[1] < lips[1] < chin[1]
+    assert once[36, 0] < once[45, 0]
+    assert (once.min(0) > box[:2] - 20).all()
+    assert (once.max(0) < box[2:] + 20).all()

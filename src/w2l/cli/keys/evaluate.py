@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge
 
 from w2l.building import Component
-from w2l.schema import REQUIRED, Count, FileName, Group, Sides, Texts, Weights, key
+from w2l.schema import Count, FileName, Group, Sides, Texts, Weights, key
 from w2l.schema import group as component  # a key is called group
 
 Least = Annotated[float, Ge(0)]
@@ -26,10 +26,17 @@ class Evaluate:
         "video=result.mp4 reference=original.mp4 metrics=[psnr,ssim]",
     )
 
-    video: FileName = key(
-        REQUIRED,
+    video: FileName | None = key(
+        None,
         "a video, a folder of videos (searched through), or a .txt with one per line",
         section="Input and output",
+    )
+    data_root: FileName | None = key(
+        None,
+        "(or data=) a prepared set in place of video=: how well expert= tells sync on whole clips",
+    )
+    split: Literal["test", "val", "train"] | None = key(
+        None, "data_root: which clips; null: test where there is one, else val"
     )
     audio: FileName | None = key(None, "scored against in place of each video's own audio")
     protocol: Literal["track", "lrs"] = key(
