@@ -23,13 +23,14 @@ from w2l.checkpoints.load import (
 )
 from w2l.checkpoints.model_folder import write_model_folder
 from w2l.checkpoints.networks import Pads, describe
-from w2l.checkpoints.onnx import export_onnx, onnx_config
+from w2l.checkpoints.onnx import Inputs, export_onnx, onnx_config, onnx_inputs
 from w2l.checkpoints.publish import export, export_safetensors
 
 __all__ = [
     "AUTO",
     "ENOUGH_SPEAKERS",
     "Checkpoint",
+    "Inputs",
     "Pads",
     "chosen_generator",
     "describe",
@@ -44,6 +45,7 @@ __all__ = [
     "load_lpips",
     "load_syncnet",
     "onnx_config",
+    "onnx_inputs",
     "read",
     "resolve",
     "write_model_folder",

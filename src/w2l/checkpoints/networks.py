@@ -66,6 +66,11 @@ IMAGE_SIZES = (96, 128, 192, 256, 384, 512, 48, 64, 288)
 one needs its size stated in the file, as our exports do.
 """
 
+# Other arguments that files of others were made with, tried after the published ones.
+VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "generator": ({}, {"third_stage_blocks": 1}),  # wav2lip256.pth
+}
+
 
 def identify(state: Mapping[str, Tensor]) -> str:
     """The network's name in `KINDS`, or "unknown"."""
@@ -99,10 +104,12 @@ def infer_config(network: str, state: Mapping[str, Tensor]) -> dict[str, Any]:
         return {}
     channels = max((len(t) for name, t in state.items() if name.endswith(".bias")), default=512)
     found = {name: tuple(entry.shape) for name, entry in state.items()}
-    for image_size in IMAGE_SIZES:
-        shapes, config = outline(network, {"width": channels / 512, "image_size": image_size})
-        if shapes == found:
-            return config
+    for variant in VARIANTS.get(network, ({},)):
+        for image_size in IMAGE_SIZES:
+            chosen = {"width": channels / 512, "image_size": image_size, **variant}
+            shapes, config = outline(network, chosen)
+            if shapes == found:
+                return config
     return outline(network, {"width": channels / 512})[1]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -79,19 +79,27 @@ def export_onnx(
         onnx.save(model, temporary)
 
 
+class Inputs(NamedTuple):
+    """What a generator's graph calls its inputs, and how many faces it takes (None: any)."""
+
+    audio: str = "audio"
+    face: str = "face"
+    batch: int | None = None
+
+
 def onnx_config(path: str | Path) -> tuple[dict[str, int], Pads | None]:
     """A generator's image size, lead frames and pads, out of the metadata of its ONNX file.
 
+    Of a file of others, which has none, out of the shapes of its inputs.
+
     Raises:
-        UserError: the file is no ONNX file, or none of ours, or no generator.
+        UserError: the file is no ONNX file, or no generator.
     """
-    onnx = onnx_package()
-    check_size(Path(path))
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf's own, and whatever it says of a damaged file
-        raise UserError(f"{path} is no ONNX file, or damaged: export it again.") from error
+    model = _graph(path)
     found = {entry.key: entry.value for entry in model.metadata_props}
+    if f"{PREFIX}network" not in found:
+        size = _by_shapes(path, model)[1]
+        return {"image_size": size, "lead_frames": 0}, None
     if found.get(f"{PREFIX}network") != "generator":
         raise UserError(
             f"{path} is not a generator that `python -m w2l.checkpoints CHECKPOINT {path}` wrote."
@@ -107,6 +115,60 @@ def onnx_config(path: str | Path) -> tuple[dict[str, int], Pads | None]:
         raise UserError(
             f"{path} does not say how its generator is made ({', '.join(names)}): export it again."
         ) from error
+
+
+def onnx_inputs(path: str | Path) -> Inputs:
+    """The inputs of a generator's ONNX file; those of other people's are told by their shapes.
+
+    Raises:
+        UserError: it is no generator.
+    """
+    model = _graph(path)
+    if any(entry.key == f"{PREFIX}network" for entry in model.metadata_props):
+        return Inputs()
+    return _by_shapes(path, model)[0]
+
+
+def _by_shapes(path: str | Path, model: Any) -> tuple[Inputs, int]:
+    """The inputs of somebody's generator, (B, 1, 80, 16) and (B, 6, S, S), and S."""
+    weights = {each.name for each in model.graph.initializer}
+    sides = {
+        each.name: [
+            side.dim_value if side.HasField("dim_value") and side.dim_value > 0 else None
+            for side in each.type.tensor_type.shape.dim
+        ]
+        for each in model.graph.input
+        if each.name not in weights
+    }
+    audio = [name for name, shape in sides.items() if shape[1:] == [1, 80, 16]]
+    face = [
+        name
+        for name, shape in sides.items()
+        if len(shape) == 4 and shape[1] == 6 and shape[2] is not None and shape[2] == shape[3]
+    ]
+    if len(sides) != 2 or len(audio) != 1 or len(face) != 1:
+        given = ", ".join(f"{name} {[side or '?' for side in s]}" for name, s in sides.items())
+        raise UserError(
+            f"{path} is no generator that can be used: it takes {given or 'nothing'}, and log-mel "
+            "windows of [?, 1, 80, 16] and faces of [?, 6, S, S] are wanted."
+        )
+    batches = {shape[0] for shape in sides.values()} - {None}
+    batch = batches.pop() if len(batches) == 1 else None
+    return Inputs(audio[0], face[0], batch), int(sides[face[0]][2])  # type: ignore[arg-type]
+
+
+def _graph(path: str | Path) -> Any:
+    """The graph without its weights.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    onnx = onnx_package()
+    check_size(Path(path))
+    try:
+        return onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's own, and whatever it says of a damaged file
+        raise UserError(f"{path} is no ONNX file, or damaged: export it again.") from error
 
 
 def onnx_package():  # type: ignore[no-untyped-def]

@@ -14,7 +14,16 @@ import torch
 from torch import Tensor
 
 from w2l import __version__, weights
-from w2l.checkpoints import Pads, export_onnx, load_generator, onnx_config, read, resolve
+from w2l.checkpoints import (
+    Inputs,
+    Pads,
+    export_onnx,
+    load_generator,
+    onnx_config,
+    onnx_inputs,
+    read,
+    resolve,
+)
 from w2l.checkpoints.onnx import onnx_package
 from w2l.errors import UserError, either
 from w2l.files import sha256
@@ -98,10 +107,12 @@ class ExportedGenerator:
         self._lower_half = lower_half
         self._lock = Lock()
         self._run: Run | None = None
+        self._inputs = Inputs()
         self.pads: Pads | None
         self.config: dict[str, Any]
         if self._is_onnx:
             self.config, self.pads = onnx_config(path)
+            self._inputs = onnx_inputs(path)
         else:
             self.config, self.pads = load_generator(path).config, read(path, "generator").pads
 
@@ -116,9 +127,9 @@ class ExportedGenerator:
                 path = self._arguments[0]
                 graph = path if self._is_onnx else exported(path, self._lower_half)
                 with self._refusals():
-                    self._run = self._open(graph)
+                    self._run = self._open(graph, self._inputs)
         with self._refusals():
-            frames = self._run(audio.contiguous().numpy(), face.contiguous().numpy())
+            frames = self._in_parts(audio.contiguous().numpy(), face.contiguous().numpy())
         size = int(self.config["image_size"])
         if self._is_onnx and frames.shape != (len(audio), 3, size, size):
             raise UserError(
@@ -126,6 +137,18 @@ class ExportedGenerator:
                 "wanted: export it again."
             )
         return torch.from_numpy(frames)
+
+    def _in_parts(self, audio: np.ndarray, face: np.ndarray) -> np.ndarray:
+        """All at once, or as many at a time as the graph takes, the last ones repeated."""
+        assert self._run is not None
+        step = self._inputs.batch
+        if step is None:
+            return self._run(audio, face)
+        parts = []
+        for start in range(0, len(face), step):
+            index = np.minimum(np.arange(start, start + step), len(face) - 1)
+            parts.append(self._run(audio[index], face[index]))
+        return np.concatenate(parts)[: len(face)]
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
@@ -179,20 +202,20 @@ def _providers(device: str) -> list[Any]:
     return providers
 
 
-def _onnxruntime(providers: list[Any], precision: Precision) -> Callable[[Path], Run]:
+def _onnxruntime(providers: list[Any], precision: Precision) -> Callable[[Path, Inputs], Run]:
     import onnxruntime
 
     if precision != "float32":
         raise UserError(f"runtime=onnx has no precision={precision}: take precision=float32.")
 
-    def load(path: Path) -> Run:
+    def load(path: Path, inputs: Inputs) -> Run:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(path, options, providers=providers)
 
         def run(audio: np.ndarray, face: np.ndarray) -> np.ndarray:
-            frames: np.ndarray = session.run(None, {"audio": audio, "face": face})[0]
+            frames: np.ndarray = session.run(None, {inputs.audio: audio, inputs.face: face})[0]
             return frames
 
         return run
@@ -210,7 +233,7 @@ def _the_only(kind: type[T]) -> T:
     return kind()
 
 
-def _openvino(device: str, precision: Precision) -> Callable[[Path], Run]:
+def _openvino(device: str, precision: Precision) -> Callable[[Path, Inputs], Run]:
     try:
         import openvino
     except ImportError as error:
@@ -220,7 +243,7 @@ def _openvino(device: str, precision: Precision) -> Callable[[Path], Run]:
     if device not in {"auto", "cpu"}:
         raise UserError(f"device={device}: runtime=openvino runs on the CPU, take device=cpu.")
 
-    def load(path: Path) -> Run:
+    def load(path: Path, inputs: Inputs) -> Run:
         core = _the_only(openvino.Core)
         settings = {
             "INFERENCE_PRECISION_HINT": "f32" if precision == "float32" else "bf16",
@@ -231,7 +254,7 @@ def _openvino(device: str, precision: Precision) -> Callable[[Path], Run]:
         def run(audio: np.ndarray, face: np.ndarray) -> np.ndarray:
             # A request for each call, since one serves one thread only.
             request = compiled.create_infer_request()
-            request.infer({"audio": audio, "face": face})
+            request.infer({inputs.audio: audio, inputs.face: face})
             return np.array(request.get_output_tensor(0).data)
 
         return run

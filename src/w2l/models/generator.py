@@ -59,6 +59,8 @@ class Generator(nn.Module):
         skip: it works in the reference's own colours, and a fourth output says how much of each
             pixel of the reference shows through, so that skin, beard and light stay those of the
             face, whoever it is. Not published.
+        third_stage_blocks: residual blocks of the decoder's third stage; 1 in `wav2lip256.pth`,
+            which many use.
 
     Source: K R Prajwal et al., A Lip Sync Expert Is All You Need, ACM MM 2020, and its release.
     """
@@ -69,12 +71,15 @@ class Generator(nn.Module):
         image_size: int = 96,
         lead_frames: int = 0,
         skip: bool = False,
+        third_stage_blocks: int = 2,
     ) -> None:
         super().__init__()
         self.config = {"width": width, "image_size": image_size, "lead_frames": lead_frames}
         self.skip = skip
         if skip:
             self.config["skip"] = skip
+        if third_stage_blocks != 2:
+            self.config["third_stage_blocks"] = third_stage_blocks
         sizes = map_sizes(image_size)
         extra = len(sizes) - 7  # stages beyond the published ones: more of the deepest kind
         encoder = scaled(width, 16, 32, 64, 128, 256, 512, *[512] * extra, 512)
@@ -108,7 +113,8 @@ class Generator(nn.Module):
                 if previous == 1
                 else _up(in_channels, decoder[i], size // previous)
             )
-            blocks = residual_blocks(decoder[i], 1 if i == 1 else 2)
+            counts = {1: 1, 2: third_stage_blocks}
+            blocks = residual_blocks(decoder[i], counts.get(i, 2))
             stages.append(nn.Sequential(up, *blocks))
         self.face_decoder_blocks = nn.ModuleList(stages)
         last = scaled(width, 32)[0]

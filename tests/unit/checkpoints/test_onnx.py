@@ -16,6 +16,7 @@ from w2l.checkpoints import export_onnx, load_expert, load_generator, onnx_confi
 from w2l.checkpoints.__main__ import main
 from w2l.errors import UserError
 from w2l.inference import build_generator
+from w2l.inference.runtimes import ExportedGenerator
 from w2l.models import Expert, Generator, QualityDiscriminator
 
 BATCHES = (1, 3)
@@ -112,3 +113,32 @@ def test_what_is_no_onnx_file_is_told(tmp_path) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"not onnx at all")
     with pytest.raises(UserError, match=r"bad\.onnx cannot be read as an ONNX graph"):
         onnx_config(tmp_path / "bad.onnx")
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+@pytest.mark.parametrize("batch", [None, 2])
+def test_a_generator_of_others_is_told_by_its_shapes(generator, tmp_path, runtime, batch) -> None:
+    """Their names for the inputs, no metadata of ours, maybe a fixed batch."""
+    pytest.importorskip("openvino" if runtime == "openvino" else "onnxruntime")
+    checkpoint, ours = generator
+    path = tmp_path / "wav2lip_256.onnx"
+    model = onnx.load(ours)
+    del model.metadata_props[:]
+    names = {"audio": "mel_spectrogram", "face": "video_frames"}
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    for each in model.graph.input:
+        each.name = names[each.name]
+        if batch is not None:
+            each.type.tensor_type.shape.dim[0].dim_value = batch
+    onnx.save(model, path)
+    assert onnx_config(path) == ({"image_size": 48, "lead_frames": 0}, None)
+    audio, face = torch.randn(3, 1, 80, 16), torch.rand(3, 6, 48, 48)
+    network = ExportedGenerator(path, runtime, "cpu", "float32")
+    with torch.inference_mode():
+        expected = load_generator(checkpoint)(audio, face)
+    assert (network(audio, face) - expected).abs().max() <= 1e-4
+    del model.graph.input[0]
+    onnx.save(model, path)
+    with pytest.raises(UserError, match=r"takes .*\[\?, 1, 80, 16\] and faces of"):
+        onnx_config(path)

@@ -17,9 +17,11 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from tests.unit.checkpoints.packing import Mischief, assert_same, narrow
+from tests.writing import save_network
 from w2l import checkpoints
 from w2l.checkpoints import archive, torchscript
 from w2l.errors import UserError
+from w2l.models import Generator
 
 BESIDE: dict[str, Any] = {
     "numpy scalar": np.float64(0.25),
@@ -184,3 +186,26 @@ def test_a_size_beyond_all_measure_is_one_sentence(tmp, expert, config) -> None:
         return
     with pytest.raises(UserError, match=r"states a configuration|is not the wanted expert"):
         checkpoints.load_expert(tmp / "a.pth")
+
+
+def test_wav2lip256_is_told_from_ours_by_its_missing_block(tmp_path: Path) -> None:
+    """380 entries: the 256 px generator without `face_decoder_blocks.2.2`."""
+    with torch.device("meta"):
+        assert len(Generator(image_size=256, third_stage_blocks=1).state_dict()) == 380
+    ours = Generator(width=1 / 16, image_size=256)
+    torch.manual_seed(0)
+    theirs = {
+        f"module.{name}": torch.randn(entry.shape) if entry.is_floating_point() else entry
+        for name, entry in ours.state_dict().items()
+        if not name.startswith("face_decoder_blocks.2.2.")
+    }
+    torch.save({"state_dict": theirs, "global_step": 5, "optimizer": None}, tmp_path / "w.pth")
+    loaded = checkpoints.load_generator(tmp_path / "w.pth")
+    assert loaded.config == {
+        "width": 1 / 16, "image_size": 256, "lead_frames": 0, "third_stage_blocks": 1
+    }  # fmt: skip
+    audio, face = torch.zeros(1, 1, 80, 16), torch.rand(1, 6, 256, 256)
+    with torch.inference_mode():
+        assert loaded.folded()(audio, face).shape == (1, 3, 256, 256)
+    save_network(loaded, "generator", tmp_path / "again.ckpt")
+    assert checkpoints.load_generator(tmp_path / "again.ckpt").config == loaded.config
