@@ -14,11 +14,32 @@ def main(arguments: list[str] | None = None) -> int:
         "and w2l-app, each with --help.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("doctor", help="what is here, what is missing, and how to get it")
-    parser.parse_args(arguments)
+    told = commands.add_parser("doctor", help="what is here, what is missing, and how to get it")
+    told.add_argument(
+        "published", nargs="?", metavar="published=DIR", type=_published,
+        help="check the released files in a folder: hashes, SyncNet's published answers, and what "
+        "a generator makes of a shipped clip",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+    if options.published is not None:
+        from w2l.cli.doctor_published import check_published
+
+        return check_published(options.published)
     from w2l.cli.doctor import doctor
 
     return doctor()
+
+
+def _published(text: str) -> str:
+    """The folder of `published=DIR`.
+
+    Raises:
+        ArgumentTypeError: it is another word.
+    """
+    key, _, value = text.partition("=")
+    if key != "published" or not value:
+        raise argparse.ArgumentTypeError(f"{text} is unknown: write published=DIR")
+    return value
 
 
 if __name__ == "__main__":
