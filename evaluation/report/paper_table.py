@@ -62,7 +62,7 @@ def paper_rows(
         for role, entry in known.items()
         if all(file.weights.get(role) == entry["sha256"] for file in files)
     }
-    return rows, [*notes, *paper_notes(shared_weights)]
+    return rows, [*notes, *paper_notes(shared_weights, rows)]
 
 
 def _kept(values: Mapping[str, float], barred: tuple[str, ...]) -> dict[str, float]:

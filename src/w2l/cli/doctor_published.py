@@ -20,6 +20,7 @@ from w2l.weights import registry
 
 FRAMES = "frames.json"
 N_FRAMES, BLOCK = 5, 8  # of the synced clip, and pixels a side of what is stored of each
+BOX = (131, 100, 233, 250)  # left, top, right, bottom of the face in it, with 10 px under the chin
 WITHIN_LEVELS = 2.0  # of 255, between the means of blocks on two machines
 GENERATORS = ("wav2lip", "wav2lip_gan")
 
@@ -131,12 +132,15 @@ def scores(video: Path, settings: dict[str, Any]) -> dict[str, float]:
     from w2l.building import CONFIG_DIR
     from w2l.cli.evaluate import build_evaluator
     from w2l.cli.help import defaults
-    from w2l.cli.published import published_settings
+    from w2l.cli.keys.evaluate import Evaluate
+    from w2l.cli.presets import PUBLISHED, Preset, preset_settings
+    from w2l.schema import read
     from w2l.scoring.results import video_scores
 
-    base = defaults(CONFIG_DIR, "evaluate") | {"expert": "none"} | settings
-    chosen = published_settings("evaluate", base, set(settings), settings.get("preset"))
-    evaluator, _ = build_evaluator(chosen, Console(quiet=True))
+    base = defaults(CONFIG_DIR, Evaluate) | {"expert": "none"} | settings
+    preset = Preset.named("evaluate", settings.get("preset", PUBLISHED))
+    chosen = preset_settings(preset, base, set(settings))
+    evaluator, _ = build_evaluator(read(Evaluate, chosen), Console(quiet=True))
     found = video_scores(evaluator.score(video), chosen["video_score"])
     return {key: round(float(found[key]), 3) for key in ("offset", "lse_d", "lse_c")}
 
@@ -183,8 +187,8 @@ def synced_blocks(generator: Path) -> np.ndarray:
     from w2l.inference import LipSync, SyncOptions
 
     face, voice = (example.path for example in EXAMPLES[:2])
-    lipsync = LipSync.from_pretrained(generator, device="cpu")
-    options = SyncOptions(quality="fast")
+    lipsync = LipSync.from_pretrained(generator, device="cpu", detector=None)
+    options = SyncOptions(quality="fast", box=np.array(BOX, np.float32))
     taken = list(islice(lipsync.frames(face, voice, options=options), N_FRAMES))
     pictures = np.stack(taken).astype(np.float64)
     n, height, width, _ = pictures.shape

@@ -63,7 +63,9 @@ def evaluate_expert(settings: Evaluate, console: Console) -> None:
             watched = track(of, f"expert on {name}", console=shown, transient=True)
             found[name] = [each for clip in watched for each in clip_similarities(expert, [clip])]
         if not found[split]:
-            raise UserError(f"{settings.data_root}: no clip of {split} can be compared (11 windows).")
+            raise UserError(
+                f"{settings.data_root}: no clip of {split} can be compared (11 windows)."
+            )
         content = report(found[split], found["train"], split)
         content |= {
             "kind": "expert", "data": shown_path(str(settings.data_root)), "split": split,

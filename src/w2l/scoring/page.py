@@ -13,7 +13,8 @@ import numpy as np
 
 from w2l.files import write_text
 from w2l.html import page, picture
-from w2l.scoring.paper import method_name, rows_of, shown_columns, text_cells
+from w2l.scoring.lips import NAMES as LIP_NAMES
+from w2l.scoring.paper import NONE, method_name, rows_of, shown_columns, text_cells
 from w2l.scoring.report import voice_names
 from w2l.scoring.results import ClipScore, TrackScore, mean_scores
 from w2l.scoring.speaker import Speakers, speaker_rows
@@ -66,6 +67,7 @@ def write_page(clips: Sequence[ClipScore], scores: dict[str, Any], output: Path)
         _summary(output, scores),
         *_failures(scores["failures"]),
         *_pictures(scores.get("pictures")),
+        *_lips(scores.get("lips")),
         _folded(f"Over the {scores['n_tracks']} faces", _statistics(scores["statistics"])),
         _folded("Offsets", _offsets(scores["statistics"]["offsets"])),
         _folded("Each face", _clips(clips), is_open=len(clips) <= FEW),
@@ -205,6 +207,29 @@ def _pictures(compared: dict[str, Any] | None) -> Iterator[str]:
         if key.startswith(("fid", "frechet")):
             yield f"<p>{escape(key)}: {_number(value)}</p>"
     yield f'<p class="small">{escape(compared["protocol"])}</p>'
+
+
+def _lips(found: dict[str, Any] | None) -> Iterator[str]:
+    """Lips against sound, beside real video."""
+    if not found:
+        return
+    rows = []
+    for clip in found["clips"]:
+        offset = (
+            "unsure" if clip.get("lip_believed") is False else f"{clip.get('lip_offset', 0):+d}"
+        )
+        offset = NONE if "error" in clip else "silent" if clip["is_silent"] else offset
+        numbers = [clip.get(key) for key in ("lip_confidence", *LIP_NAMES)]
+        rows.append([clip["path"], offset, *map(_number, numbers), clip.get("error", "")])
+    shared = found["shared_offset"] or {}
+    told = f"{shared['offset']:+d}" if shared.get("believed") else "unsure" if shared else NONE
+    mean = [_number(found["mean"][key]) for key in LIP_NAMES]
+    real = [_number(found["real_video"][key]) for key in LIP_NAMES]
+    rows += [["all together", told, _number(shared.get("confidence")), *mean, ""],
+             ["real video", "", "", *real, ""]]  # fmt: skip
+    yield "<h2>Lips against sound</h2>"
+    yield _table(["clip", "offset", "confidence", *LIP_NAMES.values(), ""], rows)
+    yield f'<p class="small">{escape(found["protocol"])}</p>'
 
 
 def _figures(clips: Sequence[ClipScore], folder: Path) -> Iterator[str]:

@@ -199,8 +199,9 @@ def write_paper_tables(scores: Mapping[str, Any], output: Path) -> None:
         f"standard error over videos, each by the {by} ({scores['n_tracks']} faces in all); "
         "offsets in frames of 1/25 s, their size whatever the sign."
     ]
-    notes += doubts(scores.get("weights") or {})
-    write_rows(rows_of(method_name(output), scores), notes, output.with_suffix(""))
+    rows = rows_of(method_name(output), scores)
+    notes += doubts(scores.get("weights") or {}, rows)
+    write_rows(rows, notes, output.with_suffix(""))
 
 
 def method_name(output: Path) -> str:
@@ -208,15 +209,16 @@ def method_name(output: Path) -> str:
     return output.absolute().parent.name if output.stem == "scores" else output.stem
 
 
-def doubts(weights: Mapping[str, Any]) -> list[str]:
+def doubts(weights: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
     """What a reader has to know of the networks that scored; the values are files with hashes."""
     notes = []
     syncnet, expert = weights.get("syncnet"), weights.get("expert")
-    if syncnet and syncnet["sha256"] != registry()["syncnet_v2"].sha256:
+    shown = {column.key for column in shown_columns(rows)}
+    if "lse_d" in shown and syncnet and syncnet["sha256"] != registry()["syncnet_v2"].sha256:
         notes.append(
             "LSE by other weights than the published SyncNet v2: no published ones compare."
         )
-    if expert:
+    if "cosine" in shown and expert:
         name = Path(expert.get("file") or "expert").stem
         named = f"{name}, SHA-256 {expert['sha256'][:12]}"
         notes.append(f"Judge: {named}; cosines of two judges do not compare.")

@@ -30,6 +30,7 @@ def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 def test_hashes_and_frames_pass_and_fail(released: Path, capsys) -> None:
     run = ["doctor", f"published={released}"]
     assert main(run) == 0
