@@ -253,7 +253,8 @@ def _headline(clip: ClipScore) -> str:
     offset = means["cosine_offset"] if means["offset"] is None else means["offset"]
     named = {"LSE-D": means["lse_d"], "LSE-C": means["lse_c"], "judge's cosine": means["cosine"]}
     told = [f"{name} {value:.3f}" for name, value in named.items() if value is not None]
-    told += [] if offset is None else [f"offset {offset:+g}"]
+    is_unsure = means["offset"] is None and all(track.judged is False for track in clip.tracks)
+    told += [] if offset is None else ["offset unsure" if is_unsure else f"offset {offset:+g}"]
     faces = "" if len(clip.tracks) == 1 else f" ({len(clip.tracks)} faces)"
     return f"{Path(clip.path).name}{faces}: {', '.join(told)}"
 

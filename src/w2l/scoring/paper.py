@@ -131,7 +131,12 @@ def video_values(
         values = {**own, **beside.get(clip.get("path", ""), {})}
         numbers = {key: float(value) for key, value in values.items() if _is_score(key, value)}
         for key in SIGNED:  # +5 and -5 are no 0
-            of_faces = [abs(track[key]) for track in tracks if track.get(key) is not None]
+            of_faces = [
+                abs(track[key])
+                for track in tracks
+                if track.get(key) is not None
+                and not (key == "cosine_offset" and track.get("judged") is False)
+            ]
             if rule != "mean":
                 of_faces = [abs(numbers[key])] if key in numbers else []
             if of_faces:

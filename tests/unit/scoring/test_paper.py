@@ -12,7 +12,7 @@ import pytest
 from w2l.errors import UserError
 from w2l.scoring import results
 from w2l.scoring.groups import groups_of
-from w2l.scoring.paper import write_paper_tables
+from w2l.scoring.paper import video_values, write_paper_tables
 from w2l.scoring.results import ClipScore, mean_of_videos
 
 
@@ -67,6 +67,14 @@ def test_markdown_latex_and_csv(tmp_path: Path) -> None:
     assert (first["lse_d"], first["lse_d_n"], first["failed"]) == ("7.0", "3", "1")
     assert float(first["lse_d_se"]) == pytest.approx(3**-0.5)
     assert (second["group"], second["fid"], second["identity_n"]) == ("a", "", "1")
+
+
+def test_an_offset_that_the_judge_is_not_sure_of_is_in_no_mean() -> None:
+    tracks = [{"cosine_offset": 2, "judged": True}, {"cosine_offset": -15, "judged": False}]
+    content = {"clips": [{"path": "a", "tracks": tracks}, {"path": "b", "tracks": tracks[1:]}]}
+    found = video_values(content)
+    assert found["a"]["cosine_offset_abs"] == 2
+    assert "cosine_offset_abs" not in found["b"]
 
 
 def test_groups_come_from_a_list_or_the_folder(tmp_path: Path) -> None:
