@@ -13,7 +13,7 @@ from rich.console import Console
 from evaluation.keys import Evaluation
 from evaluation.people import Vote, bradley_terry, people, summary
 from tests.settings import settings_of
-from w2l.audio.mix import write_wav
+from tests.writing import write_wav
 from w2l.errors import UserError
 from w2l.video import AudioTrack, VideoReader, VideoWriter
 
@@ -23,7 +23,7 @@ QUIET = Console(quiet=True)
 def clip(path: Path, level: int, tone: float) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     wav = path.with_suffix(".wav")
-    write_wav(wav, 0.3 * np.sin(np.arange(8000) * tone), 16000)
+    write_wav(wav, 0.3 * np.sin(np.arange(8000) * tone))
     with VideoWriter(path, 25, (64, 48), AudioTrack(wav)) as writer:
         for _ in range(12):
             writer.write(np.full((48, 64, 3), level, np.uint8))

@@ -17,6 +17,7 @@ from w2l.audio.waveform import to_int16
 from w2l.components import Faces
 from w2l.errors import UserError
 from w2l.faces.fixed import FixedBox
+from w2l.paths import shown_path
 from w2l.scoring import Evaluator, Protocol, SyncScorer, evaluate
 from w2l.scoring import evaluator as module
 from w2l.scoring.crops import face_crop
@@ -212,7 +213,7 @@ def test_evaluate_goes_on_after_failures(videos, tmp_path, monkeypatch):
     files = [videos["synced"], tmp_path / "gone.mp4", tmp_path / "text.mp4", videos["short"]]
     evaluator = Evaluator(SyncScorer(LoudnessSyncNet()), Protocol("lrs"))
     clips = list(evaluate(evaluator, files))
-    assert [clip.path for clip in clips] == [str(file) for file in files]
+    assert [clip.path for clip in clips] == [shown_path(file) for file in files]
     assert [clip.error is None for clip in clips] == [True, False, False, False]
     assert "Too short" in clips[3].error
 
