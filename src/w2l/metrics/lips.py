@@ -10,7 +10,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfiltfilt
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
@@ -54,6 +53,8 @@ def _standard(values: Floats) -> Floats:
 
 def loudness(sound: Floats, n_frames: int) -> Floats:
     """Square root of the sound's RMS (F,) in 80 ms around each frame's time, 200 to 4000 Hz."""
+    from scipy.signal import butter, sosfiltfilt  # half a second, which other scores need not pay
+
     sections = butter(4, BAND, "bandpass", fs=SAMPLE_RATE, output="sos")
     heard = sosfiltfilt(sections, np.asarray(sound, np.float64))
     needed = n_frames * SAMPLES_PER_FRAME + WINDOW
