@@ -21,7 +21,6 @@ from w2l.checkpoints import (
 )
 from w2l.cli import commands
 from w2l.cli.checks import check_evaluate
-from w2l.cli.evaluate_expert import evaluate_expert
 from w2l.cli.evaluate_lips import build_lip_scorer, run_lips
 from w2l.cli.evaluate_output import chosen_output, remove_earlier, write_plots
 from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pairs
@@ -67,6 +66,8 @@ def evaluate_command(settings: Evaluate) -> None:
     console = Console(highlight=False)
     videos, audio = check_evaluate(settings)
     if settings.data_root is not None:
+        from w2l.cli.evaluate_expert import evaluate_expert  # loads Lightning
+
         evaluate_expert(settings, console)
         return
     settings.detector.check()
