@@ -446,8 +446,8 @@ SCORING = [
     ),
     Mistake(
         "other rates scored as if 25",
-        "w2l.scoring.evaluator:Evaluator.score",
-        Change("VideoReader($video, fps=$fps)", "VideoReader($video)"),
+        "w2l.scoring.chain:Chain.source",
+        Change("VideoReader($video, FPS)", "VideoReader($video)"),
         f"{EVALUATOR}test_rate_is_converted_by_time_unless_published",
     ),
     Mistake(

@@ -82,8 +82,7 @@ def test_chance_counts_the_windows_of_all_processes(monkeypatch: pytest.MonkeyPa
     assert float(objective.chance(own)) == pytest.approx(loss)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("sizes", [[3, 3], [4, 2]])
+@pytest.mark.parametrize("sizes", [[3, 3], pytest.param([4, 2], marks=pytest.mark.long)])
 def test_contrastive_negatives_come_from_all_processes(sizes: list[int], tmp_path: Path) -> None:
     """Two processes with half of the batch each have the loss and gradients of one with all."""
     forked()  # from the server that the commands of other tests are forked from
