@@ -27,6 +27,10 @@ MIN_DB = -100.0
 MAX_VALUE = 4.0
 SILENCE = -MAX_VALUE
 BLOCK_COLUMNS = 60 * MEL_FPS  # columns computed at once
+# Columns of one matrix product, whose last bits depend on its shape. Column k lies at k % 16 of it,
+# so that it is the same to the bit however many are computed at once. Divides BLOCK_COLUMNS.
+_TOGETHER = 16
+
 # Slaney's scale: even steps of frequency up to 1000 Hz, of its logarithm above.
 _STEP_HZ = 200 / 3
 _BREAK_HZ = 1000.0
@@ -96,17 +100,40 @@ def log_mel(waveform: np.ndarray) -> np.ndarray:
     if waveform.ndim != 1 or len(waveform) <= N_FFT // 2:
         raise ValueError(f"log_mel needs more than {N_FFT // 2} mono samples, got {waveform.shape}")
     waveform = waveform.astype(np.float32, copy=False)
-    emphasised = np.append(waveform[:1], waveform[1:] - PREEMPHASIS * waveform[:-1])
-    padded = np.pad(emphasised, N_FFT // 2, mode="reflect")
+    padded = np.pad(emphasised(waveform), N_FFT // 2, mode="reflect")
     mel = np.empty((N_MELS, 1 + len(waveform) // HOP_LENGTH), np.float32)
     # Column by column nothing depends on the others, so an hour's spectrum is never held whole.
     for start in range(0, mel.shape[1], BLOCK_COLUMNS):
         stop = min(start + BLOCK_COLUMNS, mel.shape[1])
         piece = padded[start * HOP_LENGTH : (stop - 1) * HOP_LENGTH + N_FFT]
-        frames = sliding_window_view(piece, N_FFT)[::HOP_LENGTH]
-        spectrum = np.fft.rfft(frames * _window()).astype(np.complex64)
-        amplitude = _filter_bank() @ np.abs(spectrum).T
-        decibel = 20 * np.log10(np.maximum(1e-5, amplitude)) - REFERENCE_DB
-        scaled = 2 * MAX_VALUE * (decibel - MIN_DB) / -MIN_DB - MAX_VALUE
-        mel[:, start:stop] = np.clip(scaled, -MAX_VALUE, MAX_VALUE)
+        mel[:, start:stop] = log_mel_columns(piece, start)
     return mel
+
+
+def emphasised(waveform: np.ndarray, before: float | None = None) -> np.ndarray:
+    """x[t] - 0.97 x[t - 1], float32 (n,); `before` is the sample before the first, None: none."""
+    first = waveform[:1] if before is None else waveform[:1] - PREEMPHASIS * np.float32(before)
+    return np.append(first, waveform[1:] - PREEMPHASIS * waveform[:-1])
+
+
+def log_mel_columns(piece: np.ndarray, start: int) -> np.ndarray:
+    """The columns `start`, `start` + 1, … whose samples are given.
+
+    Args:
+        piece: emphasised and padded, float32 (200 (k - 1) + 800,): column c of the spectrogram
+            hears samples 200 c - 400 … 200 c + 399.
+        start: number of the first column.
+
+    Returns:
+        float32 (80, k) in [-4, 4].
+    """
+    spectrum = np.fft.rfft(sliding_window_view(piece, N_FFT)[::HOP_LENGTH] * _window())
+    before = start % _TOGETHER
+    stop = before + len(spectrum)
+    blocks = np.zeros((-(-stop // _TOGETHER), _TOGETHER, N_FFT // 2 + 1), np.float32)
+    np.abs(spectrum.astype(np.complex64), out=blocks.reshape(-1, N_FFT // 2 + 1)[before:stop])
+    amplitude = np.matmul(_filter_bank(), blocks.transpose(0, 2, 1))
+    amplitude = amplitude.transpose(1, 0, 2).reshape(N_MELS, -1)[:, before:stop]
+    decibel = 20 * np.log10(np.maximum(1e-5, amplitude)) - REFERENCE_DB
+    scaled = 2 * MAX_VALUE * (decibel - MIN_DB) / -MIN_DB - MAX_VALUE
+    return np.asarray(np.clip(scaled, -MAX_VALUE, MAX_VALUE))

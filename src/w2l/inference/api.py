@@ -14,8 +14,9 @@ from w2l.building import Component, named_group
 from w2l.checkpoints import AUTO, chosen_generator, resolve
 from w2l.components import FaceDetector
 from w2l.errors import UserError
+from w2l.inference.avatar import Avatar, live_options
 from w2l.inference.finding import batch_size, plan_faces
-from w2l.inference.inputs import Audio, Face, opened
+from w2l.inference.inputs import Audio, Face, opened, opened_face
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role, synced
 from w2l.inference.lipsync import FaceGenerator, Precision, pick_device
@@ -198,6 +199,30 @@ class LipSync:
             made = synced(shown, Role(plan, windows), generator, options, size)
             for picture in tell(made, "syncing", len(windows)):
                 yield layout(picture)
+
+    def avatar(
+        self,
+        face: Face,
+        *,
+        options: SyncOptions | None = None,
+        fps: float | Fraction = 25,
+        progress: ProgressCallback | None = None,
+    ) -> Avatar:
+        """`face`, ready to say what comes bit by bit: looked for, cut out and masked once.
+
+        Args:
+            face, fps: as for `sync`. A video goes on by `options.extend`, forwards and backwards.
+            options: how; None: the defaults, but two faces at once (`batch_size=2`), since each
+                waits for the last of its batch.
+            progress: as for `sync`, of "finding faces".
+
+        Raises:
+            UserError: bad input, no face, or an option that needs the end of the speech.
+        """
+        options = live_options(options)
+        generator, detector = self._generator(options), self._detector(options)
+        with opened_face(face, exact_rate(fps)) as source:
+            return Avatar.prepare(source, generator, detector, options, calling(progress))
 
     def _generator(self, options: SyncOptions) -> FaceGenerator:
         if options.quality == "enhanced" and options.restoration is None:

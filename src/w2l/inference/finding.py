@@ -19,16 +19,18 @@ BATCH_BYTES = 48 * 2**20  # of pictures whose faces are generated together
 
 def look_ahead(source: Source, options: SyncOptions) -> int:
     """How many pictures a thread may be ahead of the next one."""
-    return _within(AHEAD_BYTES, source, options.batch_size)
+    return max(1, min(options.batch_size, AHEAD_BYTES // (source.height * source.width * 3)))
 
 
 def batch_size(source: Source, options: SyncOptions, lipsync: FaceGenerator) -> int:
     """How many pictures' faces are generated together: no more than go through at once."""
-    return _within(BATCH_BYTES, source, min(options.batch_size, lipsync.at_once or sys.maxsize))
+    return batch_of(source.height, source.width, options, lipsync)
 
 
-def _within(room: int, source: Source, most: int) -> int:
-    return max(1, min(most, room // (source.height * source.width * 3)))
+def batch_of(height: int, width: int, options: SyncOptions, lipsync: FaceGenerator) -> int:
+    """The same, by the size of the pictures."""
+    most = min(options.batch_size, lipsync.at_once or sys.maxsize)
+    return max(1, min(most, BATCH_BYTES // (height * width * 3)))
 
 
 def plan_faces(

@@ -62,6 +62,17 @@ def opened(
             yield source, load_voice(audio, origin=origin, speech=speech)
 
 
+@contextmanager
+def opened_face(face: Face, fps: Fraction) -> Iterator[Source]:
+    """The face alone, as `opened` takes it.
+
+    Raises:
+        UserError: neither a file nor such an array, or nothing in it.
+    """
+    with ExitStack() as stack:
+        yield _source(face, fps, lambda: stack.enter_context(own_folder("inputs")))
+
+
 def _source(face: Face, fps: Fraction, folder: Callable[[], Path]) -> Source:
     if isinstance(face, Source):
         return face

@@ -103,16 +103,37 @@ def generate(
 ) -> list[Said]:
     """The faces of pictures, saying what they hear; the pictures stay as they are."""
     faces = [find_face(heard.picture, plan, options, heard.strength) for heard in batch]
-    found = [(face, h.mel) for face, h in zip(faces, batch, strict=True) if face is not None]
+    crops = [None if face is None else face_crop(face, lipsync.image_size) for face in faces]
+    return say(batch, faces, crops, lipsync)
+
+
+def say(
+    batch: Sequence[Heard],
+    faces: Sequence[Face | None],
+    crops: Sequence[np.ndarray | None],
+    lipsync: FaceGenerator,
+) -> list[Said]:
+    """The faces of pictures, saying what they hear.
+
+    Args:
+        batch: pictures with what they say.
+        faces: of each; None: it stays as it is.
+        crops: of each face as the generator sees it, from `face_crop`.
+        lipsync: the generator.
+    """
+    found = [(crop, h.mel) for crop, h in zip(crops, batch, strict=True) if crop is not None]
     generated: Iterator[np.ndarray] = iter(())
     if found:
-        size = (lipsync.image_size, lipsync.image_size)
-        crops = [cv2.resize(crop(face.frame, face.box), size) for face, _ in found]
-        generated = iter(lipsync(crops, [mel for _, mel in found]))
+        generated = iter(lipsync([crop for crop, _ in found], [mel for _, mel in found]))
     return [
         Said(heard.picture, face, None if face is None else next(generated))
         for heard, face in zip(batch, faces, strict=True)
     ]
+
+
+def face_crop(face: Face, size: int) -> np.ndarray:
+    """A face as the generator sees it, uint8 (size, size, 3) BGR."""
+    return cv2.resize(crop(face.frame, face.box), (size, size))
 
 
 def put_back(
@@ -158,10 +179,15 @@ def find_face(
     mouth = None if landmarks is None else mouth_in(box, landmarks)
     left, top, right, bottom = (int(v) for v in box)
     mask = coverage(bottom - top, right - left, options.quality, options.mask, mouth)
+    face = Face(picture.frame, box, landmarks, mask, strength)
     if options.parser is None:
-        return Face(picture.frame, box, landmarks, mask, strength)
-    parsed = options.parser(picture.frame, box, landmarks)
-    return Face(picture.frame, box, landmarks, mask * parsed, strength, parsed)
+        return face
+    return only_face(face, options.parser(picture.frame, box, landmarks))
+
+
+def only_face(face: Face, parsed: np.ndarray) -> Face:
+    """The same, of which only what a parser calls face may change."""
+    return face._replace(mask=face.mask * parsed, parsed=parsed)
 
 
 def changed(face: Face, restoration: FaceRestoration | None) -> np.ndarray:

@@ -94,8 +94,7 @@ class MelWindows:
         if n_frames is None:
             self.starts = published_starts(mel.shape[1], float(fps))
         else:
-            lead = lead_frames * fps / FPS  # in frames of the video
-            self.starts = [mel_start(max(Fraction(0), i - lead), fps) for i in range(n_frames)]
+            self.starts = [window_start(i, fps, lead_frames) for i in range(n_frames)]
         missing = max(self.starts) + MEL_COLUMNS - mel.shape[1]
         if missing > 0:
             mel = np.pad(mel, ((0, 0), (0, missing)), constant_values=SILENCE)
@@ -109,8 +108,18 @@ class MelWindows:
         """The window of output frame `frame`: float32 (80, 16), a view where it is loud."""
         start = self.starts[frame]
         window = self.mel[:, start : start + MEL_COLUMNS]
-        loudness = self.activity.loudness[frame]
-        return window if loudness == 1 else SILENCE + loudness * (window - SILENCE)
+        return as_loud(window, self.activity.loudness[frame])
+
+
+def window_start(frame: int, fps: Fraction, lead_frames: int) -> int:
+    """First mel column of an output frame's window; arguments as for `MelWindows`."""
+    lead = lead_frames * fps / FPS  # in frames of the video
+    return mel_start(max(Fraction(0), frame - lead), fps)
+
+
+def as_loud(window: np.ndarray, loudness: np.float32) -> np.ndarray:
+    """A mel window, faded to silence: all of it at loudness 1, none at 0."""
+    return window if loudness == 1 else SILENCE + loudness * (window - SILENCE)
 
 
 def published_starts(n_columns: int, fps: float) -> list[int]:

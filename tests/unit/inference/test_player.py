@@ -1,0 +1,197 @@
+"""An avatar in real time, by a clock that the test holds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from itertools import islice, pairwise
+
+import numpy as np
+import pytest
+
+from tests.unit.inference.test_avatar import fixed, lipsync, pictures, sound  # noqa: F401
+from tests.waiting import FOR_EVER
+from w2l.inference import Avatar, LiveFrame, LivePlayer
+
+
+class Clock:
+    """Time that passes only while somebody sleeps, or where the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += max(seconds, 1e-4)
+
+
+@pytest.fixture
+def avatar(lipsync) -> Avatar:  # noqa: F811
+    return lipsync.avatar(pictures(5), options=fixed(batch_size=2))
+
+
+def playing(avatar: Avatar, **settings) -> tuple[Clock, LivePlayer, Iterator[LiveFrame]]:
+    clock = Clock()
+    player = avatar.player(clock=clock, sleep=clock.sleep, **settings)
+    return clock, player, player.play()
+
+
+def slowed(avatar: Avatar, clock: Clock, seconds: float) -> None:
+    """Each batch takes so long from now on."""
+    generate = avatar.generator
+
+    class Slow:
+        lead_frames, image_size = generate.lead_frames, generate.image_size
+
+        def __call__(self, faces, mels):
+            clock.now += seconds
+            return generate(faces, mels)
+
+    avatar.generator = Slow()  # type: ignore[assignment]
+
+
+def test_what_is_said_is_seen_and_heard_after_the_delay_and_in_sync(avatar) -> None:
+    clock, player, frames = playing(avatar)
+    samples = sound(32_000)
+    player.say(samples)
+    assert player.delay_s < 0.2125 + 0.25
+    got = []
+    for i, frame in enumerate(islice(frames, 60)):
+        due = 100 + player.delay_s + i / 25
+        assert due <= clock.now < due + 0.006
+        got.append(frame)
+    assert [frame.number for frame in got] == list(range(60))
+    assert all(frame.is_new for frame in got)
+    heard = np.concatenate([frame.audio for frame in got])
+    np.testing.assert_array_equal(heard[:32_000], samples)
+    assert not heard[32_000:].any(), "silence after it"
+    padded = np.concatenate([samples, np.zeros(16_000, np.float32)])
+    expected = list(islice(avatar.stream([padded]), 60))
+    np.testing.assert_array_equal([frame.image for frame in got], expected)
+    assert player.n_dropped == player.n_resets == 0
+
+
+def test_a_machine_that_is_too_slow_drops_frames_and_no_speech(avatar) -> None:
+    """A batch of 2 frames (80 ms) takes 200 ms: two of five frames are seen, on time."""
+    clock, player, frames = playing(avatar)
+    slowed(avatar, clock, 0.2)
+    samples = sound(160_000)
+    player.say(samples)
+    got = list(islice(frames, 200))
+    assert [frame.number for frame in got] == list(range(200))
+    np.testing.assert_array_equal(np.concatenate([f.audio for f in got]), samples[: 200 * 640])
+    dropped = [not frame.is_new for frame in got]
+    assert 0.5 < np.mean(dropped[50:]) < 0.7
+    assert sum(dropped) <= player.n_dropped <= sum(dropped) + 2
+    assert max(frame.late_s for frame in got) <= 0.2 + 0.04 + 0.04
+    expected = list(islice(avatar.stream([samples]), 200))
+    for before, frame in pairwise(got):
+        held = before.image if not frame.is_new else expected[frame.number]
+        # In batches that begin elsewhere: within a level.
+        assert np.abs(frame.image.astype(int) - held).max() <= 1
+    assert player.n_resets == 0
+
+
+def test_who_does_not_ask_for_frames_loses_none_of_the_speech(avatar) -> None:
+    clock, player, frames = playing(avatar)
+    samples = sound(80_000)
+    player.say(samples)
+    got = list(islice(frames, 10))
+    clock.now += 3600
+    got += islice(frames, 115)
+    np.testing.assert_array_equal(np.concatenate([frame.audio for frame in got]), samples)
+    assert player.n_resets == 1
+    assert sum(not frame.is_new for frame in got) <= 26, "no more than the second that is made up"
+    assert got[-1].late_s < 0.01
+
+
+def test_interrupted_the_avatar_is_silent_with_the_next_frame(avatar) -> None:
+    _, player, frames = playing(avatar)
+    first, second = sound(64_000), sound(16_000, 1)
+    player.say(first)
+    list(islice(frames, 20))
+    player.interrupt()
+    assert player.queued_s == 0
+    silent = list(islice(frames, 10))
+    assert not np.concatenate([frame.audio for frame in silent]).any()
+    assert [frame.number for frame in silent] == list(range(20, 30)), "the video goes on"
+    player.say(second)
+    after = list(islice(frames, 50))
+    heard = np.concatenate([frame.audio for frame in after])
+    start = int(np.flatnonzero(heard)[0])
+    np.testing.assert_array_equal(heard[start : start + 16_000], second)
+    assert start / 16_000 <= player.delay_s
+    # To the mouth too it is as if the first had ended there.
+    whole = np.concatenate([first[: 20 * 640], np.zeros(10 * 640, np.float32), heard])
+    expected = list(islice(avatar.stream([whole]), 20, 70))
+    for frame, image in zip(silent + after, expected, strict=False):
+        assert np.abs(frame.image.astype(int) - image).max() <= 1, frame.number
+
+
+def test_speech_that_comes_60_ms_late_gets_no_silence(avatar) -> None:
+    clock, player, frames = playing(avatar)
+    samples = sound(32_000)
+
+    def sleep(seconds: float) -> None:
+        """20 ms at a time, each 10 to 50 ms after it was spoken."""
+        clock.sleep(seconds)
+        for n in range(sleep.sent, 100):
+            if clock.now - 100 >= 0.02 * (n + 1) + (0.01, 0.05, 0.03)[n % 3]:
+                player.say(samples[320 * n : 320 * (n + 1)], wait=False)
+                sleep.sent = n + 1
+            else:
+                break
+
+    sleep.sent = 0
+    player._sleep = sleep
+    heard = np.concatenate([frame.audio for frame in islice(frames, 60)])
+    start = int(np.flatnonzero(heard)[0])
+    np.testing.assert_array_equal(heard[start : start + 32_000], samples)
+
+
+def test_the_queue_is_bounded_however_much_is_said(avatar) -> None:
+    _, player, frames = playing(avatar, queue_s=0.5)
+    samples = sound(80_000)
+    for n in range(50):  # a microphone does not wait: the oldest goes
+        player.say(samples[1600 * n : 1600 * (n + 1)], wait=False)
+        assert player.queued_s <= 0.5
+    heard = np.concatenate([frame.audio for frame in islice(frames, 30)])
+    np.testing.assert_array_equal(heard[:8000], samples[-8000:])
+    player.interrupt()
+    speaker = threading.Thread(target=player.say, args=(samples,))  # a file waits for room
+    speaker.start()
+    got = []
+    while speaker.is_alive():
+        got.append(next(frames).audio)
+        assert player.queued_s <= 0.6
+    speaker.join(FOR_EVER)
+    while player.queued_s:
+        got.append(next(frames).audio)
+    got += [frame.audio for frame in islice(frames, 20)]
+    heard = np.concatenate(got)
+    spoken = heard[np.flatnonzero(heard)]
+    assert len(spoken) >= 79_000, "all of it, but for what is zero"
+
+
+def test_interrupted_who_waits_for_room_says_no_more(avatar) -> None:
+    _, player, frames = playing(avatar, queue_s=0.1)
+    speaker = threading.Thread(target=player.say, args=(sound(160_000),))
+    speaker.start()
+    next(frames)
+    player.interrupt()
+    speaker.join(FOR_EVER)
+    assert not speaker.is_alive()
+    assert player.queued_s == 0
+
+
+def test_stopped_it_ends_and_nobody_waits_for_room(avatar) -> None:
+    _, player, frames = playing(avatar, queue_s=0.1)
+    speaker = threading.Thread(target=player.say, args=(sound(160_000),))
+    speaker.start()
+    next(frames)
+    player.stop()
+    assert list(frames) == []
+    speaker.join(FOR_EVER)
+    assert not speaker.is_alive()
