@@ -24,6 +24,7 @@ BENCHMARKS = {
     "recipes": "benchmarks.recipes",
     "evaluation": "benchmarks.evaluation",
     "deviations": "benchmarks.deviations",
+    "live": "benchmarks.live",
 }
 
 

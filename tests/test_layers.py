@@ -46,10 +46,12 @@ CONFINED = {
     "onnx": ("w2l.checkpoints.onnx",),
     "onnxruntime": ("w2l.inference.runtimes", "w2l.models.onnx_graph"),
     "openvino": ("w2l.inference.runtimes",),
-    "av": ("w2l.media", "w2l.video", "w2l.audio"),
+    "av": ("w2l.media", "w2l.video", "w2l.audio", "w2l.cli.live_server"),
     "yt_dlp": ("w2l.download",),
     "silero_vad": ("w2l.audio",),
     "gradio": ("w2l.cli.page",),
+    "aiortc": ("w2l.cli.live_server",),
+    "aiohttp": ("w2l.cli.live_server",),
     "spandrel": ("w2l.restoration",),
     "torchvision": (),
 }  # fmt: skip

@@ -10,8 +10,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point of `w2l`."""
     parser = argparse.ArgumentParser(
         prog="w2l",
-        description="Lip-sync models. To train, dub and score: w2l-train, w2l-infer, w2l-evaluate "
-        "and w2l-app, each with --help.",
+        description="Lip-sync models. To train, dub and score: w2l-train, w2l-infer, w2l-evaluate, "
+        "w2l-app and w2l-live, each with --help.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     told = commands.add_parser("doctor", help="what is here, what is missing, and how to get it")

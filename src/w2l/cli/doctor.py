@@ -29,6 +29,7 @@ EXTRA_OF = {  # what an extra is for
     "cluster": "Slurm and parallel launchers, sweeps with Optuna",
     "download": "videos by their address",
     "lips": "evaluate's lips=true, landmarks=dlib",
+    "live": "an avatar that talks now, in the browser",
     "onnx": "ONNX export, runtime=onnx",
     "openvino": "runtime=openvino",
     "photo": "person=photo:FILE",

@@ -1,0 +1,307 @@
+"""The live page's server: speech comes by WebRTC, the avatar and what it says go back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from math import inf
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from aiohttp import web
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
+from av.audio.frame import AudioFrame
+from av.video.frame import VideoFrame
+
+from w2l.audio import SAMPLE_RATE
+from w2l.audio.live import LiveResampler
+from w2l.audio.waveform import to_int16
+from w2l.cli.app import HERE
+from w2l.errors import UserError
+from w2l.inference import Avatar, LiveFrame
+
+logger = logging.getLogger(__name__)
+
+PAGE = Path(__file__).with_name("live_page.html")
+VIDEO_CLOCK = 90_000  # Hz, of RTP's timestamps
+PACKET = SAMPLE_RATE // 50  # samples of 20 ms, as they are sent
+WAITING = 2  # frames that may wait to be sent; of more the oldest is left out
+LARGEST_OFFER = 100_000  # bytes
+AT_HAND = SAMPLE_RATE // 10  # samples that may wait for their time
+MOST_WAITING = SAMPLE_RATE  # samples that may wait to be sent
+TOLD_S = 1.0  # from one word about the state to the next
+
+
+class ImageTrack(MediaStreamTrack):
+    """The avatar's frames, sent as they come, with the times at which they belong."""
+
+    kind = "video"
+
+    def __init__(self, fps: Fraction) -> None:
+        super().__init__()
+        self._fps = fps
+        self._waiting: asyncio.Queue[LiveFrame] = asyncio.Queue(WAITING)
+
+    def put(self, frame: LiveFrame) -> None:
+        """Take a frame; of too many the oldest is left out."""
+        if self._waiting.full():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(frame)
+
+    async def recv(self) -> VideoFrame:
+        """See `MediaStreamTrack`."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        frame = await self._waiting.get()
+        video = VideoFrame.from_ndarray(_even(frame.image), "bgr24")
+        video.pts = round(frame.number * VIDEO_CLOCK / self._fps)
+        video.time_base = Fraction(1, VIDEO_CLOCK)
+        return video
+
+
+class SpeechTrack(MediaStreamTrack):
+    """What the avatar says: 20 ms at a time, evenly; where it is behind, all that waits at once.
+
+    A receiver takes the time at which a packet is sent for the time at which it was spoken.
+    """
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting = np.zeros(0, np.float32)
+        self._there = asyncio.Event()
+        self._sent = 0
+        self._start = -inf  # when sample 0 was to be sent
+
+    def put(self, samples: np.ndarray) -> None:
+        """Take 16 kHz mono; of over a second the oldest is left out, and its time is silent."""
+        self._waiting = np.concatenate([self._waiting, samples])
+        if (surplus := len(self._waiting) - MOST_WAITING) > 0:
+            self._waiting = self._waiting[surplus:]
+            self._sent += surplus
+        self._there.set()
+
+    async def recv(self) -> AudioFrame:
+        """See `MediaStreamTrack`."""
+        while len(self._waiting) < PACKET:
+            self._there.clear()
+            await self._there.wait()
+        if self.readyState != "live":
+            raise MediaStreamError
+        now, n = time.monotonic(), PACKET
+        wait_s = self._start + self._sent / SAMPLE_RATE - now
+        if wait_s < -PACKET / SAMPLE_RATE or len(self._waiting) > AT_HAND:
+            n = len(self._waiting) // PACKET * PACKET
+            self._start = now - (self._sent + n - PACKET) / SAMPLE_RATE
+        else:
+            await asyncio.sleep(wait_s)
+        part, self._waiting = self._waiting[:n], self._waiting[n:]
+        audio = AudioFrame.from_ndarray(to_int16(part)[None], "s16", "mono")
+        audio.sample_rate, audio.time_base = SAMPLE_RATE, Fraction(1, SAMPLE_RATE)
+        audio.pts, self._sent = self._sent, self._sent + n
+        return audio
+
+    def stop(self) -> None:
+        """See `MediaStreamTrack`."""
+        super().stop()
+        self.put(np.zeros(PACKET, np.float32))
+
+
+class Viewer:
+    """One browser: its connection, and a player of its own in a thread.
+
+    Args:
+        avatar: who speaks.
+        settings: of configs/live.yaml.
+        left: is called when the browser has gone.
+    """
+
+    def __init__(
+        self, avatar: Avatar, settings: dict[str, Any], left: Callable[[Viewer], None]
+    ) -> None:
+        self.connection = RTCPeerConnection()
+        self.player = avatar.player(queue_s=settings["queue_s"], idle_db=settings["idle_db"])
+        self._images, self._speech = ImageTrack(avatar.fps), SpeechTrack()
+        self._loop = asyncio.get_running_loop()
+        self._left = left
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = Thread(target=self._play, name="avatar", daemon=True)
+        self._is_closed = False
+        self.connection.addTrack(self._images)
+        self.connection.addTrack(self._speech)
+        self.connection.on("track", self._listen)
+        self.connection.on("datachannel", self._open_channel)
+        self.connection.on("connectionstatechange", self._changed)
+
+    async def answer(self, offer: RTCSessionDescription) -> RTCSessionDescription:
+        """Accept a browser's offer."""
+        await self.connection.setRemoteDescription(offer)
+        await self.connection.setLocalDescription(await self.connection.createAnswer())
+        return self.connection.localDescription
+
+    async def close(self) -> None:
+        """End the connection and the player."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.player.stop()
+        for task in self._tasks:
+            task.cancel()
+        await self.connection.close()
+        self._left(self)
+
+    async def _changed(self) -> None:
+        state = self.connection.connectionState
+        if state == "connected" and not self._thread.is_alive():
+            self._thread.start()
+        elif state in {"failed", "closed", "disconnected"}:
+            await self.close()
+
+    def _listen(self, track: MediaStreamTrack) -> None:
+        if track.kind == "audio":
+            self._start(self._hear(track))
+
+    async def _hear(self, track: MediaStreamTrack) -> None:
+        resampler: LiveResampler | None = None
+        while True:
+            try:
+                block = await track.recv()
+            except MediaStreamError:  # the browser's end
+                return
+            if resampler is None:
+                resampler = LiveResampler(block.sample_rate)
+            samples = block.to_ndarray()
+            if not block.format.is_planar:
+                samples = samples.reshape(-1, block.layout.nb_channels).T
+            self.player.say(resampler.push(np.ascontiguousarray(samples.T)), wait=False)
+
+    def _open_channel(self, channel: Any) -> None:
+        channel.on("message", self._obey)
+        self._start(self._tell(channel))
+
+    def _obey(self, message: object) -> None:
+        if message == "interrupt":
+            self.player.interrupt()
+
+    async def _tell(self, channel: Any) -> None:
+        while channel.readyState == "open":
+            channel.send(json.dumps(self.state()))
+            await asyncio.sleep(TOLD_S)
+
+    def state(self) -> dict[str, Any]:
+        """What the page says about the player."""
+        return {
+            "delay_s": round(self.player.delay_s, 3),
+            "queued_s": round(self.player.queued_s, 3),
+            "dropped": self.player.n_dropped,
+            "resets": self.player.n_resets,
+        }
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _play(self) -> None:
+        """The player's thread."""
+        try:
+            for frame in self.player.play():
+                self._loop.call_soon_threadsafe(self._send, frame)
+        except RuntimeError:
+            if not self._loop.is_closed():  # else the server ended meanwhile
+                raise
+
+    def _send(self, frame: LiveFrame) -> None:
+        self._speech.put(frame.audio)
+        if frame.is_new:  # else the browser shows the one before on its own
+            self._images.put(frame)
+
+
+class LiveServer:
+    """The page, and who looks at it.
+
+    Args:
+        avatar: who speaks.
+        settings: of configs/live.yaml.
+    """
+
+    def __init__(self, avatar: Avatar, settings: dict[str, Any]) -> None:
+        self._avatar, self._settings = avatar, settings
+        self.viewers: set[Viewer] = set()
+
+    def application(self) -> web.Application:
+        """For aiohttp."""
+        app = web.Application(client_max_size=LARGEST_OFFER)
+        app.add_routes([web.get("/", self._page), web.post("/offer", self._offer)])
+        app.on_shutdown.append(self._close)
+        return app
+
+    async def _page(self, request: web.Request) -> web.Response:
+        self._check_host(request)
+        return web.Response(text=PAGE.read_text("utf-8"), content_type="text/html")
+
+    async def _offer(self, request: web.Request) -> web.Response:
+        """A browser's offer, as JSON {sdp, type}; the answer likewise, or {error}."""
+        self._check_host(request)
+        if request.content_type != "application/json":  # what a page of others cannot send
+            raise web.HTTPUnsupportedMediaType
+        if len(self.viewers) >= self._settings["max_viewers"]:
+            text = "Somebody is looking already: close the other page, or raise max_viewers=."
+            return web.json_response({"error": text}, status=503)
+        try:
+            given = await request.json()
+            offer = RTCSessionDescription(sdp=given["sdp"], type=given["type"])
+        except (ValueError, KeyError, TypeError):
+            return web.json_response({"error": "This is no offer."}, status=400)
+        viewer = Viewer(self._avatar, self._settings, self.viewers.discard)
+        self.viewers.add(viewer)
+        try:
+            answer = await viewer.answer(offer)
+        except Exception:  # aiortc has many
+            logger.exception("an offer could not be answered")
+            await viewer.close()
+            return web.json_response({"error": "This offer cannot be answered."}, status=400)
+        return web.json_response({"sdp": answer.sdp, "type": answer.type})
+
+    def _check_host(self, request: web.Request) -> None:
+        """On this machine alone the page answers to its names alone, not to a site's of others."""
+        name = urlsplit(f"//{request.host}").hostname
+        if self._settings["host"] in HERE and name not in HERE:
+            raise web.HTTPForbidden
+
+    async def _close(self, _: web.Application) -> None:
+        await asyncio.gather(*(viewer.close() for viewer in [*self.viewers]))
+
+
+def serve(avatar: Avatar, settings: dict[str, Any]) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        UserError: the port is taken.
+    """
+    app = LiveServer(avatar, settings).application()
+    try:
+        web.run_app(
+            app, host=settings["host"], port=settings["port"], print=None, handle_signals=False,
+            access_log=None,
+        )  # fmt: skip
+    except OSError as error:
+        raise UserError(
+            f"host={settings['host']} port={settings['port']} cannot be served "
+            "(in use, or not allowed): choose another port."
+        ) from error
+
+
+def _even(image: np.ndarray) -> np.ndarray:
+    """With an even width and height, which video codecs want: the last row or column goes."""
+    height, width = image.shape[:2]
+    return np.ascontiguousarray(image[: height - height % 2, : width - width % 2])
