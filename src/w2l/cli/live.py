@@ -93,6 +93,7 @@ def live_options_of(settings: dict[str, Any]) -> SyncOptions:
         silence=settings["silence"],
         output=OutputOptions(label=settings["label"]),
         batch_size=settings["batch_size"],
+        published=settings["published"],
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -242,3 +244,16 @@ def test_what_is_no_avatar_gets_a_sentence(lipsync, tmp_path) -> None:
     found = lipsync.avatar(face).save(tmp_path / "found")
     with pytest.raises(UserError, match=r"pads=\[1, 2, 3, 4\]"):
         Avatar.load(found, other)
+
+
+def test_the_examples_of_the_docs_run(lipsync, tmp_path, monkeypatch) -> None:
+    face = cv2.resize(skimage.data.astronaut()[:256, 96:352, ::-1], (160, 160))
+    cv2.imwrite(str(tmp_path / "person.png"), face)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(w2l.LipSync, "from_pretrained", lambda: lipsync)
+    text = (Path(__file__).resolve().parents[3] / "docs" / "live.md").read_text()
+    names: dict[str, object] = {"speech": sound(16_000)}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, names)
+    assert names["frame"].number == 10
+    assert (tmp_path / "person.avatar").is_file()
