@@ -133,7 +133,7 @@ def in_real_time(avatar: Avatar, chunks: Sequence[np.ndarray]) -> dict[str, dict
         found["hearing_a_chunk"].append(time.perf_counter() - before)
         while frames.is_ready():
             first, begun = frames.next_frame, time.perf_counter()
-            list(frames.make(size))
+            frames.make(size)
             done = time.perf_counter()
             found["generating_a_batch"].append(watched.taken_s)
             found["compositing_a_batch"].append(done - begun - watched.taken_s)

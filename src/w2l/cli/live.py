@@ -14,7 +14,6 @@ from w2l.building import Component
 from w2l.checkpoints import chosen_generator, resolve
 from w2l.cli.app import HERE
 from w2l.cli.hydra_app import run
-from w2l.cli.signals import ended_by_signals
 from w2l.errors import UserError
 from w2l.files import check_writable
 from w2l.inference import Avatar, CheckpointId, LipSync, OutputOptions, SyncOptions, build_generator
@@ -49,9 +48,7 @@ def live(cfg: DictConfig) -> None:
             file=sys.stderr,
         )
     avatar = make_avatar(settings)
-    print(f"http://{settings['host']}:{settings['port']} (Ctrl-C ends it)", flush=True)
-    with ended_by_signals():
-        serve(avatar, settings)
+    serve(avatar, settings)
 
 
 def make_avatar(settings: dict[str, Any]) -> Avatar:

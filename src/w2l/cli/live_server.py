@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from math import inf
 from pathlib import Path
@@ -25,6 +27,7 @@ from w2l.audio import SAMPLE_RATE
 from w2l.audio.live import LiveResampler
 from w2l.audio.waveform import to_int16
 from w2l.cli.app import HERE
+from w2l.cli.signals import Ended
 from w2l.errors import UserError
 from w2l.inference import Avatar, LiveFrame
 
@@ -34,8 +37,9 @@ PAGE = Path(__file__).with_name("live_page.html")
 VIDEO_CLOCK = 90_000  # Hz, of RTP's timestamps
 PACKET = SAMPLE_RATE // 50  # samples of 20 ms, as they are sent
 WAITING = 2  # frames that may wait to be sent; of more the oldest is left out
+GRACE_S = 5.0  # seconds that a connection has to end
 LARGEST_OFFER = 100_000  # bytes
-AT_HAND = SAMPLE_RATE // 10  # samples that may wait for their time
+AT_HAND = SAMPLE_RATE // 10  # samples that may wait for their time: two frames' and a half
 MOST_WAITING = SAMPLE_RATE  # samples that may wait to be sent
 TOLD_S = 1.0  # from one word about the state to the next
 
@@ -62,15 +66,16 @@ class ImageTrack(MediaStreamTrack):
             raise MediaStreamError
         frame = await self._waiting.get()
         video = VideoFrame.from_ndarray(_even(frame.image), "bgr24")
-        video.pts = round(frame.number * VIDEO_CLOCK / self._fps)
+        video.pts = round(frame.image_number * VIDEO_CLOCK / self._fps)
         video.time_base = Fraction(1, VIDEO_CLOCK)
         return video
 
 
 class SpeechTrack(MediaStreamTrack):
-    """What the avatar says: 20 ms at a time, evenly; where it is behind, all that waits at once.
+    """What the avatar says, 20 ms at a time: evenly, and at once where it is behind.
 
-    A receiver takes the time at which a packet is sent for the time at which it was spoken.
+    A receiver takes the time at which a packet is sent for the time at which it was spoken. (Longer
+    blocks would be several packets with one timestamp.)
     """
 
     kind = "audio"
@@ -93,27 +98,26 @@ class SpeechTrack(MediaStreamTrack):
     async def recv(self) -> AudioFrame:
         """See `MediaStreamTrack`."""
         while len(self._waiting) < PACKET:
+            if self.readyState != "live":
+                raise MediaStreamError
             self._there.clear()
             await self._there.wait()
-        if self.readyState != "live":
-            raise MediaStreamError
-        now, n = time.monotonic(), PACKET
+        now = time.monotonic()
         wait_s = self._start + self._sent / SAMPLE_RATE - now
         if wait_s < -PACKET / SAMPLE_RATE or len(self._waiting) > AT_HAND:
-            n = len(self._waiting) // PACKET * PACKET
-            self._start = now - (self._sent + n - PACKET) / SAMPLE_RATE
+            self._start = now - self._sent / SAMPLE_RATE
         else:
             await asyncio.sleep(wait_s)
-        part, self._waiting = self._waiting[:n], self._waiting[n:]
+        part, self._waiting = self._waiting[:PACKET], self._waiting[PACKET:]
         audio = AudioFrame.from_ndarray(to_int16(part)[None], "s16", "mono")
         audio.sample_rate, audio.time_base = SAMPLE_RATE, Fraction(1, SAMPLE_RATE)
-        audio.pts, self._sent = self._sent, self._sent + n
+        audio.pts, self._sent = self._sent, self._sent + PACKET
         return audio
 
     def stop(self) -> None:
         """See `MediaStreamTrack`."""
         super().stop()
-        self.put(np.zeros(PACKET, np.float32))
+        self._there.set()
 
 
 class Viewer:
@@ -279,26 +283,47 @@ class LiveServer:
             raise web.HTTPForbidden
 
     async def _close(self, _: web.Application) -> None:
-        await asyncio.gather(*(viewer.close() for viewer in [*self.viewers]))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await asyncio.gather(*(viewer.close() for viewer in [*self.viewers]))
 
 
 def serve(avatar: Avatar, settings: dict[str, Any]) -> None:
-    """Serve until interrupted.
+    """Serve until a signal asks for the end, and say so as other commands do.
 
     Raises:
         UserError: the port is taken.
+        Ended: always, in the end.
     """
-    app = LiveServer(avatar, settings).application()
+    raise Ended(asyncio.run(_serve(LiveServer(avatar, settings), settings)))
+
+
+async def _serve(server: LiveServer, settings: dict[str, Any]) -> int:
+    """The number of the signal that ended it."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int] = loop.create_future()
+
+    def end(number: int) -> None:
+        if not ended.done():
+            ended.set_result(number)
+
+    # In the loop, not in whatever runs: an exception in one of the libraries' callbacks is lost.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        with suppress(NotImplementedError, AttributeError):  # Windows: Ctrl-C raises as ever
+            loop.add_signal_handler(getattr(signal, name), end, getattr(signal, name))
+    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=GRACE_S)
+    await runner.setup()
     try:
-        web.run_app(
-            app, host=settings["host"], port=settings["port"], print=None, handle_signals=False,
-            access_log=None,
-        )  # fmt: skip
+        await web.TCPSite(runner, settings["host"], settings["port"]).start()
+        print(f"http://{settings['host']}:{settings['port']} (Ctrl-C ends it)", flush=True)
+        return await ended
     except OSError as error:
         raise UserError(
             f"host={settings['host']} port={settings['port']} cannot be served "
             "(in use, or not allowed): choose another port."
         ) from error
+    finally:
+        await runner.cleanup()
 
 
 def _even(image: np.ndarray) -> np.ndarray:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from w2l.audio import SAMPLE_RATE
 from w2l.audio.live import MelStream
 from w2l.audio.mel import HOP_LENGTH, N_FFT
 from w2l.inference.enhance import Face
-from w2l.inference.lips import Heard, Said, put_back, say
+from w2l.inference.lips import Heard, put_back, say
 from w2l.inference.silence import FADE_S, near
 from w2l.inference.source import Picture
 from w2l.inference.timeline import as_loud, frame_count, indices, runs, window_start
@@ -70,6 +70,14 @@ class IdleGate:
         until = 100 * (time_s + ahead_s)
         spans = [(a / 100, min(b, until) / 100 + HOLD_S) for a, b in self._spans if a < until]
         return np.float32(near(np.array([time_s]), np.array(spans).reshape(-1, 2))[0])
+
+
+class Asked(NamedTuple):
+    """A frame that is to be made."""
+
+    heard: Heard
+    face: Face | None  # None: it stays as it is
+    crop: np.ndarray | None  # of the face, as the generator sees it
 
 
 class LiveFrames:
@@ -137,29 +145,31 @@ class LiveFrames:
             self._gate.cut(n_samples)
         self.next_frame, self._numbers = frame, self._from(frame)
 
-    def make(self, n: int) -> Iterator[np.ndarray]:
+    def make(self, n: int) -> list[np.ndarray]:
         """The next `n` frames, through the generator at once."""
-        avatar, first = self._avatar, self.next_frame
-        batch: list[Heard] = []
-        faces: list[Face | None] = []
-        crops: list[np.ndarray | None] = []
-        for index in range(first, first + n):
-            number = next(self._numbers)
-            heard = self._heard(index, Picture(number, avatar.frames[number].copy()))
-            ready = avatar.ready(number)
-            strength = 0.0 if ready is None else heard.strength * ready.face.strength
-            batch.append(heard)
-            if ready is None or strength == 0:
-                faces.append(None)
-                crops.append(None)
-            else:
-                frame = heard.picture.frame
-                faces.append(ready.face._replace(frame=frame, strength=strength))
-                crops.append(ready.crop)
+        return self.work(self.gather(n))
+
+    def gather(self, n: int) -> list[Asked]:
+        """All that the next `n` frames take; quick."""
+        first = self.next_frame
         self.next_frame += n
-        said: list[Said] = say(batch, faces, crops, avatar.generator)
-        for picture in put_back(said, self._options, self._restoration):
-            yield avatar.layout(picture)
+        return [self._asked(index, next(self._numbers)) for index in range(first, first + n)]
+
+    def work(self, batch: Sequence[Asked]) -> list[np.ndarray]:
+        """Make a batch; also in another thread, one batch after the other."""
+        heard, faces, crops = zip(*batch, strict=True)
+        said = say(heard, faces, crops, self._avatar.generator)
+        shown = put_back(said, self._options, self._restoration)
+        return [self._avatar.layout(picture) for picture in shown]
+
+    def _asked(self, index: int, number: int) -> Asked:
+        heard = self._heard(index, Picture(number, self._avatar.frames[number].copy()))
+        ready = self._avatar.ready(number)
+        strength = 0.0 if ready is None else heard.strength * ready.face.strength
+        if ready is None or strength == 0:
+            return Asked(heard, None, None)
+        face = ready.face._replace(frame=heard.picture.frame, strength=strength)
+        return Asked(heard, face, ready.crop)
 
     def _heard(self, index: int, picture: Picture) -> Heard:
         start = window_start(index, self._avatar.fps, self._lead)
