@@ -172,3 +172,20 @@ def test_other_sites_and_no_offers_are_refused(address: str, folder: Path) -> No
     assert status(Content_Type="application/json", Host="elsewhere.example") == 403
     assert status(Content_Type="application/json") in {400, 503}
     assert (folder / "photo.avatar").is_file()
+
+
+def test_a_signal_ends_it_while_somebody_looks(browser: Browser, address: str) -> None:
+    """`address` sends the signal when this test, its last one, is over."""
+    page = browser.new_page()
+    page.set_default_timeout(1000 * FOR_EVER)
+    page.goto(address)
+    page.evaluate(WATCH)
+    while True:  # until the server knows that the viewer before has gone
+        page.click("#microphone")
+        page.wait_for_function(
+            "document.getElementById('avatar').videoWidth > 0"
+            " || document.getElementById('error').textContent !== ''"
+        )
+        if page.inner_text("#error") == "":
+            break
+    wait_for_the_avatar(page)
