@@ -109,23 +109,24 @@ class MelStream:
 
 
 class LiveResampler:
-    """Samples of any rate and number of channels, bit by bit, as 16 kHz mono.
+    """Samples of any rate and number of channels, bit by bit, as mono of another rate.
 
     The same filter as for files (FFmpeg's), so the samples are those that `load_audio` gives of all
-    of them in one file; what is 16 kHz mono already passes through. The ratio is exact: nothing
-    drifts, however long it goes on.
+    of them in one file; what is mono of the wanted rate already passes through. The ratio is exact:
+    nothing drifts, however long it goes on.
 
     Args:
         sample_rate: of what comes, Hz.
+        wanted: of what is given, Hz.
 
     Attributes:
         seconds: that have come, exactly.
     """
 
-    def __init__(self, sample_rate: int = SAMPLE_RATE) -> None:
+    def __init__(self, sample_rate: int = SAMPLE_RATE, wanted: int = SAMPLE_RATE) -> None:
         if isinstance(sample_rate, bool) or sample_rate <= 0 or sample_rate != int(sample_rate):
             raise UserError(f"sample_rate={sample_rate} must be a whole number of Hz, over 0.")
-        self._rate = int(sample_rate)
+        self._rate, self._wanted = int(sample_rate), wanted
         self._graph: Graph | None = None
         self._kind: tuple[str, int] | None = None
         self._taken = 0
@@ -155,7 +156,7 @@ class LiveResampler:
             )
         self._kind = kind
         start, self._taken = self._taken, self._taken + len(samples)
-        if self._rate == SAMPLE_RATE and channels == 1:
+        if self._rate == self._wanted and channels == 1:
             mono = samples.reshape(-1)
             return mono / np.float32(32768) if mono.dtype == np.int16 else mono.copy()
         block = AudioFrame.from_ndarray(
@@ -166,7 +167,7 @@ class LiveResampler:
         block.sample_rate, block.time_base, block.pts = (
             self._rate, Fraction(1, self._rate), start,
         )  # fmt: skip
-        self._graph = self._graph or converter(block, None, SAMPLE_RATE, 1)
+        self._graph = self._graph or converter(block, None, self._wanted, 1)
         return _joined(self._graph, block)
 
     def finish(self) -> np.ndarray:

@@ -23,10 +23,10 @@ from aiortc.mediastreams import MediaStreamError
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
-from w2l.audio import SAMPLE_RATE
 from w2l.audio.live import LiveResampler
 from w2l.audio.waveform import to_int16
 from w2l.cli.app import HERE
+from w2l.cli.keys.live import Live
 from w2l.cli.signals import Ended
 from w2l.errors import UserError
 from w2l.inference import Avatar, LiveFrame
@@ -35,12 +35,14 @@ logger = logging.getLogger(__name__)
 
 PAGE = Path(__file__).with_name("live_page.html")
 VIDEO_CLOCK = 90_000  # Hz, of RTP's timestamps
-PACKET = SAMPLE_RATE // 50  # samples of 20 ms, as they are sent
+SENT_RATE = 48_000  # Hz, of the audio that is sent
+PACKET = SENT_RATE // 50  # samples of 20 ms, as they are sent
 WAITING = 2  # frames that may wait to be sent; of more the oldest is left out
 GRACE_S = 5.0  # seconds that a connection has to end
 LARGEST_OFFER = 100_000  # bytes
-AT_HAND = SAMPLE_RATE // 10  # samples that may wait for their time: two frames' and a half
-MOST_WAITING = SAMPLE_RATE  # samples that may wait to be sent
+CREEP_S = 1e-4  # by which samples may come later than those before, to follow a clock
+ANEW_S = 0.25  # by which they come so much later that all is later from then on
+MOST_WAITING = SENT_RATE  # samples that may wait to be sent
 TOLD_S = 1.0  # from one word about the state to the next
 
 
@@ -82,13 +84,20 @@ class SpeechTrack(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
+        # By Opus's own rate: aiortc's resampler would hold 20 ms back.
+        self._resampler = LiveResampler(wanted=SENT_RATE)
         self._waiting = np.zeros(0, np.float32)
         self._there = asyncio.Event()
-        self._sent = 0
-        self._start = -inf  # when sample 0 was to be sent
+        self._taken = self._sent = 0  # samples
+        self._start = -inf  # when sample 0 was there
 
     def put(self, samples: np.ndarray) -> None:
         """Take 16 kHz mono; of over a second the oldest is left out, and its time is silent."""
+        samples = self._resampler.push(samples)
+        first = time.monotonic() - self._taken / SENT_RATE
+        # The earliest that it can be, for what came late does not make all that follows late.
+        self._start = first if first > self._start + ANEW_S else min(first, self._start + CREEP_S)
+        self._taken += len(samples)
         self._waiting = np.concatenate([self._waiting, samples])
         if (surplus := len(self._waiting) - MOST_WAITING) > 0:
             self._waiting = self._waiting[surplus:]
@@ -102,15 +111,10 @@ class SpeechTrack(MediaStreamTrack):
                 raise MediaStreamError
             self._there.clear()
             await self._there.wait()
-        now = time.monotonic()
-        wait_s = self._start + self._sent / SAMPLE_RATE - now
-        if wait_s < -PACKET / SAMPLE_RATE or len(self._waiting) > AT_HAND:
-            self._start = now - self._sent / SAMPLE_RATE
-        else:
-            await asyncio.sleep(wait_s)
+        await asyncio.sleep(max(0, self._start + self._sent / SENT_RATE - time.monotonic()))
         part, self._waiting = self._waiting[:PACKET], self._waiting[PACKET:]
         audio = AudioFrame.from_ndarray(to_int16(part)[None], "s16", "mono")
-        audio.sample_rate, audio.time_base = SAMPLE_RATE, Fraction(1, SAMPLE_RATE)
+        audio.sample_rate, audio.time_base = SENT_RATE, Fraction(1, SENT_RATE)
         audio.pts, self._sent = self._sent, self._sent + PACKET
         return audio
 
@@ -125,15 +129,13 @@ class Viewer:
 
     Args:
         avatar: who speaks.
-        settings: of configs/live.yaml.
+        settings: of the command.
         left: is called when the browser has gone.
     """
 
-    def __init__(
-        self, avatar: Avatar, settings: dict[str, Any], left: Callable[[Viewer], None]
-    ) -> None:
+    def __init__(self, avatar: Avatar, settings: Live, left: Callable[[Viewer], None]) -> None:
         self.connection = RTCPeerConnection()
-        self.player = avatar.player(queue_s=settings["queue_s"], idle_db=settings["idle_db"])
+        self.player = avatar.player(queue_s=settings.queue_s, idle_db=settings.idle_db)
         self._images, self._speech = ImageTrack(avatar.fps), SpeechTrack()
         self._loop = asyncio.get_running_loop()
         self._left = left
@@ -235,10 +237,10 @@ class LiveServer:
 
     Args:
         avatar: who speaks.
-        settings: of configs/live.yaml.
+        settings: of the command.
     """
 
-    def __init__(self, avatar: Avatar, settings: dict[str, Any]) -> None:
+    def __init__(self, avatar: Avatar, settings: Live) -> None:
         self._avatar, self._settings = avatar, settings
         self.viewers: set[Viewer] = set()
 
@@ -258,7 +260,7 @@ class LiveServer:
         self._check_host(request)
         if request.content_type != "application/json":  # what a page of others cannot send
             raise web.HTTPUnsupportedMediaType
-        if len(self.viewers) >= self._settings["max_viewers"]:
+        if len(self.viewers) >= self._settings.max_viewers:
             text = "Somebody is looking already: close the other page, or raise max_viewers=."
             return web.json_response({"error": text}, status=503)
         try:
@@ -279,7 +281,7 @@ class LiveServer:
     def _check_host(self, request: web.Request) -> None:
         """On this machine alone the page answers to its names alone, not to a site's of others."""
         name = urlsplit(f"//{request.host}").hostname
-        if self._settings["host"] in HERE and name not in HERE:
+        if self._settings.host in HERE and name not in HERE:
             raise web.HTTPForbidden
 
     async def _close(self, _: web.Application) -> None:
@@ -288,7 +290,7 @@ class LiveServer:
                 await asyncio.gather(*(viewer.close() for viewer in [*self.viewers]))
 
 
-def serve(avatar: Avatar, settings: dict[str, Any]) -> None:
+def serve(avatar: Avatar, settings: Live) -> None:
     """Serve until a signal asks for the end, and say so as other commands do.
 
     Raises:
@@ -298,7 +300,7 @@ def serve(avatar: Avatar, settings: dict[str, Any]) -> None:
     raise Ended(asyncio.run(_serve(LiveServer(avatar, settings), settings)))
 
 
-async def _serve(server: LiveServer, settings: dict[str, Any]) -> int:
+async def _serve(server: LiveServer, settings: Live) -> int:
     """The number of the signal that ended it."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
@@ -314,12 +316,12 @@ async def _serve(server: LiveServer, settings: dict[str, Any]) -> int:
     runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=GRACE_S)
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings["host"], settings["port"]).start()
-        print(f"http://{settings['host']}:{settings['port']} (Ctrl-C ends it)", flush=True)
+        await web.TCPSite(runner, settings.host, settings.port).start()
+        print(f"http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
         return await ended
     except OSError as error:
         raise UserError(
-            f"host={settings['host']} port={settings['port']} cannot be served "
+            f"host={settings.host} port={settings.port} cannot be served "
             "(in use, or not allowed): choose another port."
         ) from error
     finally:
