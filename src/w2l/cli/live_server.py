@@ -40,6 +40,8 @@ PACKET = SENT_RATE // 50  # samples of 20 ms, as they are sent
 WAITING = 2  # frames that may wait to be sent; of more the oldest is left out
 GRACE_S = 5.0  # seconds that a connection has to end
 LARGEST_OFFER = 100_000  # bytes
+HELD_S = 0.03  # for which all is held: the resampler is behind a packet, and packets come evenly
+OPUS_S = 0.0065  # by which Opus is later than the times of its packets say
 CREEP_S = 1e-4  # by which samples may come later than those before, to follow a clock
 ANEW_S = 0.25  # by which they come so much later that all is later from then on
 MOST_WAITING = SENT_RATE  # samples that may wait to be sent
@@ -54,19 +56,20 @@ class ImageTrack(MediaStreamTrack):
     def __init__(self, fps: Fraction) -> None:
         super().__init__()
         self._fps = fps
-        self._waiting: asyncio.Queue[LiveFrame] = asyncio.Queue(WAITING)
+        self._waiting: asyncio.Queue[tuple[float, LiveFrame]] = asyncio.Queue(WAITING)
 
     def put(self, frame: LiveFrame) -> None:
         """Take a frame; of too many the oldest is left out."""
         if self._waiting.full():
             self._waiting.get_nowait()
-        self._waiting.put_nowait(frame)
+        self._waiting.put_nowait((time.monotonic(), frame))
 
     async def recv(self) -> VideoFrame:
         """See `MediaStreamTrack`."""
         if self.readyState != "live":
             raise MediaStreamError
-        frame = await self._waiting.get()
+        there, frame = await self._waiting.get()
+        await asyncio.sleep(max(0, there + HELD_S + OPUS_S - time.monotonic()))
         video = VideoFrame.from_ndarray(_even(frame.image), "bgr24")
         video.pts = round(frame.image_number * VIDEO_CLOCK / self._fps)
         video.time_base = Fraction(1, VIDEO_CLOCK)
@@ -111,7 +114,8 @@ class SpeechTrack(MediaStreamTrack):
                 raise MediaStreamError
             self._there.clear()
             await self._there.wait()
-        await asyncio.sleep(max(0, self._start + self._sent / SENT_RATE - time.monotonic()))
+        due = self._start + HELD_S + self._sent / SENT_RATE
+        await asyncio.sleep(max(0, due - time.monotonic()))
         part, self._waiting = self._waiting[:PACKET], self._waiting[PACKET:]
         audio = AudioFrame.from_ndarray(to_int16(part)[None], "s16", "mono")
         audio.sample_rate, audio.time_base = SENT_RATE, Fraction(1, SENT_RATE)
