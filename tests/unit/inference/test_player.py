@@ -157,25 +157,29 @@ def test_interrupted_the_avatar_is_silent_with_the_next_frame(avatar) -> None:
     assert set(held) <= {20, 21}, "while the first batch after it is made"
 
 
-def test_speech_that_comes_60_ms_late_gets_no_silence(avatar) -> None:
+@pytest.mark.parametrize("pause", [25, 26, 27])
+def test_speech_that_comes_60_ms_late_gets_no_silence(avatar, pause) -> None:
+    """Packets of 20 ms, each 10 to 60 ms after it was spoken; half a second's pause in between."""
     clock, player, frames = playing(avatar)
     samples = sound(32_000)
+    spoken = [0.02 * (n + 1 + (pause if n >= 50 else 0)) for n in range(100)]
+    coming = [at + (0.01, 0.06, 0.03)[n % 3] for n, at in enumerate(spoken)]
+    sent = 0
 
     def sleep(seconds: float) -> None:
-        """20 ms at a time, each 10 to 50 ms after it was spoken."""
+        nonlocal sent
         clock.sleep(seconds)
-        for n in range(sleep.sent, 100):
-            if clock.now - 100 >= 0.02 * (n + 1) + (0.01, 0.05, 0.03)[n % 3]:
-                player.say(samples[320 * n : 320 * (n + 1)], wait=False)
-                sleep.sent = n + 1
-            else:
-                break
+        while sent < 100 and clock.now - 100 >= coming[sent]:
+            player.say(samples[320 * sent : 320 * (sent + 1)], wait=False)
+            sent += 1
 
-    sleep.sent = 0
     player._sleep = sleep
-    heard = np.concatenate([frame.audio for frame in islice(frames, 60)])
-    start = int(np.flatnonzero(heard)[0])
-    np.testing.assert_array_equal(heard[start : start + 32_000], samples)
+    heard = np.concatenate([frame.audio for frame in islice(frames, 80)])
+    first = int(np.flatnonzero(heard)[0])
+    np.testing.assert_array_equal(heard[first : first + 16_000], samples[:16_000])
+    second = first + 16_000 + int(np.flatnonzero(heard[first + 16_000 :])[0])
+    np.testing.assert_array_equal(heard[second : second + 16_000], samples[16_000:])
+    assert 0.4 < (second - first - 16_000) / 16_000 < 0.6, "the pause stays as long"
 
 
 def test_the_queue_is_bounded_however_much_is_said(avatar) -> None:
