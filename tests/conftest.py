@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,7 +15,6 @@ from torch import get_num_threads, set_num_threads
 
 from tests.writing import write_wav
 
-os.environ["NUMBA_DISABLE_JIT"] = "1"  # compiling takes longer than what little is computed
 ROOT = Path(__file__).resolve().parents[1]
 
 
