@@ -1,4 +1,4 @@
-"""A small set in the published layout whose pictures cost what real ones cost to read."""
+"""A small set in the published layout whose images cost what real ones cost to read."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from benchmarks.face_clips import BOTTOM, LEFT, RIGHT, SOFTNESS, TOP, write_soun
 from w2l.video import AudioTrack, VideoWriter
 from w2l.windows import FPS
 
-SHARE = 0.55  # of the picture's height is the face's, as in GRID's videos of 360x288
+SHARE = 0.55  # of the image's height is the face's, as in GRID's videos of 360x288
 
 
 def write_face_videos(

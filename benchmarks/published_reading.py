@@ -1,7 +1,7 @@
 """Samples read as the published code reads them: everything anew for every sample.
 
 Written from the original's steps (reference: the Wav2Lip release, its two training scripts and its
-audio module): list the clip's folder, decode five pictures one by one, decode the whole sound,
+audio module): list the clip's folder, decode five images one by one, decode the whole sound,
 compute the whole clip's mel, cut 16 columns out of it. Array types are the original's too: float64
 until the tensors are made. Only the padding of the spectrum is named here, because the default has
 changed since the librosa that the release pins.
@@ -77,7 +77,7 @@ class PublishedReading(Dataset[tuple[Tensor, ...]]):
             return folder, right, wrong
 
     def window(self, first: str) -> list[np.ndarray] | None:
-        """Five pictures from `first` on; None where one is missing."""
+        """Five images from `first` on; None where one is missing."""
         start, folder = number_of(first), first[: -len(basename(first))]
         names = [join(folder, f"{number}.jpg") for number in range(start, start + WINDOW)]
         if not all(isfile(name) for name in names):
@@ -143,7 +143,7 @@ class PublishedGenerator(PublishedReading):
 
 
 def number_of(path: str) -> int:
-    """Frame number of a picture."""
+    """Frame number of an image."""
     return int(basename(path).split(".")[0])
 
 

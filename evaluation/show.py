@@ -29,7 +29,7 @@ from w2l.windows import FPS
 
 ROLES = ("source", "result")
 MOMENTS = 6
-STRIP_HEIGHT = 160  # pixels of each picture
+STRIP_HEIGHT = 160  # pixels of each image
 
 
 def show(settings: Evaluation, console: Console) -> None:

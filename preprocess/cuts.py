@@ -37,7 +37,7 @@ class Cutter:
     cut: Cut
 
     def __call__(self, clip: Clip) -> list[tuple[float, float]] | Stop:
-        """The parts of a clip in seconds after the file's first picture; none: it stays whole."""
+        """The parts of a clip in seconds after the file's first image; none: it stays whole."""
         try:
             parts = self._parts(clip)
             write_json(self._file(clip), self._origin(clip) | {"parts": parts})

@@ -75,7 +75,7 @@ class Packer:
             raise BadClipError(TOO_SHORT, f"{clip.where} holds no picture")
         files = [clip.picture(int(number)) for number in frames]
         for number, file in zip(frames, files, strict=True):
-            # Decoders fill a picture that is cut off with grey and say nothing.
+            # Decoders fill an image that is cut off with grey and say nothing.
             if file.startswith(b"\xff\xd8") and b"\xff\xd9" not in file[-1024:]:
                 raise BadClipError(BAD_FRAME, f"{clip.where}/{number}.jpg is cut off")
         faces = decode(files.__getitem__, range(len(files)), self.packing.image_size, None)

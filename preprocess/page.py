@@ -27,7 +27,7 @@ SHOWN = 24  # clips on the wall
 EXAMPLES = 6  # of each reason for a rejection
 FACES = 5  # of each clip on the wall
 SIDE = 96  # pixels of a face there
-THUMBNAIL = 200  # pixels, width of a rejected picture
+THUMBNAIL = 200  # pixels, width of a rejected image
 _NARROW = f'<figure style="width: {THUMBNAIL}px">'
 HISTOGRAMS = {
     "duration_s": "length, s",
@@ -127,7 +127,7 @@ def _strip(folder: Path) -> bytes:
 
 
 def rejections(rejected: Sequence[Record], clips: Iterable[Clip]) -> Iterator[str]:
-    """Per reason a heading, and some examples with a picture where there is one."""
+    """Per reason a heading, and some examples with an image where there is one."""
     counts, examples = Counter[str](), defaultdict[str, list[Record]](list)
     for record in rejected:
         counts[record["reason"]] += 1

@@ -23,7 +23,7 @@ class ShardPlan:
         number: of the shard in its split.
         names: its clips, `speaker/clip`.
         state: digest of what the clips' folders looked like: with another one the shard is out of
-            date. It tells files that came, went or were written anew whole, not a picture that was
+            date. It tells files that came, went or were written anew whole, not an image that was
             changed in place.
     """
 

@@ -3,7 +3,7 @@
     python scripts/fuzz.py --files 500 --seed 3
 
 Small files of twelve formats are made on the spot and mutated. Each goes through probe, decode,
-audio, picture, a dub of it, a dub by its sound, and scores. What is meant to happen: a result, or a
+audio, image, a dub of it, a dub by its sound, and scores. What is meant to happen: a result, or a
 `UserError`. Told of, with exit code 1: a crash of the process, any other exception, a file that
 takes too long or too much memory. A child process does the work, so that each of these has one
 culprit; `--only SEED:NUMBER` does one file again, `--known` those that once broke.

@@ -4,7 +4,7 @@
 
 Rough outlines drawn by hand are refined by GrabCut. The result is stored, because GrabCut may
 cut differently in another version of OpenCV and the demo shall look the same everywhere. Run by
-hand, once, with OpenCV 5.0; look at the picture after running it again.
+hand, once, with OpenCV 5.0; look at the image after running it again.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def refined(
 
 
 def main() -> None:
-    """Write the masks as one picture: blue is the person, green the hair, red the clothes."""
+    """Write the masks as one image: blue is the person, green the hair, red the clothes."""
     picture = photograph()
     person = refined(picture, PERSON, reach=6)
     hair = cv2.bitwise_and(refined(picture, HAIR, reach=3), person)

@@ -99,7 +99,7 @@ def _all_below(root: Path, pattern: str) -> list[str]:
 
 
 def _measured(root: Path, names: Sequence[str], watch: Watch) -> tuple[list[Candidate], list[str]]:
-    """Of clips as they are: pictures are counted and sound is decoded."""
+    """Of clips as they are: images are counted and sound is decoded."""
     found, failed = [], []
     for name in watch(names):
         try:

@@ -71,7 +71,7 @@ def make(
     As published (gen_videos_from_filelist.py and real_videos_inference.py of the release) there
     is a frame for each mel window that fits into the sound, at 25 a second for lists whatever the
     file says, a pair is left out where the video has fewer or one of them shows no face, and real
-    videos are made 720 pixels high or wide at most. Else every frame of the sound gets a picture.
+    videos are made 720 pixels high or wide at most. Else every frame of the sound gets an image.
 
     Raises:
         PairError: the pair cannot be made.

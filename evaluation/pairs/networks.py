@@ -26,7 +26,7 @@ class Networks:
         lipsync: the generator on trial.
         detector: finds the faces that are synced; None: a box is given.
         evaluator: scores what was made.
-        inception: uint8 pictures (N, H, W, 3) to features (N, D); None: no Fréchet distance.
+        inception: uint8 images (N, H, W, 3) to features (N, D); None: no Fréchet distance.
     """
 
     lipsync: FaceGenerator

@@ -1,4 +1,4 @@
-"""What a Fréchet distance needs of a pair: features of its pictures and of those before them."""
+"""What a Fréchet distance needs of a pair: features of its images and of those before them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Features(NamedTuple):
     """Of one pair, as its file has them."""
 
     generated: np.ndarray  # (N, D) float16
-    real: np.ndarray  # (N, D) float16, of the pictures that those were made from
-    later: np.ndarray  # (N,) bool: a real picture of the clip's second half
+    real: np.ndarray  # (N, D) float16, of the images that those were made from
+    later: np.ndarray  # (N,) bool: a real image of the clip's second half
 
 
 class _Kept:
@@ -73,8 +73,8 @@ def pair_features(
         made_from: its frames before they were synced.
         count: frames of both.
         detector: of the face whose box is cut from both.
-        network: uint8 pictures (N, H, W, 3) to features (N, D).
-        batch_size: pictures in the network at once.
+        network: uint8 images (N, H, W, 3) to features (N, D).
+        batch_size: images in the network at once.
 
     Raises:
         NoFaceError: there is none in any frame, or in none that counts.

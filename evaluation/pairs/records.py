@@ -38,7 +38,7 @@ class Records:
         return self.root / "videos" / f"{task.key}.mp4"
 
     def features(self, task: Task) -> Path:
-        """Where the features of the pair's pictures lie."""
+        """Where the features of the pair's images lie."""
         return self.root / "features" / f"{task.key}.npz"
 
     def finished(self, task: Task) -> Record | None:

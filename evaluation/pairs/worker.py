@@ -103,7 +103,7 @@ class PairWorker:
     def _pictures(
         self, task: Task, n_frames: int, loaded: Networks, records: Records
     ) -> dict[str, Any]:
-        """Write the features of the pair's pictures, or say why there are none.
+        """Write the features of the pair's images, or say why there are none.
 
         The pair keeps its other scores in any case.
 

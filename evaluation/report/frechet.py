@@ -20,10 +20,10 @@ from w2l.weights import registry
 def frechet_of(
     wanted: TaskList, records: Sequence[Record], files: Records, device: str
 ) -> dict[str, Any] | None:
-    """What `results.json` has of a set's pictures; None: no `inception=`, or no pair is scored.
+    """What `results.json` has of a set's images; None: no `inception=`, or no pair is scored.
 
-    Real pictures count once for each pair that shows them, as generated ones do. For the distance
-    of real pictures from real ones every other *video* is one half, whichever pairs it is in: a
+    Real images count once for each pair that shows them, as generated ones do. For the distance
+    of real images from real ones every other *video* is one half, whichever pairs it is in: a
     clip in both would make the two alike. Of a single video it is the first half.
 
     Args:

@@ -1,4 +1,4 @@
-"""The picture around the mouth: face shape, head motion, background."""
+"""The image around the mouth: face shape, head motion, background."""
 
 from __future__ import annotations
 

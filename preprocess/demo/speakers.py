@@ -100,7 +100,7 @@ def _dyed(picture: np.ndarray, hair: np.ndarray, colour: Colour) -> np.ndarray:
 
 
 def _turned(picture: np.ndarray, degrees: int) -> np.ndarray:
-    """The picture with all hues turned."""
+    """The image with all hues turned."""
     hue, saturation, value = cv2.split(cv2.cvtColor(picture, cv2.COLOR_BGR2HSV))
     # Blues and greens as strong as the suit's orange do not look like cloth.
     turned = cv2.merge([(hue + degrees) % 360, 0.7 * saturation, value])

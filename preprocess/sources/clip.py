@@ -20,7 +20,7 @@ class Clip:
         name: folder inside the speaker's.
         split: train, val or test where the source says so; None: decided at the end.
         transcript: what is spoken, or the file that says so, as LRS2 has it; it need not exist.
-        start_s: where the clip begins, in seconds after the file's first picture.
+        start_s: where the clip begins, in seconds after the file's first image.
         end_s: where it ends (excluded), counted in the same way; None: with the file.
         url: address that `path` is downloaded from; None: it is there.
         file: its path, absolute or relative to `root`, where that is not `source`.

@@ -16,7 +16,7 @@ def check(path: Path, start_s: float = 0.0) -> VideoInfo:
         start_s: where the clip begins in it, in seconds.
 
     Raises:
-        RejectedError: empty, not a video, a picture, without sound, or over before the start.
+        RejectedError: empty, not a video, an image, without sound, or over before the start.
     """
     if path.stat().st_size == 0:
         raise RejectedError("probe", BROKEN, f"{path} is empty.")

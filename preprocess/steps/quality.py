@@ -84,7 +84,7 @@ def grey_face(face: np.ndarray, side: int) -> np.ndarray:
 
 
 def sharpness(grey: np.ndarray) -> float:
-    """Variance of the Laplacian over the picture's own, so that contrast does not count.
+    """Variance of the Laplacian over the image's own, so that contrast does not count.
 
     Args:
         grey: (H, W) float32.

@@ -47,7 +47,7 @@ def ahead(items: Iterable[T], size: int) -> Generator[T]:
                 try:
                     raise error
                 finally:
-                    del error  # else it holds itself, and the pictures of its frames
+                    del error  # else it holds itself, and the images of its frames
             if item is _END:
                 break
             room.release()

@@ -82,15 +82,15 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def pad(boxes: np.ndarray, pads: Sequence[int], height: int, width: int) -> np.ndarray:
-    """Widen boxes by `pads` and clip them to the picture, with the published arithmetic.
+    """Widen boxes by `pads` and clip them to the image, with the published arithmetic.
 
     Boxes are clipped at 0 and truncated to integers before the pads are added.
 
     Args:
         boxes: (N, 4), none missing.
         pads: (top, bottom, left, right) pixels; negative ones narrow the box.
-        height: of the picture.
-        width: of the picture.
+        height: of the image.
+        width: of the image.
 
     Returns:
         (N, 4) int32.

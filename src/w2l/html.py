@@ -1,4 +1,4 @@
-"""One HTML page that needs nothing beside it: pictures and videos lie inside."""
+"""One HTML page that needs nothing beside it: images and videos lie inside."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def data_address(content: bytes, kind: str) -> str:
 
 
 def picture(content: bytes, caption: str, kind: str = "image/png") -> str:
-    """A figure with its picture inside the page."""
+    """A figure with its image inside the page."""
     return (
         f'<figure><img src="{data_address(content, kind)}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"

@@ -179,7 +179,7 @@ class GanLoss(Protocol):
     def generator(self, fake: Tensor) -> Tensor: ...
 
     def discriminator(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """The losses on real and on generated pictures; their sum is minimised."""
+        """The losses on real and on generated images; their sum is minimised."""
         ...
 
 
@@ -199,7 +199,7 @@ class CrossEntropyGan:
 
 
 class HingeGan:
-    """Hinge loss: a picture that is judged clearly enough teaches nothing more."""
+    """Hinge loss: an image that is judged clearly enough teaches nothing more."""
 
     def generator(self, fake: Tensor) -> Tensor:
         return -_at_least_float32(fake)[0].mean()
@@ -210,12 +210,12 @@ class HingeGan:
 
 
 def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
-    """R1: mean squared length of the logits' gradient at real pictures, which must require one.
+    """R1: mean squared length of the logits' gradient at real images, which must require one.
 
     Source: L Mescheder et al., Which Training Methods for GANs do actually Converge?, ICML 2018.
 
     Args:
-        logits: (N, 1), each of one of the N = B·T pictures.
+        logits: (N, 1), each of one of the N = B·T images.
         pictures: (B, C, T, H, W).
     """
     (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
@@ -223,7 +223,7 @@ def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
 
 
 def feature_matching(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
-    """Mean over stages of the L1 between the maps of generated and of real pictures."""
+    """Mean over stages of the L1 between the maps of generated and of real images."""
     pairs = (_at_least_float32(a, b.detach()) for a, b in zip(fake, real, strict=True))
     return torch.stack([F.l1_loss(a, b) for a, b in pairs]).mean()
 

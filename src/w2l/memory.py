@@ -83,7 +83,7 @@ class Shrinking(Generic[R]):
 def share_heap() -> None:
     """Let all threads have one heap, where the C library is glibc, for as long as the process runs.
 
-    Else each keeps what it has freed for itself: of pictures that go from thread to thread, 0.2 GB.
+    Else each keeps what it has freed for itself: of images that go from thread to thread, 0.2 GB.
     Nothing was slower with one. Not for a library to decide: programs call it as they start.
     """
     with suppress(OSError, AttributeError):  # another C library

@@ -25,7 +25,7 @@ BOX = (20, 90, 30, 100)  # top, bottom, left, right
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A moving picture of 1 s, a second of sound, a generator and an expert."""
+    """A moving image of 1 s, a second of sound, a generator and an expert."""
     folder = tmp_path_factory.mktemp("infer it's")
     rng = np.random.default_rng(0)
     noise = cv2.resize(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8), (160, 120))
@@ -330,7 +330,7 @@ def test_real_clip_with_a_missing_face(folder, shared_media, tmp_path, monkeypat
 
 
 def test_variable_rate_does_not_drift(folder, shared_media, tmp_path, monkeypatch):
-    """The picture at time t is the one that the source shows at time t."""
+    """The image at time t is the one that the source shows at time t."""
     face = shared_media / "talking" / "retalking1_man_vfr.mp4"
     out = tmp_path / "out.mkv"
     infer(folder, monkeypatch, face=face, outfile=out, codec="ffv1", resize_factor=4,

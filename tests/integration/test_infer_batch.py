@@ -116,7 +116,7 @@ def test_what_is_done_is_not_done_again(work, monkeypatch, capsys):
     run(1, 2)
     run()
     assert "0 done, 2 done before" in capsys.readouterr().out
-    run(batch_size=3)  # makes no other picture
+    run(batch_size=3)  # makes no other image
     run(1, 2, extend="loop")
     os.utime(work / "voice2.wav")
     run(2, extend="loop")

@@ -34,7 +34,7 @@ DEFAULTS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Half a second of a moving picture, 0.4 s of sound, a generator and an expert."""
+    """Half a second of a moving image, 0.4 s of sound, a generator and an expert."""
     folder = tmp_path_factory.mktemp("private")
     rng = np.random.default_rng(0)
     noise = cv2.resize(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8), (160, 120))

@@ -72,7 +72,7 @@ def _head(x: np.ndarray, weights: Weights, name: str) -> np.ndarray:
 
 
 def embed_lips(frames: list[np.ndarray], window: int, weights: Weights) -> np.ndarray:
-    """(1024,) of the window that starts at frame `window` of BGR pictures."""
+    """(1024,) of the window that starts at frame `window` of BGR images."""
     shown = [cv2.resize(frame, (224, 224)) for frame in frames[window : window + 5]]
     x = np.stack(shown).transpose(3, 0, 1, 2).astype(np.float64)
     return _head(_layers(x, weights, LIPS), weights, "netfclip")

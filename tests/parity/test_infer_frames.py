@@ -67,7 +67,7 @@ def test_infer_frames(golden, shared_media):
 
 
 def test_published_pictures_equal_opencv(shared_media):
-    """The script reads with OpenCV: same pictures, same number."""
+    """The script reads with OpenCV: same images, same number."""
     cv2 = pytest.importorskip("cv2")
     path = shared_media / "talking" / "grid_brbk7n_en_25fps.mpg"
     capture = cv2.VideoCapture(str(path))

@@ -155,7 +155,7 @@ def test_gradient_penalty_is_the_mean_squared_slope() -> None:
     pictures = torch.randn(2, 3, 4, 6, 6, generator=torch.Generator().manual_seed(2))
     pictures.requires_grad_()
     weight = torch.linspace(-1, 1, 3 * 36).view(3, 6, 6)
-    # Each picture's logit is linear in it, so its slope is the weight itself.
+    # Each image's logit is linear in it, so its slope is the weight itself.
     logits = torch.einsum("bcthw,chw->tb", pictures, weight).reshape(-1, 1)
     penalty = gradient_penalty(logits, pictures).detach()
     assert float(penalty) == pytest.approx(float(weight.square().sum()))

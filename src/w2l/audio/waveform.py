@@ -85,9 +85,9 @@ def load_audio(
         sample_rate: Hz.
         start_s: Seconds after the origin to start at.
         end_s: Seconds after the origin to end at; None for the end of the sound.
-        origin: What second 0 is: the first sample of the sound, or the first picture of the
+        origin: What second 0 is: the first sample of the sound, or the first image of the
             same file's video. With "video", sound that starts later is preceded by silence and
-            sound from before the first picture is dropped, so both stay together.
+            sound from before the first image is dropped, so both stay together.
         channels: 1: all are mixed to mono; where they cancel each other, the loudest is taken, and
             that is said. 2: left and right; what is mono is as loud in both.
         track: Number of the sound track, from 1 on; None: the one that players take.
@@ -231,7 +231,7 @@ def converter(block: AudioFrame, length: int | None, sample_rate: int, channels:
 
 
 def _first_picture(path: Path) -> Fraction:
-    """Time of the first picture on the file's own clock."""
+    """Time of the first image on the file's own clock."""
     clock = clock_of(path)
     with open_media(path) as container:
         for packet in clock.packets(container, video_stream(container, path)):

@@ -25,7 +25,7 @@ def clip_similarity(expert: Expert, clip: AnyClip, batch_size: int = 64) -> np.n
         batch_size: windows that go through the network at once.
 
     Raises:
-        BadClipError: its pictures or sound cannot be read.
+        BadClipError: its images or sound cannot be read.
     """
     present = set(clip.frames.tolist())
     frames = range(max(present, default=-1) + 1)

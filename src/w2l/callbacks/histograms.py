@@ -1,4 +1,4 @@
-"""A picture of two distributions that should lie apart."""
+"""A image of two distributions that should lie apart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def histogram_picture(
     Args:
         in_sync, off_sync: cosines, (n,) and (m,).
         threshold: drawn as a line.
-        title: of the picture.
+        title: of the image.
     """
     figure = Figure(figsize=(6, 3), dpi=100)
     axes = figure.subplots()

@@ -51,8 +51,8 @@ class SampleGrid(pl.Callback):
     """After validation, writes `<folder>/<update>.png`, labelled, and shows it on the dashboard.
 
     Args:
-        folder: where the pictures go.
-        rows: clips per picture.
+        folder: where the images go.
+        rows: clips per image.
     """
 
     def __init__(self, folder: str | Path, rows: int = 4) -> None:

@@ -61,7 +61,7 @@ def check_bounds(cfg: DictConfig) -> None:
 
 
 def check_image_sizes(cfg: DictConfig) -> None:
-    """See that all networks, and the pictures that they are given, are of one size.
+    """See that all networks, and the images that they are given, are of one size.
 
     Raises:
         UserError: naming the one that is not.

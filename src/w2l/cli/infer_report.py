@@ -48,7 +48,7 @@ def show_tracks(
     progress: Progress,
     console: Console,
 ) -> None:
-    """Print a line for each track of the whole video, and write a picture of all of them.
+    """Print a line for each track of the whole video, and write an image of all of them.
 
     Raises:
         UserError: a fixed box has no tracks, or there is no face.
@@ -103,7 +103,7 @@ def cosine_file(outfile: Path) -> Path:
 
 
 def show_input(source: Source, track: AudioTrack | None, console: Console) -> None:
-    """Print what was chosen, or made, of what is read: a sound track, whole pictures of fields."""
+    """Print what was chosen, or made, of what is read: a sound track, whole images of fields."""
     if isinstance(source, VideoSource) and source.is_deinterlaced:
         console.print(
             f"{source.path} is interlaced: its fields are made whole pictures (deinterlace=false "
@@ -163,7 +163,7 @@ def show_rate(fps: Fraction, console: Console) -> None:
 def write_preview(
     shown: Preview, source: Source, outfile: Path, tags: dict[str, str], console: Console
 ) -> None:
-    """Write the one picture, and print where it is and which one it is."""
+    """Write the one image, and print where it is and which one it is."""
     with atomic_path(outfile) as temporary:
         write_png(temporary, shown.frame, tags)
     state = "synced" if shown.reason is None else f"left untouched: {shown.reason}"

@@ -50,11 +50,11 @@ from w2l.video import SOUND, AudioTrack, exact_rate, probe, read_about
 PLACES = ("largest", "center", "left", "right", "first")
 PERSONS = (*PLACES, "track:N", "photo:FILE", "speaker", "tracks")
 
-MOST_PIXELS = 10**6  # more than any picture has on a side
+MOST_PIXELS = 10**6  # more than any image has on a side
 
 Say = Callable[[str], None]
 SHARPEN = "sharpen"
-STILL_FPS = 25  # of a photo, or a folder's pictures
+STILL_FPS = 25  # of a photo, or a folder's images
 
 
 def build_face_options(settings: Infer) -> FaceOptions:
@@ -253,10 +253,10 @@ def with_quality(
 
 
 def own_sound(settings: Infer, source: Source) -> AudioTrack | None:
-    """The sound of a finished video, as far as its pictures are used; None where it has none.
+    """The sound of a finished video, as far as its images are used; None where it has none.
 
     Raises:
-        UserError: a folder's pictures are not shown at the rate at which they fit its sound, or
+        UserError: a folder's images are not shown at the rate at which they fit its sound, or
             the sound could not be written in the end.
     """
     sound = _own_sound(settings, source)
@@ -303,7 +303,7 @@ def build_source(settings: Infer, face: Path) -> Source:
         end_s=settings.end,
         still_fps=exact_rate(settings.fps or STILL_FPS),
         static=settings.static,
-        # As they came, pictures are numbered by decoding all before, for which a preview has no
+        # As they came, images are numbered by decoding all before, for which a preview has no
         # time.
         constant_rate=settings.preview is not None or not settings.published,
         fps=None if settings.fps is None else exact_rate(settings.fps),

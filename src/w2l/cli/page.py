@@ -28,7 +28,7 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Offer:
-    """A pair to try, and the file of its picture."""
+    """A pair to try, and the file of its image."""
 
     trial: Trial
     picture: Path

@@ -32,7 +32,7 @@ from w2l.scoring import ClipScore
 from w2l.scoring.report import plot_clip
 from w2l.video import VideoReader, is_image, probe
 
-# What browsers play; anything else is shown by its first picture.
+# What browsers play; anything else is shown by its first image.
 PLAYABLE_FILES = {".mp4", ".m4v", ".webm", ".mov"}
 PLAYABLE_CODECS = {"h264", "vp8", "vp9", "av1"}
 
@@ -52,7 +52,7 @@ class PageResult:
     Attributes:
         video: the synced one.
         given_video: the input, where a browser can play it.
-        given_picture: else a picture of it.
+        given_picture: else an image of it.
         plot: the scores' curves; None where there is nothing to score with.
         text: what was done, in Markdown.
     """
@@ -217,7 +217,7 @@ def is_playable(video: Path) -> bool:
 
 
 def picture_of(face: Path, folder: Path) -> Path:
-    """Its first picture, as a file of `folder`."""
+    """Its first image, as a file of `folder`."""
     path = folder / "given.jpg"
     path.write_bytes(cv2.imencode(".jpg", next(iter(VideoReader(face))))[1].tobytes())
     return path

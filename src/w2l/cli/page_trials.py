@@ -1,4 +1,4 @@
-"""What the page offers to try: a face, a voice, and a picture of both. Knows no Gradio."""
+"""What the page offers to try: a face, a voice, and an image of both. Knows no Gradio."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CREDIT = (
     "[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/)), re-encoded."
 )
 MOST = 3
-SIDE = 300  # pixels of a picture
+SIDE = 300  # pixels of an image
 CAPTION = 30  # of it, at the bottom, where the page lays the caption
 
 
@@ -40,7 +40,7 @@ class Trial:
     caption: str
 
     def draw(self, path: Path) -> Path:
-        """Write a picture: the face, and small in the corner the one who is heard."""
+        """Write an image: the face, and small in the corner the one who is heard."""
         picture = np.full((SIDE, SIDE, 3), 255, np.uint8)
         face = middle_of(self.face, SIDE, SIDE * 4 // 5)
         left = (SIDE - face.shape[1]) // 2

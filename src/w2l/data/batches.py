@@ -54,7 +54,7 @@ BatchType = TypeVar("BatchType", SyncBatch, LipBatch)
 
 
 def concatenate(samples: Sequence[BatchType]) -> BatchType:
-    """Join samples, each a batch of one or more windows, into one batch; pictures stay uint8."""
+    """Join samples, each a batch of one or more windows, into one batch; images stay uint8."""
     return type(samples[0])(*(_join(parts) for parts in zip(*samples, strict=True)))
 
 
@@ -89,7 +89,7 @@ def _to_float(pictures: Tensor) -> Tensor:
 
 
 def grey(stacked: Tensor) -> Tensor:
-    """The same pictures without colour: BGR frames stacked on channels, (B, 3T, H, W)."""
+    """The same images without colour: BGR frames stacked on channels, (B, 3T, H, W)."""
     frames = stacked.unflatten(1, (-1, 3))
     share = frames.new_tensor([0.114, 0.587, 0.299])  # ITU-R BT.601, as OpenCV
     luma = (frames * share[:, None, None]).sum(dim=2, keepdim=True)

@@ -165,7 +165,7 @@ class AnyClip(ABC):
             (n, S, S, 3), or (n, S - S // 2, S, 3).
 
         Raises:
-            BadClipError: a picture is missing or broken.
+            BadClipError: an image is missing or broken.
         """
 
     @property
@@ -184,7 +184,7 @@ class AnyClip(ABC):
 
 
 def list_frames(folder: Path) -> np.ndarray:
-    """Sorted numbers of the pictures in a clip's folder, (n,) int.
+    """Sorted numbers of the images in a clip's folder, (n,) int.
 
     Raises:
         BadClipError: it cannot be read.

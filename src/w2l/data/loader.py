@@ -184,7 +184,7 @@ class ClipLoader(DataLoader[SyncBatch | LipBatch]):
     steps ends a run in the middle of one.
     """
 
-    as_bytes = False  # leave pictures uint8, for whoever makes them float on the GPU
+    as_bytes = False  # leave images uint8, for whoever makes them float on the GPU
     dataset: ClipDataset
     sampler: EpochSampler
     batch_size: int

@@ -159,7 +159,7 @@ def _noisy(mels: np.ndarray, below_db: float, rng: np.random.Generator) -> np.nd
 class Samples(Protocol):
     """Draws one sample, a batch of one or more windows, from a clip.
 
-    Its pictures are still uint8: `to_float` makes them float, all of a batch at once.
+    Its images are still uint8: `to_float` makes them float, all of a batch at once.
     """
 
     def __call__(self, clip: AnyClip, rng: np.random.Generator) -> SyncBatch | LipBatch:

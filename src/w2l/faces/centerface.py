@@ -16,14 +16,14 @@ from w2l.components import Faces
 from w2l.faces.batches import chunks, scaled
 
 NECK_CHANNELS = 24
-CELL = 4  # pixels of the network's picture for one cell of its maps
-MULTIPLE = 32  # the coarsest map halves the picture five times
+CELL = 4  # pixels of the network's image for one cell of its maps
+MULTIPLE = 32  # the coarsest map halves the image five times
 # Pixels in the network at once. More are slower on a CPU, where new memory is what takes the time.
 PIXELS_CPU, PIXELS_GPU = 2**18, 2**23
 
 
 class FaceMaps(NamedTuple):
-    """What the network says about each 4x4 px cell of the picture; h = H/4, w = W/4."""
+    """What the network says about each 4x4 px cell of the image; h = H/4, w = W/4."""
 
     heat: torch.Tensor  # (B, 1, h, w): probability that a face is centred in the cell
     size: torch.Tensor  # (B, 2, h, w): log of the face's height and width, in cells
@@ -53,7 +53,7 @@ class InvertedResidual(nn.Module):
 
 
 class Backbone(nn.Module):
-    """MobileNetV2 without its classifier: maps at 1/4, 1/8, 1/16 and 1/32 of the picture."""
+    """MobileNetV2 without its classifier: maps at 1/4, 1/8, 1/16 and 1/32 of the image."""
 
     CHANNELS = (24, 32, 96, 320)
 
@@ -144,7 +144,7 @@ class CenterFace:
     """Face boxes, scores and five landmarks, for frames of any size.
 
     It was trained on WIDER FACE. Boxes reach from the hairline to the chin; faces are found from
-    about 16 px of the working size on, up to the whole picture.
+    about 16 px of the working size on, up to the whole image.
 
     Args:
         device: for the network.
@@ -210,12 +210,12 @@ def _fit(frame: np.ndarray, inner: tuple[int, int]) -> np.ndarray:
 def _decode(
     maps: FaceMaps, threshold: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Boxes (N, 4), scores (N,) and landmarks (N, 5, 2) of each picture, before suppression.
+    """Boxes (N, 4), scores (N,) and landmarks (N, 5, 2) of each image, before suppression.
 
-    In pixels of the network's picture; all cells over the threshold.
+    In pixels of the network's image; all cells over the threshold.
     """
     hot = maps.heat[:, 0] > threshold
-    index = hot.nonzero()  # (M, 3): picture, row, column
+    index = hot.nonzero()  # (M, 3): image, row, column
     rows = index[:, 0], slice(None), index[:, 1], index[:, 2]
     # One transfer for all: from here on there are a handful of numbers.
     values = torch.cat([m[rows] for m in maps], dim=1).cpu().numpy()  # (M, 1 + 2 + 2 + 10)

@@ -1,6 +1,6 @@
 """The tracker and the cropper of the published real-video protocol, exactly (SyncNet's pipeline).
 
-They decide which pictures the metric sees, so nothing in them is improved; for one's own use
+They decide which images the metric sees, so nothing in them is improved; for one's own use
 `w2l.faces.track` is the better tracker.
 """
 
@@ -174,11 +174,11 @@ def _squares(boxes: np.ndarray) -> np.ndarray:
 
 
 def _crop(frame: np.ndarray, half: float, x: float, y: float) -> np.ndarray:
-    """One crop: the face with room around and below, what lies outside the picture being gray."""
+    """One crop: the face with room around and below, what lies outside the image being gray."""
     height, width = frame.shape[:2]
     border = int(half * (1 + 2 * CROP_SCALE))
-    # In the coordinates of the picture with this border on all sides, as published, because
-    # truncation there is towards minus infinity; then back to the picture's.
+    # In the coordinates of the image with this border on all sides, as published, because
+    # truncation there is towards minus infinity; then back to the image's.
     top = max(int(y + border - half), 0) - border
     bottom = min(int(y + border + half * (1 + 2 * CROP_SCALE)), height + 2 * border) - border
     left = max(int(x + border - half * (1 + CROP_SCALE)), 0) - border

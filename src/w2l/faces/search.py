@@ -102,7 +102,7 @@ def detect_video(
     """Faces of each frame of a video, looking for them only in key frames where that will do.
 
     Every `every`-th frame and the last one are key frames. Between two of them faces are
-    interpolated, if each face of one has its own in the other and the picture does not change
+    interpolated, if each face of one has its own in the other and the image does not change
     abruptly in between, nor is there a cut; otherwise these frames are searched too. The detector
     is given `batch_size` key frames at once, as far as the frames before them, which are held until
     then, fit into `HELD_BYTES`. With several threads, and no GPU that would take them all at once,

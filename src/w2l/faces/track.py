@@ -14,11 +14,11 @@ from w2l.components import Faces
 from w2l.errors import UserError
 
 LISTED = 12  # tracks that an error names; person=tracks names all
-# A head in units of the distance between its eyes: x to the picture's right, y down, z away from
+# A head in units of the distance between its eyes: x to the image's right, y down, z away from
 # the camera. Means of adult faces, which the landmarks of one frame do not tell apart.
 MODEL = np.array(
     [
-        [-0.5, 0.0, 0.0],  # the eye that is left in the picture
+        [-0.5, 0.0, 0.0],  # the eye that is left in the image
         [0.5, 0.0, 0.0],
         [0.0, 0.62, -0.42],  # tip of the nose
         [-0.4, 1.12, -0.06],  # corners of the mouth
@@ -64,9 +64,9 @@ class Pose(NamedTuple):
     """Degrees; all zero: the face looks straight into the camera.
 
     Attributes:
-        yaw: positive where the nose points to the picture's right.
+        yaw: positive where the nose points to the image's right.
         pitch: positive where it points down.
-        roll: positive where the head is tilted clockwise in the picture.
+        roll: positive where the head is tilted clockwise in the image.
     """
 
     yaw: float
@@ -79,7 +79,7 @@ def head_pose(landmarks: np.ndarray) -> Pose | None:
 
     Args:
         landmarks: (5, 2) pixels: the eyes, the tip of the nose, the corners of the mouth, of each
-            pair first the one that is left in the picture.
+            pair first the one that is left in the image.
 
     Example:
         >>> straight = head_pose(MODEL[:, :2] * 50 + 100)
@@ -93,7 +93,7 @@ def head_pose(landmarks: np.ndarray) -> Pose | None:
     size = float(np.sqrt((points**2).sum(axis=1).mean()))
     if size == 0:
         return None
-    # Scaled so that a head at distance FAR has about this size, whatever the picture's.
+    # Scaled so that a head at distance FAR has about this size, whatever the image's.
     points *= np.sqrt(((MODEL - MODEL.mean(axis=0))[:, :2] ** 2).sum(axis=1).mean()) / size
     camera = np.diag([FAR, FAR, 1.0])
     found, turn, _ = cv2.solvePnP(MODEL, points, camera, None, flags=cv2.SOLVEPNP_SQPNP)
@@ -243,7 +243,7 @@ def select(
         tracks: from `link`.
         person: `largest`, `center`, `left` or `right`.
         n_frames: of the video.
-        width: of the picture, pixels.
+        width: of the image, pixels.
         max_gap: frames within one track that are interpolated.
 
     Returns:

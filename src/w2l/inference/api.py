@@ -38,7 +38,7 @@ class SyncResult:
     """What was written.
 
     Attributes:
-        outfile: the video, or the folder of pictures.
+        outfile: the video, or the folder of images.
         fps: its frames a second.
         n_frames: how many it has.
         untouched: stretches of them that were passed on as they came, each with the reason.
@@ -142,7 +142,7 @@ class LipSync:
 
         Args:
             face: file of a video or a photo; a photo, uint8 (H, W, 3) BGR; frames, (N, H, W, 3)
-                or any iterable of pictures; or an opened `Source`.
+                or any iterable of images; or an opened `Source`.
             audio: any file with sound; samples, float32 in [-1, 1] or int16, (n,) or
                 (n, channels); or a loaded `Voice`.
             outfile: video file, or with `codec="png"` a folder.
@@ -175,14 +175,14 @@ class LipSync:
         sample_rate: int | None = None,
         progress: ProgressCallback | None = None,
     ) -> Iterator[np.ndarray]:
-        """The pictures that `sync` would write, one after another, as soon as they are there.
+        """The images that `sync` would write, one after another, as soon as they are there.
 
         `options.batch_size` of them at most are made and held at once. The faces of the whole video
         are looked for before the first one, unless a fixed box is given. Nothing is opened before
-        the first picture is asked for; closing the iterator, or dropping it, cleans up.
+        the first image is asked for; closing the iterator, or dropping it, cleans up.
 
-        Args, Raises: as for `sync`. `progress` is called in the thread that asks for the picture,
-            and of a picture before it is given.
+        Args, Raises: as for `sync`. `progress` is called in the thread that asks for the image,
+            and of an image before it is given.
 
         Yields:
             uint8 (H, W, 3) BGR.

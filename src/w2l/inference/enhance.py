@@ -1,4 +1,4 @@
-"""Restoring the faces of pictures: what is cut out, where it goes back, how strongly."""
+"""Restoring the faces of images: what is cut out, where it goes back, how strongly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHERE = {"mouth": "mouth and chin", "face": "face", "parsing": "face"}
 
 
 class Face(NamedTuple):
-    """One face in its picture.
+    """One face in its image.
 
     Attributes:
         frame: uint8 (H, W, 3) BGR, changed in place.

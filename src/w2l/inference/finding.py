@@ -13,22 +13,22 @@ from w2l.inference.plan import FacePlan, fixed_plan, settle
 from w2l.inference.search import detect, key_frames
 from w2l.inference.source import Source
 
-AHEAD_BYTES = 32 * 2**20  # of pictures that wait for a thread
-BATCH_BYTES = 48 * 2**20  # of pictures whose faces are generated together
+AHEAD_BYTES = 32 * 2**20  # of images that wait for a thread
+BATCH_BYTES = 48 * 2**20  # of images whose faces are generated together
 
 
 def look_ahead(source: Source, options: SyncOptions) -> int:
-    """How many pictures a thread may be ahead of the next one."""
+    """How many images a thread may be ahead of the next one."""
     return max(1, min(options.batch_size, AHEAD_BYTES // (source.height * source.width * 3)))
 
 
 def batch_size(source: Source, options: SyncOptions, lipsync: FaceGenerator) -> int:
-    """How many pictures' faces are generated together: no more than go through at once."""
+    """How many images' faces are generated together: no more than go through at once."""
     return batch_of(source.height, source.width, options, lipsync)
 
 
 def batch_of(height: int, width: int, options: SyncOptions, lipsync: FaceGenerator) -> int:
-    """The same, by the size of the pictures."""
+    """The same, by the size of the images."""
     most = min(options.batch_size, lipsync.at_once or sys.maxsize)
     return max(1, min(most, BATCH_BYTES // (height * width * 3)))
 
@@ -40,7 +40,7 @@ def plan_faces(
     options: SyncOptions,
     progress: Progress = silent,
 ) -> FacePlan:
-    """Pass 1: the box of each of the first `n_frames` pictures, or of all where they are fewer."""
+    """Pass 1: the box of each of the first `n_frames` images, or of all where they are fewer."""
     if options.box is not None:
         return fixed_plan(options.box, n_frames, source.height, source.width)
     found = find_all(source, n_frames, detector, options, progress)
@@ -55,7 +55,7 @@ def find_all(
     options: SyncOptions,
     progress: Progress = silent,
 ) -> Detections:
-    """All faces of the first `n_frames` pictures, from the cache where it knows them."""
+    """All faces of the first `n_frames` images, from the cache where it knows them."""
     if detector is None:
         raise ValueError("finding faces needs a detector or options.box")
     faces = options.faces

@@ -1,4 +1,4 @@
-"""A folder of pictures as a video, e.g. one that `codec=png` wrote."""
+"""A folder of images as a video, e.g. one that `codec=png` wrote."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from w2l.video import Look, is_image, read_image
 
 
 class FolderSource:
-    """The pictures of a folder in the order of their numbers, at a given rate.
+    """The images of a folder in the order of their numbers, at a given rate.
 
     Args:
-        path: the folder; what is no picture in it, by content, is left out.
-        geometry: applied to every picture.
-        fps: pictures a second.
+        path: the folder; what is no image in it, by content, is left out.
+        geometry: applied to every image.
+        fps: images a second.
         start_s, end_s: seconds of it to use.
 
     Attributes: as `VideoSource`.
 
     Raises:
-        UserError: no pictures, or none between `start_s` and `end_s`.
+        UserError: no images, or none between `start_s` and `end_s`.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class FolderSource:
                 f"{path} holds no pictures: face= takes a video, a photo or a folder of numbered "
                 f"pictures, and batch={path} a folder of videos with their sounds."
             )
-        # The first picture is the one that is shown at `start_s`, and plays from there.
+        # The first image is the one that is shown at `start_s`, and plays from there.
         start = _seconds(start_s)
         count = len(files) if end_s is None else math.ceil((_seconds(end_s) - start) * fps)
         first = math.floor(start * fps)

@@ -1,4 +1,4 @@
-"""What happens to every picture before anything looks at it: resize, rotate, crop."""
+"""What happens to every image before anything looks at it: resize, rotate, crop."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Geometry:
     Args:
         resize_factor: width and height are divided by it (bilinear), ≥ 1.
         rotate: degrees clockwise: 0, 90, 180 or 270.
-        crop: (top, bottom, left, right) pixels of the rotated picture, the ends excluded; -1 is
-            the picture's end.
+        crop: (top, bottom, left, right) pixels of the rotated image, the ends excluded; -1 is
+            the image's end.
     """
 
     resize_factor: int = 1
@@ -38,10 +38,10 @@ class Geometry:
             raise UserError(f"rotate must be 0, 90, 180 or 270 degrees, not {self.rotate}.")
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
-        """Apply to one picture, uint8 (H, W, 3); returns a contiguous one that may be changed.
+        """Apply to one image, uint8 (H, W, 3); returns a contiguous one that may be changed.
 
         Raises:
-            UserError: nothing of the picture is left, or the crop reaches beyond it.
+            UserError: nothing of the image is left, or the crop reaches beyond it.
         """
         if self.resize_factor > 1:
             height, width = (side // self.resize_factor for side in frame.shape[:2])

@@ -42,7 +42,7 @@ def opened(
 
     Sound from memory, and frames that can be read only once, lie in a temporary folder as long as
     the context lasts, without loss. Of `options` it counts what happens in silence, for which
-    speech is looked for, and whether a video's own sound stays beside its pictures.
+    speech is looked for, and whether a video's own sound stays beside its images.
 
     Raises:
         UserError: neither a file nor such an array, or nothing in it.

@@ -1,4 +1,4 @@
-"""A line of text on the pictures, for whoever watches them."""
+"""A line of text on the images, for whoever watches them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from PIL import Image, ImageDraw, ImageFont
 
 from w2l.errors import UserError
 
-HEIGHT = 0.045  # of the letters, as a share of the picture's
-WIDTH = 0.9  # of the picture's, at most
+HEIGHT = 0.045  # of the letters, as a share of the image's
+WIDTH = 0.9  # of the image's, at most
 SMALLEST = 8  # pixels high: below it nobody can read it
-GROUND = 0.35  # how much of the picture's brightness is left behind the letters
+GROUND = 0.35  # how much of the image's brightness is left behind the letters
 
 
 class Label:
     """White letters on a darkened ground, in the upper left corner.
 
-    Letters are 4.5 % of the picture's height, less where the line would not fit its width.
+    Letters are 4.5 % of the image's height, less where the line would not fit its width.
 
     Args:
         text: one line of what DejaVu Sans can write (Latin, Greek, Cyrillic, …).
-        size: (width, height) of the pictures.
+        size: (width, height) of the images.
 
     Raises:
-        UserError: empty, several lines, letters that the font lacks, or too long for the picture.
+        UserError: empty, several lines, letters that the font lacks, or too long for the image.
     """
 
     def __init__(self, text: str, size: tuple[int, int]) -> None:
@@ -43,7 +43,7 @@ class Label:
         self._letters = letters
 
     def draw(self, picture: np.ndarray) -> None:
-        """Write on a picture, uint8 (H, W, 3), in place."""
+        """Write on an image, uint8 (H, W, 3), in place."""
         height, width = self._letters.shape
         corner = picture[:height, :width]
         alpha = self._letters[..., None]

@@ -1,4 +1,4 @@
-"""What a written picture shows, and how large: the result, alone or not, maybe with its mask."""
+"""What a written image shows, and how large: the result, alone or not, maybe with its mask."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class OutputOptions:
     """What is written.
 
     Attributes:
-        codec: a name of `w2l.video.CODECS`, or "png" for a folder of pictures.
+        codec: a name of `w2l.video.CODECS`, or "png" for a folder of images.
         view: "result", "side_by_side" (the source left, the result right) or "mask" (the result,
             with the face's box, and how much of each pixel is generated, drawn over it).
-        height: pixels to which pictures are scaled; None: as they come.
+        height: pixels to which images are scaled; None: as they come.
         label: text that is written on the result; None: none.
     """
 
@@ -58,7 +58,7 @@ class OutputOptions:
 
 
 class Layout:
-    """Makes the pictures that are written out of those that were synced.
+    """Makes the images that are written out of those that were synced.
 
     Args:
         size: (width, height) of the source.
@@ -85,7 +85,7 @@ class Layout:
         self._label = None if options.label is None else Label(options.label, self._panel)
 
     def __call__(self, picture: Picture) -> np.ndarray:
-        """The picture to write.
+        """The image to write.
 
         Args:
             picture: a synced one, which may be changed; with `given` for side_by_side.
@@ -115,7 +115,7 @@ class Layout:
 
 
 def scaled(size: tuple[int, int], options: OutputOptions) -> tuple[int, int]:
-    """(width, height) of a source's pictures after scaling to the wanted height."""
+    """(width, height) of a source's images after scaling to the wanted height."""
     if options.height is None:
         return size
     unit = 2 if options.needs_even else 1
@@ -127,7 +127,7 @@ def draw_mask(frame: np.ndarray, box: np.ndarray, mask: np.ndarray) -> None:
     """Tint what is generated, and draw the box's edge: on uint8 (H, W, 3) BGR, in place.
 
     Args:
-        frame: the picture.
+        frame: the image.
         box: of a face, (left, top, right, bottom).
         mask: how much of each pixel in it is generated, float32 (h, w, 1) in [0, 1].
     """
@@ -135,5 +135,5 @@ def draw_mask(frame: np.ndarray, box: np.ndarray, mask: np.ndarray) -> None:
     region = crop(frame, box)
     alpha = MASK_SHARE * mask
     region[:] = np.rint((1 - alpha) * region + alpha * MASK_COLOUR).astype(np.uint8)
-    line = max(1, frame.shape[0] // 500)  # seen when a large picture is shown small
+    line = max(1, frame.shape[0] // 500)  # seen when a large image is shown small
     cv2.rectangle(frame, (left, top), (right - 1, bottom - 1), BOX_COLOUR, line)

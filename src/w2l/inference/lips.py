@@ -1,4 +1,4 @@
-"""A person's new lips: generated for what each picture is to say, and put back into it."""
+"""A person's new lips: generated for what each image is to say, and put back into it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Role(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """A picture, and what it is to say."""
+    """A image, and what it is to say."""
 
     picture: Picture  # changed in place
     mel: np.ndarray  # float32 (80, 16)
@@ -50,7 +50,7 @@ def hear(index: int, picture: Picture, windows: MelWindows) -> Heard:
 def synced(
     shown: Iterable[Picture], role: Role, lipsync: FaceGenerator, options: SyncOptions, size: int
 ) -> Iterator[Picture]:
-    """The output's pictures in order, one person of them saying its voice, `size` at a time."""
+    """The output's images in order, one person of them saying its voice, `size` at a time."""
     # It remembers the frame before, of one face.
     restoration = None if options.restoration is None else options.restoration.fresh()
     generated = ahead(generate_all(shown, role, lipsync, options, size), 1)
@@ -63,7 +63,7 @@ def synced(
 
 
 class Said(NamedTuple):
-    """A picture with a face in it, and the same face saying what it hears."""
+    """A image with a face in it, and the same face saying what it hears."""
 
     picture: Picture  # changed in place
     face: Face | None  # None: it stays as it is
@@ -73,7 +73,7 @@ class Said(NamedTuple):
 def generate_all(
     shown: Iterable[Picture], role: Role, lipsync: FaceGenerator, options: SyncOptions, size: int
 ) -> Iterator[list[Said]]:
-    """What is generated for the pictures, `size` at a time."""
+    """What is generated for the images, `size` at a time."""
     numbered = enumerate(shown)
     while batch := list(islice(numbered, size)):
         heard = [hear(i, picture, role.windows) for i, picture in batch]
@@ -91,7 +91,7 @@ def put_lips(
     """Pictures that say what they hear, those without a face as they are.
 
     Args:
-        batch: consecutive pictures with what they say; those of strength 0 stay as they are too.
+        batch: consecutive images with what they say; those of strength 0 stay as they are too.
         plan, lipsync, options: as for `sync_video`.
         restoration: of what was generated, for quality "enhanced".
     """
@@ -101,7 +101,7 @@ def put_lips(
 def generate(
     batch: Sequence[Heard], plan: FacePlan, lipsync: FaceGenerator, options: SyncOptions
 ) -> list[Said]:
-    """The faces of pictures, saying what they hear; the pictures stay as they are."""
+    """The faces of images, saying what they hear; the images stay as they are."""
     faces = [find_face(heard.picture, plan, options, heard.strength) for heard in batch]
     crops = [None if face is None else face_crop(face, lipsync.image_size) for face in faces]
     return say(batch, faces, crops, lipsync)
@@ -113,10 +113,10 @@ def say(
     crops: Sequence[np.ndarray | None],
     lipsync: FaceGenerator,
 ) -> list[Said]:
-    """The faces of pictures, saying what they hear.
+    """The faces of images, saying what they hear.
 
     Args:
-        batch: pictures with what they say.
+        batch: images with what they say.
         faces: of each; None: it stays as it is.
         crops: of each face as the generator sees it, from `face_crop`.
         lipsync: the generator.
@@ -139,7 +139,7 @@ def face_crop(face: Face, size: int) -> np.ndarray:
 def put_back(
     batch: Sequence[Said], options: SyncOptions, restoration: FaceRestoration | None = None
 ) -> list[Picture]:
-    """The pictures with what was generated for them, restored where that is wanted."""
+    """The images with what was generated for them, restored where that is wanted."""
     if options.quality == "enhanced" and restoration is None:
         raise ValueError('quality "enhanced" needs a restoration')
     shown = [said.picture for said in batch]
@@ -164,7 +164,7 @@ def put_back(
 def find_face(
     picture: Picture, plan: FacePlan, options: SyncOptions, strength: float = 1.0
 ) -> Face | None:
-    """The face of a picture that was not changed yet, with the mask that belongs to it.
+    """The face of an image that was not changed yet, with the mask that belongs to it.
 
     Args:
         picture: with its face.
@@ -197,5 +197,5 @@ def changed(face: Face, restoration: FaceRestoration | None) -> np.ndarray:
 
 
 def marked(picture: Picture, face: Face, mask: np.ndarray) -> Picture:
-    """The picture, knowing of one more face which of its pixels were changed."""
+    """The image, knowing of one more face which of its pixels were changed."""
     return picture._replace(marks=(*picture.marks, (face.box, mask)))

@@ -24,12 +24,12 @@ class ByPhoto:
     """Ranks tracks by likeness; a `Chooser`.
 
     Args:
-        photo: a picture of the person.
+        photo: an image of the person.
         source: the video, of which some frames are read again.
         say: is told how near each track is.
 
     Raises:
-        UserError: the `photo` extra is missing, the file is no picture, or shows no face; when
+        UserError: the `photo` extra is missing, the file is no image, or shows no face; when
             called: nobody looks like it, or two people do who are seen at once.
     """
 

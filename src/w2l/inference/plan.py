@@ -45,7 +45,7 @@ class FacePlan:
 
     Attributes:
         boxes: int32 (N, 4), N at least the number of source frames: left, top, right,
-            bottom, inside the picture; zeros where untouched.
+            bottom, inside the image; zeros where untouched.
         reasons: frame → why it is left untouched; frames not named here are synced.
         start: the source frame to which the first box belongs.
         strengths: float32 (N,) in [0, 1], how much of the generated face is shown; None: all.
@@ -113,10 +113,10 @@ def fixed_plan(box: np.ndarray, n_frames: int, height: int, width: int) -> FaceP
     Args:
         box: (left, top, right, bottom).
         n_frames: source frames.
-        height, width: of the picture.
+        height, width: of the image.
 
     Raises:
-        UserError: the box is empty, or not inside the picture.
+        UserError: the box is empty, or not inside the image.
     """
     left, top, right, bottom = (int(v) for v in box)
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
@@ -140,12 +140,12 @@ def find_faces(
     """Detect, follow one person, and settle every frame's box.
 
     Args:
-        frames: the source's pictures in order, read once.
+        frames: the source's images in order, read once.
         detector: finds faces.
         options: how.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
         path, fps: of the source, for messages.
-        start: number of the first picture.
+        start: number of the first image.
 
     Raises:
         NoFaceError: no frame has a face.

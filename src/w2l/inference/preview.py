@@ -1,4 +1,4 @@
-"""One picture of the result, at the price of one: no more is decoded or searched than it needs."""
+"""One image of the result, at the price of one: no more is decoded or searched than it needs."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from w2l.inference.source import TAIL, Picture, Source, count
 from w2l.inference.timeline import Extend, runs
 from w2l.inference.voice import Voice, mel_windows
 
-# Frames on either side that have a say in a picture: fading reaches further than smoothing.
+# Frames on either side that have a say in an image: fading reaches further than smoothing.
 NEAR = MAX_GAP + REACH
 SPARE_S = 1.0  # of sound beyond the moment, which is more than its mel window reaches
 
 
 @dataclass(frozen=True)
 class Preview:
-    """One picture of the result.
+    """One image of the result.
 
     Attributes:
         frame: as it would be written, uint8 (height, width, 3) BGR.
         index: its number in the result.
-        number: of the source's picture that it shows.
+        number: of the source's image that it shows.
         reason: why it is left untouched; None where it is synced.
     """
 
@@ -54,7 +54,7 @@ def make_preview(
     *,
     progress: Progress = silent,
 ) -> Preview:
-    """The picture that the result shows `at_s` seconds after its start.
+    """The image that the result shows `at_s` seconds after its start.
 
     Faces are looked for in the frames around it alone, so where several people take turns, or one
     is out of sight for long, the whole video may decide otherwise.
@@ -67,7 +67,7 @@ def make_preview(
         progress: shows how far the search is, where the choice of person takes the whole video.
 
     Raises:
-        UserError: the result is over before, or what `sync_video` would raise at this picture.
+        UserError: the result is over before, or what `sync_video` would raise at this image.
     """
     options = options.with_pads(lipsync.pads)
     layout = Layout((source.width, source.height), options.output)
@@ -90,7 +90,7 @@ def make_preview(
 
 
 def shown_at(index: int, source: Source, extend: Extend) -> Picture:
-    """The source's picture that is shown as number `index` of the result."""
+    """The source's image that is shown as number `index` of the result."""
     if index < source.n_frames_estimate - TAIL:
         for frame in source.read(index, index + 1):  # none where the container promised too many
             return Picture(index, frame)
@@ -106,7 +106,7 @@ def plan_near(
     options: SyncOptions,
     progress: Progress = silent,
 ) -> FacePlan:
-    """Where the face is in picture `number`, by those around it.
+    """Where the face is in image `number`, by those around it.
 
     The first and the last of them are key frames of the whole video's search too, so that the
     same frames are searched.

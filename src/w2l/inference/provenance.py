@@ -45,7 +45,7 @@ def provenance(
     """Tags of a file: `comment`, a sentence for people, and `description`, JSON for programs.
 
     Args:
-        quality: how generated faces are put back, which says what part of a picture is generated.
+        quality: how generated faces are put back, which says what part of an image is generated.
         checkpoint: of the generator, where it is known.
         restored: which part was restored by what, as `FaceRestoration.about` says it.
         precision: what the generator computed in, as `FaceGenerator.arithmetic` says it.

@@ -1,4 +1,4 @@
-"""Restoring the faces of a finished video: its pictures, its sound, no new speech."""
+"""Restoring the faces of a finished video: its images, its sound, no new speech."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from w2l.inference.source import Picture, Source, StillSource, VideoSource
 from w2l.inference.sync import make_writer
 from w2l.video import AudioTrack, probe, read_about
 
-ALL = 10**9  # pictures: more than any video has
+ALL = 10**9  # images: more than any video has
 
 
 def restore_video(
@@ -41,7 +41,7 @@ def restore_video(
 
     Args:
         source: the finished video.
-        outfile: video file to write, or folder of pictures.
+        outfile: video file to write, or folder of images.
         detector: finds faces; not needed with a fixed box.
         options: how, with quality "enhanced" and its restoration; how a voice is used plays no
             part.
@@ -83,7 +83,7 @@ def restored(
     restoration: FaceRestoration,
     size: int,
 ) -> Iterator[Picture]:
-    """All pictures in order, `size` of them in memory at a time."""
+    """All images in order, `size` of them in memory at a time."""
     numbered = enumerate(frames)
     while batch := [Picture(i, frame) for i, frame in islice(numbered, size)]:
         if options.output.view == "side_by_side":

@@ -20,7 +20,7 @@ class Activity:
     """How much each of n output frames has to do with the sound.
 
     Attributes:
-        strength: float32 (n,) in [0, 1]: share of the generated mouth in the picture.
+        strength: float32 (n,) in [0, 1]: share of the generated mouth in the image.
         loudness: float32 (n,) in [0, 1]: share of the sound that the generator hears, the rest
             being silence.
         reasons: frame → why its strength is 0.

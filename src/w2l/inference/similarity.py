@@ -23,7 +23,7 @@ def faces_at_25_fps(
     Each 25th of a second shows the frame nearest to it (of two, the later).
 
     Args:
-        frames: source pictures in order, uint8 (H, W, 3) BGR.
+        frames: source images in order, uint8 (H, W, 3) BGR.
         box_of: the box of a frame by its number; None: it has no face.
         fps: their rate.
 

@@ -1,4 +1,4 @@
-"""The pictures that are given a new voice: a video or a still, read as often as needed."""
+"""The images that are given a new voice: a video or a still, read as often as needed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from w2l.inference.geometry import Geometry
 from w2l.inference.timeline import Extend, Run, runs
 from w2l.video import Look, VideoReader, is_image, probe, read_image
 
-CHUNK_BYTES = 96 * 2**20  # pictures held at once where a video is shown backwards
+CHUNK_BYTES = 96 * 2**20  # images held at once where a video is shown backwards
 TAIL = 10  # frames by which a container may be wrong about its video's length
 
 
 class Picture(NamedTuple):
-    """One output frame's picture and the source frame that it is."""
+    """One output frame's image and the source frame that it is."""
 
     number: int
     frame: np.ndarray  # uint8 (H, W, 3) BGR, may be changed
@@ -32,23 +32,23 @@ class Picture(NamedTuple):
 
 
 class VideoSource:
-    """A video's pictures, resized, rotated and cropped.
+    """A video's images, resized, rotated and cropped.
 
     Args:
         path: the video.
-        geometry: applied to every picture.
+        geometry: applied to every image.
         start_s, end_s: seconds of the video to use.
         constant_rate: resample to a constant grid, so that a variable rate does not drift from
-            the sound. False takes every picture as it came, as published.
+            the sound. False takes every image as it came, as published.
         fps: of that grid; None: the video's own rate, where it varies that of the moving parts.
-        deinterlace: make whole pictures of those that are woven of two fields.
+        deinterlace: make whole images of those that are woven of two fields.
 
     Attributes:
-        fps: rate of the pictures.
+        fps: rate of the images.
         height, width: of each, in pixels.
         look: its colour tags and the shape of its pixels.
         n_frames_estimate: about how many there are, by the timestamps: for progress only.
-        is_deinterlaced: whether whole pictures are made of woven ones.
+        is_deinterlaced: whether whole images are made of woven ones.
 
     Raises:
         UserError: no video, or nothing of it between `start_s` and `end_s`.
@@ -86,14 +86,14 @@ class VideoSource:
 
 
 class StillSource:
-    """One picture, shown for as long as the sound lasts.
+    """One image, shown for as long as the sound lasts.
 
     Args:
         frame: uint8 (H, W, 3) BGR.
         geometry: applied to it.
         fps: frames a second of the output.
         path: where it came from, for messages.
-        look: of the video that it is a picture of.
+        look: of the video that it is an image of.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class StillSource:
         self.height, self.width = self._frame.shape[:2]
 
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """The picture, once, where the range holds frame 0."""
+        """The image, once, where the range holds frame 0."""
         return (self._frame.copy() for _ in range(max(start, 0), min(stop, 1)))
 
 
@@ -120,7 +120,7 @@ class ArraySource:
     """Pictures that are in memory already.
 
     Args:
-        frames: (N, H, W, 3) uint8 BGR, or a sequence of pictures of one size; not changed.
+        frames: (N, H, W, 3) uint8 BGR, or a sequence of images of one size; not changed.
         fps: frames a second.
 
     Raises:
@@ -148,7 +148,7 @@ NOT_PICTURES = "… takes arrays (height, width, 3) of uint8, all of one size"
 
 
 def is_picture(array: np.ndarray) -> bool:
-    """Whether an array is one BGR picture, uint8 (H, W, 3), with anything in it."""
+    """Whether an array is one BGR image, uint8 (H, W, 3), with anything in it."""
     return array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3 and array.size > 0
 
 
@@ -167,15 +167,15 @@ def open_source(
     fps: Fraction | None = None,
     deinterlace: bool = True,
 ) -> Source:
-    """Open a photo (told by its content, not its name), a video or a folder of pictures.
+    """Open a photo (told by its content, not its name), a video or a folder of images.
 
     Args:
         path, geometry, start_s, end_s, constant_rate, fps, deinterlace: as `VideoSource`.
-        still_fps: frames a second of a photo, or of a folder's pictures.
-        static: use only the video's first picture, at the video's rate.
+        still_fps: frames a second of a photo, or of a folder's images.
+        static: use only the video's first image, at the video's rate.
 
     Raises:
-        UserError: missing, no picture that can be read, or nothing between start and end.
+        UserError: missing, no image that can be read, or nothing between start and end.
     """
     path = Path(path)
     if is_image(path):
@@ -194,14 +194,14 @@ def open_source(
 
 
 def count(source: Source) -> int:
-    """Exact number of pictures, by decoding the last few, or all where the container is wrong."""
+    """Exact number of images, by decoding the last few, or all where the container is wrong."""
     start = max(0, source.n_frames_estimate - TAIL)
     rest = sum(1 for _ in source.read(start, sys.maxsize))
     return start + rest if rest else sum(1 for _ in source.read(0, sys.maxsize))
 
 
 def pictures(source: Source, n_frames: int, extend: Extend) -> Iterator[Picture]:
-    """The pictures of `n_frames` output frames.
+    """The images of `n_frames` output frames.
 
     Where the video ends before the sound it goes on by `extend`; backwards it is read in chunks
     of bounded size, so memory does not grow with its length.
@@ -210,7 +210,7 @@ def pictures(source: Source, n_frames: int, extend: Extend) -> Iterator[Picture]
     for frame in source.read(0, n_frames):
         yield Picture(n_source, frame)
         n_source += 1
-    # Only now is it known how many pictures there are: counting would be a pass of its own.
+    # Only now is it known how many images there are: counting would be a pass of its own.
     for run in islice(runs(n_frames, n_source, extend), 1, None):
         yield from _shown(source, run)
 

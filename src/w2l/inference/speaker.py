@@ -28,7 +28,7 @@ class BySpeaker:
 
     Args:
         source: the video, which is read again.
-        waveform: its own sound, mono at 16 kHz, from its first picture on.
+        waveform: its own sound, mono at 16 kHz, from its first image on.
         scorer: with an expert.
         options: pads and smoothing, as the expert knows faces.
         say: is told the figures of each track.

@@ -1,7 +1,7 @@
 """The whole job, from files to a file, as two passes of bounded memory.
 
 Pass 1 decodes and detects and keeps boxes only; pass 2 decodes again, generates, blends, encodes.
-Decoding, generating and encoding each have a thread of their own, a few pictures apart.
+Decoding, generating and encoding each have a thread of their own, a few images apart.
 Decoding twice costs a few per cent of the generator's time, and buys that all is known before
 the first frame is written (gaps, who is who, smoothing over frames to come), that a video without a
 face fails before hours of generating, and that memory does not grow with the length.
@@ -56,7 +56,7 @@ def sync_video(
     Args:
         source: the given video or photo.
         voice: the new sound.
-        outfile: video file to write, or folder of pictures.
+        outfile: video file to write, or folder of images.
         lipsync: the generator.
         detector: finds faces; not needed with a fixed box.
         options: how.
@@ -66,7 +66,7 @@ def sync_video(
         progress: shows how far each stage is.
 
     Raises:
-        UserError: no face, a box beyond the picture, an unwritable output, …
+        UserError: no face, a box beyond the image, an unwritable output, …
     """
     options = options.with_pads(lipsync.pads)
     layout = Layout((source.width, source.height), options.output)
@@ -123,7 +123,7 @@ def perform(
 
     Reading, syncing and encoding each have a thread of their own.
     """
-    give_back()  # the first pass's pictures
+    give_back()  # the first pass's images
     n_frames, size = len(roles[0].windows), look_ahead(source, options)
     shown: Iterator[Picture] = ahead(pictures(source, n_frames, options.extend), size)
     batch = batch_size(source, options, lipsync)
@@ -146,7 +146,7 @@ def open_writer(
     checkpoint: CheckpointId | None = None,
     precision: str | None = None,
 ) -> VideoWriter | PngWriter:
-    """What takes the pictures, (width, height) = `size`; nothing is on the disk yet.
+    """What takes the images, (width, height) = `size`; nothing is on the disk yet.
 
     Raises:
         UserError: the codec has no encoder here, or does not fit the output's name.

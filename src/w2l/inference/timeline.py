@@ -1,4 +1,4 @@
-"""Which picture and which sound belong to output frame i: pure arithmetic, no media.
+"""Which image and which sound belong to output frame i: pure arithmetic, no media.
 
 Times are exact fractions, so that 30000/1001 fps does not drift over hours.
 """

@@ -1,4 +1,4 @@
-"""A picture of everybody in a video, with the numbers of `person=track:N`."""
+"""A image of everybody in a video, with the numbers of `person=track:N`."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Voice:
         return self.exact_s or Fraction(len(self.waveform), SAMPLE_RATE)
 
     def frames(self, fps: Fraction) -> int:
-        """How many pictures cover all of it."""
+        """How many images cover all of it."""
         return frame_count(self.seconds.numerator, self.seconds.denominator, fps)
 
 
@@ -77,7 +77,7 @@ def load_voice(
             begins with the sound of `path`; beyond the end of `path` it is cut, and where it
             ends before, silence follows.
         origin: what second 0 of `path` is, and of `driving` where that is the same file: its
-            first sample, or its first picture.
+            first sample, or its first image.
         speech: look for where a voice is active.
         track: number of the sound track of `path`, from 1 on; None: the one that players take.
         published: the networks hear it as the published script reads it (`load_published`).
@@ -124,7 +124,7 @@ def notes_on(waveform: np.ndarray, name: object) -> tuple[str, ...]:
 def origin_of(audio: Path, face: Path) -> Origin:
     """The `origin` of a sound for a face.
 
-    A video's own sound stays where it was, so its second 0 is the first picture.
+    A video's own sound stays where it was, so its second 0 is the first image.
     """
     own = face.is_file() and audio.is_file() and audio.samefile(face)
     return "video" if own and not is_image(face) else "audio"
@@ -134,7 +134,7 @@ def count_frames(source: Source, voice: Voice, duration: Duration) -> int:
     """Frames of the result: as the sound, the video, or the shorter of them lasts.
 
     Raises:
-        UserError: `duration` is "video", and a still picture has none.
+        UserError: `duration` is "video", and a still image has none.
     """
     heard = voice.frames(source.fps)
     if isinstance(source, StillSource):
@@ -151,9 +151,9 @@ def count_frames(source: Source, voice: Voice, duration: Duration) -> int:
 
 
 def fitted_track(voice: Voice, n_frames: int, source: Source, duration: Duration) -> AudioTrack:
-    """The sound beside `n_frames` pictures.
+    """The sound beside `n_frames` images.
 
-    With "audio" all of it; with "video" it ends with the pictures, cut or followed by silence;
+    With "audio" all of it; with "video" it ends with the images, cut or followed by silence;
     with "shortest" it is cut where the video is the shorter one.
     """
     if duration == "audio" or (duration == "shortest" and n_frames >= voice.frames(source.fps)):

@@ -26,7 +26,7 @@ from w2l.errors import UserError
 # FFmpeg opens any text file as ANSI art ("tty"); nobody means that.
 _NOT_MEDIA = {"tty"}
 _JPEG = b"\xff\xd8\xff"
-MOST_PIXELS = 2**27  # of a picture or a frame: 134 million, 16 times those of 4K
+MOST_PIXELS = 2**27  # of an image or a frame: 134 million, 16 times those of 4K
 # Tags in another encoding than UTF-8 are no reason to refuse a file; PyAV 19 does so by itself.
 _ANY_TAGS: dict[str, Any] = (
     {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
@@ -86,7 +86,7 @@ def moving_pictures(container: InputContainer) -> list[VideoStream]:
 
 
 def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
-    """The moving picture that players show: the default one, else the first (cover art is none).
+    """The moving image that players show: the default one, else the first (cover art is none).
 
     It is set to decode on 2 threads.
 
@@ -100,7 +100,7 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
     stream = max(moving, key=lambda each: (_is_default(each), each.frames != 1))
     context = _decoder(stream, path)
     check_pixels(path, context.width, context.height)
-    # Pictures that grow on the way are damaged packets.
+    # Images that grow on the way are damaged packets.
     context.options = {**context.options, "max_pixels": str(MOST_PIXELS)}
     context.thread_type = "AUTO"
     context.thread_count = 2
@@ -137,7 +137,7 @@ def is_mp4(container: InputContainer | OutputContainer) -> bool:
 
 
 def check_pixels(path: str | Path, width: int, height: int) -> None:
-    """Refuse a picture or a video of more pixels than memory is meant for.
+    """Refuse an image or a video of more pixels than memory is meant for.
 
     Raises:
         UserError: it has more than `MOST_PIXELS`.
@@ -179,7 +179,7 @@ def time_base(timed: AudioFrame | AudioStream | Packet | VideoFrame | VideoStrea
 
 
 def start_time(frame: AudioFrame | VideoFrame) -> Fraction:
-    """Time of a block or picture by its timestamp, in seconds; 0 where it has none."""
+    """Time of a block or image by its timestamp, in seconds; 0 where it has none."""
     return Fraction(0) if frame.pts is None else frame.pts * time_base(frame)
 
 

@@ -1,4 +1,4 @@
-"""Fréchet distance of two sets of pictures, beside the distance of real pictures from real ones."""
+"""Fréchet distance of two sets of images, beside the distance of real images from real ones."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from w2l.memory import Shrinking
 if TYPE_CHECKING:
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-ENOUGH = 2048  # pictures of each kind: with fewer than features the covariances are degenerate
-BATCH = 32  # pictures in the network at once
+ENOUGH = 2048  # images of each kind: with fewer than features the covariances are degenerate
+BATCH = 32  # images in the network at once
 _Kind = tuple[bool, int]  # real, half
 
 
 class FeatureDistance:
-    """Collects features of real and generated pictures.
+    """Collects features of real and generated images.
 
     Args:
-        n_features: of each picture.
+        n_features: of each image.
         device: on which they are added up, in float64.
     """
 
@@ -39,7 +39,7 @@ class FeatureDistance:
 
     @torch.inference_mode()
     def add(self, features: Tensor, *, real: bool, half: int = 0) -> None:
-        """Add features (N, D); `half` (0 or 1) is the side of a real picture in the floor."""
+        """Add features (N, D); `half` (0 or 1) is the side of a real image in the floor."""
         features = features.to(self.device)
         self._between.update(features, real=real)
         if real:
@@ -49,7 +49,7 @@ class FeatureDistance:
             self.n_generated += len(features)
 
     def distance(self) -> float:
-        """Between real and generated pictures; NaN with fewer than two of either."""
+        """Between real and generated images; NaN with fewer than two of either."""
         return _value(self._between)
 
     def floor(self) -> float:
@@ -58,10 +58,10 @@ class FeatureDistance:
 
 
 class FrechetDistance(FeatureDistance):
-    """The same from pictures.
+    """The same from images.
 
     Args:
-        network: uint8 pictures (N, 3, H, W) → (N, D), with D in its attribute `num_features`.
+        network: uint8 images (N, 3, H, W) → (N, D), with D in its attribute `num_features`.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -73,7 +73,7 @@ class FrechetDistance(FeatureDistance):
         self._held = False  # what was found is not to be added yet
 
     def update(self, pictures: np.ndarray, *, real: bool, half: int = 0) -> None:
-        """Add pictures (N, H, W, 3); `half` (0 or 1) is the side of a real one in the floor.
+        """Add images (N, H, W, 3); `half` (0 or 1) is the side of a real one in the floor.
 
         Within `all_or_nothing` all of one size; they go through the network `BATCH` at a time.
         """
@@ -88,7 +88,7 @@ class FrechetDistance(FeatureDistance):
         """Pictures that are added inside count only if it is left without an error.
 
         Half of a clip that broke would weigh in the distance of clips that are not reported. Each
-        clip's features are added at its end: one addition costs as much as a hundred pictures.
+        clip's features are added at its end: one addition costs as much as a hundred images.
         """
         self._held = True
         try:
@@ -100,7 +100,7 @@ class FrechetDistance(FeatureDistance):
             self._found.clear()
 
     def _compute(self) -> None:
-        """Features of the first pictures that wait."""
+        """Features of the first images that wait."""
         batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
         rows = self._features(np.stack([picture for picture, _ in batch]))
         for row, (_, kind) in zip(rows, batch, strict=True):
@@ -117,7 +117,7 @@ class FrechetDistance(FeatureDistance):
 
 @torch.inference_mode()
 def features_of(network: nn.Module, pictures: np.ndarray) -> Tensor:
-    """Features (N, D), on the network's device, of pictures (N, H, W, 3) uint8."""
+    """Features (N, D), on the network's device, of images (N, H, W, 3) uint8."""
     batch = torch.from_numpy(pictures).permute(0, 3, 1, 2)
     features: Tensor = network(batch.to(next(network.parameters()).device))
     return features

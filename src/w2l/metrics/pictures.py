@@ -1,6 +1,6 @@
-"""How pictures differ from others, and how they move: plain functions on arrays.
+"""How images differ from others, and how they move: plain functions on arrays.
 
-Shapes: F frames, H, W pixels. Pictures are uint8 BGR; sound is float32 mono at 16 kHz.
+Shapes: F frames, H, W pixels. Images are uint8 BGR; sound is float32 mono at 16 kHz.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ EYES = (36, 45)  # their outer corners
 
 
 def psnr(generated: np.ndarray, target: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of two pictures (H, W, 3), in dB.
+    """Peak signal-to-noise ratio of two images (H, W, 3), in dB.
 
-    Over all three channels, peak 255. Equal pictures count as if one value were off by one level,
+    Over all three channels, peak 255. Equal images count as if one value were off by one level,
     the least that 8 bits can differ: infinite, a single one would take a clip out of every mean.
     """
     error = np.mean((generated.astype(np.float64) - target) ** 2)
@@ -31,9 +31,9 @@ def psnr(generated: np.ndarray, target: np.ndarray) -> float:
 
 
 def ssim(generated: np.ndarray, target: np.ndarray) -> float:
-    """Structural similarity of two pictures (H, W, 3), 1 where they are equal.
+    """Structural similarity of two images (H, W, 3), 1 where they are equal.
 
-    Gaussian window of σ 1.5 over 11 px, where it lies wholly within the picture; the mean over
+    Gaussian window of σ 1.5 over 11 px, where it lies wholly within the image; the mean over
     pixels and channels (Z Wang et al., 2004).
 
     Raises:
@@ -56,7 +56,7 @@ def _planes(picture: np.ndarray) -> Tensor:
 
 
 def flicker(before: np.ndarray, now: np.ndarray, after: np.ndarray) -> float:
-    """Mean |before − 2·now + after| of three pictures in a row, in 8-bit levels.
+    """Mean |before − 2·now + after| of three images in a row, in 8-bit levels.
 
     What stays, or changes at a steady rate, gives 0; what jumps to and fro counts.
     """
@@ -64,7 +64,7 @@ def flicker(before: np.ndarray, now: np.ndarray, after: np.ndarray) -> float:
 
 
 def motion(before: np.ndarray, now: np.ndarray) -> float:
-    """Mean absolute difference of two pictures, in 8-bit levels."""
+    """Mean absolute difference of two images, in 8-bit levels."""
     return float(np.abs(before.astype(np.int16) - now).mean())
 
 

@@ -56,7 +56,7 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedGenerator(nn.Module):
-    """A generator without batch norms, which computes no more of the picture than is asked for.
+    """A generator without batch norms, which computes no more of the image than is asked for.
 
     Equals `Generator` to 1e-4 of the range (6e-5 on the golden faces). The encoder sees the whole
     face in any case; of the decoder's maps only those rows are computed on which a wanted one

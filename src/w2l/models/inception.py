@@ -173,7 +173,7 @@ class FidInception(nn.Module):
         self.fc = nn.Linear(2048, 1008)  # in the published file; FID does not use it
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Features (N, 2048) of pictures uint8 BGR (N, 3, H, W) of any size.
+        """Features (N, 2048) of images uint8 BGR (N, 3, H, W) of any size.
 
         They are resized bilinearly to 299 px, without antialiasing, as pytorch-fid does.
         """

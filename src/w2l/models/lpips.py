@@ -1,4 +1,4 @@
-"""Perceptual distance of pictures: LPIPS over VGG-16, without torchvision.
+"""Perceptual distance of images: LPIPS over VGG-16, without torchvision.
 
 Source: R Zhang et al., The Unreasonable Effectiveness of Deep Features as a Perceptual Metric,
 CVPR 2018. The weights are others': torchvision's `vgg16` (features) and the heads of the `lpips`
@@ -19,7 +19,7 @@ SCALE = (0.458, 0.448, 0.450)
 
 
 class Lpips(nn.Module):
-    """Distance of two sets of pictures; 0 where they are the same.
+    """Distance of two sets of images; 0 where they are the same.
 
     Built with random features: `w2l.checkpoints.load_lpips` fills in the published ones. Without
     the published heads each channel of a stage counts alike ("LPIPS-like", not LPIPS).

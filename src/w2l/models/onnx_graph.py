@@ -1,4 +1,4 @@
-"""Opening an ONNX graph that takes a picture, with one sentence for what is wrong with it."""
+"""Opening an ONNX graph that takes an image, with one sentence for what is wrong with it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _FLOATS = {
 
 
 class OnnxGraph:
-    """A graph with one picture as input, (B, 3, H, W) or (B, H, W, 3), maybe numbers beside it.
+    """A graph with one image as input, (B, 3, H, W) or (B, H, W, 3), maybe numbers beside it.
 
     Args:
         path: the file.
         device: "cpu", or a CUDA device, which is used where this onnxruntime was built for it.
 
     Attributes:
-        batch, height, width: of the picture, None where the graph leaves them open.
+        batch, height, width: of the image, None where the graph leaves them open.
         numbers: names of further inputs.
 
     Raises:
@@ -62,7 +62,7 @@ class OnnxGraph:
             pictures: float32 (B, 3, H, W), however the graph's own layout is; run in parts where
                 the graph fixes the batch.
             number: value of every further input.
-            axes: 4: pictures or maps, (B, C, h, w); 2: a row of numbers for each picture.
+            axes: 4: images or maps, (B, C, h, w); 2: a row of numbers for each image.
 
         Raises:
             UserError: it does not run, or has no such output.

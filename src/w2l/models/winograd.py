@@ -2,7 +2,7 @@
 
 Winograd's minimal filtering F(m, r) computes m neighbouring results of a filter of r taps with
 m + r - 1 products: sums of the input, each times a sum of the taps, are added up again. Where the
-filter is along time and its input are pictures, the products are convolutions of pictures.
+filter is along time and its input are images, the products are convolutions of images.
 
 Sources: S. Winograd, Arithmetic complexity of computations, 1980; A. Lavin and S. Gray, Fast
 algorithms for convolutional neural networks, 2016.

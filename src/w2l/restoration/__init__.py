@@ -1,4 +1,4 @@
-"""Restoring faces in pictures: restorers behind one protocol, alignment, parsing, smoothing."""
+"""Restoring faces in images: restorers behind one protocol, alignment, parsing, smoothing."""
 
 from w2l.restoration.alignment import Framing, frame_face
 from w2l.restoration.build import build_parser, build_restorer

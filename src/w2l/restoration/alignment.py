@@ -1,4 +1,4 @@
-"""From a picture to the crop that a restorer wants, and back."""
+"""From an image to the crop that a restorer wants, and back."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ FFHQ_SIDE, FFHQ_CENTRE = 1.35, (0.51, 0.44)
 
 @dataclass(frozen=True)
 class Framing:
-    """How a crop lies in its picture.
+    """How a crop lies in its image.
 
     Attributes:
-        matrix: (2, 3) float64, a similarity: pixel of the picture (x, y, 1) to pixel of the crop.
+        matrix: (2, 3) float64, a similarity: pixel of the image (x, y, 1) to pixel of the crop.
         size: (width, height) of the crop in pixels.
     """
 
@@ -41,15 +41,15 @@ class Framing:
         return cls(_shift(-left, -top)[:2], (right - left, bottom - top))
 
     def cut(self, frame: np.ndarray) -> np.ndarray:
-        """The crop, (height, width, 3); beyond the picture its edge goes on."""
+        """The crop, (height, width, 3); beyond the image its edge goes on."""
         return _warp(frame, self.matrix, self.size)
 
     def back(self, crop: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """What a crop shows inside a box of the picture.
+        """What a crop shows inside a box of the image.
 
         Args:
             crop: (k·height, k·width) or (k·height, k·width, C), k > 0: the crop, maybe enlarged.
-            box: (left, top, right, bottom) of the picture, integers.
+            box: (left, top, right, bottom) of the image, integers.
 
         Returns:
             (bottom − top, right − left, …), of the crop's dtype.

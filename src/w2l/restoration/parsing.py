@@ -24,7 +24,7 @@ class FaceParser:
     """Says how much of each pixel of a box is the face.
 
     Args:
-        scores: RGB pictures with ImageNet's mean and deviation, float32 (B, 3, 512, 512), to class
+        scores: RGB images with ImageNet's mean and deviation, float32 (B, 3, 512, 512), to class
             scores, (B, 19, 512, 512).
     """
 

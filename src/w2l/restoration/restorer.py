@@ -15,7 +15,7 @@ from w2l.models.onnx_graph import OnnxGraph
 
 RADIUS = 0.012  # standard deviation of the blur, as a share of the face's height
 AMOUNT = 0.6  # share of what the blur removes that is added once more
-PROBE = 64  # px: of the picture that shows an upscaler's factor
+PROBE = 64  # px: of the image that shows an upscaler's factor
 # spandrel's names of the architectures that take faces.
 FACES = {"GFPGAN": "gfpgan", "CodeFormer": "codeformer", "RestoreFormer": "restoreformer"}
 UPSCALER_SIZE = 128  # px: of the crop for an upscaler that takes any, about what was generated
@@ -47,8 +47,8 @@ class Sharpen:
 class OnnxRestorer:
     """GFPGAN, CodeFormer, RestoreFormer or (Real-)ESRGAN from an ONNX file.
 
-    The kind is told by the graph: a number beside the picture is CodeFormer's fidelity, a larger
-    picture as output is an upscaler's, and 512 px in and out is a face restorer's (GFPGAN's and
+    The kind is told by the graph: a number beside the image is CodeFormer's fidelity, a larger
+    image as output is an upscaler's, and 512 px in and out is a face restorer's (GFPGAN's and
     RestoreFormer's graphs look alike and are used alike).
 
     Args:
@@ -204,7 +204,7 @@ class Restorer(Protocol):
     def size(self) -> int | None:
         """Side of the square crops that it takes, in pixels.
 
-        None: any size, and then crops are cut from the picture without resampling.
+        None: any size, and then crops are cut from the image without resampling.
         """
         ...
 
@@ -226,7 +226,7 @@ class Restorer(Protocol):
 
 
 class Kind(NamedTuple):
-    """How a published family of networks wants its pictures, RGB (B, 3, H, W)."""
+    """How a published family of networks wants its images, RGB (B, 3, H, W)."""
 
     label: str
     low: float  # value of black

@@ -37,7 +37,7 @@ class DetailSmoother:
 
         Args:
             given, restored: uint8 (S, S, 3), of one size.
-            box: of the face in its picture, (4,).
+            box: of the face in its image, (4,).
 
         Returns:
             float32 (S, S, 3), not clipped.

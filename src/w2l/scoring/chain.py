@@ -26,11 +26,11 @@ Shots = Callable[[], list[tuple[int, int]]]
 
 @dataclass(frozen=True)
 class Chain:
-    """What pictures and sound go through before they are scored; by default nothing.
+    """What images and sound go through before they are scored; by default nothing.
 
     Attributes:
         file: writes the file that is scored in the video's place.
-        frames: codecs of the whole pictures, before faces are looked for.
+        frames: codecs of the whole images, before faces are looked for.
         crops: codecs of what SyncNet sees.
         sound_of: "placed": the video's, where its timestamps say; "given": the video's, block after
             block; "file": that of `file`, likewise.
@@ -99,7 +99,7 @@ class Source:
     """A video as it is scored.
 
     Attributes:
-        reader: its pictures at 25 frames/s.
+        reader: its images at 25 frames/s.
         shots: looks for its cuts.
         sound: the file whose sound is heard, block after block; None: that of the video, placed.
     """

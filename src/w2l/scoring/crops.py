@@ -1,4 +1,4 @@
-"""The pictures that the expert sees, and the few of them that a report shows."""
+"""The images that the expert sees, and the few of them that a report shows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def face_crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray | None:
 
 
 class Thumbnails:
-    """Keeps some of the pictures that are scored, evenly over `n` frames."""
+    """Keeps some of the images that are scored, evenly over `n` frames."""
 
     def __init__(self, n: int) -> None:
         self._wanted = set(np.linspace(0, max(0, n - 2), THUMBNAILS).astype(int).tolist())

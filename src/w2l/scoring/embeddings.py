@@ -22,7 +22,7 @@ from w2l.cores import Cores
 from w2l.models import Expert, FoldedSyncNet, SyncNetV2
 from w2l.windows import FPS, WINDOW_FRAMES, last_fitting, mel_window
 
-LIP_SIZE = 224  # px, side of SyncNet's picture
+LIP_SIZE = 224  # px, side of SyncNet's image
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS  # 640
 MFCC_PER_FRAME = 4  # columns
 MFCC_COLUMNS = 20  # of one window
@@ -53,7 +53,7 @@ def lip_embeddings(
 
     Args:
         syncnet: in evaluation mode.
-        frames: pictures at 25 fps, uint8 BGR (H, W, 3) of any size; no more are taken than the
+        frames: images at 25 fps, uint8 BGR (H, W, 3) of any size; no more are taken than the
             sound is long.
         n_samples: length of the sound at 16 kHz.
         batch_size: windows that go through the network at once.

@@ -43,13 +43,13 @@ class Protocol:
     """What decides the scores beside the networks.
 
     Attributes:
-        name: "lrs" squeezes the whole frame into SyncNet's picture, as for LRS clips, which are
+        name: "lrs" squeezes the whole frame into SyncNet's image, as for LRS clips, which are
             centred on a face; "track" finds faces, follows them and crops each one.
         convert_rate: lrs: resample to 25 fps by time. The published script keeps the file's own
-            rate, so at another one sound and picture drift apart. (track always converts.)
-        keep_offset: keep a sound stream that starts before or after the pictures where it is;
+            rate, so at another one sound and image drift apart. (track always converts.)
+        keep_offset: keep a sound stream that starts before or after the images where it is;
             the published scripts let both begin at 0.
-        jpeg: pass pictures through FFmpeg's default JPEG, as the published scripts dump them.
+        jpeg: pass images through FFmpeg's default JPEG, as the published scripts dump them.
         shots: a track ends where the scene changes (track).
         detect_every: frames between detections; faces are interpolated between.
         min_face_score: least score of a face (published: 0.9, of S3FD).
@@ -74,14 +74,14 @@ class Evaluator:
 
     Args:
         scorer: with SyncNet, an expert, or both.
-        protocol: how pictures get to the networks.
+        protocol: how images get to the networks.
         detector: needed for "track" and for the expert.
         lse_reason: why the scorer has no SyncNet, for the record.
         cosine_reason: why it has no expert, for the record.
         speaker: looks who speaks in each video (track); None: nobody asks.
         believes: whether the confidence of the expert's best offset, over so many windows, is high
             enough; None: not known.
-        chain: codecs that pictures and sound go through (track).
+        chain: codecs that images and sound go through (track).
     """
 
     def __init__(
@@ -186,8 +186,8 @@ class Evaluator:
         """The faces that the track protocol scores.
 
         Args:
-            reader: of the video's pictures.
-            shots: looks for its cuts; None: by the pictures' times.
+            reader: of the video's images.
+            shots: looks for its cuts; None: by the images' times.
 
         Raises:
             UserError: there is none.

@@ -27,11 +27,11 @@ class FaceIdentity:
     """Compares faces by the cosine of their embeddings.
 
     Faces are aligned and scaled as InsightFace does it: five points moved onto `ARCFACE` by the
-    similarity of least squares, 112 px, bilinear, black beyond the picture; RGB, less 127.5, over
+    similarity of least squares, 112 px, bilinear, black beyond the image; RGB, less 127.5, over
     127.5.
 
     Args:
-        path: ONNX file of a network from such a face, in any layout of the picture, to one row of
+        path: ONNX file of a network from such a face, in any layout of the image, to one row of
             numbers.
         device: "cpu", or a CUDA device, which is used where this onnxruntime was built for it.
 

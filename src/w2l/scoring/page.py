@@ -1,4 +1,4 @@
-"""The scores of a set on one page, with the curves and pictures that they came from."""
+"""The scores of a set on one page, with the curves and images that they came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated videos beside their references: pictures, mouths, flicker. One fixed protocol."""
+"""Generated videos beside their references: images, mouths, flicker. One fixed protocol."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class PictureScorer:
         frechet: for "fid".
         landmarks: for "lmd" and "face_lmd".
         identity: for "identity".
-        n_pairs: how many will be scored. For the distance of real pictures from real ones every
+        n_pairs: how many will be scored. For the distance of real images from real ones every
             other clip is one half; of a single one, its first half.
         audio: for "silence", what all videos say; None: each one's own sound.
     """
@@ -135,7 +135,7 @@ class PictureScorer:
     def compare(
         self, generated: Frames, reference: Frames, count: int, sound: np.ndarray | None = None
     ) -> dict[str, float | int]:
-        """As `score`, of pictures.
+        """As `score`, of images.
 
         Args:
             generated, reference: of one size, at 25 fps.

@@ -36,7 +36,7 @@ class TrackScore:
         cosine: what the expert says, or None with `cosine_reason`.
         judged: whether the best offset stands out enough for its expert to be believed; None: from
             where on is not known of it.
-        thumbnails: some of the pictures that were scored, small, uint8 BGR.
+        thumbnails: some of the images that were scored, small, uint8 BGR.
     """
 
     start_frame: int

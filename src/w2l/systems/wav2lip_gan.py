@@ -28,7 +28,7 @@ class Wav2LipGANSystem(Wav2LipSystem):
         discriminator_optimizer, discriminator_scheduler: its own; by default the generator's.
         discriminator_from: update at which the discriminator begins to learn; published: 0.
         adversarial_from: update at which the generator begins to listen to it; published: 0.
-        r1_weight: of the gradient penalty on real pictures (γ/2 in its source); published: 0.
+        r1_weight: of the gradient penalty on real images (γ/2 in its source); published: 0.
         r1_every: updates from one penalty to the next, each counting for as many.
         feature_weight: of the L1 between the discriminator's maps; published: 0.
         **wav2lip: see `Wav2LipSystem`.

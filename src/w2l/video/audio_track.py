@@ -1,4 +1,4 @@
-"""The sound beside written pictures: copied where that is exact, else encoded once."""
+"""The sound beside written images: copied where that is exact, else encoded once."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _PCM = {
 
 
 class AudioTrack:
-    """A sound track of a file, or a part of it, to be written beside pictures.
+    """A sound track of a file, or a part of it, to be written beside images.
 
     What is written has exactly the samples of the source from `start_s` to `end_s`, and its
-    second 0 is the first picture's. In mp4, AAC from mp4 is copied when it is untrimmed and has no
+    second 0 is the first image's. In mp4, AAC from mp4 is copied when it is untrimmed and has no
     gaps; anything else is encoded to AAC once. WebM gets Opus. In Matroska and wav the decoded
     samples are stored as PCM.
 
@@ -48,7 +48,7 @@ class AudioTrack:
         path: A sound or video file.
         start_s: Seconds after the origin to start at.
         end_s: Seconds after the origin to end at; None for the end of the sound.
-        origin: What second 0 is: the first sample of the sound, or the first picture of the
+        origin: What second 0 is: the first sample of the sound, or the first image of the
             same file's video (then sound that starts later is preceded by silence, and sound
             from before it is dropped).
         track: Number of the sound track, from 1 on; None: the one that players take.

@@ -18,7 +18,7 @@ CodecName = Literal["h264", "hevc", "vp9", "prores", "ffv1"]
 
 @dataclass(frozen=True)
 class Codec:
-    """One way to store pictures.
+    """One way to store images.
 
     Attributes:
         label: its name for a person.
@@ -40,7 +40,7 @@ class Codec:
 
     @property
     def is_rgb(self) -> bool:
-        """Whether pictures are stored as they are; else their sides must be even."""
+        """Whether images are stored as they are; else their sides must be even."""
         return self.pix_fmt == "bgr0"
 
 

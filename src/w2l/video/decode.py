@@ -1,4 +1,4 @@
-"""Decoded pictures of a file with exact times, and their conversion to BGR arrays."""
+"""Decoded images of a file with exact times, and their conversion to BGR arrays."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _pull(graph: Graph | None, frame: VideoFrame | None) -> Iterator[VideoFrame]
 
 
 class Timed(NamedTuple):
-    """A decoded picture (time in exact seconds).
+    """A decoded image (time in exact seconds).
 
     It is shown from `time` until the next one's; the last one until `time + duration`.
     """
@@ -125,16 +125,16 @@ class Timed(NamedTuple):
 def decode(
     path: str | Path, rate: Fraction, at: Fraction | None = None, *, deinterlace: bool = True
 ) -> Iterator[Timed]:
-    """Decode a video's pictures in the order they are shown, timed by the file's clock.
+    """Decode a video's images in the order they are shown, timed by the file's clock.
 
-    Damaged packets are skipped, and a file cut short ends at its last whole picture.
+    Damaged packets are skipped, and a file cut short ends at its last whole image.
 
     Args:
         path: The video.
-        rate: Its nominal frame rate, for pictures that carry no timestamp or duration.
+        rate: Its nominal frame rate, for images that carry no timestamp or duration.
         at: Start at a key frame no later than this time, where the container has an index;
-            else at the first picture. The caller drops what is too early.
-        deinterlace: Make whole pictures of those that are woven of two fields.
+            else at the first image. The caller drops what is too early.
+        deinterlace: Make whole images of those that are woven of two fields.
 
     Raises:
         UserError: as `open_media`, no video, or timestamps that the file has no bytes for.
@@ -155,7 +155,7 @@ def decode(
                     found = progressive(found) if deinterlace else found
                     yield from _timed(found, clock, rate)
                     return
-            # No key frame early enough could be reached: start over from the first picture.
+            # No key frame early enough could be reached: start over from the first image.
         else:
             frames = progressive(frames) if deinterlace else frames
             begin = None
@@ -178,7 +178,7 @@ def _from_key_frame(
         return None
     frames = _frames(container, stream, clock)
     for first in frames:
-        # What precedes the key frame needs pictures that were not decoded.
+        # What precedes the key frame needs images that were not decoded.
         if first.key_frame:
             return chain([first], frames) if start_time(first) <= at else None
     return None
@@ -197,7 +197,7 @@ def _timed(frames: Iterable[VideoFrame], clock: Clock, rate: Fraction) -> Iterat
     for frame in frames:
         if last is not None:
             yield last
-        # What is stored of durations may belong to another picture: some writers store them in
+        # What is stored of durations may belong to another image: some writers store them in
         # coding order. Only of the last one is it needed, and the clock knows its end.
         duration = min(frame.duration * time_base(frame) or 1 / rate, 1 / rate)
         if last is None:
@@ -213,14 +213,14 @@ def _timed(frames: Iterable[VideoFrame], clock: Clock, rate: Fraction) -> Iterat
 
 
 class ToBgr:
-    """Convert decoded pictures to upright BGR arrays of one size.
+    """Convert decoded images to upright BGR arrays of one size.
 
-    The conversion is libswscale's with each picture's own matrix and range, and equals OpenCV's
+    The conversion is libswscale's with each image's own matrix and range, and equals OpenCV's
     `VideoCapture` bit for bit (it uses the same library). Transparency is laid over black.
 
     Args:
-        upright: (width, height) of upright pictures.
-        orientation: Makes pictures upright.
+        upright: (width, height) of upright images.
+        orientation: Makes images upright.
         output: (width, height) to resize to (bilinear).
     """
 
@@ -233,7 +233,7 @@ class ToBgr:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
-        """Convert one picture to (H, W, 3) uint8 BGR, contiguous."""
+        """Convert one image to (H, W, 3) uint8 BGR, contiguous."""
         width, height = self._coded
         alpha = any(c.is_alpha for c in frame.format.components)
         picture: np.ndarray = self._reformatter.reformat(

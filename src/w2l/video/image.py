@@ -1,4 +1,4 @@
-"""Still pictures, told from videos by their content."""
+"""Still images, told from videos by their content."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_MISSING = 2**26  # bytes that a PNG may have lost
 
 
 def is_image(path: str | Path) -> bool:
-    """Whether a file's content, not its name, is a still picture (PNG, JPEG, WebP, BMP, TIFF…).
+    """Whether a file's content, not its name, is a still image (PNG, JPEG, WebP, BMP, TIFF…).
 
     What moves is none: raw MJPEG, and animated PNG, WebP, AVIF and GIF.
     """
@@ -62,7 +62,7 @@ def _check_stated_pixels(path: Path) -> None:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read a still picture, turned upright by its EXIF orientation.
+    """Read a still image, turned upright by its EXIF orientation.
 
     Transparency is laid over black, because the colour under a transparent pixel is arbitrary.
 
@@ -86,7 +86,7 @@ def read_image(path: str | Path) -> np.ndarray:
         picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if readable else None
         if picture is not None and not (picture.ndim == 3 and picture.shape[2] == 4):
             picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    except cv2.error:  # a picture too large, or with an impossible header
+    except cv2.error:  # an image too large, or with an impossible header
         picture = None
     if picture is None:
         raise UserError(
@@ -112,7 +112,7 @@ def claims_too_much(content: np.ndarray) -> bool:
 
 
 def over_black(picture: np.ndarray) -> np.ndarray:
-    """Lay a (H, W, 4) BGRA picture, uint8 or uint16, over black: (H, W, 3) uint8 BGR."""
+    """Lay a (H, W, 4) BGRA image, uint8 or uint16, over black: (H, W, 3) uint8 BGR."""
     scale = np.float32(255.0 / np.iinfo(picture.dtype).max ** 2)
     result = np.empty((*picture.shape[:2], 3), np.uint8)
     # In bands: as floats the whole would take ten times its memory.

@@ -1,7 +1,7 @@
 """The JPEG files that published scoring dumps from a video and reads back, without the files.
 
-`ffmpeg -i x -f image2 %06d.jpg` re-encodes each picture with a rate control that aims at 200 kb/s
-and carries state from picture to picture, in full-range 4:2:0; LSE figures in the literature
+`ffmpeg -i x -f image2 %06d.jpg` re-encodes each image with a rate control that aims at 200 kb/s
+and carries state from image to image, in full-range 4:2:0; LSE figures in the literature
 contain its loss. `jpeg_frames` gives the same pixels as FFmpeg 5.1's command and OpenCV's reader.
 """
 
@@ -31,7 +31,7 @@ _CHROMA = np.clip(np.rint((_LEVELS - 128) * 255 / 224 + 128), 0, 255).astype(np.
 
 
 def jpeg_frames(path: str | Path, fps: Fraction | float | None = None) -> Iterator[np.ndarray]:
-    """A video's pictures as published scoring sees them.
+    """A video's images as published scoring sees them.
 
     The decoder's 4:2:0 planes go to the JPEG encoder directly, as in FFmpeg's command. A rotated
     video is turned first, through BGR, which is not bit-exact.
@@ -39,7 +39,7 @@ def jpeg_frames(path: str | Path, fps: Fraction | float | None = None) -> Iterat
     Args:
         path: A video.
         fps: Constant rate to read it at; None for its own (FFmpeg's image output makes the rate
-            constant too: gaps in the timestamps repeat a picture).
+            constant too: gaps in the timestamps repeat an image).
 
     Yields:
         (H, W, 3) uint8 BGR.
@@ -60,7 +60,7 @@ def jpeg_frames(path: str | Path, fps: Fraction | float | None = None) -> Iterat
 def jpeg_roundtrip(
     frames: Iterable[np.ndarray], fps: Fraction | float = 25
 ) -> Iterator[np.ndarray]:
-    """The same for pictures that never were a file: (H, W, 3) uint8 BGR of one size, in order."""
+    """The same for images that never were a file: (H, W, 3) uint8 BGR of one size, in order."""
     encoder, reformatter = JpegEncoder(Fraction(fps)), VideoReformatter()
     for frame in frames:
         picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
@@ -71,7 +71,7 @@ class JpegEncoder:
     """FFmpeg's JPEG encoder, and OpenCV's decoder behind it.
 
     Args:
-        fps: of the pictures.
+        fps: of the images.
         quantizer: FFmpeg's `-q:v`; None: the default rate control.
     """
 
@@ -106,7 +106,7 @@ class JpegEncoder:
 
 
 def full_range(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
-    """A decoded picture as full-range 4:2:0."""
+    """A decoded image as full-range 4:2:0."""
     full = frame.format.name.startswith("yuvj") or frame.color_range == ColorRange.JPEG
     if frame.format.name not in ("yuv420p", "yuvj420p"):
         frame = reformatter.reformat(frame, format="yuv420p")
@@ -124,7 +124,7 @@ def is_full_range(frame: VideoFrame) -> bool:
 
 
 def from_bgr(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
-    """The same of a picture that never was in a file: BGR."""
+    """The same of an image that never was in a file: BGR."""
     return reformatter.reformat(
         frame,
         format="yuvj420p",

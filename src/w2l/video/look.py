@@ -37,10 +37,10 @@ class Look:
 
     @classmethod
     def of(cls, frame: VideoFrame, pixel_aspect: Fraction | None) -> Look:
-        """The look of a decoded picture, as YUV is to be tagged to have it too.
+        """The look of a decoded image, as YUV is to be tagged to have it too.
 
         Args:
-            frame: any picture of the video.
+            frame: any image of the video.
             pixel_aspect: of the stream; None: not stated.
         """
         shape = pixel_aspect or Fraction(1)
@@ -62,5 +62,5 @@ class Look:
         return self.range == ColorRange.JPEG
 
     def turned(self) -> Look:
-        """The look after turning the pictures by 90 degrees."""
+        """The look after turning the images by 90 degrees."""
         return replace(self, pixel_aspect=1 / self.pixel_aspect)

@@ -1,6 +1,6 @@
-"""Codecs that pictures pass through on their way to a score: components of `chain=`.
+"""Codecs that images pass through on their way to a score: components of `chain=`.
 
-Published scoring writes pictures to files by FFmpeg and OpenCV, and reads them back. A pass gives
+Published scoring writes images to files by FFmpeg and OpenCV, and reads them back. A pass gives
 the same pixels without the files: FFmpeg's encoder with the same settings, and the decoder behind
 it.
 """
@@ -30,16 +30,16 @@ class PicturePass(Protocol):
     """Pictures of one size, in order, through a codec: as many come out, in the same order."""
 
     def __call__(self, pictures: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
-        """Each picture as it is after the codec; each call starts anew."""
+        """Each image as it is after the codec; each call starts anew."""
         ...
 
 
 class Jpeg:
-    """A JPEG file of each picture by FFmpeg's `-f image2`, read back by OpenCV.
+    """A JPEG file of each image by FFmpeg's `-f image2`, read back by OpenCV.
 
     Args:
         quantizer: FFmpeg's `-q:v`, 1 to 31; None: its default, a rate control that aims at
-            200 kb/s and carries state from picture to picture.
+            200 kb/s and carries state from image to image.
     """
 
     def __init__(self, quantizer: int | None = None) -> None:
@@ -66,7 +66,7 @@ class Mpeg4:
             if encoder is None:
                 encoder = self._open(picture.width, picture.height)
             plain = reformatter.reformat(picture, format="yuv420p", interpolation=BICUBIC)
-            # A new one: the type of a decoded picture, I or P, would be kept.
+            # A new one: the type of a decoded image, I or P, would be kept.
             frame = VideoFrame.from_ndarray(plain.to_ndarray(), "yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, FPS)
             yield from _decoded(decoder, encoder.encode(frame))

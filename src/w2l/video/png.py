@@ -26,7 +26,7 @@ _COMPRESSION = 1  # of 9: a few per cent larger, several times quicker
 
 
 def write_png(path: str | Path, picture: np.ndarray, metadata: Mapping[str, str]) -> None:
-    """Write one picture, (H, W, 3) uint8 BGR, without loss, with text chunks."""
+    """Write one image, (H, W, 3) uint8 BGR, without loss, with text chunks."""
     info = PngInfo()
     for key, value in metadata.items():
         info.add_itxt(key.capitalize(), value)  # PNG's own keywords are capitalised
@@ -35,7 +35,7 @@ def write_png(path: str | Path, picture: np.ndarray, metadata: Mapping[str, str]
 
 
 def check_folder(path: str | Path) -> None:
-    """Refuse to replace a folder that holds anything but an earlier sequence of pictures.
+    """Refuse to replace a folder that holds anything but an earlier sequence of images.
 
     Raises:
         UserError: it does, or `path` is a file.
@@ -70,9 +70,9 @@ class PngWriter(PictureSink):
     Args:
         path: the folder.
         fps: frame rate.
-        size: (width, height) of the pictures.
+        size: (width, height) of the images.
         audio: sound to put beside them; None for none.
-        metadata: tags, in each picture, in the sound and in `about.json`.
+        metadata: tags, in each image, in the sound and in `about.json`.
 
     Raises:
         UserError: a folder of other things is there, or it cannot be written.

@@ -1,4 +1,4 @@
-"""What a video or picture is, without decoding more than its first picture."""
+"""What a video or image is, without decoding more than its first image."""
 
 from __future__ import annotations
 
@@ -51,23 +51,23 @@ def exact_rate(fps: Fraction | float) -> Fraction:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """Facts of a video or a still picture.
+    """Facts of a video or a still image.
 
     Attributes:
         path: The file.
         width: Pixels, upright.
         height: Pixels, upright.
         fps: Nominal rate where it is constant, else that of the moving parts (the median step
-            from one picture to the next); 25 for a still picture.
-        variable_rate: Whether the steps between pictures differ.
-        start: Time of the first picture on the file's own clock (seconds).
-        duration_s: Length of the picture track, by its timestamps; 0 where it has none.
+            from one image to the next); 25 for a still image.
+        variable_rate: Whether the steps between images differ.
+        start: Time of the first image on the file's own clock (seconds).
+        duration_s: Length of the image track, by its timestamps; 0 where it has none.
         n_frames_estimate: By the container; `VideoReader.count` is exact.
-        orientation: Makes stored pictures upright.
-        is_interlaced: Whether the first picture is woven of two fields.
+        orientation: Makes stored images upright.
+        is_interlaced: Whether the first image is woven of two fields.
         n_tracks: How many sound tracks there are.
         codec: FFmpeg's name of the video codec.
-        is_image: Whether it is a still picture.
+        is_image: Whether it is a still image.
         tick: Resolution of the timestamps (seconds).
         look: Colour tags and pixel shape, upright.
         tags: The file's own texts, such as `comment` and `description`, by lower-case name.
@@ -107,10 +107,10 @@ def choices_of(path: str | Path, *, deinterlace: bool = True) -> list[str]:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Look at a video or a still picture; a file that stays as it is is looked at once.
+    """Look at a video or a still image; a file that stays as it is is looked at once.
 
     Raises:
-        UserError: missing, no media file, no video stream, or not one picture can be decoded.
+        UserError: missing, no media file, no video stream, or not one image can be decoded.
     """
     path = Path(path)
     try:
@@ -193,7 +193,7 @@ def _probe_image(path: Path) -> VideoInfo:
 
 
 def _plain(path: Path, size: tuple[int, int], rate: Fraction, codec: str) -> VideoInfo:
-    """One upright picture without sound or tags."""
+    """One upright image without sound or tags."""
     return VideoInfo(
         path=path,
         width=size[0],

@@ -1,4 +1,4 @@
-"""Read a video's pictures as they came, or at a constant rate by their timestamps."""
+"""Read a video's images as they came, or at a constant rate by their timestamps."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from w2l.video.image import read_image
 from w2l.video.probe import exact_rate, probe
 
 # Timestamps may be rounded by up to a tick (1 ms in Matroska): what differs by no more than that
-# from the start, the end or the middle between two pictures counts as being there.
+# from the start, the end or the middle between two images counts as being there.
 _LARGEST_TICK = Fraction(1, 1000)
 
 
 class VideoReader:
-    """The pictures of a video, one at a time: (H, W, 3) uint8 BGR, upright, contiguous.
+    """The images of a video, one at a time: (H, W, 3) uint8 BGR, upright, contiguous.
 
-    With a rate, output k is the picture nearest in time to `first timestamp + start_s + k / fps`,
+    With a rate, output k is the image nearest in time to `first timestamp + start_s + k / fps`,
     but none comes sooner before its timestamp than half a step of the file's own rate (at long
-    gaps the picture before goes on). So a variable or different rate never drifts from the sound,
-    and pictures are as often a little early as late. The last picture is held to the stream's end,
+    gaps the image before goes on). So a variable or different rate never drifts from the sound,
+    and images are as often a little early as late. The last image is held to the stream's end,
     where that is stated, else for one step of the file's own rate. Without a rate every decoded
-    picture comes as it is. Memory is a few pictures, whatever the length.
+    image comes as it is. Memory is a few images, whatever the length.
 
     Args:
-        path: A video. A still picture is a video of one frame.
-        fps: Rate to resample to (29.97 means 30000/1001); None for the pictures as they came.
-        start_s: Seconds after the first picture to start at.
-        end_s: Seconds after the first picture to end at (excluded); None for the end.
+        path: A video. A still image is a video of one frame.
+        fps: Rate to resample to (29.97 means 30000/1001); None for the images as they came.
+        start_s: Seconds after the first image to start at.
+        end_s: Seconds after the first image to end at (excluded); None for the end.
         scale: Factor on width and height (truncated), bilinear.
-        deinterlace: Make whole pictures of those that are woven of two fields, as players do.
+        deinterlace: Make whole images of those that are woven of two fields, as players do.
 
     Attributes:
         info: What `probe` says of the file.
@@ -80,7 +80,7 @@ class VideoReader:
         self._end = None if end_s is None else self.info.start + _seconds(end_s)
         self._deinterlace = deinterlace
         self._tolerance = min(self.info.tick, _LARGEST_TICK)
-        # Known after one whole pass: when each picture that came is shown, and how many
+        # Known after one whole pass: when each image that came is shown, and how many
         # there are to read.
         self._times: list[Fraction] | None = None
         self._count: int | None = None
@@ -93,8 +93,8 @@ class VideoReader:
         """Pictures `start` to `stop` (excluded; None for all the rest).
 
         Seeks to a key frame where the container has an index and its timestamps prove the seek
-        right, else decodes from the first picture. Without a rate, a `start` after 0 needs one
-        pass over the whole file, once, to number the pictures.
+        right, else decodes from the first image. Without a rate, a `start` after 0 needs one
+        pass over the whole file, once, to number the images.
 
         Raises:
             UserError: `start_s` lies after the end of the video.
@@ -115,9 +115,9 @@ class VideoReader:
             self._count = start + n
 
     def first_s(self) -> float:
-        """Seconds from the file's first picture to the moment that picture 0 of this stands for.
+        """Seconds from the file's first image to the moment that image 0 of this stands for.
 
-        With a rate that is `start_s`; without one it is the picture's own time.
+        With a rate that is `start_s`; without one it is the image's own time.
         """
         first = self._origin
         if self._grid is None and first > self.info.start:
@@ -126,7 +126,7 @@ class VideoReader:
         return float(first - self.info.start)
 
     def count(self) -> int:
-        """Exact number of pictures; the first call may take one pass over the whole file."""
+        """Exact number of images; the first call may take one pass over the whole file."""
         if self._count is None:
             if self.info.is_image:
                 self._count = 1
@@ -143,7 +143,7 @@ class VideoReader:
             return
         convert = ToBgr((self.info.width, self.info.height), self.info.orientation, self.size)
         for frame in self.decoded(start):
-            # A picture shown twice is converted twice: the caller owns, and may draw on, each.
+            # An image shown twice is converted twice: the caller owns, and may draw on, each.
             try:
                 picture = convert(frame)
             except av.error.FFmpegError as error:
@@ -183,7 +183,7 @@ class VideoReader:
         due = self._origin + start / rate
         half_step = 1 / (2 * self.info.fps)
         for timed in self._decode(due):
-            # An instant that is nearer to the picture before this one, or as near, shows that one.
+            # An instant that is nearer to the image before this one, or as near, shows that one.
             while shown is not None and due - self._tolerance <= timed.time - min(
                 half_step, (timed.time - shown.time) / 2
             ):
@@ -204,7 +204,7 @@ class VideoReader:
 
     def _decode(self, at: Fraction) -> Iterator[Timed]:
         if self._deinterlace and self.info.is_interlaced:
-            at -= 2 / self.info.fps  # each picture's fields are told from those of its neighbours
+            at -= 2 / self.info.fps  # each image's fields are told from those of its neighbours
         return decode(
             self.info.path,
             self.info.fps,

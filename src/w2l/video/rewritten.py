@@ -1,8 +1,8 @@
-"""The file that published scoring makes of a video first, and the pictures that it reads of it.
+"""The file that published scoring makes of a video first, and the images that it reads of it.
 
-`ffmpeg -i VIDEO -q:v 2 -async 1 -r 25 video.avi` decides which picture is shown when, and what is
-lost: FFmpeg's rate conversion drops and repeats pictures, the encoder of the sound starts before
-time 0, so that the pictures are moved by a frame, and AVI stores gaps as empty packets. So the file
+`ffmpeg -i VIDEO -q:v 2 -async 1 -r 25 video.avi` decides which image is shown when, and what is
+lost: FFmpeg's rate conversion drops and repeats images, the encoder of the sound starts before
+time 0, so that the images are moved by a frame, and AVI stores gaps as empty packets. So the file
 is written here, too, by the same libraries; rules are those of FFmpeg 5.1's command.
 """
 
@@ -57,8 +57,8 @@ class Avi:
 
     Args:
         quantizer: FFmpeg's `-q:v`, 1 to 31.
-        threads: of the encoder, which cuts a picture into as many slices. FFmpeg's command takes
-            one more than the machine has processors, so that its pictures depend on the machine.
+        threads: of the encoder, which cuts an image into as many slices. FFmpeg's command takes
+            one more than the machine has processors, so that its images depend on the machine.
     """
 
     suffix = ".avi"
@@ -69,7 +69,7 @@ class Avi:
 
     def write(self, video: Path, output: Path) -> None:
         """See `Rewriting`."""
-        # FFmpeg's `-q:v` sets quantizer and lambda; PyAV cannot set the latter of each picture.
+        # FFmpeg's `-q:v` sets quantizer and lambda; PyAV cannot set the latter of each image.
         step, scale = str(self.quantizer), str(self.quantizer * LAMBDA)
         options = {"qmin": step, "qmax": step, "lmin": scale, "lmax": scale}
         _write(video, output, ("mpeg4", options, self.threads), "libmp3lame", steady=False)
@@ -148,7 +148,7 @@ def _encoded(
             src_color_range=ColorRange.JPEG if is_full_range(picture) else ColorRange.MPEG,
             dst_color_range=ColorRange.MPEG,
         )
-        # A new one: the type of a decoded picture, I or P, would be kept.
+        # A new one: the type of a decoded image, I or P, would be kept.
         frame = VideoFrame.from_ndarray(plain.to_ndarray(), "yuv420p")
         frame.pts, frame.time_base = number, Fraction(1, FPS)
         yield from stream.encode(frame)
@@ -158,13 +158,13 @@ def _encoded(
 def at_25(
     pictures: Iterable[Timed], origin: Fraction, fps: Fraction, *, steady: bool
 ) -> Iterator[tuple[int, Timed]]:
-    """FFmpeg's `-r 25`: which picture is written as which number.
+    """FFmpeg's `-r 25`: which image is written as which number.
 
     Args:
         pictures: decoded.
         origin: the file's first timestamp, which becomes 0 (seconds).
         fps: its nominal rate.
-        steady: every number has a picture, as in mp4; else, as in AVI, gaps stay.
+        steady: every number has an image, as in mp4; else, as in AVI, gaps stay.
     """
     if steady:
         timed = ((_place(each, origin), _lasting(each, fps), each) for each in pictures)
@@ -195,7 +195,7 @@ def _lasting(timed: Timed, fps: Fraction) -> float:
 
 
 def _filled(timed: Iterable[tuple[float, float, Timed]]) -> Iterator[Timed]:
-    """FFmpeg's constant rate: a picture for every number, gaps filled, what is too many dropped."""
+    """FFmpeg's constant rate: an image for every number, gaps filled, what is too many dropped."""
     due, last = 0, None
     for place, lasting, picture in timed:
         late = place - due
@@ -252,12 +252,12 @@ def _encoded_sound(
 
 
 class NumberedReader(VideoReader):
-    """A video's pictures as `ffmpeg -i VIDEO %06d.jpg` numbers them, at 25 a second.
+    """A video's images as `ffmpeg -i VIDEO %06d.jpg` numbers them, at 25 a second.
 
     Args:
         path: a video.
         passes: codecs that they go through.
-        filled: the path is of a file that was rewritten: its pictures count from time 0, and gaps
+        filled: the path is of a file that was rewritten: its images count from time 0, and gaps
             are filled as FFmpeg's command fills them. Else they are read by their times.
     """
 
@@ -272,7 +272,7 @@ class NumberedReader(VideoReader):
         if not self._passes:
             yield from map(convert, self.decoded(start))
             return
-        # From the first one on: a pass may carry state from picture to picture.
+        # From the first one on: a pass may carry state from image to image.
         for frame in islice(through(self._passes, self.decoded()), start, None):
             yield convert(frame)
 

@@ -42,13 +42,13 @@ def shots_of(path: str | Path, width: int) -> list[tuple[int, int]]:
 
     Args:
         path: a video.
-        width: of its pictures.
+        width: of its images.
     """
     return shots_in(small(path, width))
 
 
 def shots_in(frames: Iterable[np.ndarray]) -> list[tuple[int, int]]:
-    """The same of pictures as they come: (H, W, 3) uint8 BGR."""
+    """The same of images as they come: (H, W, 3) uint8 BGR."""
     starts, count = scene_starts(_no_wider(frame, WIDTH) for frame in frames)
     return list(pairwise([*starts, count]))
 
@@ -64,14 +64,14 @@ def small(path: str | Path, width: int) -> VideoReader:
 
 
 class CutWatch:
-    """Finds the cuts of a video while its pictures pass by, so that nothing is decoded twice.
+    """Finds the cuts of a video while its images pass by, so that nothing is decoded twice.
 
-    Every change of picture counts, however short the shot: unlike `scene_starts`, which drops
-    flashes, because a face must not be carried over to pictures that show something else. What is
-    said of a picture depends on it and those before it alone.
+    Every change of image counts, however short the shot: unlike `scene_starts`, which drops
+    flashes, because a face must not be carried over to images that show something else. What is
+    said of an image depends on it and those before it alone.
 
     Args:
-        fps: rate of the pictures.
+        fps: rate of the images.
         threshold: of PySceneDetect's ContentDetector.
 
     Attributes:

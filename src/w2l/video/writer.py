@@ -1,4 +1,4 @@
-"""Write pictures, with sound, as a file that appears whole or not at all."""
+"""Write images, with sound, as a file that appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from w2l.video.look import Look
 from w2l.video.probe import exact_rate
 
 _MP4 = {".mp4", ".m4v", ".mov"}
-# Sound is handed to the muxer this far ahead of the pictures, so that it need not hold many.
+# Sound is handed to the muxer this far ahead of the images, so that it need not hold many.
 _AHEAD_S = Fraction(1, 2)
-_LONGEST_DELAY_S = 60  # from a picture's decoding to its showing: no encoder takes so long
+_LONGEST_DELAY_S = 60  # from an image's decoding to its showing: no encoder takes so long
 
 
 class PictureSink(ABC):
-    """A context into which pictures are written one by one; an error within leaves nothing.
+    """A context into which images are written one by one; an error within leaves nothing.
 
     Attributes:
         path: where the result appears.
-        size: (width, height) of the pictures.
+        size: (width, height) of the images.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class PictureSink(ABC):
     _written = 0
 
     def write(self, frame: np.ndarray) -> None:
-        """Append one picture: (height, width, 3) uint8 BGR."""
+        """Append one image: (height, width, 3) uint8 BGR."""
         if frame.shape != (self.size[1], self.size[0], 3) or frame.dtype != np.uint8:
             raise ValueError(
                 f"expected uint8 pictures of {self.size[0]}×{self.size[1]}, "
@@ -72,15 +72,15 @@ class PictureSink(ABC):
 
     @abstractmethod
     def _append(self, frame: np.ndarray) -> None:
-        """Write picture number `_written`."""
+        """Write image number `_written`."""
 
     @abstractmethod
     def _finish(self) -> None:
-        """Write what comes after the last picture."""
+        """Write what comes after the last image."""
 
 
 class VideoWriter(PictureSink):
-    """Encode BGR pictures once, by one of the codecs of `CODECS`.
+    """Encode BGR images once, by one of the codecs of `CODECS`.
 
     All but FFV1 halve the colours' resolution, which needs even sizes, so an odd one is made even
     by repeating the last row or column: nothing is lost or moved. They carry the tags of `look`,
@@ -93,7 +93,7 @@ class VideoWriter(PictureSink):
     Args:
         path: with an ending that fits the codec.
         fps: Frame rate (29.97 means 30000/1001).
-        size: (width, height) of the pictures.
+        size: (width, height) of the images.
         audio: Sound to put beside them; None for none.
         codec: a name in `CODECS`.
         crf: Quality of h264, hevc and vp9, lower is better; None: the codec's own.
@@ -217,14 +217,14 @@ class VideoWriter(PictureSink):
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.JPEG if look.is_full else ColorRange.MPEG,
         )
-        # ProRes takes its tags from each picture, not from the stream.
+        # ProRes takes its tags from each image, not from the stream.
         picture.colorspace, picture.color_range = look.matrix, look.range
         picture.color_primaries, picture.color_trc = look.primaries, look.transfer
         return picture
 
     def _mux_pictures(self, packets: Iterable[Packet]) -> None:
         for packet in packets:
-            # Of a video of one or two pictures libx265 leaves the decoding times as memory was.
+            # Of a video of one or two images libx265 leaves the decoding times as memory was.
             if packet.pts is not None and packet.dts is not None:
                 delay_s = (packet.pts - packet.dts) * time_base(packet)
                 packet.dts = packet.dts if 0 <= delay_s <= _LONGEST_DELAY_S else packet.pts

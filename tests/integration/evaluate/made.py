@@ -14,7 +14,7 @@ ADDRESS = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.mod
 
 
 def write_video(path: Path, picture: np.ndarray, seconds: float, sound: bool = True) -> None:
-    """The picture, swaying, with a changing tone."""
+    """The image, swaying, with a changing tone."""
     path.parent.mkdir(exist_ok=True)
     n = round(seconds * 25)
     t = np.arange(n * 640) / 16000

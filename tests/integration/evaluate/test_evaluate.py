@@ -237,7 +237,7 @@ def test_weights_that_are_not_the_published_ones_are_told_of(
 
 
 def test_a_preset_is_recorded_whole_and_gives_way_to_what_is_said(clips, evaluate):
-    """By the expert alone: the chain is of the pictures that it sees, too."""
+    """By the expert alone: the chain is of the images that it sees, too."""
     got = evaluate(
         video=clips / "good #1.mp4", preset="wav2lip", detector="centerface", min_track_frames=20,
         min_face_size=20, plots="false", report="false", **{"~chain.crops.xvid": None},

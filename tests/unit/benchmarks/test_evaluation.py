@@ -1,4 +1,4 @@
-"""The published scoring, written plainly, gives our scores where it is given our pictures."""
+"""The published scoring, written plainly, gives our scores where it is given our images."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_a_face_between_the_frames_that_count_is_no_picture(root, files, tmp_pat
 def test_real_videos_are_compared_with_the_frames_that_were_synced(
     root, files, tmp_path, monkeypatch
 ):
-    """As published they are made small and, said by a voice, repeated: the pictures are those."""
+    """As published they are made small and, said by a voice, repeated: the images are those."""
     monkeypatch.setattr("evaluation.pairs.making.MAX_SIDE", 80)
     task = Task("tts", 0, "ben/long", "ann/1", root / "ben/long.mp4", root / "ann/1.mp4")
     # A box in which the generator paints, and that is never left as it was.

@@ -24,7 +24,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two clips of ann, one of ben without sound, one broken, one hidden, one with a blank."""
     root = tmp_path_factory.mktemp("videos")
     write_video(root / "ann/1.mp4", face_frames=[False] * 20, seconds_of_sound=0.8)
-    # Half the rate: 24 frames of it are 48 of 25 a second. Sound and pictures differ.
+    # Half the rate: 24 frames of it are 48 of 25 a second. Sound and images differ.
     write_video(root / "ann/2.mp4", face_frames=[False] * 24, seconds_of_sound=1.2, fps=50)
     write_video(root / "ben/1.mp4", face_frames=[False] * 10, seconds_of_sound=None)
     (root / "ben/2.mp4").write_bytes(b"no video")

@@ -278,7 +278,7 @@ def test_a_full_disk_ends_the_run_and_is_no_failed_pair(root, files, tmp_path, m
 
 
 def test_tts_frames_are_duplicated_evenly(root, files, tmp_path):
-    """A box in the corner leaves the rest of the picture, by which the frames are known."""
+    """A box in the corner leaves the rest of the image, by which the frames are known."""
     task = pair(root, "ben/long", "ann/1", name="tts")
     recipe = pair_set.recipe(files, protocol="track", box=(0, 40, 0, 40))
     lipsync = FaceGenerator(load_generator(files["generator"].file), "cpu")
@@ -319,7 +319,7 @@ def test_the_lists_say_what_is_paired(root, tmp_path):
 
 
 def test_the_scores_are_syncnets_on_what_was_written(root, files, tmp_path):
-    """As published: through FFmpeg's JPEG, sound and pictures both from 0."""
+    """As published: through FFmpeg's JPEG, sound and images both from 0."""
     torch.save(state_dict("syncnet_v2"), path := tmp_path / "syncnet_v2.model")
     recipe = pair_set.recipe(files, syncnet=Weights(str(path), sha256(path)), expert=None)
     (record,) = run([pair(root, "ben/1", "ann/1")], recipe, tmp_path)

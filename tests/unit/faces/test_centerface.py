@@ -22,7 +22,7 @@ def detector() -> CenterFace:
 
 @pytest.fixture(scope="module")
 def onnx(golden: Path) -> dict[str, np.ndarray]:
-    """The picture (2, 3, 160, 192) RGB and what onnxruntime made of it."""
+    """The image (2, 3, 160, 192) RGB and what onnxruntime made of it."""
     with np.load(golden / "centerface.npz") as file:
         return dict(file)
 

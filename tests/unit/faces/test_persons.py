@@ -89,7 +89,7 @@ def test_a_face_is_near_itself_and_far_from_what_is_no_face_of_hers(portrait) ->
 
 
 class Two:
-    """A source of one picture, the portrait on the right, on the left whatever is given."""
+    """A source of one image, the portrait on the right, on the left whatever is given."""
 
     path = Path("two.mp4")
 
@@ -105,7 +105,7 @@ def tracks_in(boxes: list[np.ndarray]) -> list[Track]:
 
 
 def test_a_photo_names_the_one_who_looks_like_it(portrait, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("w2l.inference.photo.LOOKS", 1)  # its picture stands still
+    monkeypatch.setattr("w2l.inference.photo.LOOKS", 1)  # its image stands still
     cv2.imwrite(str(tmp_path / "she.png"), portrait)
     box = CenterFace().detect([portrait])[0].boxes[0]
     noise = np.random.default_rng(0).integers(0, 256, portrait.shape, dtype=np.uint8)

@@ -190,7 +190,7 @@ def test_detections_of_faces() -> None:
 
 
 def published_crop(frame: np.ndarray, half: float, x: float, y: float) -> np.ndarray:
-    """The rule written plainly: pad the whole picture, then cut."""
+    """The rule written plainly: pad the whole image, then cut."""
     border = int(half * 1.8)
     padded = np.pad(frame, ((border, border), (border, border), (0, 0)), constant_values=110)
     x, y = x + border, y + border
@@ -203,7 +203,7 @@ def published_crop(frame: np.ndarray, half: float, x: float, y: float) -> np.nda
     [
         [100.3, 80.2, 230.9, 170.4],  # wider than high
         [120.7, 60.1, 190.2, 220.8],  # higher than wide
-        [-20.4, -31.7, 80.2, 90.3],  # out of the picture on the left and above
+        [-20.4, -31.7, 80.2, 90.3],  # out of the image on the left and above
         [290.6, 230.1, 371.9, 320.5],  # and on the right and below
     ],
 )

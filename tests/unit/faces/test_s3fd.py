@@ -70,7 +70,7 @@ def test_threshold_and_scale(weights: Path, frames: list[np.ndarray]) -> None:
     bar = float(np.median(all_of_them.scores))
     (some,) = S3FD(weights, threshold=bar).detect(frames[:1])
     np.testing.assert_array_equal(some.scores, all_of_them.scores[all_of_them.scores > bar])
-    # Boxes found in the small picture are those of the frame.
+    # Boxes found in the small image are those of the frame.
     large = frames[0].repeat(4, axis=0).repeat(4, axis=1)
     (found,) = S3FD(weights, scale=0.25).detect([large])
     np.testing.assert_allclose(found.boxes, 4 * all_of_them.boxes, atol=0.1)

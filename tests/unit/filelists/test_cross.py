@@ -12,7 +12,7 @@ from w2l.filelists import Candidate, Pair, cross_pairs
 
 
 def clip(name: str, n_frames: int, n_columns: int | None = None) -> Candidate:
-    """A clip whose sound is as long as its pictures, 3.2 mel columns a frame."""
+    """A clip whose sound is as long as its images, 3.2 mel columns a frame."""
     columns = n_frames * 80 // 25 + 1 if n_columns is None else n_columns
     return Candidate(name, name.partition("/")[0], n_frames, columns)
 

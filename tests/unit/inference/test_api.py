@@ -225,7 +225,7 @@ def test_frames_that_come_once_keep_their_rate(fps, n, temporary) -> None:
 
 @pytest.mark.parametrize("as_source", [False, True])
 def test_a_videos_own_sound_stays_beside_its_pictures(tmp_path, as_source) -> None:
-    """Sound that begins 0.1 s after the first picture; in the release it comes early."""
+    """Sound that begins 0.1 s after the first image; in the release it comes early."""
     path = write_video(
         tmp_path / "v.mkv", [numbered(i) for i in range(10)], constant(10, 25),
         tick=Fraction(1, 1000), sound=sound(0.3), sound_start=Fraction(1, 10),
@@ -258,7 +258,7 @@ def test_where_nobody_speaks(lipsync, monkeypatch, tmp_path, silence) -> None:
 
 def test_closing_early_cleans_up(lipsync, temporary) -> None:
     frames = lipsync.frames(iter(pictures(8)), sound(2.0), options=fixed(), sample_rate=16000)
-    assert list(temporary.iterdir()) == []  # nothing before the first picture
+    assert list(temporary.iterdir()) == []  # nothing before the first image
     next(frames)
     assert len(list(temporary.iterdir())) == 2
     frames.close()

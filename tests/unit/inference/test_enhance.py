@@ -1,4 +1,4 @@
-"""Qualities from picture to picture: what they change, and what they leave alone."""
+"""Qualities from image to image: what they change, and what they leave alone."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_frames_without_a_face_stay_and_end_the_smoothing():
 
 
 def test_a_parser_keeps_lips_off_what_is_no_face(tmp_path):
-    """The picture is red, which the graph calls skin, left of column 60, and blue right of it."""
+    """The image is red, which the graph calls skin, left of column 60, and blue right of it."""
     parser = build_parser(graphs.parser(tmp_path / "p.onnx"))
     frame = np.zeros((120, 160, 3), np.uint8)
     frame[:, :60, 2] = frame[:, 60:, 0] = 200

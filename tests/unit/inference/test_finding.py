@@ -1,4 +1,4 @@
-"""How many pictures are held at once: bounded by their bytes, and by what the generator takes."""
+"""How many images are held at once: bounded by their bytes, and by what the generator takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of numbered pictures is a video."""
+"""A folder of numbered images is a video."""
 
 from __future__ import annotations
 

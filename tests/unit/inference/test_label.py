@@ -1,4 +1,4 @@
-"""The line of text on the pictures: legible, inside them, and refused where it would not be."""
+"""The line of text on the images: legible, inside them, and refused where it would not be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written of a synced picture: its size, what stands beside it, what is drawn over it."""
+"""What is written of a synced image: its size, what stands beside it, what is drawn over it."""
 
 from __future__ import annotations
 

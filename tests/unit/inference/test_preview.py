@@ -1,4 +1,4 @@
-"""One moment of the result: the same picture as in the whole, and no more work than it needs."""
+"""One moment of the result: the same image as in the whole, and no more work than it needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ N = 120
 
 
 class Film:
-    """A source of `n` pictures, told by their colour, that notes which of them were read."""
+    """A source of `n` images, told by their colour, that notes which of them were read."""
 
     fps, width, height, path, look = Fraction(25), WIDTH, HEIGHT, Path("film.mp4"), Look()
 
@@ -43,7 +43,7 @@ class Film:
 
 
 class Walker:
-    """Finds a face that wanders with the picture's number, and none in `away`."""
+    """Finds a face that wanders with the image's number, and none in `away`."""
 
     def __init__(self, away: range = range(0)) -> None:
         self.away = away
@@ -83,7 +83,7 @@ def options(**faces) -> SyncOptions:
 
 
 def whole(source: Film, heard: Voice, detector, wanted: SyncOptions) -> list[np.ndarray]:
-    """Each picture that `sync_video` would write."""
+    """Each image that `sync_video` would write."""
     windows = mel_windows(source, heard, wanted)
     plan = plan_faces(source, len(windows), detector, wanted)
     layout = Layout((WIDTH, HEIGHT), wanted.output)

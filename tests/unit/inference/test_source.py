@@ -1,4 +1,4 @@
-"""Which pictures are shown, and that showing them backwards holds few in memory."""
+"""Which images are shown, and that showing them backwards holds few in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATH = Path("talk.mp4")
 
 
 class Numbered:
-    """A source whose frame i is filled with i; counts the pictures that are alive at once."""
+    """A source whose frame i is filled with i; counts the images that are alive at once."""
 
     def __init__(self, n: int) -> None:
         self.n = n
@@ -35,12 +35,12 @@ class Numbered:
 @pytest.mark.parametrize("extend", ["pingpong", "loop", "freeze"])
 @pytest.mark.parametrize("n_source", [1, 2, 7])
 def test_pictures_follow_the_runs(extend, n_source, monkeypatch):
-    monkeypatch.setattr(source_module, "CHUNK_BYTES", 3 * 8 * 8 * 3)  # three pictures
+    monkeypatch.setattr(source_module, "CHUNK_BYTES", 3 * 8 * 8 * 3)  # three images
     shown = list(pictures(Numbered(n_source), 31, extend))
     expected = [i for run in runs(31, n_source, extend) for i in indices(run)]
     assert [picture.number for picture in shown] == expected
     assert [int(picture.frame[0, 0, 0]) for picture in shown] == expected
-    # Each is a picture of its own, so that one may be drawn on.
+    # Each is an image of its own, so that one may be drawn on.
     assert len({id(picture.frame) for picture in shown}) == 31
 
 

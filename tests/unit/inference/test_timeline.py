@@ -1,4 +1,4 @@
-"""Which picture and which sound belong to output frame i."""
+"""Which image and which sound belong to output frame i."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_every_length_is_exact(extend):
             if extend != "loop":  # no jump
                 steps = [abs(b - a) for a, b in pairwise(order)]
                 assert max(steps, default=0) <= 1
-            if extend == "pingpong" and n_source > 1:  # and no picture twice in a row
+            if extend == "pingpong" and n_source > 1:  # and no image twice in a row
                 assert 0 not in steps
 
 

@@ -70,7 +70,7 @@ def test_equals_scipy():
 
 
 def test_single_pictures_are_computed_and_added_together():
-    """A clip's pictures come one by one; the network is given 32, and each kind is added once."""
+    """A clip's images come one by one; the network is given 32, and each kind is added once."""
     batches, additions = [], []
 
     class Watched(Means):

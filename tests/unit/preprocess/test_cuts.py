@@ -47,7 +47,7 @@ def whole(video, tmp_path_factory) -> tuple[list[bytes], np.ndarray]:
     ("start", "end", "first", "last", "samples"),
     [
         (0.44, 1.44, 11, 36, slice(7040, 23040)),
-        (0.45, 1.45, 11, 36, slice(7200, 23200)),  # picture 11 is the one shown at 0.45 s
+        (0.45, 1.45, 11, 36, slice(7200, 23200)),  # image 11 is the one shown at 0.45 s
         (0.44, None, 11, 50, slice(7040, None)),
         (0.44, 99.0, 11, 50, slice(7040, None)),
         (0.0, 1.0, 0, 25, slice(0, 16000)),
@@ -63,7 +63,7 @@ def test_frames_and_sound_are_cut_at_the_same_times(
 
 def test_without_a_rate_the_sound_begins_with_the_first_frame(video, whole, tmp_path):
     crops, sound = prepared(video, tmp_path / "c", 0.45, 1.45, fps=None)
-    assert crops == whole[0][12:37]  # pictures from 0.48 s on, before 1.45 s
+    assert crops == whole[0][12:37]  # images from 0.48 s on, before 1.45 s
     assert np.array_equal(sound, whole[1][7680:23200])
 
 

@@ -109,7 +109,7 @@ def test_rounded_sounds_round_and_spread_sounds_spread_the_mouth() -> None:
     assert width[42:70].min() > 0.3
 
 
-# From lips to pictures
+# From lips to images
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def canvas() -> np.ndarray:
 
 
 def dark_share(picture: np.ndarray) -> float:
-    """Share of a skin-coloured picture that is much darker than skin."""
+    """Share of a skin-coloured image that is much darker than skin."""
     grey = picture[..., :3].max(axis=2).astype(float)
     return float((grey < 0.45 * np.percentile(grey, 80)).mean())
 

@@ -18,7 +18,7 @@ from tests.unit.video.made import write_video
 from w2l.components import Faces
 
 SECONDS = 20  # a rate that is off by a thousandth is off by half a frame at the end
-START = Fraction(1, 3)  # time stamp of the file's first picture
+START = Fraction(1, 3)  # time stamp of the file's first image
 SOUND_RATE = 44_100
 LENGTH = 0.1  # seconds of a flash and its beep
 RATES = ["24000/1001", "24", "25", "30000/1001", "30", "50", "60", "variable"]
@@ -42,7 +42,7 @@ def picture_times(rate: str) -> list[Fraction]:
 @pytest.mark.parametrize("rate", RATES)
 def test_flash_and_beep_stay_together(tmp_path, rate):
     times = picture_times(rate)
-    # A flash begins with the first picture after each second, and its beep at that very moment.
+    # A flash begins with the first image after each second, and its beep at that very moment.
     flashes = [min(t for t in times if t >= second) for second in range(1, SECONDS - 1)]
     lit = [any(flash <= time < flash + LENGTH for flash in flashes) for time in times]
     pictures = [np.full((48, 64, 3), 230 if on else 25, np.uint8) for on in lit]
@@ -75,8 +75,8 @@ def test_flash_and_beep_stay_together(tmp_path, rate):
     quiet = np.array([before[i] == before[max(0, i - 800)] for i in range(len(loud))])
     heard = np.flatnonzero(loud & quiet) / 16_000
 
-    # Of 25 pictures a second the first one that shows a flash is the first to which it is nearer
-    # than the picture before it, so that they come neither too late nor too soon on the whole.
+    # Of 25 images a second the first one that shows a flash is the first to which it is nearer
+    # than the image before it, so that they come neither too late nor too soon on the whole.
     halves = [(flash - max(t for t in times if t < flash)) / 2 for flash in flashes]
     step = np.mean([float(b - a) for a, b in pairwise(times)])
     assert seen.tolist() == [

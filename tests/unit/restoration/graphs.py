@@ -47,7 +47,7 @@ def inverse(path: Path, **form) -> Path:
 
 
 def constant(path: Path, value: float, **form) -> Path:
-    """A picture of one value."""
+    """A image of one value."""
     zero = {"zero": np.zeros(1, np.float32), "value": np.full(1, value, np.float32)}
     nodes = [
         helper.make_node("Mul", ["x", "zero"], ["nothing"]),
@@ -67,7 +67,7 @@ def only_first_channel(path: Path, **form) -> Path:
 
 
 def fidelity(path: Path) -> Path:
-    """A picture whose value is the number beside it."""
+    """A image whose value is the number beside it."""
     nodes = [
         helper.make_node("Mul", ["x", "zero"], ["nothing"]),
         helper.make_node("Cast", ["weight"], ["number"], to=TensorProto.FLOAT),
@@ -85,7 +85,7 @@ def twice(path: Path) -> Path:
 
 
 def parser(path: Path) -> Path:
-    """Skin (class 1) where the picture is red rather than blue, else background."""
+    """Skin (class 1) where the image is red rather than blue, else background."""
     weight = np.zeros((19, 3, 1, 1), np.float32)
     weight[1, 0], weight[1, 2] = 1, -1
     bias = np.full(19, -9, np.float32)

@@ -19,7 +19,7 @@ def picture():
 
 
 def turned(degrees: float, scale: float) -> np.ndarray:
-    """FFHQ's points in a picture: turned, scaled, somewhere else."""
+    """FFHQ's points in an image: turned, scaled, somewhere else."""
     matrix = cv2.getRotationMatrix2D((256, 256), degrees, scale) + [[0, 0, -140], [0, 0, -140]]
     return (matrix[:, :2] @ FFHQ_512.T).T + matrix[:, 2]
 

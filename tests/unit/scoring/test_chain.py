@@ -42,7 +42,7 @@ def score(video: Path, chain: Chain) -> TrackScore:
 @pytest.mark.parametrize(
     ("name", "offset", "n"),
     [
-        # MP3 moves the pictures of the AVI by 1105 samples, here two frames, ...
+        # MP3 moves the images of the AVI by 1105 samples, here two frames, ...
         ("mochabench", 2, N + 2),
         ("wav2lip", 0, N + 2),  # ... and as much the sound, if it is taken from there.
         ("latentsync", 0, N),
@@ -72,7 +72,7 @@ def test_each_step_can_be_left_out(video: Path) -> None:
     for step, track in found.items():
         assert track.sync is not None
         assert track.sync.lse.lse_d != whole.sync.lse.lse_d, step
-    assert found["file"].n_frames == N  # and the pictures where they belong
+    assert found["file"].n_frames == N  # and the images where they belong
     assert found["file"].sync.lse.offset == 0
 
 

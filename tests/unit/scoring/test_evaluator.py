@@ -23,9 +23,9 @@ from w2l.scoring import evaluator as module
 from w2l.scoring.crops import face_crop
 from w2l.video import AudioTrack, VideoWriter
 
-BOX = (40, 80, 50, 90)  # top, bottom, left, right of a 160×120 picture
+BOX = (40, 80, 50, 90)  # top, bottom, left, right of a 160×120 image
 N = 60
-# Whole pictures flicker with the sound here, which looks like cuts.
+# Whole images flicker with the sound here, which looks like cuts.
 SMALL = {"min_face_size": 20.0, "min_track_frames": 24, "shots": False}
 
 
@@ -160,7 +160,7 @@ def test_rate_is_converted_by_time_unless_published(videos):
     assert track.sync.lse.offset == 0
     (published,) = score(videos["fast"], name="lrs", convert_rate=False).tracks
     assert published.n_frames == 2 * N
-    assert published.sync.n_windows == N - 5  # half of the pictures, at half their speed
+    assert published.sync.n_windows == N - 5  # half of the images, at half their speed
     assert published.sync.lse.lse_d > 2 * track.sync.lse.lse_d
     (track,) = score(videos["fast"], name="track", convert_rate=False).tracks
     assert track.n_frames == N
@@ -181,7 +181,7 @@ def test_origin_of_the_sound(videos, monkeypatch, keep_offset, origin):
 
 @pytest.mark.parametrize("protocol", ["lrs", "track"])
 def test_jpeg_is_a_choice(videos, protocol):
-    corner = FixedBox((0, 40, 0, 40))  # its crop has an edge: flat pictures survive JPEG unharmed
+    corner = FixedBox((0, 40, 0, 40))  # its crop has an edge: flat images survive JPEG unharmed
     (plain,) = score(videos["synced"], corner, name=protocol).tracks
     (dumped,) = score(videos["synced"], corner, name=protocol, jpeg=True).tracks
     assert dumped.sync.n_windows == plain.sync.n_windows

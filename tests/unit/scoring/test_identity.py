@@ -1,4 +1,4 @@
-"""Whose face it is: a stand-in network whose embedding is part of the aligned picture itself."""
+"""Whose face it is: a stand-in network whose embedding is part of the aligned image itself."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def network(path, *, side=112, channels_last=False, batch="n", rows=7):
 
 @pytest.fixture
 def frames():
-    """Two pictures (H, W, 3) of smooth noise, the second one a little other."""
+    """Two images (H, W, 3) of smooth noise, the second one a little other."""
     noise = np.random.default_rng(2).uniform(0, 255, (2, 30, 40, 3)).astype(np.float32)
     noise[1] = 0.5 * noise[0] + 0.5 * noise[1]
     return [cv2.resize(each, (400, 300)).astype(np.uint8) for each in noise]
 
 
 def by_skimage(frame, points):
-    """The picture (112, 112, 3) RGB in [-1, 1] that the network is to see."""
+    """The image (112, 112, 3) RGB in [-1, 1] that the network is to see."""
     matrix = estimate_transform("similarity", points, ARCFACE).params[:2]
     return (cv2.warpAffine(frame, matrix, (112, 112))[..., ::-1] - 127.5) / 127.5
 

@@ -1,4 +1,4 @@
-"""Pairs of pictures: one bad pair spoils no other, and nothing is left out unsaid."""
+"""Pairs of images: one bad pair spoils no other, and nothing is left out unsaid."""
 
 from __future__ import annotations
 

@@ -297,7 +297,7 @@ def test_names_and_reasons_are_text_on_the_page(tmp_path):
 
 
 def test_who_speaks_is_seen_at_once_on_the_page(tmp_path):
-    """Beside each face its picture and its voice, before voices of any number and length."""
+    """Beside each face its image and its voice, before voices of any number and length."""
     small = [np.full((96, 80, 3), level, np.uint8) for level in (10, 20, 30)]
     voices = (f"/sounds/{'long' * 30}.wav", "/sounds/b.wav")
     pairs = ((Pair(0.8, 0.3, 1), Pair(0.1, 0.0, -2)), (Pair(0.2, 0.1, 0), Pair(0.3, 0.1, 3)))

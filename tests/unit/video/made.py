@@ -13,12 +13,12 @@ BLOCK = 1024
 
 
 def numbered(index: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:
-    """A grey picture whose level says its number (mod 25): 3 levels of error still read right."""
+    """A grey image whose level says its number (mod 25): 3 levels of error still read right."""
     return np.full((size[1], size[0], 3), 5 + 10 * (index % 25), np.uint8)
 
 
 def number_of(picture: np.ndarray) -> int:
-    """The number (mod 25) of a picture made by `numbered`."""
+    """The number (mod 25) of an image made by `numbered`."""
     return round((float(picture.mean()) - 5) / 10)
 
 
@@ -37,7 +37,7 @@ def write_video(
     sound_start: Fraction = Fraction(0),
     sound_codec: str = "aac",
 ) -> Path:
-    """Write BGR (or BGRA) pictures at exact times, with mono sound (n,) float32 if given."""
+    """Write BGR (or BGRA) images at exact times, with mono sound (n,) float32 if given."""
     container = av.open(str(path), "w")
     video = container.add_stream(codec, rate=rate, options=options or {})
     video.height, video.width = pictures[0].shape[:2]
@@ -73,7 +73,7 @@ def write_video(
 
 
 def constant(n: int, rate: Fraction | int, start: Fraction = Fraction(0)) -> list[Fraction]:
-    """Times of n pictures at a constant rate."""
+    """Times of n images at a constant rate."""
     return [start + Fraction(i) / rate for i in range(n)]
 
 

@@ -1,4 +1,4 @@
-"""Every codec writes what it was given: pictures, colours, tags, sound; or says why it cannot."""
+"""Every codec writes what it was given: images, colours, tags, sound; or says why it cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Still pictures: told by content, upright, transparency over black."""
+"""Still images: told by content, upright, transparency over black."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ LATIN_1 = os.fsdecode(b"caf\xe9")
 
 
 def with_codec(path: Path, other: bytes) -> Path:
-    """A video with sound whose pictures are in a codec that nobody knows."""
+    """A video with sound whose images are in a codec that nobody knows."""
     write_video(path, [numbered(i) for i in range(5)], constant(5, 25), sound=sweep(3200, 16_000))
     content = path.read_bytes()
     assert b"avc1" in content

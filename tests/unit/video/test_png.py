@@ -1,4 +1,4 @@
-"""A folder of pictures: exact, with its sound and tags, whole or not at all."""
+"""A folder of images: exact, with its sound and tags, whole or not at all."""
 
 from __future__ import annotations
 

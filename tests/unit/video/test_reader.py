@@ -28,7 +28,7 @@ def clip(path: Path, n: int, rate: Fraction | int, **options: object) -> Path:
 
 
 def shown_at(times: list[Fraction], step: Fraction, rate: Fraction) -> list[int]:
-    """Which picture is shown at each instant of the grid, said plainly.
+    """Which image is shown at each instant of the grid, said plainly.
 
     The nearest of all that began or do so within half a step; the earlier one of two as near.
     """
@@ -59,7 +59,7 @@ def test_constant_rates_are_resampled_by_time(
 def test_a_rate_kept_keeps_each_picture_once_in_spite_of_rounded_timestamps(
     tmp_path: Path, source: Fraction
 ) -> None:
-    # Matroska rounds to milliseconds, so that pictures come up to 1 ms late.
+    # Matroska rounds to milliseconds, so that images come up to 1 ms late.
     path = clip(tmp_path / "in.mkv", 25, source)
     reader = VideoReader(path, fps=reader_rate(path))
     assert [number_of(picture) for picture in reader] == list(range(25))
@@ -116,7 +116,7 @@ def test_flash_and_beep_stay_together(tmp_path: Path, rate: Fraction) -> None:
     seen = [k for k, p in enumerate(VideoReader(path, fps=25)) if p.mean() > 100]
     heard = int(np.argmax(np.abs(load_audio(path, origin="video")) > 0.02)) / 16_000
     assert abs(heard - float(flash / rate)) < 0.002
-    # A picture of 25 per second is first seen within half a step of the moment it came.
+    # An image of 25 per second is first seen within half a step of the moment it came.
     assert abs(seen[0] / 25 - heard) < 0.021
 
 
@@ -381,7 +381,7 @@ def test_the_real_variable_and_gappy_clips(shared_media: Path) -> None:
     gaps = VideoReader(
         shared_media / "special" / "syncnet_example_sound_delayed_5_frames.avi", fps=25
     )
-    assert gaps.count() == 319  # 317 pictures, two gaps of a step and a half filled
+    assert gaps.count() == 319  # 317 images, two gaps of a step and a half filled
 
 
 def test_colours_that_cannot_be_read_are_one_sentence(tmp_path, monkeypatch) -> None:

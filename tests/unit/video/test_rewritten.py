@@ -15,7 +15,7 @@ from w2l.video import VideoReader
 from w2l.video.passes import Jpeg, Mpeg4, bgr_through
 from w2l.video.rewritten import Avi, Mp4, NumberedReader
 
-# Rate, frames (of that rate), Hz of the sound, its start → the numbers of the pictures in
+# Rate, frames (of that rate), Hz of the sound, its start → the numbers of the images in
 # `ffmpeg -i x.mkv -q:v 2 -async 1 -r 25 y.avi` (y.mp4) and `ffmpeg -i y.avi -f image2 %06d.jpg`.
 UP = list(range(24))
 CASES = {
@@ -102,7 +102,7 @@ def test_the_pixels_are_those_of_ffmpegs_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("code", "suffix"), [("XVID", ".avi"), ("mp4v", ".mp4")])
 def test_mpeg4_is_opencvs_writer_bit_for_bit(code: str, suffix: str, tmp_path: Path) -> None:
-    """Over more than one key frame, and as many pictures as came."""
+    """Over more than one key frame, and as many images as came."""
     rng = np.random.default_rng(0)
     ground = cv2.GaussianBlur(rng.uniform(0, 255, (112, 112, 3)).astype(np.uint8), (0, 0), 3)
     pictures = [np.roll(ground, i * i % 17, axis=1) for i in range(15)]

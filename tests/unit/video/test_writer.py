@@ -1,4 +1,4 @@
-"""What is written: pictures, sound to the sample, tags, sizes, and nothing after a failure."""
+"""What is written: images, sound to the sample, tags, sizes, and nothing after a failure."""
 
 from __future__ import annotations
 
