@@ -56,19 +56,19 @@ class ImageTrack(MediaStreamTrack):
     def __init__(self, fps: Fraction) -> None:
         super().__init__()
         self._fps = fps
-        self._waiting: asyncio.Queue[tuple[float, LiveFrame]] = asyncio.Queue(WAITING)
+        self._unsent: asyncio.Queue[tuple[float, LiveFrame]] = asyncio.Queue(WAITING)
 
     def put(self, frame: LiveFrame) -> None:
         """Take a frame; of too many the oldest is left out."""
-        if self._waiting.full():
-            self._waiting.get_nowait()
-        self._waiting.put_nowait((time.monotonic(), frame))
+        if self._unsent.full():
+            self._unsent.get_nowait()
+        self._unsent.put_nowait((time.monotonic(), frame))
 
     async def recv(self) -> VideoFrame:
         """See `MediaStreamTrack`."""
         if self.readyState != "live":
             raise MediaStreamError
-        there, frame = await self._waiting.get()
+        there, frame = await self._unsent.get()
         await asyncio.sleep(max(0, there + HELD_S + OPUS_S - time.monotonic()))
         video = VideoFrame.from_ndarray(_even(frame.image), "bgr24")
         video.pts = round(frame.image_number * VIDEO_CLOCK / self._fps)
@@ -89,7 +89,7 @@ class SpeechTrack(MediaStreamTrack):
         super().__init__()
         # By Opus's own rate: aiortc's resampler would hold 20 ms back.
         self._resampler = LiveResampler(wanted=SENT_RATE)
-        self._waiting = np.zeros(0, np.float32)
+        self._unsent = np.zeros(0, np.float32)
         self._there = asyncio.Event()
         self._taken = self._sent = 0  # samples
         self._start = -inf  # when sample 0 was there
@@ -101,22 +101,22 @@ class SpeechTrack(MediaStreamTrack):
         # The earliest that it can be, for what came late does not make all that follows late.
         self._start = first if first > self._start + ANEW_S else min(first, self._start + CREEP_S)
         self._taken += len(samples)
-        self._waiting = np.concatenate([self._waiting, samples])
-        if (surplus := len(self._waiting) - MOST_WAITING) > 0:
-            self._waiting = self._waiting[surplus:]
+        self._unsent = np.concatenate([self._unsent, samples])
+        if (surplus := len(self._unsent) - MOST_WAITING) > 0:
+            self._unsent = self._unsent[surplus:]
             self._sent += surplus
         self._there.set()
 
     async def recv(self) -> AudioFrame:
         """See `MediaStreamTrack`."""
-        while len(self._waiting) < PACKET:
+        while len(self._unsent) < PACKET:
             if self.readyState != "live":
                 raise MediaStreamError
             self._there.clear()
             await self._there.wait()
         due = self._start + HELD_S + self._sent / SENT_RATE
         await asyncio.sleep(max(0, due - time.monotonic()))
-        part, self._waiting = self._waiting[:PACKET], self._waiting[PACKET:]
+        part, self._unsent = self._unsent[:PACKET], self._unsent[PACKET:]
         audio = AudioFrame.from_ndarray(to_int16(part)[None], "s16", "mono")
         audio.sample_rate, audio.time_base = SENT_RATE, Fraction(1, SENT_RATE)
         audio.pts, self._sent = self._sent, self._sent + PACKET
@@ -187,6 +187,8 @@ class Viewer:
                 block = await track.recv()
             except MediaStreamError:  # the browser's end
                 return
+            if not isinstance(block, AudioFrame):
+                continue
             if resampler is None:
                 resampler = LiveResampler(block.sample_rate)
             samples = block.to_ndarray()
