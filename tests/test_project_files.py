@@ -71,3 +71,14 @@ def test_what_is_linked_is_there(name: str) -> None:
     targets = re.findall(r"(?:`|^)make ([\w-]+)", text, re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text()
     assert all(f"\n{target}:" in makefile for target in targets)
+
+
+def test_the_places_that_the_design_names_are_there() -> None:
+    text = (ROOT / "docs" / "design.md").read_text()
+    table = text.partition("## Where to change what")[2].partition("##")[0]
+    named = re.findall(r"`(w2l/[\w/]+\.py)`((?:[:,][^`;|]*`\w+`)*)", table)
+    assert len(named) >= 9
+    for file, symbols in named:
+        code = (ROOT / "src" / file).read_text()
+        for symbol in re.findall(r"`(\w+)`", symbols):
+            assert re.search(rf"^(?:def |class )?{symbol}\b", code, re.MULTILINE), (file, symbol)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,10 +40,22 @@ def test_the_commands_compose_their_configs(installed: Path) -> None:
     result = call(installed, "w2l-train", "--cfg", "job", "experiment=wav2lip_gan")
     assert result.returncode == 0, result.stderr
     assert "adversarial_weight: 0.07" in result.stdout
-    for script in ("w2l-infer", "w2l-evaluate"):
+    for script in ("w2l-infer", "w2l-evaluate", "w2l-preprocess", "w2l-benchmark"):
         result = call(installed, script, "--cfg", "job")
         assert result.returncode == 0, result.stderr
-        assert "checkpoint:" in result.stdout or "protocol:" in result.stdout
+        assert "detect_every: 5\n" in result.stdout
+
+
+def test_clips_become_a_set(installed: Path, tmp_path: Path) -> None:
+    clips, out = tmp_path / "clips", tmp_path / "set"
+    clips.mkdir()
+    shutil.copy(examples.EXAMPLES[0].path, clips)
+    given = ("source=folder", f"data_root={clips}", f"out={out}", "workers=1", "device=cpu")
+    result = call(installed, "w2l-preprocess", *given)
+    assert result.returncode == 0, result.stderr
+    assert (out / "manifest.jsonl").is_file()
+    result = call(installed, "w2l-benchmark", "benchmark=lrs9")
+    assert "benchmark=lrs9 is unknown: choose lrs2" in result.stderr
 
 
 def test_what_runs_is_the_wheel(installed: Path) -> None:

@@ -24,6 +24,7 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
     key: kinds
     for kinds, keys in {
         (NUMBER,): ("max_updates",),
+        (TEXT,): ("preset",),
         (PATH,): (
             "data.cache_dir", "expert", "init_from", "out", "resume", "syncnet", "video",
         ),

@@ -42,7 +42,10 @@ def test_help_of_a_tree_says_the_same_of_its_commented_keys() -> None:
     text = help_text(CONFIG_DIR, "train")
     assert "  experiment=…\n      what is trained: system, data" in text
     assert "One of demo_syncnet,\n      demo_wav2lip, judge_small," in text
-    assert "  overwrite=false  (true or false)\n      true: a run that is in run_dir goes" in text
+    assert (
+        "  overwrite=false  (true or false)\n      true: a run that is in run_dir is deleted"
+        in text
+    )
     assert "  overfit.samples=32" not in text  # nothing is said of it
     assert "  data.num_workers=2  (a number)\n      loading processes" in text
     assert "  data.root=data/lrs2  (text)" in text

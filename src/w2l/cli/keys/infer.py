@@ -15,7 +15,10 @@ Rate = Annotated[float, Ge(0.1), Says("frames a second")]
 
 @dataclass(frozen=True, kw_only=True)
 class Infer:
-    """Sync the lips of a video or photo to any speech."""
+    """Sync the lips of a video or photo to any speech.
+
+    Values called published are those of the released Wav2Lip script.
+    """
 
     NAME: ClassVar[str] = "infer"
     COMMAND: ClassVar[str] = "python infer.py"
@@ -74,10 +77,12 @@ class Infer:
     )
     fps: Rate | None = key(
         None,
-        "of the result; null: a video's own (where it varies that of its moving parts), 25 of a "
-        "photo (published) or a folder's images",
+        "of the result; null: a video's own (where that varies, the rate of its moving parts), 25 "
+        "of a photo (published) or a folder's images",
     )
-    static: bool = key(False, "true: only the video's first frame is used (published)")
+    static: bool = key(
+        False, "true: only the video's first frame is used (a switch of the published script, too)"
+    )
     silence: Literal["sync", "close", "pass"] = key(
         "sync",
         "lips where nobody speaks: sync follows any audio (published), close closes them, pass "
@@ -140,7 +145,7 @@ class Infer:
         section="Quality (docs/quality.md)",
     )
     mask_size: float = key(1.0, "share of the box's lower half that changes, up to 1")
-    mask_feather: float = key(0.35, "share of its radius over which it fades, up to 1")
+    mask_feather: float = key(0.35, "share of the mask's radius over which it fades, up to 1")
     mask_tracking: bool = key(
         False, "true: the mask follows the mouth, where the detector gives landmarks"
     )
@@ -159,8 +164,8 @@ class Infer:
     restore_strength: float = key(1.0, "0 leaves what was generated, 1 takes the restorer's pixels")
     restore_region: Literal["mouth", "face", "parsing"] | None = key(
         None,
-        "mouth: what is generated; face: of that what parser= calls face, if there is one; "
-        "parsing: the same, only with one; null: mouth, and face in mode=restore",
+        "mouth: what is generated; face: the part of it that parser= calls face, if one is given; "
+        "parsing: the same, and parser= is required; null: mouth, and face in mode=restore",
     )
     restore_smooth: float = key(
         0.5,
@@ -188,8 +193,8 @@ class Infer:
 
     expert: Weights | None = key(
         None,
-        "lip-sync expert: also gives the cosine similarity of the given video and the audio, in "
-        "<outfile>.cosine.json (not of a preview)",
+        "lip-sync expert that compares the given video, as it came, with the audio: the cosine "
+        "goes to <outfile>.cosine.json (not of a preview)",
         section="How it is run",
     )
     judge: Weights | None = key(
@@ -211,7 +216,9 @@ class Infer:
         "(docs/extending.md)",
     )
     preset: str | None = key(
-        None, "values of many keys at once, a file of configs/presets/infer: published"
+        None,
+        "values of many keys at once: published, or a file of presets/infer in --config-dir "
+        "(docs/extending.md)",
     )
     published: bool = key(
         False,
