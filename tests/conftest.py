@@ -18,7 +18,11 @@ from tests.writing import write_wav
 ROOT = Path(__file__).resolve().parents[1]
 
 
-LONG = ("test_readme", "test_an_often_stopped_run", "test_training.py", "test_sweeps.py")
+LONG = (
+    "test_readme", "test_an_often_stopped_run", "test_processes", "test_training.py",
+    "test_extending", "test_demo_report", "test_scale", "test_notebook", "test_howto",
+    "test_sweeps.py",
+)  # fmt: skip
 
 
 def pytest_collection_finish() -> None:
