@@ -27,15 +27,25 @@ def readable(text: object) -> str:
     return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def shown_path(path: str | Path) -> str:
-    """A path as results name it: who hands them on does not tell whose machine it was.
+def told_path(path: str | Path) -> str:
+    """A path as messages name it: relative to the present folder or, as `~`, to the home folder.
 
-    Relative to the present folder, or to the home folder as `~` where it lies in there.
+    Elsewhere it is whole, so that it can be gone to.
     """
     if os.path.isabs(path):
         for base, sign in ((Path.cwd(), Path()), (Path.home(), Path("~"))):
             with suppress(ValueError):
                 return str(sign / Path(path).relative_to(base))
-        with suppress(ValueError):  # of another drive
-            return os.path.relpath(path)
     return str(path)
+
+
+def shown_path(path: str | Path) -> str:
+    """A path as results name it: who hands them on does not tell whose machine it was.
+
+    As `told_path`, and relative to the present folder elsewhere, too.
+    """
+    told = told_path(path)
+    if os.path.isabs(told):
+        with suppress(ValueError):  # of another drive
+            return os.path.relpath(told)
+    return told

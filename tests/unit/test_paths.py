@@ -15,7 +15,7 @@ from w2l.data.clips import list_clips
 from w2l.data.storage import Storage
 from w2l.errors import UserError
 from w2l.files import user_cache
-from w2l.paths import shown_path, user_path
+from w2l.paths import shown_path, told_path, user_path
 from w2l.scoring import find_videos
 
 
@@ -41,6 +41,8 @@ def test_results_name_files_by_relative_paths(here: Path, monkeypatch: pytest.Mo
     assert shown_path(here / "work/a.mp4") == "a.mp4"
     assert shown_path(here / "home/a.mp4") == "~/a.mp4"
     assert shown_path(here / "data/a.mp4") == "../data/a.mp4"
+    assert told_path(here / "data/a.mp4") == str(here / "data/a.mp4")
+    assert told_path(here / "work/a.mp4") == "a.mp4"
 
 
 def test_videos_to_score(here: Path) -> None:

@@ -22,7 +22,7 @@ from rich.progress import (
 
 from w2l.errors import UserError
 from w2l.offline import require_network
-from w2l.paths import shown_path
+from w2l.paths import told_path
 from w2l.weights.catalog import megabytes
 from w2l.weights.download import DownloadError, Report, download
 
@@ -109,7 +109,7 @@ def _not_downloaded(wanted: Wanted, failures: list[tuple[str, DownloadError]]) -
     reasons = "; ".join(dict.fromkeys(str(error) for _, error in failures))
     offline = all(error.unreachable for _, error in failures)
     how = "cannot be downloaded without a network" if offline else "could not be downloaded"
-    place = shown_path(wanted.target)
+    place = told_path(wanted.target)
     remedy = f"try again, or lay {wanted.urls[0]} at {place}"
     room = LONGEST - len(f"{wanted.title} {how} (): {remedy}.")
     return f"{wanted.title} {how} ({shorten(reasons, max(room, 24), placeholder=' …')}): {remedy}."
