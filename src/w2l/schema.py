@@ -209,13 +209,19 @@ def shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+@cache
+def _adapter(hint: Any) -> Any:
+    """Pydantic's check of a type, made once: a batch has thousands of values."""
+    from pydantic import ConfigDict, TypeAdapter  # --help does without
+
+    return TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
 def _fits(hint: Any, value: Any) -> bool:
-    from pydantic import ConfigDict, TypeAdapter, ValidationError  # --help does without
+    from pydantic import ValidationError
 
     try:
-        TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False)).validate_python(
-            value
-        )
+        _adapter(hint).validate_python(value)
     except ValidationError:
         return False
     numbers = value if isinstance(value, list) else [value]

@@ -64,9 +64,9 @@ def real(path: Path) -> Path:
 
 def fingerprint(settings: Infer) -> str:
     """Tells apart jobs with other keys, or whose files have another size or time of change."""
-    keys = {key: value for key, value in as_dict(settings).items() if key not in _FREE}
+    values = {key: value for key, value in as_dict(settings).items() if key not in _FREE}
     stamps = [stamp(path) for path in files_read(settings)]
-    content = json.dumps([keys, stamps], sort_keys=True, default=str)
+    content = json.dumps([values, stamps], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
