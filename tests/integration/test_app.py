@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import cv2
 import pytest
@@ -20,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from benchmarks.face_videos import write_face_videos
 from tests.integration.command import arguments, call, environment
+from tests.integration.pages import CHROMIUM, needs_chromium, serving
 from tests.waiting import FOR_EVER
 from tests.writing import save_network
 from w2l.models import Expert, Generator
@@ -28,10 +22,7 @@ from w2l.video import VideoReader
 pytestmark = pytest.mark.long
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WAIT_MS = 1000 * FOR_EVER
-
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
 
 @pytest.fixture(scope="module")
@@ -51,30 +42,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
     """Of the page, served until the last test of it."""
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     keys = {
         "checkpoint": folder / "generator.ckpt", "expert": folder / "expert.ckpt",
-        "syncnet": "none", "device": "cpu", "port": port, "max_seconds": 2,
+        "syncnet": "none", "device": "cpu", "max_seconds": 2,
     }  # fmt: skip
-    command = arguments("app.py", *(f"{key}={value}" for key, value in keys.items()))
-    address = f"http://127.0.0.1:{port}"
+    given = [f"{key}={value}" for key, value in keys.items()]
     temporary = folder / "temporary"
     temporary.mkdir()
     env = {**environment(), "TMPDIR": str(temporary)}
-    with subprocess.Popen(command, cwd=folder, env=env) as server:
-        try:
-            while True:
-                assert server.poll() is None, "the page ended"
-                try:
-                    urlopen(address, timeout=FOR_EVER).close()
-                    break
-                except (URLError, TimeoutError):
-                    time.sleep(0.2)
-            yield address
-        finally:
-            server.terminate()
+    with serving(lambda port: arguments("app.py", *given, f"port={port}"), folder, env) as (at, _):
+        yield at
     left = [path for path in temporary.rglob("*") if path.suffix in {".mp4", ".png", ".jpg"}]
     assert not left, "SIGTERM leaves nothing of what people sent"
     assert not list(temporary.glob("page-*"))

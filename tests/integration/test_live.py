@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import cv2
@@ -20,15 +15,15 @@ import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.integration.command import arguments, environment
+from tests.integration.pages import CHROMIUM, needs_chromium, serving
 from tests.waiting import FOR_EVER
 from tests.writing import save_network, write_wav
 from w2l.models import Generator
 
 pytest.importorskip("aiortc", reason="the extra live (aiortc) is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
+    needs_chromium,
 ]
 SIDE = 160
 
@@ -74,28 +69,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
     """Of the page, served until the last test of it."""
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = arguments(
-        "live.py", f"face={folder / 'photo.png'}", f"checkpoint={folder / 'generator.ckpt'}",
-        f"avatar={folder / 'photo.avatar'}", "box=[40,140,40,120]", "device=cpu",
-        f"port={port}", "silence=pass",
+    given = (
+        f"face={folder / 'photo.png'}", f"checkpoint={folder / 'generator.ckpt'}",
+        f"avatar={folder / 'photo.avatar'}", "box=[40,140,40,120]", "device=cpu", "silence=pass",
     )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    with subprocess.Popen(command, cwd=folder, env=environment()) as server:
-        try:
-            while True:
-                assert server.poll() is None, "the page ended"
-                try:
-                    urlopen(address, timeout=FOR_EVER).close()
-                    break
-                except (URLError, TimeoutError):
-                    time.sleep(0.2)
-            yield address
-        finally:
-            server.terminate()
-        assert server.wait(FOR_EVER) == 128 + 15
+    with serving(
+        lambda port: arguments("live.py", *given, f"port={port}"), folder, environment()
+    ) as (at, server):
+        yield at
+    assert server.returncode == 128 + 15
 
 
 @pytest.fixture(scope="module")
