@@ -171,7 +171,7 @@ CASES = [
     ("wav2lip", 4, "update", signal.SIGTERM, False),  # a validation is due
     pytest.param("wav2lip", 5, "update's end", signal.SIGUSR1, True, marks=LONG),
     pytest.param("wav2lip_gan", 4, "validation", signal.SIGTERM, False, marks=LONG),
-    ("wav2lip_gan", 6, "update", signal.SIGINT, False),
+    pytest.param("wav2lip_gan", 6, "update", signal.SIGINT, False, marks=LONG),
     ("wav2lip_gan", 7, "update", None, False),
 ]
 

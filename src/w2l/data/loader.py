@@ -8,7 +8,7 @@ import signal
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import cv2
@@ -199,7 +199,7 @@ class ClipLoader(DataLoader[SyncBatch | LipBatch]):
         self.sampler.epoch = self._epoch
         self.sampler.skip = self._taken * self.batch_size
         prefetch = self._prefetch(self.sampler.skip)
-        with forking():
+        with forking() if self.num_workers else nullcontext():
             batches = super().__iter__()
         if prefetch is not None:
             prefetch.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 
 from w2l.components import Faces
 from w2l.errors import UserError
+from w2l.faces.face_alignment import package
 from w2l.memory import Shrinking
 from w2l.weights import locate
 
@@ -57,13 +57,9 @@ class S3FD:
         self.scale = scale
         self._fitting = Shrinking(self._detect, batch_size)
         self.published = published
-        # Imported here: the package brings numba and takes seconds. Its files hold strings that
-        # newer Pythons warn of.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from face_alignment.detection.sfd import FaceDetector as Sfd
+        sfd = package("detection.sfd")
         try:
-            self._detector = Sfd(
+            self._detector = sfd.FaceDetector(
                 str(device), path_to_detector=str(weights), filter_threshold=threshold
             )
         # What torch.load and load_state_dict raise for other files, by the kind of file.

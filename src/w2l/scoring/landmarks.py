@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from w2l.errors import UserError
+from w2l.faces.face_alignment import package
 from w2l.models.onnx_graph import OnnxGraph
 
 SIDE, MAP = 256, 64  # px: of the crop that the network sees, and of its heat maps
@@ -49,16 +50,13 @@ class Landmarks:
             frames: (H, W, 3) uint8 BGR.
             box: (4,) left, top, right, bottom.
         """
-        # Imported here: the package brings numba and takes seconds, and its strings warn.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from face_alignment.utils import crop, get_preds_fromhm
+        utils = package("utils")
         left, top, right, bottom = box.astype(np.float64)
         centre = np.array([(left + right) / 2, (top + bottom) / 2 - RAISED * (bottom - top)])
         scale = (right - left + bottom - top) / REFERENCE
-        crops = np.stack([crop(frame[..., ::-1], centre, scale) for frame in frames])
+        crops = np.stack([utils.crop(frame[..., ::-1], centre, scale) for frame in frames])
         pictures = crops.transpose(0, 3, 1, 2).astype(np.float32) / 255
-        points = get_preds_fromhm(self._heat_maps(pictures))[0].astype(np.float64)
+        points = utils.get_preds_fromhm(self._heat_maps(pictures))[0].astype(np.float64)
         return (points - MAP / 2) * (SPAN * scale / MAP) + centre
 
     def _heat_maps(self, pictures: np.ndarray) -> np.ndarray:

@@ -156,7 +156,7 @@ class Losses(pl.Callback):
     ("gan", "stop"),
     [
         pytest.param(False, 1, marks=pytest.mark.long),
-        (False, 3),
+        pytest.param(False, 3, marks=pytest.mark.long),
         pytest.param(False, 4, marks=pytest.mark.long),
         (True, 2),
     ],
