@@ -31,11 +31,11 @@ from w2l.checkpoints import (
 )
 from w2l.cli.infer_settings import integers
 from w2l.cli.presets import PUBLISHED, Preset
-from w2l.engine import RaySettings
 from w2l.errors import UserError
 from w2l.filelists import cross_pairs, write_pairs
 from w2l.files import sha256, write_text
 from w2l.inference import pick_device
+from w2l.jobs import RaySettings
 from w2l.paths import user_path
 from w2l.weights import registry
 

@@ -15,9 +15,9 @@ from w2l.building import Component
 from w2l.cli.hydra_app import run
 from w2l.cli.signals import ended_by_signals
 from w2l.components import FacesByIndex
-from w2l.engine import RaySettings
 from w2l.errors import UserError
 from w2l.files import sha256
+from w2l.jobs import RaySettings
 from w2l.paths import user_path
 from w2l.weights.shipped import JUDGE
 from w2l.windows import FPS

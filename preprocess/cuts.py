@@ -17,8 +17,8 @@ from preprocess.report import Report
 from preprocess.settings import Cut, Job, Recipe
 from preprocess.sources import Clip
 from preprocess.worker import Stop
-from w2l.engine import build_executor
 from w2l.errors import UserError
+from w2l.jobs import build_executor
 from w2l.windows import FPS
 
 FOLDER = ".cuts"

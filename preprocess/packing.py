@@ -17,9 +17,9 @@ from preprocess.splits import SPLITS
 from preprocess.worker import Stop
 from w2l.data.clips import read_names
 from w2l.data.shards import INDEX, Index, ShardEntry, has_size, list_digest, shard_folder
-from w2l.engine import build_executor
 from w2l.errors import UserError
 from w2l.files import write_text
+from w2l.jobs import build_executor
 from w2l.lock import only_writer
 from w2l.windows import FPS
 

@@ -21,10 +21,10 @@ from preprocess.settings import Job, Recipe
 from preprocess.sources import Clip, list_clips
 from preprocess.times import Times
 from preprocess.worker import Stop, Worker
-from w2l.engine import Executor, Outcome, build_executor
-from w2l.engine.devices import WORKERS_PER_GPU, gpu_count, new_slots
-from w2l.engine.outcome import available_cores
 from w2l.errors import UserError
+from w2l.jobs import Executor, Outcome, build_executor
+from w2l.jobs.devices import WORKERS_PER_GPU, gpu_count, new_slots
+from w2l.jobs.outcome import available_cores
 from w2l.lock import only_writer
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from preprocess.lists import Result
 from preprocess.records import Record
 from preprocess.splits import SPLITS
-from w2l.engine import Outcome
+from w2l.jobs import Outcome
 from w2l.progress import counted
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from w2l.building import Component
-from w2l.engine import RaySettings
+from w2l.jobs import RaySettings
 
 CENTERFACE = Component("w2l.faces.CenterFace")
 FORMAT = 2  # raise it when the files of a clip change meaning: clips are then prepared anew

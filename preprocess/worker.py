@@ -19,8 +19,8 @@ from preprocess.rejection import RejectedError
 from preprocess.settings import Recipe
 from preprocess.sources import Clip
 from preprocess.times import Times
-from w2l.engine.devices import device_of_process
 from w2l.errors import UserError
+from w2l.jobs.devices import device_of_process
 
 if TYPE_CHECKING:
     from w2l.components import FaceDetector
@@ -58,7 +58,7 @@ class Worker:
         recipe: what a prepared clip is to be.
         device: of the detector: auto, cpu, cuda, cuda:1.
         batch_size: frames per detector call.
-        slots: see `w2l.engine.devices.device_of`.
+        slots: see `w2l.jobs.devices.device_of`.
         n_gpus: on which workers are spread.
     """
 

@@ -14,12 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     [
         "ahead", "cores", "errors", "files", "lock", "memory", "windows", "media", "html", "paths",
-        "audio", "video", "boxes", "weights", "engine", "filelists", "download",
+        "audio", "video", "boxes", "weights", "filelists", "download",
         "trust", "components", "offline", "examples", "progress", "chart",
     ],
     ["models", "losses", "metrics", "faces", "building"],
     ["data", "checkpoints", "scoring", "restoration", "schema"],
-    ["systems", "callbacks", "inference"],
+    ["systems", "callbacks", "inference", "jobs"],
     ["cli"],
     ["__main__"],
 ]  # fmt: skip
@@ -41,7 +41,7 @@ CONFINED = {
     "wandb": ("w2l.callbacks",),
     "pyarrow": ("w2l.data", "w2l.scoring.tables", "preprocess.lists"),
     "fsspec": ("w2l.data",),
-    "ray": ("w2l.engine",),
+    "ray": ("w2l.jobs",),
     "scenedetect": ("w2l.video",),
     "onnx": ("w2l.checkpoints.onnx",),
     "onnxruntime": ("w2l.inference.runtimes", "w2l.models.onnx_graph"),

@@ -12,10 +12,10 @@ from evaluation.pairs.records import Record, Records
 from evaluation.pairs.settings import Job, Recipe
 from evaluation.pairs.tasks import Task
 from evaluation.pairs.worker import PairWorker, Stop
-from w2l.engine import Outcome, build_executor
-from w2l.engine.devices import gpu_count, new_slots
 from w2l.errors import UserError
 from w2l.files import check_writable
+from w2l.jobs import Outcome, build_executor
+from w2l.jobs.devices import gpu_count, new_slots
 from w2l.lock import only_writer
 from w2l.progress import counted
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from w2l.building import Component
-from w2l.engine import RaySettings
 from w2l.inference.blending import Quality
 from w2l.inference.plan import MissingFace, Person
 from w2l.inference.timeline import Extend
+from w2l.jobs import RaySettings
 
 S3FD = Component("w2l.faces.S3FD")
 PADS = {"lrs": (0, 0, 0, 0), "track": (0, 10, 0, 0)}  # published, by protocol

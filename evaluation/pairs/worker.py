@@ -15,8 +15,8 @@ from evaluation.pairs.failure import NOT_SCORED, PairError
 from evaluation.pairs.records import Record, Records
 from evaluation.pairs.settings import Recipe
 from evaluation.pairs.tasks import Task
-from w2l.engine.devices import device_of_process
 from w2l.errors import UserError
+from w2l.jobs.devices import device_of_process
 
 if TYPE_CHECKING:
     from evaluation.pairs.networks import Networks
@@ -38,7 +38,7 @@ class PairWorker:
         root: the output folder.
         recipe: what decides the numbers.
         device: as the user wants it.
-        slots: see `w2l.engine.devices.device_of`.
+        slots: see `w2l.jobs.devices.device_of`.
         n_gpus: on which workers are spread.
         keep_videos: leave the videos where they are.
     """

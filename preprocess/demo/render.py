@@ -17,9 +17,9 @@ from preprocess.demo.recordings import Recording, recordings
 from preprocess.demo.scene import SIZE, Scene
 from preprocess.demo.speakers import SPEAKERS, painted
 from w2l.audio.waveform import load_audio
-from w2l.engine import build_executor
 from w2l.errors import UserError
 from w2l.files import write_text
+from w2l.jobs import build_executor
 from w2l.video import AudioTrack, VideoWriter
 
 FPS = 25

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from preprocess.sources.clip import Clip, Listing
-from w2l.engine.outcome import available_cores
+from w2l.jobs.outcome import available_cores
 
 
 def list_demo(videos: Path, announce: Callable[[str], None], *, workers: int | None) -> Listing:

@@ -57,7 +57,8 @@ def relative(got: torch.Tensor, want: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(
-    "clip", [pytest.param(clip, marks=[pytest.mark.long] * (WINDOWS[clip] > 100)) for clip in WINDOWS]
+    "clip",
+    [pytest.param(clip, marks=[pytest.mark.long] * (WINDOWS[clip] > 100)) for clip in WINDOWS],
 )
 def test_published_lrs_script(clip: str, shared_media: Path, monkeypatch: pytest.MonkeyPatch):
     """With FFmpeg's JPEG: LSE to 0.2 %, features to 0.2 %, offset and number of windows equal."""

@@ -22,8 +22,8 @@ from tests.unit.video.test_moving import woven
 from w2l.cli.infer_report import show_input, show_rate
 from w2l.cli.infer_settings import build_source, build_voice, own_sound
 from w2l.cli.keys.infer import Infer
-from w2l.engine import SerialExecutor
 from w2l.errors import UserError
+from w2l.jobs import SerialExecutor
 from w2l.video import choices_of
 
 

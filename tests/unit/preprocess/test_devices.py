@@ -14,9 +14,9 @@ from preprocess.report import Report
 from preprocess.settings import Job, Recipe
 from preprocess.worker import Worker
 from tests.unit.preprocess.clips import good
-from w2l.engine import Outcome
-from w2l.engine.devices import _held, device_of_process
 from w2l.errors import UserError
+from w2l.jobs import Outcome
+from w2l.jobs.devices import _held, device_of_process
 
 
 @pytest.mark.parametrize(("n_gpus", "expected"), [(0, None), (1, 8), (2, 16), (4, 20)])

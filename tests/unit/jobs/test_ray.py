@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait_until
-from w2l.engine import RayExecutor, RaySettings, build_executor
-from w2l.engine.ray_cluster import room
-from w2l.engine.ray_worker import RayWorker, Surroundings
 from w2l.errors import UserError
+from w2l.jobs import RayExecutor, RaySettings, build_executor
+from w2l.jobs.ray_cluster import room
+from w2l.jobs.ray_worker import RayWorker, Surroundings
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -159,7 +159,7 @@ def python(code: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 def test_without_ray_the_command_to_install_it_is_named():
     # -S: nothing but the standard library is there
-    done = python("from w2l.engine import build_executor; build_executor('ray')", "-I", "-S")
+    done = python("from w2l.jobs import build_executor; build_executor('ray')", "-I", "-S")
     assert 'UserError: engine=ray needs Ray: pip install "w2l[ray]"' in done.stderr
 
 
@@ -167,7 +167,7 @@ def test_without_ray_the_command_to_install_it_is_named():
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "nonsense"])
 def test_an_address_without_a_cluster(address):
     done = python(
-        "from w2l.engine import RayExecutor, RaySettings\n"
+        "from w2l.jobs import RayExecutor, RaySettings\n"
         f"list(RayExecutor(1, RaySettings({address!r})).map(abs, [1]))"
     )
     assert f"UserError: ray_address={address} cannot be joined" in done.stderr
@@ -177,7 +177,7 @@ def test_an_address_without_a_cluster(address):
 def test_a_local_ray_is_quiet_and_gone_afterwards():
     done = python(
         "import os\n"
-        "from w2l.engine import RayExecutor\n"
+        "from w2l.jobs import RayExecutor\n"
         "found = list(RayExecutor(1).map(os._exit, [0]))\n"
         "import ray\n"
         "print(found[0].crashed, ray.is_initialized(), os.environ['RAY_USAGE_STATS_ENABLED'])"

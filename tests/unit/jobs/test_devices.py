@@ -6,8 +6,8 @@ import sys
 
 import torch
 
-from w2l.engine import devices
-from w2l.engine.devices import _held, device_of, gpu_count, take_place
+from w2l.jobs import devices
+from w2l.jobs.devices import _held, device_of, gpu_count, take_place
 
 
 def test_each_worker_takes_a_gpu_of_its_own(tmp_path):

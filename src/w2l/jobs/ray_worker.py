@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from w2l.engine.outcome import Outcome, attempt, limit_threads
 from w2l.errors import UserError
+from w2l.jobs.outcome import Outcome, attempt, limit_threads
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait_until
-from w2l.engine import ProcessExecutor, RayExecutor, SerialExecutor, build_executor
-from w2l.engine.outcome import available_cores
 from w2l.errors import UserError
+from w2l.jobs import ProcessExecutor, RayExecutor, SerialExecutor, build_executor
+from w2l.jobs.outcome import available_cores
 
 RAY = pytest.param("ray", marks=pytest.mark.long)
 SOURCE = Path(__file__).resolve().parents[3] / "src"
@@ -179,7 +179,7 @@ SCRIPT = """
 import os, signal, sys, threading
 sys.path.insert(0, {source!r})
 from pathlib import Path
-from w2l.engine import build_executor
+from w2l.jobs import build_executor
 FOLDER = Path({folder!r})
 
 def work(item):

@@ -20,8 +20,8 @@ from itertools import islice
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from w2l.engine.outcome import Outcome, attempt, available_cores, limit_threads
 from w2l.errors import UserError
+from w2l.jobs.outcome import Outcome, attempt, available_cores, limit_threads
 
 Function = Callable[[Any], Any]
 Initializer = Callable[[], object] | None
@@ -31,7 +31,7 @@ GRACE_S = 3  # seconds that an abandoned item has to clean up
 
 
 class ProcessExecutor:
-    """See `w2l.engine.Executor`.
+    """See `w2l.jobs.Executor`.
 
     Each worker is a pool of one process that holds one item at a time. In a shared pool of n a
     crash breaks all n items in flight and nobody knows which one did it; here it has one culprit,

@@ -7,9 +7,9 @@
 A failing item, or one that takes its process down, costs that item only.
 """
 
-from w2l.engine.executor import Executor, Outcome, SerialExecutor, build_executor
-from w2l.engine.process import ProcessExecutor
-from w2l.engine.ray import RayExecutor, RaySettings
+from w2l.jobs.executor import Executor, Outcome, SerialExecutor, build_executor
+from w2l.jobs.process import ProcessExecutor
+from w2l.jobs.ray import RayExecutor, RaySettings
 
 __all__ = [
     "Executor",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Protocol
 
-from w2l.engine.outcome import Outcome, attempt
-from w2l.engine.process import ProcessExecutor
-from w2l.engine.ray import RayExecutor, RaySettings
 from w2l.errors import UserError
+from w2l.jobs.outcome import Outcome, attempt
+from w2l.jobs.process import ProcessExecutor
+from w2l.jobs.ray import RayExecutor, RaySettings
 
 __all__ = ["Executor", "Outcome", "build_executor"]
 
 
 class SerialExecutor:
-    """See `w2l.engine.Executor`. A crash here takes the whole run down."""
+    """See `w2l.jobs.Executor`. A crash here takes the whole run down."""
 
     def map(
         self,

@@ -9,10 +9,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from w2l.engine.outcome import Outcome, available_cores
-from w2l.engine.ray_cluster import cores, joined, require_ray, room
-from w2l.engine.ray_worker import RayWorker, Surroundings
 from w2l.errors import UserError
+from w2l.jobs.outcome import Outcome, available_cores
+from w2l.jobs.ray_cluster import cores, joined, require_ray, room
+from w2l.jobs.ray_worker import RayWorker, Surroundings
 
 Function = Callable[[Any], Any]
 Initializer = Callable[[], object] | None
@@ -50,7 +50,7 @@ class RaySettings:
 
 
 class RayExecutor:
-    """See `w2l.engine.Executor`.
+    """See `w2l.jobs.Executor`.
 
     Each worker is an actor that holds one item at a time, so that a lost worker has one item to
     answer for. That item is tried again on another one, since a lost node is not its fault.
