@@ -35,7 +35,6 @@ from w2l.errors import UserError
 from w2l.filelists import cross_pairs, write_pairs
 from w2l.files import sha256, write_text
 from w2l.inference import pick_device
-from w2l.jobs import RaySettings
 from w2l.paths import user_path
 from w2l.weights import registry
 
@@ -255,21 +254,11 @@ def build_job(settings: Evaluation, out: Path) -> Job:
     Raises:
         UserError: a value makes no sense.
     """
-    gpus = float(settings.gpus_per_worker)
-    if settings.engine == "ray" and settings.device.startswith("cuda") and not gpus:
-        raise UserError(
-            f"device={settings.device} with engine=ray needs gpus_per_worker=1, or less."
-        )
     return Job(
         out=out,
-        engine=settings.engine,
-        workers=settings.workers,
-        device=settings.device,
-        shard=settings.shard,
-        num_shards=settings.num_shards,
+        **settings.runner(settings.device),
         retry_failed=settings.retry_failed,
         keep_videos=settings.keep_videos,
-        ray=RaySettings(settings.ray_address, gpus, settings.ray_attempts),
     )
 
 

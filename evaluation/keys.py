@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Lt
 
 from w2l.building import Component
+from w2l.jobs.keys import RunnerKeys
 from w2l.schema import Count, FileName, Sides, Texts, Weights, key
 from w2l.schema import group as component  # a key is called group
 
@@ -15,7 +16,7 @@ Least = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class Evaluation(RunnerKeys):
     """Benchmark a generator, compare scores, or write a page of results.
 
     Values called published are those of the release's evaluation scripts. `published` is true
@@ -133,24 +134,17 @@ class Evaluation:
         "improved", "improved: only the mouth changes; fast: the whole box (published)"
     )
 
-    engine: Literal["process", "ray", "serial"] = key(
-        "process",
-        "process: workers on this machine; ray: on a cluster; serial",
+    device: str = key(
+        "auto",
+        "auto, cuda: all GPUs, a worker each; cuda:1: that one; cpu",
         section="How it is run",
     )
-    workers: int | None = key(None, "null: one per GPU, or per core where there is none")
-    device: str = key("auto", "auto, cuda: all GPUs, a worker each; cuda:1: that one; cpu")
     batch_size: Count = key(32, "frames, or windows, that go through a network at once")
-    shard: Annotated[int, Ge(0)] = key(0, "which part of the pairs this run does …")
-    num_shards: Count = key(1, "… of so many, e.g. one on each machine, all into the same out")
     retry_failed: bool = key(False, "true: try pairs again that an earlier run could not do")
     strict: bool = key(
         False, "true: exit code 1 if a pair could not be scored, or its images compared"
     )
     keep_videos: bool = key(True, "false: a video is deleted once it is scored")
-    ray_address: str | None = key(None, "of a cluster: auto, HOST:PORT; null: a local one")
-    gpus_per_worker: Least = key(0, "of Ray workers")
-    ray_attempts: Count = key(2, "Ray workers that a pair may take down before it counts as failed")
     trust: Texts | None = key(
         None,
         "[mygen]: packages outside w2l whose networks a checkpoint may name; their code runs "

@@ -17,7 +17,6 @@ from w2l.cli.signals import ended_by_signals
 from w2l.components import FacesByIndex
 from w2l.errors import UserError
 from w2l.files import sha256
-from w2l.jobs import RaySettings
 from w2l.paths import user_path
 from w2l.weights.shipped import JUDGE
 from w2l.windows import FPS
@@ -78,27 +77,13 @@ def _job(settings: Preprocess) -> Job:
         out=user_path(settings.out),
         filelists=_path(settings.filelists),
         pretrain=settings.pretrain,
-        engine=settings.engine,
-        workers=settings.workers,
-        device=settings.device,
+        **settings.runner(settings.device),
         batch_size=settings.batch_size,
-        shard=settings.shard,
-        num_shards=settings.num_shards,
         retry_rejected=settings.retry_rejected,
         cut=_cut(settings),
         duplicates=_duplicates(settings),
         page=settings.report,
-        ray=_ray(settings),
     )
-
-
-def _ray(settings: Preprocess) -> RaySettings:
-    gpus = float(settings.gpus_per_worker)
-    if settings.engine == "ray" and settings.device.startswith("cuda") and not gpus:
-        raise UserError(
-            f"device={settings.device} with engine=ray needs gpus_per_worker=1, or less."
-        )
-    return RaySettings(settings.ray_address, gpus, settings.ray_attempts)
 
 
 def _cut(settings: Preprocess) -> Cut | None:

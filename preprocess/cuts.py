@@ -16,9 +16,8 @@ from preprocess.rejection import RejectedError
 from preprocess.report import Report
 from preprocess.settings import Cut, Job, Recipe
 from preprocess.sources import Clip
-from preprocess.worker import Stop
 from w2l.errors import UserError
-from w2l.jobs import build_executor
+from w2l.jobs import Stop
 from w2l.windows import FPS
 
 FOLDER = ".cuts"
@@ -105,14 +104,12 @@ def cut_videos(clips: Sequence[Clip], cutter: Cutter, job: Job, report: Report) 
     """
     todo = [clip for clip in clips if cutter.known(clip) is None]
     check_downloader(todo)
-    if not todo:
-        return
-    ray = replace(job.ray, gpus_per_worker=0)  # nothing in it runs on one
-    executor = build_executor(job.engine, workers=job.workers, ray=ray)
-    with closing(executor.map(cutter, todo)) as outcomes:
-        for outcome in report.progress(outcomes, len(todo), doing="cutting", what="videos"):
-            if isinstance(outcome.value, Stop):
-                raise UserError(outcome.value.message)
+
+    found = job.run(
+        lambda _: cutter, todo, console=report.console, doing="cutting", what="videos", per_gpu=0
+    )
+    with closing(found) as outcomes:
+        for outcome in outcomes:
             if outcome.error is not None:  # it took its worker down: whole, it is rejected for that
                 write_json(cutter._file(outcome.item), cutter._origin(outcome.item) | {"parts": []})
 

@@ -8,13 +8,14 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Le
 
 from w2l.building import Component
+from w2l.jobs.keys import RunnerKeys
 from w2l.schema import Count, FileName, Says, Texts, Weights, group, key
 
 Least = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preprocess:
+class Preprocess(RunnerKeys):
     """Turn videos into a training set: a folder a clip, lists, and shards."""
 
     NAME: ClassVar[str] = "preprocess"
@@ -118,25 +119,12 @@ class Preprocess:
     )
     shard_bytes: Count = key(268435456, "size of a shard, about")
 
-    engine: Literal["process", "serial", "ray"] = key(
-        "process",
-        "process: local processes; serial: this one; ray: a Ray cluster (docs/cluster.md)",
+    device: str = key(
+        "auto",
+        "of the detector: auto (cuda if there is one), cpu, cuda, cuda:1",
         section="How it is run; changes nothing in the result",
     )
-    workers: int | None = key(
-        None, "processes; null: one per core, with GPUs at most 8 for each, spread over all"
-    )
-    ray_address: str | None = key(
-        None, "of a running Ray cluster: auto, HOST:PORT, ray://HOST:PORT; null: started here"
-    )
-    ray_attempts: int = key(2, "Ray workers that a clip may lose before it counts as crashed")
-    gpus_per_worker: Least = key(
-        0, "of Ray workers, 0.25: four share one; 0: none, they see no GPU"
-    )
-    device: str = key("auto", "of the detector: auto (cuda if there is one), cpu, cuda, cuda:1")
     batch_size: Count = key(8, "frames per detector call")
-    shard: int = key(0, "which part of the clips this run prepares, from 0")
-    num_shards: Count = key(1, "in how many parts they are shared out, e.g. over machines")
     retry_rejected: bool = key(False, "true: try clips again that an earlier run rejected")
     trust: Texts | None = key(
         None,

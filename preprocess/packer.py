@@ -11,11 +11,11 @@ import numpy as np
 from preprocess.plan import ShardPlan
 from preprocess.records import Record, write_json
 from preprocess.settings import Packing
-from preprocess.worker import Stop
 from w2l.data.clips import BAD_FRAME, OTHER, TOO_SHORT, BadClipError, Clip, decode
 from w2l.data.shards import JPEG, ShardEntry, ShardWriter, write_shard
 from w2l.errors import UserError
 from w2l.files import atomic_path, sha256
+from w2l.jobs import Stop
 
 
 @dataclass(frozen=True)

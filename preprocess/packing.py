@@ -6,6 +6,7 @@ import json
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from preprocess.packer import Packer
@@ -14,13 +15,10 @@ from preprocess.records import Record, make_folder, write_jsonl
 from preprocess.report import Report, by_reason
 from preprocess.settings import Job, Packing
 from preprocess.splits import SPLITS
-from preprocess.worker import Stop
 from w2l.data.clips import read_names
 from w2l.data.shards import INDEX, Index, ShardEntry, has_size, list_digest, shard_folder
 from w2l.errors import UserError
 from w2l.files import write_text
-from w2l.jobs import build_executor
-from w2l.lock import only_writer
 from w2l.windows import FPS
 
 FEW = 3  # shards
@@ -65,10 +63,10 @@ def pack(root: Path, job: Job, packing: Packing, report: Report) -> Packed:
     lists = {s: read_names(root, s) for s in SPLITS if s == "train" or (root / f"{s}.txt").exists()}
     folder = job.out / shard_folder(packing.storage, packing.image_size)
     make_folder(folder)
-    lock = folder / f"pack-{job.shard}-of-{job.num_shards}"
-    with only_writer(lock, lambda: report.say("another run packs these shards: waiting for it")):
+    waiting = partial(report.say, "another run packs these shards: waiting for it")
+    with job.only(folder, "pack", waiting):
         plans = list(plan_shards(root, lists, packing))
-        mine = plans[job.shard :: job.num_shards]
+        mine = job.share(plans)
         todo = [plan for plan in mine if _record(folder, plan) is None]
         if todo:
             (folder / INDEX).unlink(missing_ok=True)  # nobody trains on half of a set
@@ -94,14 +92,14 @@ def _record(folder: Path, plan: ShardPlan) -> Record | None:
 
 def _pack_all(todo: list[ShardPlan], packer: Packer, job: Job, report: Report) -> None:
     # Starting a process takes longer than packing a few shards does.
-    engine = "serial" if len(todo) <= FEW else job.engine
-    ray = replace(job.ray, gpus_per_worker=0)  # nothing in it runs on one
-    executor = build_executor(engine, workers=job.workers, ray=ray)
+    runner = replace(job, engine="serial") if len(todo) <= FEW else job
     failed: list[str] = []
-    with closing(executor.map(packer, todo)) as outcomes:
-        for outcome in report.progress(outcomes, len(todo), doing="packing", what="shards"):
-            if isinstance(outcome.value, Stop):
-                raise UserError(outcome.value.message)
+
+    packed = runner.run(
+        lambda _: packer, todo, console=report.console, doing="packing", what="shards", per_gpu=0
+    )
+    with closing(packed) as outcomes:
+        for outcome in outcomes:
             if outcome.error is not None:
                 failed.append(f"{outcome.item.file}: {outcome.error}")
     if failed:

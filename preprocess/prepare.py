@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 
 from preprocess.cuts import Cutter, check_folders, cut_videos, parts_of
@@ -20,12 +21,11 @@ from preprocess.report import Report, by_reason, summary
 from preprocess.settings import Job, Recipe
 from preprocess.sources import Clip, list_clips
 from preprocess.times import Times
-from preprocess.worker import Stop, Worker
+from preprocess.worker import Worker
 from w2l.errors import UserError
-from w2l.jobs import Executor, Outcome, build_executor
-from w2l.jobs.devices import WORKERS_PER_GPU, gpu_count, new_slots
-from w2l.jobs.outcome import available_cores
-from w2l.lock import only_writer
+from w2l.jobs import Outcome
+
+WORKERS_PER_GPU = 8  # each has some 0.6 GB of it for CUDA alone
 
 
 def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
@@ -35,13 +35,6 @@ def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
         UserError: nothing to prepare, nothing usable, or the output cannot be written.
     """
     started = time.monotonic()
-    if not 0 <= job.shard < job.num_shards:
-        raise UserError(
-            f"shard={job.shard} does not exist: num_shards={job.num_shards} are numbered from 0."
-        )
-    n_gpus = gpu_count(job.device) if job.engine == "process" else 0
-    workers = job.workers or (min(available_cores(), WORKERS_PER_GPU * n_gpus) or None)
-    executor = build_executor(job.engine, workers=workers, ray=job.ray)
     records = Records(job.out, recipe)
     records.make_root()
     listing = list_clips(job, report.say)
@@ -49,16 +42,16 @@ def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
         report.warn(note)
     copies = {} if job.duplicates == "none" else same_files(listing.clips)
     files = [clip for clip in listing.clips if clip.key not in copies]
-    mine = files[job.shard :: job.num_shards]
-    lock = job.out / f"shard-{job.shard}-of-{job.num_shards}"
-    with only_writer(lock, lambda: report.say("another run prepares these clips: waiting for it")):
+    mine = job.share(files)
+    waiting = partial(report.say, "another run prepares these clips: waiting for it")
+    with job.only(job.out, "shard", waiting):
         left_out = [clip for clip in listing.clips if clip.key in copies]
         if job.cut is not None:
             cutter = Cutter(job.out, job.cut)
             cut_videos(mine, cutter, job, report)
             files, mine = parts_of(files, cutter), parts_of(mine, cutter)
             check_folders(files)
-        prepared = _prepare_missing(mine, records, executor, job, report)
+        prepared = _prepare_missing(mine, records, job, report)
         if job.cut is not None:
             listing = replace(listing, clips=with_others(files, records) + left_out)
             check_folders(listing.clips)
@@ -81,9 +74,7 @@ def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
     return result
 
 
-def _prepare_missing(
-    clips: list[Clip], records: Records, executor: Executor, job: Job, report: Report
-) -> int:
+def _prepare_missing(clips: Sequence[Clip], records: Records, job: Job, report: Report) -> int:
     """Prepare those of `clips` that are neither finished nor rejected; returns how many.
 
     Where videos are cut, those of the others who are seen in them too.
@@ -102,31 +93,29 @@ def _prepare_missing(
     check_downloader(todo)
     if len(todo) < len(known):
         report.say(f"{len(known) - len(todo)} of {len(known)} clips were done before")
-    times = _run(todo, records, executor, job, report)
+    times = _run(todo, records, job, report)
     if todo and job.cut is not None:
         found = missing(
             sorted(set(with_others(clips, records)) - set(known), key=attrgetter("key"))
         )
         if found:
             report.say(f"{len(found)} more, of people who come before or after the one of a clip")
-            times.update(_run(found, records, executor, job, report))
+            times.update(_run(found, records, job, report))
             todo += found
     if times:
         report.say(f"time of the workers: {times}")
     return len(todo)
 
 
-def _run(
-    clips: list[Clip], records: Records, executor: Executor, job: Job, report: Report
-) -> Times:
+def _run(clips: list[Clip], records: Records, job: Job, report: Report) -> Times:
     """Prepare clips and write down what became of them."""
-    n_gpus = gpu_count(job.device) if job.engine == "process" else 0
-    with ExitStack() as stack:
-        slots = stack.enter_context(new_slots()) if n_gpus > 1 else None
-        worker = Worker(records.root, records.recipe, job.device, job.batch_size, slots, n_gpus)
-        mapped = executor.map(worker, clips, initializer=worker.start)
-        outcomes = stack.enter_context(closing(mapped))
-        times, choices = _write_down(report.progress(outcomes, len(clips)), records)
+    worker = partial(Worker, records.root, records.recipe, job.batch_size)
+    done = job.run(
+        worker, clips, console=report.console, doing="preparing", what="clips",
+        per_gpu=WORKERS_PER_GPU,
+    )  # fmt: skip
+    with closing(done) as outcomes:
+        times, choices = _write_down(outcomes, records)
     for choice, n in choices.items():
         report.say(f"{n} of {len(clips)} clips are of videos that {choice}")
     return times
@@ -137,9 +126,6 @@ def _write_down(outcomes: Iterable[Outcome], records: Records) -> tuple[Times, C
 
     Returns:
         Where the time went, and what was chosen or made of how many.
-
-    Raises:
-        UserError: the run cannot go on.
     """
     times, choices = Times(), Counter[str]()
     for outcome in outcomes:
@@ -148,8 +134,6 @@ def _write_down(outcomes: Iterable[Outcome], records: Records) -> tuple[Times, C
         if outcome.value is not None:
             times.update(outcome.value.times)
             choices.update(outcome.value.choices)
-        if isinstance(value, Stop):
-            raise UserError(value.message)
         if isinstance(value, RejectedError):
             records.reject(clip, value.step, value.reason, value.detail, others=value.others)
         elif outcome.error is not None:

@@ -12,8 +12,6 @@ from rich.text import Text
 from preprocess.lists import Result
 from preprocess.records import Record
 from preprocess.splits import SPLITS
-from w2l.jobs import Outcome
-from w2l.progress import counted
 
 
 class Report:
@@ -33,16 +31,6 @@ class Report:
     def warn(self, text: str) -> None:
         """One line that stands out."""
         self.console.print(Text.assemble(("warning: ", "yellow"), text), soft_wrap=True)
-
-    def progress(
-        self,
-        outcomes: Iterable[Outcome],
-        total: int,
-        doing: str = "preparing",
-        what: str = "clips",
-    ) -> Iterator[Outcome]:
-        """Pass outcomes on, showing how many are done, the rate and the time left."""
-        return counted(outcomes, total, self.console, doing, what)
 
 
 def summary(result: Result, seconds: float, root: Path) -> Iterator[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from w2l.building import Component
-from w2l.jobs import RaySettings
+from w2l.jobs import Runner
 
 CENTERFACE = Component("w2l.faces.CenterFace")
 FORMAT = 2  # raise it when the files of a clip change meaning: clips are then prepared anew
@@ -112,8 +112,8 @@ class Packing:
 
 
 @dataclass(frozen=True)
-class Job:
-    """What is prepared, where to, and by how many.
+class Job(Runner):
+    """What is prepared and where to; by how many is the runner's.
 
     Attributes:
         source: folder, csv, lrs2, lrs3, lrw, grid, demo, or prepared (pack only).
@@ -121,18 +121,12 @@ class Job:
         out: where the set goes.
         filelists: folder of LRS2's split lists; None: looked for.
         pretrain: train on LRS3's pretrain part too.
-        engine: serial, process or ray.
-        workers: processes; None: one per core.
-        device: of the detector: auto, cpu, cuda, cuda:1.
         batch_size: frames per detector call.
-        shard: which part of the clips, from 0.
-        num_shards: of how many; each may run on another machine, into the same `out`.
         retry_rejected: try clips again that an earlier run rejected.
         cut: where the source's videos are cut; None: each is a clip.
         duplicates: what is left out as a duplicate: none, exact (a file with the same bytes), near
             (also clips that look and sound the same).
         page: whether to write report.html.
-        ray: of the cluster, for engine=ray.
     """
 
     source: str
@@ -140,14 +134,8 @@ class Job:
     out: Path
     filelists: Path | None = None
     pretrain: bool = False
-    engine: str = "process"
-    workers: int | None = None
-    device: str = "auto"
     batch_size: int = 8
-    shard: int = 0
-    num_shards: int = 1
     retry_rejected: bool = False
     cut: Cut | None = None
     duplicates: str = "none"
     page: bool = False
-    ray: RaySettings = field(default_factory=RaySettings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -12,7 +12,7 @@ from w2l.building import Component
 from w2l.inference.blending import Quality
 from w2l.inference.plan import MissingFace, Person
 from w2l.inference.timeline import Extend
-from w2l.jobs import RaySettings
+from w2l.jobs import Runner
 
 S3FD = Component("w2l.faces.S3FD")
 PADS = {"lrs": (0, 0, 0, 0), "track": (0, 10, 0, 0)}  # published, by protocol
@@ -109,27 +109,15 @@ def _digest(values: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Job:
-    """Where to, and by how many.
+class Job(Runner):
+    """Where to; by how many is the runner's.
 
     Attributes:
         out: folder of the videos, the records and the results.
-        engine: serial, process or ray.
-        workers: processes; None: one per GPU, or per core where there is none.
-        device: auto, cpu, cuda, cuda:1; auto and cuda spread the workers over all GPUs.
-        shard: which part of the pairs, from 0.
-        num_shards: of how many; each may run on another machine, into the same `out`.
         retry_failed: try pairs again that an earlier run could not do.
         keep_videos: leave the generated videos where they are.
-        ray: of the cluster, for engine=ray.
     """
 
     out: Path
-    engine: str = "process"
-    workers: int | None = None
-    device: str = "auto"
-    shard: int = 0
-    num_shards: int = 1
     retry_failed: bool = False
     keep_videos: bool = True
-    ray: RaySettings = field(default_factory=RaySettings)

@@ -6,7 +6,6 @@ torch and OpenCV are imported inside the functions, so that the parent does not 
 from __future__ import annotations
 
 import math
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,18 +15,11 @@ from evaluation.pairs.records import Record, Records
 from evaluation.pairs.settings import Recipe
 from evaluation.pairs.tasks import Task
 from w2l.errors import UserError
-from w2l.jobs.devices import device_of_process
+from w2l.jobs import Devices, Stop, check_shared
 
 if TYPE_CHECKING:
     from evaluation.pairs.networks import Networks
     from w2l.scoring import ClipScore
-
-
-@dataclass(frozen=True)
-class Stop:
-    """The run cannot go on: the disk is full, the folder is read-only."""
-
-    message: str
 
 
 @dataclass(frozen=True)
@@ -37,17 +29,13 @@ class PairWorker:
     Attributes:
         root: the output folder.
         recipe: what decides the numbers.
-        device: as the user wants it.
-        slots: see `w2l.jobs.devices.device_of`.
-        n_gpus: on which workers are spread.
+        devices: of the networks.
         keep_videos: leave the videos where they are.
     """
 
     root: Path
     recipe: Recipe
-    device: str
-    slots: str | None = None
-    n_gpus: int = 0
+    devices: Devices
     keep_videos: bool = True
 
     def start(self) -> None:
@@ -57,11 +45,7 @@ class PairWorker:
             UserError: no such device, a network that cannot be loaded, or the output folder is not
                 on this machine.
         """
-        if not self.root.is_dir():
-            raise UserError(
-                f"out={self.root} is not there on {platform.node()}: choose a folder that all "
-                "nodes of the cluster share."
-            )
+        check_shared(self.root)
         self._networks()
 
     def __call__(self, task: Task) -> Record | Stop:
@@ -139,8 +123,7 @@ class PairWorker:
         from evaluation.pairs.networks import networks
         from w2l.inference import pick_device
 
-        device = device_of_process(self.device, self.slots, self.n_gpus)
-        return networks(self.recipe, str(pick_device(device)))
+        return networks(self.recipe, str(pick_device(self.devices.mine())))
 
 
 def score(video: Path, loaded: Networks) -> dict[str, Any]:

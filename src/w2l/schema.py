@@ -146,8 +146,10 @@ def key(default: Any, help: str, *, section: str = "") -> Any:
 
 @cache
 def keys(command: type[Any]) -> Mapping[str, Key]:
-    """The keys of a command's dataclass, by name, in its order."""
+    """The keys of a command's dataclass, by name: its own in its order, then those of its bases."""
     hints = typing.get_type_hints(command, include_extras=True)
+    bases = [base for base in command.__mro__[1:] if is_dataclass(base)]
+    inherited = {each.name for base in bases for each in fields(base)}
     return {
         each.name: Key(
             each.name,
@@ -156,7 +158,7 @@ def keys(command: type[Any]) -> Mapping[str, Key]:
             each.metadata["help"],
             each.metadata["section"],
         )
-        for each in fields(command)
+        for each in sorted(fields(command), key=lambda each: each.name in inherited)
     }
 
 

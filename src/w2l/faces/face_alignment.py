@@ -13,12 +13,12 @@ def package(module: str) -> ModuleType:
     Numba would compile its two small functions for ten seconds, which Python runs in a millisecond
     a frame. Strings in its files warn on newer Pythons.
     """
-    import numba
+    from numba.core import config
 
-    compiled, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, True
+    before, config.DISABLE_JIT = config.DISABLE_JIT, True  # type: ignore[attr-defined]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return import_module(f"face_alignment.{module}")
     finally:
-        numba.config.DISABLE_JIT = compiled
+        config.DISABLE_JIT = before  # type: ignore[attr-defined]

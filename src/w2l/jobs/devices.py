@@ -6,6 +6,7 @@ import ctypes
 import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -13,7 +14,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 SPREAD = ("auto", "cuda")
-WORKERS_PER_GPU = 8  # each has some 0.6 GB of it for CUDA alone
 DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
 _held: list[FileLock] = []  # until the process ends
 
@@ -57,20 +57,23 @@ def take_place(slots: Path) -> int:
     raise AssertionError("count() ends never")
 
 
-@cache
-def device_of_process(device: str, slots: str | None, n_gpus: int) -> str:
-    """`device_of`, whose place this process keeps."""
-    return device_of(device, slots, n_gpus)
+@dataclass(frozen=True)
+class Devices:
+    """On which devices the workers of a run compute.
 
-
-def device_of(device: str, slots: str | None, n_gpus: int) -> str:
-    """The device of a process that takes its place now.
-
-    Args:
+    Attributes:
         device: as the user wants it.
         slots: from `new_slots`; None: there is but one worker here, or Ray shows each its GPU.
         n_gpus: on which workers are spread, in turn.
     """
-    if slots is None or n_gpus < 2 or device not in SPREAD:
-        return device
-    return f"cuda:{take_place(Path(slots)) % n_gpus}"
+
+    device: str
+    slots: str | None = None
+    n_gpus: int = 0
+
+    @cache  # noqa: B019 (one or two a process)
+    def mine(self) -> str:
+        """The device of this process, whose place it keeps."""
+        if self.slots is None or self.n_gpus < 2 or self.device not in SPREAD:
+            return self.device
+        return f"cuda:{take_place(Path(self.slots)) % self.n_gpus}"

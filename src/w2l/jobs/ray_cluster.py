@@ -18,6 +18,8 @@ STORE_BYTES = 100 * 2**20  # shared memory of a local Ray; items and results are
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
     "RAY_SCHEDULER_EVENTS": "0",  # no lines about what the autoscaler does
+    "RAY_agent_register_timeout_ms": "600000",  # a busy machine takes longer than 30 s to start
+    "RAY_worker_register_timeout_seconds": "600",
 }
 
 

@@ -189,7 +189,7 @@ def test_real_videos_are_compared_with_the_frames_that_were_synced(
         "evaluation.pairs.worker.score", lambda *_: {"tracks": [], "n_skipped_tracks": 0}
     )
     out = tmp_path / "out"
-    run_and_report("real", [TaskList("tts", root, [task])], recipe, Job(out, "serial"), "g",
+    run_and_report("real", [TaskList("tts", root, [task])], recipe, Job(out, engine="serial"), "g",
                    Console(quiet=True))  # fmt: skip
     found = read_features(out / "features/tts/0.npz")
     n = len(list(VideoReader(out / "videos/tts/0.mp4")))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+from w2l.jobs.ray_cluster import _ENVIRONMENT
 
 
 @pytest.fixture(scope="package")
@@ -11,6 +15,8 @@ def ray_cluster():
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "num_gpus": 0})
     for _ in range(2):
         cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=100 * 2**20)

@@ -7,18 +7,19 @@ import sys
 import torch
 
 from w2l.jobs import devices
-from w2l.jobs.devices import _held, device_of, gpu_count, take_place
+from w2l.jobs.devices import Devices, _held, gpu_count, take_place
 
 
 def test_each_worker_takes_a_gpu_of_its_own(tmp_path):
     places = [take_place(tmp_path) for _ in range(3)]
     assert places == [0, 1, 2]
     _held.pop(-2).release()  # a worker died
-    assert device_of("auto", str(tmp_path), 2) == "cuda:1"
-    assert device_of("cuda", str(tmp_path), 2) == "cuda:1"  # the fourth place, in turn
-    assert device_of("cuda:0", str(tmp_path), 2) == "cuda:0"
-    assert device_of("auto", None, 2) == "auto"
-    assert device_of("auto", str(tmp_path), 1) == "auto"
+    assert Devices("auto", str(tmp_path), 2).mine() == "cuda:1"
+    assert Devices("cuda", str(tmp_path), 2).mine() == "cuda:1"  # the fourth place, in turn
+    assert Devices("cuda:0", str(tmp_path), 2).mine() == "cuda:0"
+    assert Devices("auto", None, 2).mine() == "auto"
+    assert Devices("auto", str(tmp_path), 1).mine() == "auto"
+    Devices.mine.cache_clear()
     while _held:
         _held.pop().release()
 
