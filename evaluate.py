@@ -2,4 +2,5 @@
 
 from w2l.cli.commands import evaluate
 
-evaluate()
+if __name__ == "__main__":  # workers import this file
+    evaluate()

@@ -2,4 +2,5 @@
 
 from w2l.cli.commands import infer
 
-infer()
+if __name__ == "__main__":  # workers import this file
+    infer()

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from itertools import chain, count
+from itertools import chain, count, islice
 from pathlib import Path
 
 from w2l.errors import UserError
@@ -203,10 +203,14 @@ def check_writable(path: str | Path, *, folder: bool = False) -> None:
         raise UserError(f"{path} is a folder: name a file in it.")
 
 
-def unused(folder: Path, stem: str, ending: str = "") -> Path:
-    """`<stem><ending>` in `folder`, or `<stem>_2<ending>`, …: the first that nothing is at."""
+def unused(folder: Path, stem: str, ending: str = "", *, nth: int = 0) -> Path:
+    """`<stem><ending>` in `folder`, or `<stem>_2<ending>`, …: the first that nothing is at.
+
+    Or the `nth` after it.
+    """
     names = chain([stem], (f"{stem}_{number}" for number in count(2)))
-    return next(path for name in names if not os.path.lexists(path := folder / f"{name}{ending}"))
+    free = (path for name in names if not os.path.lexists(path := folder / f"{name}{ending}"))
+    return next(islice(free, nth, None))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.integration.command import call, refused
 from tests.integration.infer_job import narrow_generator
 from tests.unit.video.made import constant, numbered, sweep, write_video
 from tests.writing import write_wav
@@ -199,3 +200,41 @@ def test_a_list_that_cannot_be_used_is_one_sentence(work, monkeypatch, capsys, n
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.long
+def test_a_job_that_takes_its_process_down_costs_itself_only(work):
+    """In processes; the two jobs without a name get two, and a second run has nothing left."""
+    (work / "dies.py").write_text(
+        "import os\n\nclass Dies:\n    def __init__(self, device='cpu'):\n        os._exit(1)\n"
+    )
+    (work / "own" / "detector").mkdir(parents=True)
+    (work / "own" / "detector" / "dies.yaml").write_text("_target_: dies.Dies\n")
+    (work / "jobs.csv").write_text(
+        "face,audio,outfile,box,detector\n"
+        'face.mp4,voice1.wav,,"[8,40,16,48]",\n'
+        "face.mp4,voice1.wav,b.mp4,,dies\n"
+        'face.mp4,voice1.wav,,"[8,40,16,48]",\n'
+    )
+    given = (f"batch={work / 'jobs.csv'}", f"checkpoint={work / 'generator.ckpt'}", "device=cpu",
+             "engine=process", "workers=2", "--config-dir=own")  # fmt: skip
+    sentence = refused(call("infer.py", *given, cwd=work))
+    assert "1 of 3 jobs failed" in sentence
+    rows = status(work / "jobs.status.csv")
+    assert [row["status"] for row in rows] == ["done", "failed", "done"]
+    assert "worker processes died" in rows[1]["reason"]
+    names = [rows[0]["outfile"], rows[2]["outfile"]]
+    assert names == ["outputs/infer/face_voice1.mp4", "outputs/infer/face_voice1_2.mp4"]
+    assert all((work / name).is_file() for name in names)
+    assert "0 done, 2 done before, 1 failed" in call("infer.py", *given, cwd=work).stdout
+
+
+def test_shares_have_a_status_each(work, monkeypatch):
+    (work / "jobs.csv").write_text(
+        "face,audio,outfile\n" + "".join(f"face.mp4,voice1.wav,{i}.mp4\n" for i in (1, 2, 3))
+    )
+    for shard, wanted in enumerate((["1", "3"], ["2"])):
+        assert batch(work, monkeypatch, shard=shard, num_shards=2) == 0
+        rows = status(work / f"jobs.status.{shard}-of-2.csv")
+        assert [row["job"] for row in rows] == wanted
+    assert all((work / f"{i}.mp4").is_file() for i in (1, 2, 3))

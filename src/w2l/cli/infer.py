@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -11,8 +12,9 @@ from rich.console import Console
 from w2l.audio.speech import check_speech_finder
 from w2l.cli import commands
 from w2l.cli.checks import check_infer
-from w2l.cli.infer_batch import run_batch
+from w2l.cli.infer_batch import Done, do, run_batch
 from w2l.cli.infer_input import find_input, given_inputs
+from w2l.cli.infer_jobs import Job
 from w2l.cli.infer_networks import Networks
 from w2l.cli.infer_output import build_output, choose_outfile
 from w2l.cli.infer_people import build_parts, read_people, show_people, voices_of
@@ -40,7 +42,7 @@ from w2l.cli.infer_settings import (
 )
 from w2l.cli.keys.infer import Infer
 from w2l.cli.presets import given_keys
-from w2l.cli.progress import StageProgress
+from w2l.cli.progress import StageProgress, quiet
 from w2l.cli.signals import ended_by_signals
 from w2l.inference import (
     Layout,
@@ -53,18 +55,53 @@ from w2l.inference import (
 from w2l.inference.options import Progress
 from w2l.inference.people import sync_people
 from w2l.inference.provenance import provenance
+from w2l.jobs import Devices
 
 
 def infer(settings: Infer) -> None:
     """One job, or many."""
-    console = Console(highlight=False, soft_wrap=True, markup=False)  # a name may hold [brackets]
-    networks = Networks()
+    console = plain_console()
     with ended_by_signals():
         if settings.batch is None:
-            infer_one(settings, networks, console)
+            infer_one(settings, networks(), console)
             return
         given = given_keys(HydraConfig.get().overrides.task)
-        run_batch(settings, given, lambda each: infer_one(each, networks, console), console)
+        run_batch(settings, given, partial(Dubber, alone=settings.engine == "serial"), console)
+
+
+def plain_console() -> Console:
+    """For what is said: a name may hold [brackets]."""
+    return Console(highlight=False, soft_wrap=True, markup=False)
+
+
+@cache
+def networks() -> Networks:
+    """Those that the jobs of this process share."""
+    return Networks()
+
+
+@dataclass(frozen=True)
+class Dubber:
+    """Does jobs of a list, in any process.
+
+    Attributes:
+        devices: of the networks.
+        alone: the terminal is this job's, so bars may be drawn.
+    """
+
+    devices: Devices
+    alone: bool
+
+    def __call__(self, job: Job) -> Done:
+        """Do one job; what is wrong with it is a reason."""
+        console = plain_console()
+        console.print(job.name)
+        settings = replace(job.settings, device=self.devices.mine())
+        progress: Progress = StageProgress(console) if self.alone else quiet
+        done = do(job, lambda: infer_one(settings, networks(), console, progress))
+        if done.reason and self.alone:
+            console.print(f"  failed: {done.reason}")
+        return done
 
 
 def infer_one(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError
 from w2l.files import atomic_path, check_writable
 from w2l.inference import SyncReport
+from w2l.jobs import Devices, Runner
+from w2l.jobs import Outcome as Found
 from w2l.paths import user_path
 
 ANY_NAME = "surrogateescape"  # a file's name that is no UTF-8 is written as the bytes that it is
@@ -52,10 +56,19 @@ class Outcome:
     size: int = 0
 
 
+@dataclass(frozen=True)
+class Done:
+    """What a job came to: a report (None of a preview), or the reason why there is none."""
+
+    report: SyncReport | None
+    reason: str
+    seconds: float
+
+
 def run_batch(
     settings: Infer,
     given: set[str],
-    run_job: Callable[[Infer], SyncReport | None],
+    make: Callable[[Devices], Callable[[Job], Done]],
     console: Console,
 ) -> None:
     """Do every job that is not done yet, keep their status in a file, and print a summary.
@@ -63,40 +76,45 @@ def run_batch(
     Args:
         settings: of the command line.
         given: keys that were set there.
-        run_job: does one job.
+        make: gives the worker, which does a job; see `w2l.jobs.Runner.run`.
         console: where the jobs and the summary are printed.
 
     Raises:
         UserError: the list cannot be used, or a job failed.
     """
-    jobs = read_jobs(settings, given)
-    status = status_file(user_path(settings.batch))
+    runner = Runner(**settings.runner(settings.device))
+    every = read_jobs(settings, given)
+    jobs = [replace(job, total=len(every)) for job in runner.share(every)]
+    status = status_file(user_path(settings.batch), runner)
     check_writable(status)
     before = {each.fingerprint: each for each in read_status(status) if is_there(each)}
-    outcomes = [known(job, before) for job in jobs]
-    targets: dict[Path, int] = {}
-    n_skipped = 0
-    for job, outcome in zip(jobs, outcomes, strict=True):
-        path = None if job.problem else target(job.settings)
+    outcomes = {job.number: known(job, before) for job in jobs}
+    todo, n_skipped, targets = [], 0, dict[Path, int]()
+    for job in jobs:
+        outcome = outcomes[job.number]
+        path = None if job.problem else target(job.settings, targets)
         first = job.number if path is None else targets.setdefault(path, job.number)
-        name = f"[{job.number}/{len(jobs)}] {outcome.face} + {outcome.audio}"
         if outcome.status == "done" and first == job.number:
             n_skipped += 1
-            console.print(f"{name}: done before", markup=False)
+            console.print(f"{job.name}: done before", markup=False)
             targets.setdefault(real(Path(outcome.outfile)), job.number)
             continue
-        console.print(name, markup=False)
-        problem = job.problem
         if first != job.number:
             problem = f"job {first} writes the same file: give each its own outfile."
-        do(job, problem, run_job, outcome)
-        if outcome.outfile:
-            targets.setdefault(real(Path(outcome.outfile)), job.number)
-        if outcome.reason:
-            console.print(f"  failed: {outcome.reason}", markup=False)
-        write_status(status, outcomes)
-    write_status(status, outcomes)
-    summarise(outcomes, n_skipped, status, console)
+            job = replace(job, problem=problem)
+        elif path is not None and job.settings.outfile is None:
+            # A new name, which no other job takes, whoever is quicker.
+            job = replace(job, settings=replace(job.settings, outfile=os.path.relpath(path)))
+        todo.append(job)
+    with closing(runner.run(make, todo)) as found:
+        for each in found:
+            note(outcomes[each.item.number], each)
+            if settings.engine != "serial":  # else the job said so itself
+                reason = outcomes[each.item.number].reason
+                console.print(f"{each.item.name}: {reason or 'done'}", markup=False)
+            write_status(status, list(outcomes.values()))
+    write_status(status, list(outcomes.values()))
+    summarise(list(outcomes.values()), n_skipped, status, console)
 
 
 def known(job: Job, before: Mapping[str, Outcome]) -> Outcome:
@@ -107,30 +125,30 @@ def known(job: Job, before: Mapping[str, Outcome]) -> Outcome:
     return Outcome(job.number, str(job.face), str(job.audio), fingerprint=mark)
 
 
-def do(
-    job: Job,
-    problem: str | None,
-    run_job: Callable[[Infer], SyncReport | None],
-    outcome: Outcome,
-) -> None:
-    """Do one job, and note in `outcome` what became of it."""
-    start = time.monotonic()
-    outcome.status = "waiting"
+def do(job: Job, run: Callable[[], SyncReport | None]) -> Done:
+    """Do one job; bad input, and whatever else it raises, is the reason why there is no result."""
+    start, report, reason = time.monotonic(), None, ""
     try:
-        if problem is not None:
-            raise UserError(problem)
-        report = run_job(job.settings)
-        if report is not None:
-            path = report.outfile
-            outcome.outfile, outcome.size = str(path), size_of(path)
-            outcome.frames, outcome.untouched = report.n_frames, report.n_untouched
-        outcome.status = "done"
+        if job.problem is not None:
+            raise UserError(job.problem)
+        report = run()
     except UserError as error:
-        outcome.status, outcome.reason = "failed", str(error)
+        reason = str(error)
     except Exception as error:  # of whatever kind: the other jobs are not to blame
         first_line = str(error).strip().partition("\n")[0]
-        outcome.status, outcome.reason = "failed", f"{type(error).__name__}: {first_line}"
-    outcome.seconds = round(time.monotonic() - start, 1)
+        reason = f"{type(error).__name__}: {first_line}"
+    return Done(report, reason, round(time.monotonic() - start, 1))
+
+
+def note(outcome: Outcome, found: Found) -> None:
+    """Note in `outcome` what became of a job."""
+    done: Done = found.value if found.ok else Done(None, str(found.error), 0.0)
+    outcome.status, outcome.reason = "failed" if done.reason else "done", done.reason
+    outcome.seconds = done.seconds
+    if done.report is not None:
+        outcome.outfile = str(done.report.outfile)
+        outcome.size = size_of(done.report.outfile)
+        outcome.frames, outcome.untouched = done.report.n_frames, done.report.n_untouched
 
 
 def is_there(outcome: Outcome) -> bool:
@@ -145,9 +163,12 @@ def size_of(path: Path) -> int:
     return 0 if path.is_dir() else path.stat().st_size
 
 
-def status_file(batch: Path) -> Path:
-    """`<list>.status.csv` beside a list, `status.csv` in a folder."""
-    return batch / "status.csv" if batch.is_dir() else batch.with_name(f"{batch.stem}.status.csv")
+def status_file(batch: Path, runner: Runner) -> Path:
+    """`<list>.status.csv` beside a list, `status.csv` in a folder; each share has its own."""
+    share = f".{runner.shard}-of-{runner.num_shards}" if runner.num_shards > 1 else ""
+    if batch.is_dir():
+        return batch / f"status{share}.csv"
+    return batch.with_name(f"{batch.stem}.status{share}.csv")
 
 
 def read_status(path: Path) -> list[Outcome]:

@@ -9,9 +9,10 @@ import mimetypes
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,33 +29,38 @@ from w2l.cli.presets import PUBLISHED, Preset, preset_settings
 from w2l.download import is_url
 from w2l.errors import UserError
 from w2l.filelists.reading import on_disk, read_table, read_text
+from w2l.jobs.keys import RunnerKeys
 from w2l.media import moving_pictures, open_media
 from w2l.paths import user_path
 from w2l.schema import TEXT, Key, as_dict, keys, read
 from w2l.video import is_image
 
 # What a result does not depend on.
-_FREE = {"batch", "batch_size", "device"}
+_FREE = {"batch", "batch_size", "device"} | set(keys(RunnerKeys))
 # Paths that are written; names of a registry are no paths where no such file is there.
 _OUTPUTS = {"outfile"}
 _MAYBE_NAMES = {"checkpoint", "expert", "judge", "parser", "restorer"}
 _PHOTO = "photo:"
 
 
-def target(settings: Infer) -> Path | None:
-    """The path that a job names, which no two may share; None: it names none, or cannot begin."""
-    if settings.outfile is None:  # a new name, told when it is made
-        return None
+def target(settings: Infer, taken: Collection[Path] = ()) -> Path | None:
+    """Where a job's result goes, which no two may share; None: it cannot begin.
+
+    Where it names no path it is a new one, that is none of `taken`.
+    """
     sounds: list[Path] = []
     try:
         check_given(settings)
         if settings.mode != "restore":
             sounds += [input_path(v) for k, v in given_inputs(settings).items() if k != "face"]
             sounds += [each.audio for each in read_people(settings)]
-        path = name_outfile(settings, input_path(settings.face), *sounds)
+        face = input_path(settings.face)
+        paths = (name_outfile(settings, face, *sounds, nth=nth) for nth in count())
+        if settings.outfile is not None:
+            return real(next(paths))
+        return next(path for path in map(real, paths) if path not in taken)
     except UserError:
         return None
-    return real(path)
 
 
 def real(path: Path) -> Path:
@@ -109,6 +115,7 @@ class Job:
         settings: of the job; where it has a problem, those of the command line.
         face, audio: as the list names them, for messages.
         problem: why it cannot even begin; None where it can.
+        total: how many there are.
     """
 
     number: int
@@ -116,6 +123,12 @@ class Job:
     face: str | None
     audio: str | None
     problem: str | None = None
+    total: int = 0
+
+    @property
+    def name(self) -> str:
+        """Which one it is, for the terminal."""
+        return f"[{self.number}/{self.total}] {self.face} + {self.audio}"
 
     @classmethod
     def of(cls, number: int, settings: Infer, problem: str | None = None) -> Job:
@@ -175,7 +188,7 @@ def check_columns(path: Path, columns: set[str]) -> None:
     Raises:
         UserError: naming the first, and the key that was probably meant.
     """
-    known = set(keys(Infer)) - {"batch"}
+    known = set(keys(Infer)) - {"batch", *keys(RunnerKeys)}
     unknown = sorted(each for each in columns - known if each.partition(".")[0] not in COMPONENTS)
     if unknown:
         near = difflib.get_close_matches(unknown[0], known, 1)

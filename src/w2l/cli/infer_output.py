@@ -52,11 +52,11 @@ def choose_outfile(settings: Infer, face: Path, *sounds: Path) -> Path:
     return outfile
 
 
-def name_outfile(settings: Infer, face: Path, *sounds: Path) -> Path:
+def name_outfile(settings: Infer, face: Path, *sounds: Path, nth: int = 0) -> Path:
     """The path of a job's result, whether it can be written or not.
 
     ffv1 fits no container but Matroska, so its output always ends in .mkv, a preview in .png, and
-    a list of tracks in .tracks.png. Without `outfile=` it is a name that nothing has yet.
+    a list of tracks in .tracks.png. Without `outfile=` it is the `nth` name that nothing has yet.
 
     Raises:
         UserError: `outfile=` has no name, like `.`.
@@ -67,11 +67,12 @@ def name_outfile(settings: Infer, face: Path, *sounds: Path) -> Path:
         raise UserError(f"outfile={outfile} is a folder: name a file in it.")
     if settings.person == "tracks":  # of the whole name: x.mp4 and x.mkv are two videos
         if outfile is None:
-            return unused(OUTPUTS, face.name, ".tracks.png")
+            return unused(OUTPUTS, face.name, ".tracks.png", nth=nth)
         return outfile.with_name(f"{outfile.name}.tracks.png")
     if outfile is None:
         stem = f"{face.stem}_{sounds[0].stem if sounds else 'restored'}"
-        return unused(OUTPUTS, stem, "_preview.png" if is_preview else _ending(codec))
+        ending = "_preview.png" if is_preview else _ending(codec)
+        return unused(OUTPUTS, stem, ending, nth=nth)
     if is_preview:
         return _with_ending(outfile, ".png")
     return _with_ending(outfile, ".mkv") if codec == "ffv1" else outfile

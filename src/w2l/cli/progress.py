@@ -22,6 +22,11 @@ from w2l.progress import Lines
 T = TypeVar("T")
 
 
+def quiet(frames: Iterable[T], stage: str, total: int) -> Iterator[T]:
+    """Yield `frames` and draw nothing, where the terminal is another's."""
+    yield from frames
+
+
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         seconds = task.finished_time or task.elapsed

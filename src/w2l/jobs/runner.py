@@ -78,9 +78,9 @@ class Runner:
         make: Callable[[Devices], Callable[[Any], Any]],
         items: Sequence[Any],
         *,
-        console: Console,
-        doing: str,
-        what: str,
+        console: Console | None = None,
+        doing: str = "",
+        what: str = "",
         per_gpu: int = 1,
     ) -> Generator[Outcome, None, None]:
         """Yield what became of each item, as they finish; progress is shown meanwhile.
@@ -90,7 +90,7 @@ class Runner:
                 becomes of it, or a `Stop`. It asks the devices for its process's own. Its
                 `start()`, if it has one, is called first in each process.
             items: all that is to be done now.
-            console: shows how far it is.
+            console: shows how far it is; None: nothing does.
             doing, what: the work and the items' name in the plural, in a word or two.
             per_gpu: workers for each GPU where there are any (but no more than cores); 0: the work
                 needs none.
@@ -108,8 +108,10 @@ class Runner:
             slots = stack.enter_context(new_slots()) if n_gpus > 1 else None
             worker = make(Devices(self.device, slots, n_gpus))
             mapped = executor.map(worker, items, initializer=getattr(worker, "start", None))
-            outcomes = stack.enter_context(closing(mapped))
-            for outcome in counted(outcomes, len(items), console, doing, what):
+            outcomes: Iterator[Outcome] = stack.enter_context(closing(mapped))
+            if console is not None:
+                outcomes = counted(outcomes, len(items), console, doing, what)
+            for outcome in outcomes:
                 if isinstance(outcome.value, Stop):
                     raise UserError(outcome.value.message)
                 yield outcome

@@ -52,12 +52,19 @@ def test_jobs_that_write_the_same_file(one, other, same) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{}, {"audio": None, "outfile": "x.mp4"}, {"people": "nowhere.yaml", "outfile": "x.mp4"},
+    [{"audio": None, "outfile": "x.mp4"}, {"people": "nowhere.yaml", "outfile": "x.mp4"},
      {"outfile": "."}],
     ids=str,
 )  # fmt: skip
-def test_a_job_without_a_name_or_that_cannot_begin_shares_no_file(wrong) -> None:
+def test_a_job_that_cannot_begin_shares_no_file(wrong) -> None:
     assert target(settings(**JOB | wrong)) is None
+
+
+def test_a_job_without_a_name_takes_one_that_nobody_has() -> None:
+    first = target(settings(**JOB))
+    second = target(settings(**JOB), {first})
+    assert (first.name, second.name) == ("a_b.mp4", "a_b_2.mp4")
+    assert target(settings(**JOB), {first, second}).name == "a_b_3.mp4"
 
 
 @pytest.mark.parametrize(

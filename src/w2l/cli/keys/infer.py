@@ -8,13 +8,14 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Le
 
 from w2l.building import Component
+from w2l.jobs.keys import RunnerKeys
 from w2l.schema import Count, FileName, Says, Seconds, Share, Sides, Texts, Weights, group, key
 
 Rate = Annotated[float, Ge(0.1), Says("frames a second")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Infer:
+class Infer(RunnerKeys):
     """Sync the lips of a video or photo to any speech.
 
     Values called published are those of the released Wav2Lip script.
@@ -210,6 +211,12 @@ class Infer:
         "float32", "float32; bfloat16 on CUDA, and by openvino"
     )
     batch_size: Count = key(16, "frames that go through the generator at once, all held in memory")
+    engine: Literal["serial", "process", "ray"] = key(
+        "serial",
+        "serial: one after the other, here; process: in processes, one per GPU, or per core, so "
+        "that a job that takes its process down costs itself only; ray: on a cluster",
+        section="Many jobs (batch=)",
+    )
     trust: Texts | None = key(
         None,
         "[mygen]: packages outside w2l whose networks a checkpoint may name; their code runs "
