@@ -9,11 +9,9 @@
 A failing item, or one that takes its process down, costs that item only.
 """
 
-from w2l.jobs.devices import Devices
-from w2l.jobs.executor import Executor, Outcome, SerialExecutor, build_executor
-from w2l.jobs.process import ProcessExecutor
+from w2l.jobs.executor import Executor, Outcome, ProcessExecutor, SerialExecutor, build_executor
 from w2l.jobs.ray import RayExecutor, RaySettings
-from w2l.jobs.runner import Runner, Stop, check_shared
+from w2l.jobs.runner import Devices, Runner, Stop, check_shared
 
 __all__ = [
     "Devices",

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from w2l.jobs.ray_cluster import _ENVIRONMENT
+from w2l.jobs.ray import _ENVIRONMENT
 
 
 @pytest.fixture(scope="package")

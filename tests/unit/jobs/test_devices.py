@@ -6,8 +6,8 @@ import sys
 
 import torch
 
-from w2l.jobs import devices
-from w2l.jobs.devices import Devices, _held, gpu_count, take_place
+from w2l.jobs import runner
+from w2l.jobs.runner import Devices, _held, gpu_count, take_place
 
 
 def test_each_worker_takes_a_gpu_of_its_own(tmp_path):
@@ -31,6 +31,6 @@ def test_gpus_are_counted_where_workers_may_be_spread(monkeypatch):
 
 def test_without_a_driver_nobody_waits_for_torch(monkeypatch):
     monkeypatch.delitem(sys.modules, "torch")
-    monkeypatch.setattr(devices, "DRIVERS", ("no_such_library.so",))
+    monkeypatch.setattr(runner, "DRIVERS", ("no_such_library.so",))
     assert gpu_count("auto") == 0
     assert "torch" not in sys.modules

@@ -16,8 +16,7 @@ import pytest
 from tests.waiting import wait_until
 from w2l.errors import UserError
 from w2l.jobs import RayExecutor, RaySettings, build_executor
-from w2l.jobs.ray_cluster import room
-from w2l.jobs.ray_worker import RayWorker, Surroundings
+from w2l.jobs.ray import RayWorker, Surroundings, room
 
 ROOT = Path(__file__).resolve().parents[3]
 

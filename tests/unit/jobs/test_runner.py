@@ -14,7 +14,7 @@ from preprocess.settings import Recipe
 from preprocess.worker import Worker
 from w2l.errors import UserError
 from w2l.jobs import Devices, Outcome, RaySettings, Runner, Stop, runner
-from w2l.jobs.devices import _held
+from w2l.jobs.runner import _held
 
 TOLD = {"console": Console(file=StringIO()), "doing": "squaring", "what": "numbers"}
 
