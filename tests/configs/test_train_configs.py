@@ -11,13 +11,14 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.settings import COMMANDS
 from w2l.building import CONFIG_DIR
 from w2l.cli.hydra_app import register
 from w2l.cli.presets import PUBLISHED, Preset
 from w2l.losses import CrossEntropyGan
-from w2l.models import Expert
+from w2l.models import Expert, Generator
 from w2l.systems import ExpertSystem, Wav2LipGANSystem, Wav2LipSystem
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIG_DIR / "experiment").glob("*.yaml"))
@@ -37,7 +38,8 @@ def composed(*overrides: str, name: str = "train") -> DictConfig:
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 @pytest.mark.parametrize("debug", ["none", "fast", "overfit"])
 def test_experiments_compose_and_build(experiment: str, debug: str) -> None:
-    cfg = composed(f"experiment={experiment}", f"debug={debug}", "model.width=0.05", "run_dir=x")
+    chosen = [f"experiment={experiment}", f"debug={debug}", "model.width=0.05", "run_dir=x"]
+    cfg = composed(*chosen, *(["teacher=wav2lip_small"] if "distill" in experiment else []))
     extra: dict[str, Any] = (
         {"expert": Expert(0.05, cfg.model.image_size)} if cfg.needs_expert else {}
     )
@@ -52,6 +54,17 @@ def test_experiments_compose_and_build(experiment: str, debug: str) -> None:
     expected |= {"collapse_watcher"} if "gan" in experiment else set()
     expected |= {"overfit_check"} if debug == "overfit" else set()
     assert expected <= set(callbacks)
+
+
+def test_a_student_takes_a_third_of_its_teachers_work_at_most() -> None:
+    student = composed("experiment=wav2lip_distill", "run_dir=x").model.width
+
+    def work(width: float) -> int:
+        with torch.device("meta"), FlopCounterMode(display=False) as counter:
+            Generator(width).eval()(torch.empty(1, 1, 80, 16), torch.empty(1, 6, 96, 96))
+        return counter.get_total_flops()
+
+    assert work(student) * 3 <= work(1)
 
 
 def test_published_recipes_to_the_letter() -> None:

@@ -138,7 +138,9 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
 
     def checked_task(cfg: DictConfig) -> float | None:
         overrides = list(HydraConfig.get().overrides.task)
-        missing = sorted(OmegaConf.missing_keys(cfg))
+        # Unresolved: what refers to a missing key is no other one.
+        values = _leaves(OmegaConf.to_container(cfg, resolve=False))
+        missing = sorted(key for key, value in values if value == "???")
         if missing:
             raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")
         refuse_renamed(overrides)

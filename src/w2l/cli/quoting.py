@@ -26,7 +26,7 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
         (NUMBER,): ("max_updates",),
         (TEXT,): ("preset",),
         (PATH,): (
-            "data.cache_dir", "expert", "init_from", "out", "resume", "syncnet", "video",
+            "data.cache_dir", "expert", "init_from", "out", "resume", "syncnet", "teacher", "video",
         ),
         # One alone needs no brackets.
         (TEXT, LIST): ("arms", "trust"),

@@ -2,7 +2,15 @@
 
 from w2l.systems.expert import ExpertSystem
 from w2l.systems.optim import Learner, warmup_cosine
+from w2l.systems.teacher import TeacherLoss
 from w2l.systems.wav2lip import Wav2LipSystem
 from w2l.systems.wav2lip_gan import Wav2LipGANSystem
 
-__all__ = ["ExpertSystem", "Learner", "Wav2LipGANSystem", "Wav2LipSystem", "warmup_cosine"]
+__all__ = [
+    "ExpertSystem",
+    "Learner",
+    "TeacherLoss",
+    "Wav2LipGANSystem",
+    "Wav2LipSystem",
+    "warmup_cosine",
+]

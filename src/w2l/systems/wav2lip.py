@@ -24,6 +24,15 @@ from w2l.systems.optim import Learner, MakeOptimizer, MakeScheduler, total_updat
 RESERVED = {"l1", "sync", "adversarial", "features"}  # names of losses
 
 
+def generate(generator: Callable[[Tensor, Tensor], Tensor], audio: Tensor, face: Tensor) -> Tensor:
+    """Frames (B, 3, T, S, S) of windows (B, T, 1, 80, 16) and faces (B, 6, T, S, S).
+
+    The generator sees no time: (T·B, …).
+    """
+    frames = generator(audio.transpose(0, 1).flatten(0, 1), fold_time(face))
+    return unfold_time(frames, face.shape[0])
+
+
 class Wav2LipSystem(pl.LightningModule):
     """The generator, the frozen expert, and (1 − w)·L1 + w·sync, plus any terms of one's own.
 
@@ -122,12 +131,8 @@ class Wav2LipSystem(pl.LightningModule):
         return self
 
     def forward(self, audio: Tensor, face: Tensor) -> Tensor:
-        """Generate frames (B, 3, T, S, S) of windows (B, T, 1, 80, 16) and faces (B, 6, T, S, S).
-
-        The generator sees no time: (T·B, …).
-        """
-        frames = self.generator(audio.transpose(0, 1).flatten(0, 1), fold_time(face))
-        return unfold_time(frames, face.shape[0])
+        """As `generate`."""
+        return generate(self.generator, audio, face)
 
     def weights(self) -> dict[str, float]:
         """Weight of each named loss; what has weight 0 is reported only."""

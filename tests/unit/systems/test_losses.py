@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.unit.systems.test_systems import build, lips, trainer
-from w2l.data.batches import LipBatch
+from tests.unit.systems.test_systems import WIDTH, build, lips, trainer
+from w2l.data.batches import LipBatch, to_float
+from w2l.errors import UserError
 from w2l.losses import ImageLoss
+from w2l.models import Generator
+from w2l.systems import TeacherLoss
 
 
 class Brightness:
@@ -75,3 +79,30 @@ def test_a_term_changes_what_is_learned(prepared: Path, tmp_path: Path) -> None:
 def test_a_name_that_is_taken_is_refused() -> None:
     with pytest.raises(ValueError, match=r"losses\.sync has the name of a loss that is there"):
         build(losses={"sync": Brightness()})
+
+
+def test_a_student_learns_what_its_teacher_makes(prepared: Path, tmp_path: Path) -> None:
+    term = TeacherLoss(Generator(WIDTH).eval(), image_size=96, lead_frames=0)
+    system = build(losses={"teacher": term})
+    data = lips(prepared)
+    data.setup("fit")
+    batch = to_float(next(iter(data.val_dataloader())))
+    second = term.teacher(batch.mels[:, 1], batch.masked_and_reference[:, :, 1])
+    made = torch.rand_like(batch.target)
+    frames = [term(batch._replace(mels=batch.mels[:, t : t + 1],
+                                  masked_and_reference=batch.masked_and_reference[:, :, t : t + 1]),
+                   made[:, :, t : t + 1]) for t in range(made.shape[2])]  # fmt: skip
+    torch.testing.assert_close(frames[1], F.l1_loss(made[:, :, 1], second))
+    torch.testing.assert_close(term(batch, made), torch.stack(frames).mean())
+    trainer(tmp_path, 1).fit(system, datamodule=data)
+    assert all(parameter.grad is None for parameter in term.parameters())
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [({"image_size": 64, "lead_frames": 0}, "set model.image_size=96"),
+     ({"image_size": 96, "lead_frames": 1}, "set lead_frames=0")],
+)  # fmt: skip
+def test_a_teacher_of_other_faces_or_windows_is_refused(given: dict[str, int], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        TeacherLoss(Generator(WIDTH), **given)
