@@ -94,7 +94,7 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
         "windows_per_s": {name: round(rate, 2) for name, rate in rates.items()},
         "waiting_share": {n: round(median(c.waiting for c in f), 4) for n, f in clocks.items()},
         "peak_memory_bytes": memory if is_cuda else peak_memory(),
-        "precision": str(picked_precision(train.trainer.precision, train.trainer.accelerator)),
+        "precision": str(precision_of(train)),
         "image_size": train.model.image_size,
         "width": train.model.width,
         "batch_size": train.data.batch_size,
@@ -124,6 +124,12 @@ def composed(overrides: Iterable[str], data_root: str, folder: str) -> DictConfi
         cfg = compose("train", overrides=overrides)
     OmegaConf.set_struct(cfg, False)
     return cfg
+
+
+def precision_of(train: DictConfig) -> Any:
+    """What the trainer is given."""
+    trainer, model = train.trainer, train.model
+    return picked_precision(trainer.precision, trainer.accelerator, model.width, model.image_size)
 
 
 def plain(train: DictConfig) -> DictConfig:
@@ -172,7 +178,7 @@ def fit(cfg: DictConfig, updates: int, callback: pl.Callback, expert: str | None
     trainer = instantiate(
         cfg.trainer,
         _convert_="all",
-        precision=picked_precision(cfg.trainer.precision, accelerator),
+        precision=precision_of(cfg),
         max_steps=updates * per_update,
         limit_val_batches=0,
         callbacks=[callback],

@@ -75,8 +75,10 @@ def set_threads() -> Iterator[Callable[[int], None]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_face_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or writes the user's own cache of faces."""
+    """No test reads or writes the user's own cache of faces, or depends on what is quick here."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("W2L_TRIALS", "0")
+        patch.setenv("W2L_MACHINE_DIR", str(tmp_path_factory.mktemp("machine")))
         patch.setenv("W2L_FACES_DIR", str(tmp_path_factory.mktemp("faces")))
         yield
 

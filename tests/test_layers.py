@@ -15,7 +15,7 @@ LAYERS = [
     [
         "ahead", "cores", "errors", "files", "lock", "memory", "windows", "media", "html", "paths",
         "audio", "video", "boxes", "weights", "filelists", "download",
-        "trust", "components", "offline", "examples", "progress", "chart",
+        "trust", "trials", "components", "offline", "examples", "progress", "chart",
     ],
     ["models", "losses", "metrics", "faces", "building"],
     ["data", "checkpoints", "scoring", "restoration", "schema"],

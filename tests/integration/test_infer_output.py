@@ -232,13 +232,14 @@ def test_files_say_what_made_them_and_nothing_private(infer, folder, tmp_path, c
     else:
         tags = tags_of(out)
     digest = sha256(folder / "generator.ckpt")
-    for words in ("Synthetic: the lips", "w2l 0.", "mouth and chin", "generator.ckpt", digest):
+    how = "Computed in float32 by torch."
+    for words in ("Synthetic: the lips", "w2l 0.", "mouth and chin", "generator.ckpt", digest, how):
         assert words in tags["comment"]
     if codec != "prores":  # mov has no place for it
         about = json.loads(tags["description"])
         assert about["synthetic"] is True
         assert about["checkpoint_sha256"] == digest
-        assert about["precision"] == "float32"
+        assert (about["precision"], about["runtime"]) == ("float32", "torch")
     for path in out.rglob("*") if out.is_dir() else [out]:
         content = path.read_bytes()
         assert not any(word in content for word in (b"private", b"face.mkv", b"voice", b"/tmp"))

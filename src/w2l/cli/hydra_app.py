@@ -33,6 +33,7 @@ from w2l.errors import UserError
 from w2l.files import is_full_disk
 from w2l.schema import defaults as key_defaults
 from w2l.schema import keys, read
+from w2l.trials import distrust_amx
 from w2l.trust import trust
 
 COMPONENTS = ("detector", "chain")  # groups of keys that are one, of commands that train nothing
@@ -65,6 +66,7 @@ def run(task: Callable[[Any], float | None], command: Command) -> None:
             the composed config of a training; what it returns is what a sweep optimises.
         command: the dataclass of its keys; "train", whose config is a tree of components.
     """
+    distrust_amx()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # else somebody else's, who says what it takes
             stream.reconfigure(errors="backslashreplace")  # names may be any bytes

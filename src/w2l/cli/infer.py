@@ -172,7 +172,7 @@ def infer_one(
             source, voice, settings.preview, lipsync, detector, options, progress=progress
         )
         restored = None if options.restoration is None else options.restoration.about
-        tags = provenance(options.quality, identity, restored, lipsync.arithmetic)
+        tags = provenance(options.quality, identity, restored, lipsync.computed)
         write_preview(shown, source, outfile, tags, console)
         if settings.expert is not None:
             console.print("no cosine similarity: it takes the whole video, not a preview")

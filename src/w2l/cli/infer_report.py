@@ -178,7 +178,9 @@ def show_report(report: SyncReport, console: Console, done: str = "synced") -> N
     show_notes(report, console)
     seconds = float(Fraction(report.n_frames) / report.fps)
     n_done = report.n_frames - report.n_untouched
-    console.print(f"{report.outfile}: {n_done} of {report.n_frames} frames {done}, {seconds:.2f} s")
+    how = "" if report.computed is None else f" {report.computed}"
+    told = f"{n_done} of {report.n_frames} frames {done}{how}, {seconds:.2f} s"
+    console.print(f"{report.outfile}: {told}")
     if report.untouched:
         console.print(f"{report.n_untouched} frames were left untouched:")
         for line in report.lines():

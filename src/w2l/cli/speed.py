@@ -8,16 +8,20 @@ import pytorch_lightning as pl
 import torch
 
 from w2l.errors import UserError
+from w2l.models.trial import trains_quicker_in_bfloat16
 
 # The discriminator's penalty differentiates a gradient, which compiled networks cannot.
 COMPILED = ("generator", "expert")
 
 
-def picked_precision(precision: Any, accelerator: str) -> Any:
-    """`auto` is bfloat16 where a GPU has units for it, else float32.
+def picked_precision(
+    precision: Any, accelerator: str, width: float = 1.0, image_size: int = 96
+) -> Any:
+    """`auto` is bfloat16 where a GPU has units for it, or a trial shows a CPU to be quicker so.
 
-    On the CPU float32 is the quicker one (docs/performance.md), and bfloat16 ends the process on
-    virtual machines that announce AMX without having it.
+    Args:
+        precision, accelerator: of the trainer.
+        width, image_size: of the networks, for the trial.
 
     Raises:
         UserError: none of float32, float64 and bfloat16-mixed, or the last on a GPU without units.
@@ -26,7 +30,8 @@ def picked_precision(precision: Any, accelerator: str) -> Any:
     # Emulated in float32 where there are none, which is slower than float32 itself.
     has_units = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
     if precision == "auto":
-        return "bf16-mixed" if has_units else "32-true"
+        quicker = has_units if on_gpu else trains_quicker_in_bfloat16(width, image_size)
+        return "bf16-mixed" if quicker else "32-true"
     name = str(precision)
     if name.startswith("16"):
         raise UserError(

@@ -147,7 +147,9 @@ def build_trainer(cfg: DictConfig, system: pl.LightningModule, *last: pl.Callbac
         cfg.trainer,
         _convert_="all",
         strategy=strategy_for(cfg.trainer, per_update),
-        precision=picked_precision(cfg.trainer.precision, cfg.trainer.accelerator),
+        precision=picked_precision(
+            cfg.trainer.precision, cfg.trainer.accelerator, cfg.model.width, cfg.model.image_size
+        ),
         max_steps=-1 if cfg.max_updates is None else cfg.max_updates * per_update,
         callbacks=[*instantiate(cfg.callbacks, _convert_="all").values(), *last],
         logger=list(instantiate(cfg.logger, _convert_="all").values()) or False,

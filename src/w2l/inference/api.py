@@ -23,7 +23,7 @@ from w2l.inference.lipsync import FaceGenerator, Precision, pick_device
 from w2l.inference.options import ProgressCallback, SyncOptions, calling
 from w2l.inference.provenance import CheckpointId
 from w2l.inference.report import Stretch, SyncReport
-from w2l.inference.runtimes import Runtime, build_generator
+from w2l.inference.runtimes import Auto, Runtime, build_generator
 from w2l.inference.source import pictures
 from w2l.inference.sync import sync_video
 from w2l.inference.voice import mel_windows
@@ -100,8 +100,8 @@ class LipSync:
         name_or_file: str | Path = AUTO,
         *,
         device: str = "auto",
-        runtime: Runtime = "torch",
-        precision: Precision = "float32",
+        runtime: Runtime | Auto = "auto",
+        precision: Precision | Auto = "auto",
         detector: str | FaceDetector | None = "centerface",
         trust: str | Iterable[str] = (),
     ) -> LipSync:

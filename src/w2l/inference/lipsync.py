@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Literal
@@ -16,9 +16,12 @@ from w2l.boxes import PUBLISHED_PADS
 from w2l.components import LipGenerator
 from w2l.cores import Cores
 from w2l.errors import UserError
+from w2l.inference.provenance import Computed
 from w2l.memory import Shrinking, give_back
 from w2l.models import masked_and_reference
+from w2l.trials import distrust_amx
 
+distrust_amx()  # here, as it is of no use after the first layer
 Precision = Literal["float32", "bfloat16"]
 # Windows that a core takes at once. Fewer read the deep layers' weights more often; more take more
 # memory, and where that is over 32 MB it is fetched from the system each time.
@@ -53,11 +56,13 @@ class FaceGenerator:
             offers beyond the protocol is used: `folded()`, a quicker form of it; of that
             `for_cpu()` and `lower_half()`, and `shares_face` (see `FoldedGenerator`).
         device: "auto", "cpu", "cuda", "cuda:1", …
-        precision: "float32", or "bfloat16" autocast on CUDA. On the CPU float32 is torch's only
-            one: there bfloat16 was no faster (both 17 to 21 frames/s on two cores), and a virtual
-            machine that announces AMX without having it kills the process.
+        precision: "float32" or "bfloat16". Networks that offer `folded()` compute in it, but for
+            the colours of those with `skip`; others under autocast. Processors without units for
+            it are slower so (`build_generator` tries it).
         pads: pixels (top, bottom, left, right) beyond a detected box in the faces that it was
             trained on; None: as of published ones.
+        spread: on a CPU, one thread a core, each with a part of the batch, and not torch's threads
+            within each layer; None: on up to MOST_CORES.
 
     Example:
         >>> from w2l.models import Generator
@@ -73,28 +78,31 @@ class FaceGenerator:
         device: str = "auto",
         precision: Precision = "float32",
         pads: tuple[int, int, int, int] | None = None,
+        spread: bool | None = None,
     ) -> None:
         self.pads = PUBLISHED_PADS if pads is None else pads
         folded: Any = getattr(generator, "folded", None)
         self.generator: LipGenerator = generator if folded is None else folded()
         self.device = torch.device("cpu")
         self.precision: Precision = "float32"
+        self._context: Callable[[], AbstractContextManager[None]] = nullcontext
         n_cores = 1
         if isinstance(self.generator, nn.Module):
             self.device = pick_device(device)
             self.precision = precision
-            if precision == "bfloat16" and self.device.type != "cuda":
-                raise UserError(
-                    "precision=bfloat16 needs a CUDA device or runtime=openvino: "
-                    "take precision=float32."
-                )
-            if self.device.type == "cpu" and torch.get_num_threads() <= MOST_CORES:
-                n_cores = torch.get_num_threads()
+            threads = torch.get_num_threads()
+            if self.device.type == "cpu" and (threads <= MOST_CORES if spread is None else spread):
+                n_cores = threads
             # channels_last is a fifth faster on the CPU and equal to 1e-4 of the range.
             self.generator.eval().to(self.device)
             self.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             if self.device.type == "cpu" and (ready := getattr(self.generator, "for_cpu", None)):
                 ready()
+            if precision == "bfloat16" and folded is None:
+                self._context = partial(torch.autocast, self.device.type, torch.bfloat16)
+            elif precision == "bfloat16":
+                self.generator.to(torch.bfloat16)
+            if self.device.type == "cpu":
                 give_back()  # what the weights took in their other forms
         self.image_size = int(self.generator.config["image_size"])
         self.lead_frames = int(self.generator.config["lead_frames"])
@@ -112,17 +120,19 @@ class FaceGenerator:
         return other
 
     @property
-    def arithmetic(self) -> str:
-        """What it computes in: its precision, or "tf32", to which a GPU's float32 is rounded.
+    def computed(self) -> Computed:
+        """What it computes in, by which runtime.
+
+        In its precision, or "tf32", to which a GPU's float32 is rounded.
 
         That is what torch and ONNX Runtime do unless they are told otherwise, on GPUs that can.
         """
         given: str = getattr(self.generator, "precision", self.precision)
         on_gpu = self.device.type == "cuda" or getattr(self.generator, "on_gpu", False)
-        if given != "float32" or not on_gpu or not torch.backends.cudnn.allow_tf32:
-            return given
-        able = torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8
-        return "tf32" if able else given
+        rounds = given == "float32" and on_gpu and torch.backends.cudnn.allow_tf32
+        if rounds and torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8:
+            given = "tf32"
+        return Computed(given, getattr(self.generator, "runtime", "torch"))
 
     @property
     def at_once(self) -> int | None:
@@ -161,12 +171,7 @@ class FaceGenerator:
             faces = faces[:1]
         face = torch.from_numpy(faces).to(self.device)
         mel = torch.from_numpy(mels).to(self.device)
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), self._context():
             out = self.generator(mel.unsqueeze(1), masked_and_reference(face))
             frames = (out.float() * 255).to(torch.uint8).permute(0, 2, 3, 1)
         return frames.cpu().numpy()
-
-    def _autocast(self) -> AbstractContextManager[None]:
-        if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)

@@ -75,9 +75,7 @@ def sync_people(
     windows = [mel_windows(source, part.voice, options, lipsync.lead_frames) for part in parts]
     n_frames = len(windows[0])
     track = fitted_track(sound, n_frames, source, options.duration)
-    writer = open_writer(
-        outfile, source, track, layout.size, options, checkpoint, lipsync.arithmetic
-    )
+    writer = open_writer(outfile, source, track, layout.size, options, checkpoint, lipsync.computed)
     plans = plan_people(source, parts, n_frames, detector, options, progress)
     roles = list(map(Role, plans, windows))
     reports = [SyncReport(Path(outfile), source.fps, notes=part.voice.notes) for part in parts]

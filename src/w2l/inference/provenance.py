@@ -24,6 +24,16 @@ PARTS: Mapping[Quality, str] = {
 }
 
 
+class Computed(NamedTuple):
+    """What the generator computed in, and by what: torch, onnx or openvino."""
+
+    precision: str
+    runtime: str
+
+    def __str__(self) -> str:
+        return f"in {self.precision} by {self.runtime}"
+
+
 class CheckpointId(NamedTuple):
     """Which generator it was: the file's name without its folder, and its SHA-256."""
 
@@ -40,7 +50,7 @@ def provenance(
     quality: Quality,
     checkpoint: CheckpointId | None,
     restored: str | None = None,
-    precision: str | None = None,
+    computed: Computed | None = None,
 ) -> dict[str, str]:
     """Tags of a file: `comment`, a sentence for people, and `description`, JSON for programs.
 
@@ -48,7 +58,7 @@ def provenance(
         quality: how generated faces are put back, which says what part of an image is generated.
         checkpoint: of the generator, where it is known.
         restored: which part was restored by what, as `FaceRestoration.about` says it.
-        precision: what the generator computed in, as `FaceGenerator.arithmetic` says it.
+        computed: how the generator was run.
     """
     maker, part = f"w2l {__version__}", PARTS[quality]
     about = {"synthetic": True, "digital_source_type": SOURCE_TYPE, "generated": part, "by": maker}
@@ -56,8 +66,9 @@ def provenance(
     if checkpoint is not None:
         about |= {"checkpoint": checkpoint.name, "checkpoint_sha256": checkpoint.sha256}
         sentence += f" Checkpoint: {checkpoint.name}, SHA-256 {checkpoint.sha256}."
-    if precision is not None:
-        about["precision"] = precision
+    if computed is not None:
+        about |= computed._asdict()
+        sentence += f" Computed {computed}."
     if restored is not None:
         about["restored"] = restored
         sentence += f" Restored: {restored}."

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from w2l.inference.provenance import Computed
 from w2l.inference.silence import NO_VOICE
 from w2l.scoring import CosineResult
 
@@ -40,6 +41,7 @@ class SyncReport:
         untouched: stretches of frames that were left as they came, in order.
         closed: stretches whose mouth was generated for silence, in order.
         notes: what is to be known of the sound, a sentence each.
+        computed: how the faces were generated; None: none were.
         cosine: how well the given video fitted the new sound, where an expert was asked.
         judged: how well the result's lips fit it, in its first minute; None: nobody could say.
     """
@@ -50,6 +52,7 @@ class SyncReport:
     untouched: list[Stretch] = field(default_factory=list)
     closed: list[Stretch] = field(default_factory=list)
     notes: tuple[str, ...] = ()
+    computed: Computed | None = None
     cosine: CosineResult | None = None
     judged: CosineResult | None = None
 

@@ -26,7 +26,7 @@ from w2l.inference.lips import Role, synced
 from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.options import Progress, SyncOptions, silent
 from w2l.inference.plan import FacePlan
-from w2l.inference.provenance import CheckpointId, provenance
+from w2l.inference.provenance import CheckpointId, Computed, provenance
 from w2l.inference.report import SyncReport
 from w2l.inference.similarity import faces_at_25_fps
 from w2l.inference.source import Picture, Source, StillSource, open_source, pictures
@@ -72,11 +72,9 @@ def sync_video(
     layout = Layout((source.width, source.height), options.output)
     windows = mel_windows(source, voice, options, lipsync.lead_frames)
     track = fitted_track(voice, len(windows), source, options.duration)
-    writer = open_writer(
-        outfile, source, track, layout.size, options, checkpoint, lipsync.arithmetic
-    )
+    writer = open_writer(outfile, source, track, layout.size, options, checkpoint, lipsync.computed)
     plan = plan_faces(source, len(windows), detector, options, progress)
-    report = SyncReport(Path(outfile), source.fps, notes=voice.notes)
+    report = SyncReport(Path(outfile), source.fps, notes=voice.notes, computed=lipsync.computed)
     if scorer is not None:
         report.cosine = compare(source, plan, voice, len(windows), scorer, progress)
     role = Role(plan, windows)
@@ -144,7 +142,7 @@ def open_writer(
     size: tuple[int, int],
     options: SyncOptions,
     checkpoint: CheckpointId | None = None,
-    precision: str | None = None,
+    computed: Computed | None = None,
 ) -> VideoWriter | PngWriter:
     """What takes the images, (width, height) = `size`; nothing is on the disk yet.
 
@@ -152,7 +150,7 @@ def open_writer(
         UserError: the codec has no encoder here, or does not fit the output's name.
     """
     restored = None if options.restoration is None else options.restoration.about
-    tags = provenance(options.quality, checkpoint, restored, precision)
+    tags = provenance(options.quality, checkpoint, restored, computed)
     return make_writer(outfile, source, track, size, options, tags)
 
 

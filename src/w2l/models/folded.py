@@ -118,6 +118,8 @@ class FoldedGenerator(nn.Module):
         x = face
         if self.config.get("skip"):
             x, mean, spread = in_own_colours(face)
+        kind = next(self.parameters()).dtype  # of a network in bfloat16: its colours stay as given
+        x, audio = x.to(kind), audio.to(kind)
         for stage in self.face_encoder_blocks:
             x = stage(x)
             maps.append(x)

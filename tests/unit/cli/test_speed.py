@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
+from w2l import trials
 from w2l.cli.speed import compile_networks, picked_precision
 from w2l.errors import UserError
-from w2l.models import Expert
+from w2l.models import Expert, trial
 from w2l.systems import ExpertSystem
 
 
@@ -48,6 +53,40 @@ def test_float16_is_refused(precision: object) -> None:
 def test_networks_that_would_not_fit_their_input_are_refused(precision: object) -> None:
     with pytest.raises(UserError, match=f"trainer.precision={precision}: pictures and sound"):
         picked_precision(precision, "auto")
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"bfloat16": {"times": 1.3}}, "bf16-mixed"),
+        ({"bfloat16": {"times": 1.05}}, "32-true"),
+        ({"bfloat16": None}, "32-true"),  # it died
+        ({}, "32-true"),  # nothing was tried
+    ],
+)
+def test_a_cpu_trains_in_bfloat16_where_a_trial_was_quicker(
+    found: trials.Found, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def try_out(module: str, arguments: list[str], names: list[str]) -> trials.Found:
+        asked.append(arguments[:2])
+        return found
+
+    monkeypatch.setattr(trials, "try_out", try_out)
+    monkeypatch.setenv("W2L_MACHINE_DIR", str(tmp_path))
+    assert picked_precision("auto", "cpu", 0.25, 64) == expected
+    assert picked_precision("auto", "cpu", 0.25, 64) == expected
+    assert asked == [["0.25", "64"]] * (1 if found else 2)  # an answer is remembered
+
+
+def test_the_trial_of_training_prints_how_many_times_as_quick(
+    monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    threads = str(torch.get_num_threads())
+    monkeypatch.setattr(sys, "argv", ["trial", "0.0625", "48", threads, "bfloat16"])
+    trial.main()
+    assert json.loads(capsys.readouterr().out)["times"] > 0
 
 
 def test_networks_are_compiled_where_it_helps(monkeypatch: pytest.MonkeyPatch) -> None:

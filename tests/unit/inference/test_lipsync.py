@@ -81,9 +81,16 @@ def test_an_unknown_device_is_one_sentence(device):
         FaceGenerator(Recorder(0), device=device)
 
 
-def test_bfloat16_is_refused_on_the_cpu():
-    with pytest.raises(UserError, match="precision=bfloat16"):
-        FaceGenerator(Recorder(0), device="cpu", precision="bfloat16")
+def test_somebodys_own_network_is_bfloat16_under_autocast(faces):
+    class Multiplying(Recorder):
+        def forward(self, audio, face):
+            self.product = torch.ones(2, 2) @ torch.ones(2, 2)
+            return super().forward(audio, face)
+
+    for precision in ("float32", "bfloat16"):
+        network = Multiplying(0.5)
+        FaceGenerator(network, "cpu", precision)(faces, np.zeros((3, 80, 16), np.float32))
+        assert network.product.dtype == getattr(torch, precision)
 
 
 def test_batches_shrink_where_memory_is_short(faces, monkeypatch):

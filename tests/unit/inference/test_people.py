@@ -22,6 +22,7 @@ from w2l.components import Faces
 from w2l.errors import UserError
 from w2l.inference import FaceOptions, OutputOptions, SyncOptions, SyncReport, Voice
 from w2l.inference.people import Part, sync_people
+from w2l.inference.provenance import Computed
 from w2l.video import AudioTrack, Look, VideoReader
 
 N, WIDTH, HEIGHT = 12, 200, 90
@@ -59,7 +60,7 @@ class Mouth:
     hears next to nothing)."""
 
     image_size, lead_frames, at_once, pads = 96, 0, None, PUBLISHED_PADS
-    arithmetic = "float32"
+    computed = Computed("float32", "torch")
 
     def __call__(self, faces, mels):
         levels = [int(128 + 30 * mel[40, :8].mean()) for mel in mels]

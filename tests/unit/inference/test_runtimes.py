@@ -120,7 +120,8 @@ def test_an_onnx_file_is_a_checkpoint(checkpoint, tmp_path, cached) -> None:
     assert_same(generator.lower_half()(faces, mels), build_generator(checkpoint)(faces, mels))
     assert sorted(cached.iterdir()) == before
     with pytest.raises(UserError, match=r"mine\.onnx is an ONNX file: take runtime=onnx"):
-        build_generator(tmp_path / "mine.onnx")
+        build_generator(tmp_path / "mine.onnx", runtime="torch")
+    assert build_generator(tmp_path / "mine.onnx").computed == ("float32", "onnx")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_a_missing_extra_is_one_sentence(checkpoint, monkeypatch, runtime, packa
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"runtime": "tensorrt"}, "runtime=tensorrt is not available: choose torch, onnx or"),
+        ({"runtime": "tensorrt"}, "runtime=tensorrt is not available: choose auto, torch, onnx or"),
         ({"runtime": "onnx", "precision": "bfloat16"}, "precision=bfloat16"),
         ({"runtime": "onnx", "device": "cuda"}, "device=cuda needs the package onnxruntime-gpu"),
         ({"runtime": "openvino", "device": "cuda"}, "take device=cpu"),

@@ -42,8 +42,8 @@ class Live:
 
     checkpoint: Weights = key("auto", "generator; auto: as infer.py", section="Generator")
     device: str = key("auto", "auto (cuda if there is one), cpu, cuda, cuda:1")
-    runtime: Literal["torch", "onnx", "openvino"] = key("torch", "as infer.py")
-    precision: Literal["float32", "bfloat16"] = key("float32", "as infer.py")
+    runtime: Literal["auto", "torch", "onnx", "openvino"] = key("auto", "as infer.py")
+    precision: Literal["auto", "float32", "bfloat16"] = key("auto", "as infer.py")
     quality: Literal["improved", "fast"] = key(
         "improved", "improved changes only the mouth, feathered; fast pastes the whole box"
     )
