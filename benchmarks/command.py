@@ -25,6 +25,8 @@ BENCHMARKS = {
     "evaluation": "benchmarks.evaluation",
     "deviations": "benchmarks.deviations",
     "live": "benchmarks.live",
+    "overview": "benchmarks.overview",
+    "table": "benchmarks.overview:write_table",
 }
 
 
@@ -41,5 +43,6 @@ def benchmarks(cfg: DictConfig) -> None:
     """
     if cfg.name not in BENCHMARKS:
         raise UserError(f"name={cfg.name} is no benchmark: use {' or '.join(BENCHMARKS)}.")
-    measured = import_module(BENCHMARKS[cfg.name]).measure(cfg, Console(highlight=False))
+    module, _, function = BENCHMARKS[cfg.name].partition(":")
+    measured = getattr(import_module(module), function or "measure")(cfg, Console(highlight=False))
     print(json.dumps({"name": cfg.name, **measured}), flush=True)

@@ -19,7 +19,10 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from benchmarks.face_videos import write_face_videos
+from benchmarks.limits import flops, matrix_rate
 from benchmarks.published_scoring import published_scores
+from benchmarks.resident import peak_resident
+from benchmarks.turns import row
 from w2l.audio.waveform import load_audio
 from w2l.checkpoints import load_syncnet
 from w2l.models import SyncNetV2
@@ -50,6 +53,12 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
             clips[video.name] = compare(syncnet, scorer, video, settings.turns)
             console.print(f"{video.name}: {clips[video.name]}", markup=False, soft_wrap=True)
     seconds = {way: sum(clip["seconds"][way] for clip in clips.values()) for way in WAYS}
+    taken = {
+        way: [sum(turn) for turn in zip(*(c["each"][way] for c in clips.values()), strict=True)]
+        for way in WAYS
+    }
+    windows = sum(clip["windows"] for clip in clips.values())
+    limit = matrix_rate("float32", threads) / syncnet_flops(syncnet)  # windows/s
     return {
         "ratio": round(seconds["published"] / seconds["ours"], 2),
         "ratio_with_jpeg": round(seconds["published"] / seconds["ours with JPEG"], 2),
@@ -64,7 +73,30 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
             way: max(clip["change_of_lse_d"][way] for clip in clips.values()) for way in OURS
         },
         "clips": clips,
+        "rows": [
+            row(
+                f"scoring (LSE), {threads} thread(s)",
+                "windows/s",
+                {
+                    name: [windows / each for each in taken[way]]
+                    for name, way in (
+                        ("published", "published"),
+                        ("same", "ours with JPEG"),
+                        ("ours", "ours"),
+                    )
+                },
+                share=windows / seconds["ours"] / limit,
+                memory_gb=peak_resident() / 1e9,
+                told="frames are not put through JPEG",
+            )
+        ],
     }
+
+
+def syncnet_flops(syncnet: SyncNetV2) -> int:
+    """Of one more window, as the published network computes it."""
+    images, sound = torch.zeros(1, 3, 5, 224, 224), torch.zeros(1, 1, 13, 20)
+    return flops(lambda: (syncnet.embed_lips(images), syncnet.embed_audio(sound)))
 
 
 def made_or_named(settings: DictConfig, folder: Path, seed: int) -> list[Path]:
@@ -98,6 +130,7 @@ def compare(syncnet: SyncNetV2, scorer: SyncScorer, video: Path, turns: int) -> 
     """Seconds of all ways, medians over turns, and how far the scores are apart."""
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     scores: dict[str, Scores] = {}
+    counted = {"windows": sum(1 for _ in VideoReader(video, fps=FPS)) - 5}
     for _ in range(turns):
         with TemporaryDirectory() as folder:
             ways = {way: partial(ours, scorer, video, jpeg) for way, jpeg in OURS.items()}
@@ -110,6 +143,8 @@ def compare(syncnet: SyncNetV2, scorer: SyncScorer, video: Path, turns: int) -> 
     return {
         "ratio": round(median["published"] / median["ours"], 2),
         "seconds": median,
+        "each": seconds,
+        "windows": counted["windows"],
         "lse_d": {way: round(values[0], 4) for way, values in scores.items()},
         "lse_c": {way: round(values[1], 4) for way, values in scores.items()},
         "offset": {way: values[2] for way, values in scores.items()},

@@ -22,6 +22,8 @@ from torch.utils.data import DataLoader
 
 from benchmarks.face_clips import write_face_clips
 from benchmarks.published_reading import PublishedExpert, PublishedGenerator, PublishedReading
+from benchmarks.resident import peak_resident
+from benchmarks.turns import row
 from w2l.data import ClipDataModule, LipSamples, SyncSamples
 from w2l.data.batches import concatenate, to_float
 from w2l.data.module import Samples
@@ -37,6 +39,7 @@ PUBLISHED = {"expert": PublishedExpert, "generator": PublishedGenerator}
 BATCH_SIZES = {"expert": 64, "generator": 16}  # published
 STORAGES = ("jpeg", "compressed", "raw")
 Clock = Callable[[], float]
+Rates = dict[str, list[float]]
 
 
 def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
@@ -57,7 +60,8 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
         check_same_sample(root, folders[0], cfg.data.image_size)
         for storage, size in per_hour.items():
             console.print(f"{storage}: {size / 1e9:.2f} GB per hour of video")
-        rates = {what: compare(root, folders, what, cfg, console) for what in OURS}
+        found = {what: compare(root, folders, what, cfg, console) for what in OURS}
+    rates = {what: medians(each) for what, each in found.items()}
     ratios = {
         what: {storage: round(rate[storage] / rate["published"], 2) for storage in STORAGES}
         for what, rate in rates.items()
@@ -76,6 +80,16 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
         "clips": cfg.loader.clips,
         "frames_per_clip": FRAMES,
         "image_size": cfg.data.image_size,
+        "rows": [
+            row(
+                f"loading, {what}, 1 thread",
+                "samples/s",
+                {"published": each["published"], "same": each["jpeg"], "ours": each["compressed"]},
+                memory_gb=peak_resident() / 1e9,
+                told="compressed shards in place of JPEG ones",
+            )
+            for what, each in found.items()
+        ],
     }
 
 
@@ -131,10 +145,8 @@ def check_same_sample(root: Path, folder: str, image_size: int) -> None:
             assert torch.allclose(mine[0], published, atol=2e-4), what
 
 
-def compare(
-    root: Path, folders: list[str], what: str, cfg: DictConfig, console: Console
-) -> dict[str, float]:
-    """Samples/s of the published way and of all storages: medians over turns taken in a row."""
+def compare(root: Path, folders: list[str], what: str, cfg: DictConfig, console: Console) -> Rates:
+    """Samples/s of the published way and of all storages, of each turn, taken in a row."""
     size, batch_size = cfg.data.image_size, BATCH_SIZES[what]
     cfg = cast(DictConfig, OmegaConf.merge(cfg, {"data": {"batch_size": batch_size}}))
     published = PUBLISHED[what](folders, size, cfg.seed)
@@ -142,17 +154,22 @@ def compare(
     for storage in STORAGES:
         passes[storage] = batches(root, storage, OURS[what], cfg)
     check_same_batches([batches(root, storage, OURS[what], cfg) for storage in STORAGES])
-    rates: dict[str, list[float]] = {name: [] for name in passes}
+    rates: Rates = {name: [] for name in passes}
     for turn in range(cfg.loader.turns + 1):
         for name, endless in passes.items():
             rate = samples_per_s(endless, batch_size, cfg.loader.seconds)
             if turn:  # the first warms up
                 rates[name].append(rate)
-    result = {name: round(statistics.median(values), 1) for name, values in rates.items()}
+    result = medians(rates)
     for name, rate in result.items():
         times = rate / result["published"]
         console.print(f"{what}: {name} {rate:.0f} samples/s, {times:.1f} times the published")
-    return result
+    return rates
+
+
+def medians(rates: Rates) -> dict[str, float]:
+    """Of all turns."""
+    return {name: round(statistics.median(values), 1) for name, values in rates.items()}
 
 
 def published_batches(dataset: PublishedReading, batch_size: int) -> Iterator[Any]:

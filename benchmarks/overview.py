@@ -1,0 +1,120 @@
+"""All that is compared with the published way, in one run: a file of results each, and one table.
+
+Each is a command of its own, so that its memory is its own. The files hold what the machine can do
+at most, measured just before.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from rich.console import Console
+
+from benchmarks.limits import machine
+from w2l.errors import UserError
+from w2l.files import write_text
+from w2l.paths import user_path
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- table: python -m benchmarks name=table -->", "<!-- end of table -->"
+HEAD = "| work | published | ours like for like | ours | share of limit | memory |"
+
+
+def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+    """Run what `overview.runs` names, one after another.
+
+    Raises:
+        UserError: one of them could not be measured.
+    """
+    out = user_path(cfg.overview.out)
+    found = {}
+    for name, keys in cfg.overview.runs.items():
+        if cfg.overview.only is not None and name not in cfg.overview.only:
+            continue
+        console.print(f"{name}: {' '.join(keys)}", markup=False)
+        command = [sys.executable, "-m", "benchmarks", *keys]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise UserError(f"{name} ended with code {done.returncode}: see what it says above.")
+        result = json.loads(done.stdout.splitlines()[-1])
+        about = {
+            "command": " ".join(["python -m benchmarks", *keys]),
+            "date": datetime.date.today().isoformat(),
+            "machine": machine(int(result.get("threads", torch.get_num_threads()))),
+        }
+        write_text(out / f"{name}.json", json.dumps(about | result, indent=1) + "\n")
+        found[name] = result["ratio"]
+    table = [HEAD, "|---|---|---|---|---|---|", *lines(read(out, cfg.overview.runs))]
+    console.print("\n".join(table), markup=False)
+    return {"ratio": min(found.values(), default=None), "of": "the least", "ratios": found}
+
+
+def write_table(cfg: DictConfig, console: Console) -> dict[str, Any]:
+    """Put the table of the files in `overview.out` into `overview.page`, between its marks."""
+    page, out = user_path(cfg.overview.page), user_path(cfg.overview.out)
+    results = read(out, cfg.overview.runs)
+    write_text(page, with_table(page.read_text(encoding="utf-8"), results))
+    rows = sum(len(result["rows"]) for result in results)
+    console.print(f"{page}: {rows} rows")
+    return {"ratio": rows, "of": "rows of the table"}
+
+
+def read(folder: Path, names: Iterable[str]) -> list[dict[str, Any]]:
+    """The results that are there, in this order."""
+    files = [folder / f"{name}.json" for name in names]
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
+
+
+def with_table(text: str, results: list[dict[str, Any]]) -> str:
+    """The page's text with these rows between its marks, and what was measured on.
+
+    Raises:
+        UserError: it has no marks.
+    """
+    before, mark, rest = text.partition(BEGIN)
+    if not mark or END not in rest:
+        raise UserError(f"The page has no place for the table: write {BEGIN} and {END} into it.")
+    told = sorted({f"{told_machine(r['machine'])}, {r['date']}" for r in results})
+    rows = [HEAD, "|---|---|---|---|---|---|", *lines(results)]
+    made = "\n".join(["", *rows, "", "Measured on: " + "; ".join(told) + ".", ""])
+    return f"{before}{BEGIN}{made}{END}{rest.partition(END)[2]}"
+
+
+def told_machine(about: dict[str, Any]) -> str:
+    """In words."""
+    rates = ", ".join(f"{rate:g} GFLOP/s {kind}" for kind, rate in about["gflop_per_s"].items())
+    return f"{about['processor']}, {about['threads']} thread(s): {rates}"
+
+
+def lines(results: list[dict[str, Any]]) -> list[str]:
+    """The table's rows: medians, with least and most in brackets."""
+    made = []
+    for each in (row for result in results for row in result["rows"]):
+        base = each["published"]["median"]
+        same, ours = (
+            f"{told(each[way])}, **{each[way]['median'] / base:.2f} ×**" for way in ("same", "ours")
+        )
+        share = each["share_of_limit"]
+        memory = each["memory_gb"]
+        cells = [
+            f"{each['work']}, {each['unit']}", told(each["published"]), same,
+            f"{ours} ({each['ours_is']})",
+            "" if share is None else f"{100 * share:.0f} %",
+            "" if memory is None else f"{memory:.2f} GB",
+        ]  # fmt: skip
+        made.append(f"| {' | '.join(cells)} |")
+    return made
+
+
+def told(values: dict[str, float]) -> str:
+    """Median, least and most, of three digits."""
+    median, least, most = (f"{values[name]:.3g}" for name in ("median", "least", "most"))
+    return f"{median} ({least}–{most})"
