@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import track
 
+from w2l import examples
+from w2l.audio.waveform import load_audio
 from w2l.boxes import from_tblr
 from w2l.checkpoints import (
     ENOUGH_SPEAKERS,
@@ -45,7 +47,7 @@ from w2l.scoring.partial import Partial
 from w2l.scoring.report import write_json
 from w2l.scoring.results import finite, without_windows
 from w2l.scoring.tables import write_tables
-from w2l.video import choices_of
+from w2l.video import VideoReader, choices_of
 from w2l.weights import registry, shipped
 from w2l.weights.shipped import JUDGE, judge_believes
 
@@ -231,8 +233,10 @@ def build_evaluator(
         if reason is not None:
             console.print(f"no {score}: {reason}", soft_wrap=True, markup=False)
     precision = settings.precision
-    if precision != "float32" and not device.startswith("cuda"):
-        raise UserError(f"precision={precision} needs a CUDA device: take precision=float32.")
+    if precision == "tf32" and not device.startswith("cuda"):
+        raise UserError("precision=tf32 needs a CUDA device: take precision=float32.")
+    if precision == "bfloat16" and syncnet is not None:
+        console.print(show_coarser(syncnet, device), soft_wrap=True, markup=False)
     scorer = SyncScorer(
         syncnet, expert, device=device, batch_size=settings.batch_size, precision=precision
     )
@@ -266,6 +270,23 @@ def build_evaluator(
                 soft_wrap=True,
             )
     return evaluator, weights
+
+
+def show_coarser(syncnet: SyncNetV2, device: str) -> str:
+    """What bfloat16 does to the scores of a clip that comes with w2l, in a sentence."""
+    path = examples.EXAMPLES[0].path
+    sound = load_audio(path)
+    plain, coarser = (
+        SyncScorer(syncnet, device=device, precision=each).lse(VideoReader(path), sound).lse
+        for each in ("float32", "bfloat16")
+    )
+    changes = ", ".join(
+        f"{name} {a:.4f} becomes {b:.4f} ({b - a:+.4f})"
+        for name, a, b in (
+            ("LSE-D", plain.lse_d, coarser.lse_d), ("LSE-C", plain.lse_c, coarser.lse_c),
+        )
+    )  # fmt: skip
+    return f"precision=bfloat16: of the clip {path.stem}, {changes}"
 
 
 def is_published_syncnet(sha256: str) -> bool:

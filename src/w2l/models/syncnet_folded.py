@@ -29,6 +29,7 @@ class FoldedSyncNet(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         with torch.no_grad():
+            self.kind = torch.float32
             self.sliding: SlidingConvolution | None = None
             self.lips = _channels_last(_pooled_first(_folded(lips)))
             self.lips_head = nn.Sequential(*_folded(lips_head))
@@ -49,24 +50,35 @@ class FoldedSyncNet(nn.Module):
         self.sound = nn.Sequential(*others, last, relu)
         return self
 
+    def in_bfloat16(self) -> FoldedSyncNet:
+        """Itself, from now on with convolutions in bfloat16, but for the sliding one.
+
+        The sums of that one lose too many digits. What it takes and gives stays float32.
+        """
+        self.kind = torch.bfloat16
+        self.lips.to(self.kind)
+        self.sound.to(self.kind)
+        return self
+
     def embed_audio(self, mfcc: Tensor) -> Tensor:
         """As `SyncNetV2.embed_audio`."""
-        return self.sound_head(self.sound(mfcc).flatten(1))
+        return self.sound_head(self.sound(mfcc.to(self.kind)).flatten(1).float())
 
     def embed_lips(self, frames: Tensor) -> Tensor:
         """As `SyncNetV2.embed_lips`: (B, 3, T, 224, 224) → (B, T − 4, 1024)."""
         if self.sliding is not None:
-            clips = [self.lips(self.sliding(clip)) for clip in frames.permute(0, 2, 3, 4, 1)]
-            return torch.stack([self.lips_head(x.flatten(1)) for x in clips])
+            slid = (self.sliding(clip) for clip in frames.permute(0, 2, 3, 4, 1))
+            clips = [self.lips(x.to(self.kind)) for x in slid]
+            return torch.stack([self.lips_head(x.flatten(1).float()) for x in clips])
         batch, _, n_frames, height, width = frames.shape
         n = n_frames - WINDOW + 1
         # (B, T, H, W, 3): the five frames of a window lie one after the other on the channels.
         last = frames.permute(0, 2, 3, 4, 1)
-        windows = frames.new_empty(batch, n, height, width, WINDOW, 3)
+        windows = frames.new_empty(batch, n, height, width, WINDOW, 3, dtype=self.kind)
         for i in range(WINDOW):
             windows[..., i, :] = last[:, i : i + n]
         x = self.lips(windows.flatten(4).flatten(0, 1).permute(0, 3, 1, 2))
-        return self.lips_head(x.flatten(1)).unflatten(0, (batch, n))
+        return self.lips_head(x.flatten(1).float()).unflatten(0, (batch, n))
 
 
 def _channels_last(network: nn.Sequential) -> nn.Sequential:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-Precision = Literal["float32", "tf32"]
+Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 @contextmanager
@@ -17,7 +17,8 @@ def arithmetic(precision: Precision) -> Iterator[None]:
 
     Args:
         precision: "float32"; "tf32": factors of convolutions and products of matrices have 10 bits
-            of mantissa on GPUs that can, which is faster there.
+            of mantissa on GPUs that can, which is faster there; "bfloat16": as "float32", what is
+            coarser is a network's own.
     """
     convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
     before = convolutions.allow_tf32, products.allow_tf32

@@ -88,7 +88,8 @@ class SyncScorer:
         expert: a lip-sync expert, for `cosine`; put there likewise.
         device: torch device, e.g. "cpu" or "cuda".
         batch_size: windows that go through a network at once; does not change the scores.
-        precision: "tf32" is faster on a GPU, and its scores are others.
+        precision: "tf32" is faster on a GPU, "bfloat16" (SyncNet alone) on processors that have it,
+            and their scores are others.
 
     Example:
         >>> import numpy as np
@@ -112,6 +113,8 @@ class SyncScorer:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self.syncnet = syncnet.eval().to(device).folded() if syncnet else None
+        if self.syncnet is not None and precision == "bfloat16":
+            self.syncnet.in_bfloat16()
         self.expert = expert.eval().to(device) if expert else None
         self.batch_size = batch_size
         self.precision: Precision = precision

@@ -68,6 +68,7 @@ def test_what_is_measured():
             },
             "generator": {
                 "width": 0.125, "image_size": 96, "faces": 4, "turns": 1, "device": "cpu",
+                "threads": None,
             },
             "detection": {"size": [192, 160], "frames": 6, "published_frames": 1, "turns": 1},
         }
@@ -76,6 +77,10 @@ def test_what_is_measured():
     whole = inference.measure(cfg, QUIET)
     assert whole["ratio"] > whole["ratio_fixed_box"] > 0
     assert 0.2 < whole["peak_gb"] < 2
-    assert generator.measure(cfg, QUIET)["ratio"] > 0
+    made = generator.measure(cfg, QUIET)
+    assert made["ratio"] > 0
+    for row in (*whole["rows"], *made["rows"]):
+        assert min(row[way]["median"] for way in ("published", "same", "ours")) > 0
+        assert row["share_of_limit"] > 0
     assert detection.measure(cfg, QUIET)["ratio"] > 1
     assert torch.get_num_threads() == threads

@@ -94,7 +94,7 @@ def test_a_preset_of_ones_own_speaks_of_its_own_detector(tmp_path: Path) -> None
     [
         ({"preset": "wav2lip", "published": True}, "set the same keys"),
         ({"video_score": "median"}, "choose mean, first, longest or best"),
-        ({"precision": "float16"}, "choose float32 or tf32"),
+        ({"precision": "float16"}, "choose float32, tf32 or bfloat16"),
         ({"chain": "wav2lip", "protocol": "lrs"}, "is of protocol=track"),
         ({"chain": "wav2lip", "jpeg": True}, "jpeg=true is a step"),
     ],

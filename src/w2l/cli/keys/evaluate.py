@@ -168,8 +168,10 @@ class Evaluate:
     device: str = key(
         "auto", "auto (cuda if there is one), cpu, cuda, cuda:1", section="How it is run"
     )
-    precision: Literal["float32", "tf32"] = key(
-        "float32", "float32 on every processor; tf32: faster on a GPU, and the scores are others"
+    precision: Literal["float32", "tf32", "bfloat16"] = key(
+        "float32",
+        "float32 on every processor; tf32: faster on a GPU, bfloat16: SyncNet, faster where a "
+        "processor has it; their scores are others",
     )
     batch_size: Count = key(
         24, "windows that go through a network at once, on a CPU on each core; no effect on scores"
