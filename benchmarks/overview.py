@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from benchmarks.limits import machine
+from benchmarks.turns import spread
 from w2l.errors import UserError
 from w2l.files import write_text
 from w2l.paths import user_path
@@ -82,16 +83,28 @@ def with_table(text: str, results: list[dict[str, Any]]) -> str:
     before, mark, rest = text.partition(BEGIN)
     if not mark or END not in rest:
         raise UserError(f"The page has no place for the table: write {BEGIN} and {END} into it.")
-    told = sorted({f"{told_machine(r['machine'])}, {r['date']}" for r in results})
     rows = [HEAD, "|---|---|---|---|---|---|", *lines(results)]
-    made = "\n".join(["", *rows, "", "Measured on: " + "; ".join(told) + ".", ""])
+    made = "\n".join(["", *rows, "", f"Measured on: {machines(results)}.", ""])
     return f"{before}{BEGIN}{made}{END}{rest.partition(END)[2]}"
 
 
-def told_machine(about: dict[str, Any]) -> str:
-    """In words."""
-    rates = ", ".join(f"{rate:g} GFLOP/s {kind}" for kind, rate in about["gflop_per_s"].items())
-    return f"{about['processor']}, {about['threads']} thread(s): {rates}"
+def machines(results: list[dict[str, Any]]) -> str:
+    """The processors, how quick each was at products of matrices, and on which days."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for about in (result["machine"] for result in results):
+        where = f"{about['processor']}, {about['threads']} thread(s)"
+        found.setdefault(where, []).append(about["gflop_per_s"])
+    days = sorted({result["date"] for result in results})
+    return (
+        "; ".join(
+            f"{where}: "
+            + ", ".join(
+                f"{told(spread([r[kind] for r in rates]))} GFLOP/s {kind}" for kind in rates[0]
+            )
+            for where, rates in found.items()
+        )
+        + f" ({' to '.join(days[:: max(1, len(days) - 1)])})"
+    )
 
 
 def lines(results: list[dict[str, Any]]) -> list[str]:
@@ -115,6 +128,7 @@ def lines(results: list[dict[str, Any]]) -> list[str]:
 
 
 def told(values: dict[str, float]) -> str:
-    """Median, least and most, of three digits."""
-    median, least, most = (f"{values[name]:.3g}" for name in ("median", "least", "most"))
+    """Median, least and most, of three digits or all before the point."""
+    shown = (values[name] for name in ("median", "least", "most"))
+    median, least, most = (f"{v:.0f}" if v >= 1000 else f"{v:.3g}" for v in shown)
     return f"{median} ({least}–{most})"

@@ -12,8 +12,8 @@ from w2l import trials
 from w2l.models.expert import Expert
 
 LEAST_GAIN = 1.1
-TURNS = 4
-WINDOWS = 8
+TURNS = 3
+WINDOWS = 32
 CANDIDATE = "bfloat16"
 
 

@@ -57,7 +57,8 @@ def test_the_table_is_made_from_the_files(tmp_path: Path, monkeypatch: pytest.Mo
     overview.write_table(cfg, QUIET)
     text = page.read_text()
     assert text.count(LINE) == 2
-    assert "A Xeon, 2 thread(s): 100 GFLOP/s float32, 200 GFLOP/s bfloat16" in text
+    rates = "100 (100–100) GFLOP/s float32, 200 (200–200) GFLOP/s bfloat16"
+    assert f"A Xeon, 2 thread(s): {rates} (20" in text
     assert (text[:7], text[-6:]) == ("before\n", "after\n")
     assert "old" not in text
     with pytest.raises(UserError, match="no place for the table"):
