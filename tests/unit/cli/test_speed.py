@@ -75,6 +75,9 @@ def test_a_cpu_trains_in_bfloat16_where_a_trial_was_quicker(
 
     monkeypatch.setattr(trials, "try_out", try_out)
     monkeypatch.setenv("W2L_MACHINE_DIR", str(tmp_path))
+    with monkeypatch.context() as several:
+        several.setenv("WORLD_SIZE", "2")
+        assert picked_precision("auto", "cpu", 0.25, 64) == "32-true"
     assert picked_precision("auto", "cpu", 0.25, 64) == expected
     assert picked_precision("auto", "cpu", 0.25, 64) == expected
     assert asked == [["0.25", "64"]] * (1 if found else 2)  # an answer is remembered
