@@ -13,13 +13,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from w2l.errors import UserError
 from w2l.files import user_cache, write_text
+from w2l.lock import only_writer
 
 SWITCH = "W2L_TRIALS"  # 0: nothing is tried
 LIMIT = "ONEDNN_MAX_CPU_ISA"
@@ -124,6 +125,15 @@ def remember(facts: Facts, found: Any) -> None:
         path = _file(facts)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, content + "\n")
+
+
+def alone(facts: Facts) -> ExitStack:
+    """A context that one process at a time is in; where nothing can be written, any are."""
+    stack = ExitStack()
+    with suppress(OSError, UserError):
+        _file(facts).parent.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(only_writer(_file(facts), lambda: None))
+    return stack
 
 
 def _file(facts: Facts) -> Path:

@@ -187,7 +187,9 @@ def synced_blocks(generator: Path) -> np.ndarray:
     from w2l.inference import LipSync, SyncOptions
 
     face, voice = (example.path for example in EXAMPLES[:2])
-    lipsync = LipSync.from_pretrained(generator, device="cpu", detector=None)
+    lipsync = LipSync.from_pretrained(
+        generator, device="cpu", runtime="torch", precision="float32", detector=None
+    )
     options = SyncOptions(quality="fast", box=np.array(BOX, np.float32))
     taken = list(islice(lipsync.frames(face, voice, options=options), N_FRAMES))
     pictures = np.stack(taken).astype(np.float64)

@@ -93,22 +93,30 @@ def fastest(
     if checkpoint.target is not None or work < LEAST_WORK or os.environ.get(trials.SWITCH) == "0":
         return plain
     shape = {"network": config, **here}
-    names = trials.recall(shape) or [str(each) for each in candidates(place, runtime, precision)]
-    print(f"Trying once how {path.name} is computed quickest here …", file=sys.stderr)
-    found = trials.try_out(__name__, [str(path), place, str(torch.get_num_threads())], names)
-    choice = best(found, plain)
-    if any(found.values()):
-        trials.remember(shape, [str(choice)])
-        trials.remember(this_file, str(choice))
+    with trials.alone(shape):
+        if name := trials.recall(this_file):  # another process has tried it meanwhile
+            return Choice.named(name)
+        known = trials.recall(shape)
+        if known == [str(plain)]:
+            return plain
+        named = known or [str(each) for each in candidates(place, runtime, precision)]
+        print(f"Trying once how {path.name} is computed quickest here …", file=sys.stderr)
+        threads = str(torch.get_num_threads())
+        found = trials.try_out(__name__, [str(path), place, threads], named)
+        choice = best(found, plain)
+        if any(found.values()):
+            if known is None:  # how quick it is does not depend on the weights
+                trials.remember(shape, [str(best(found, plain, faithful_db=0))])
+            trials.remember(this_file, str(choice))
     return choice
 
 
-def best(found: trials.Found, plain: Choice) -> Choice:
+def best(found: trials.Found, plain: Choice, faithful_db: float = FAITHFUL_DB) -> Choice:
     """The quickest of those that lived and are faithful; `plain` where none is worth it."""
     worth = {plain: 1.0}
     for name, numbers in found.items():
         choice = Choice.named(name)
-        if numbers is None or numbers["db"] < FAITHFUL_DB:
+        if numbers is None or numbers["db"] < faithful_db:
             continue
         least = WORTH_PRECISION if choice.precision != plain.precision else 1.0
         if choice.runtime != plain.runtime or choice.spread is False:

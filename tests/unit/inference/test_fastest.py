@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,12 @@ from w2l.models import Generator
 
 BF16, FLOAT = "torch/bfloat16/", "torch/float32/"
 PLAIN = Choice("torch", "float32")
+
+
+class Tries(list[list[str]]):
+    """What was tried."""
+
+    db = 60.0
 
 
 def numbers(times: float, db: float = 60.0) -> dict[str, float]:
@@ -42,13 +49,13 @@ def test_the_quickest_that_is_faithful_is_taken(found: trials.Found, chosen: Cho
 
 
 @pytest.fixture
-def tries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
-    """What was tried; each is twice as quick in bfloat16, on a machine of its own."""
-    asked: list[list[str]] = []
+def tries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tries:
+    """Each is twice as quick in bfloat16, on a machine of its own."""
+    asked = Tries()
 
     def try_out(module: str, arguments: list[str], names: list[str]) -> trials.Found:
         asked.append(list(names))
-        return {name: numbers(2.0 if "bfloat16" in name else 1.0) for name in names}
+        return {name: numbers(2.0 if "bfloat16" in name else 1.0, asked.db) for name in names}
 
     monkeypatch.setattr(trials, "try_out", try_out)
     monkeypatch.setattr(fastest, "_runtimes", list)
@@ -63,7 +70,7 @@ def saved(path: Path, width: float = 0.25, size: int = 96) -> Path:
 
 
 def test_each_shape_is_timed_once_and_each_file_looked_at_once(
-    tries: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    tries: Tries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     first = saved(tmp_path / "a.ckpt")
     chosen = fastest.fastest(first, "cpu")
@@ -75,7 +82,7 @@ def test_each_shape_is_timed_once_and_each_file_looked_at_once(
     assert len(tries) == 1
 
 
-def test_a_second_file_is_only_looked_at(tries: list[list[str]], tmp_path: Path) -> None:
+def test_a_second_file_is_only_looked_at(tries: Tries, tmp_path: Path) -> None:
     chosen = fastest.fastest(saved(tmp_path / "a.ckpt"), "cpu")
     assert fastest.fastest(saved(tmp_path / "second.ckpt"), "cpu") == chosen
     assert tries[1] == [str(chosen)]
@@ -83,7 +90,32 @@ def test_a_second_file_is_only_looked_at(tries: list[list[str]], tmp_path: Path)
     assert not [name for name in tries[2] if "bfloat16" in name]
 
 
-def test_what_takes_no_time_is_not_tried(tries: list[list[str]], tmp_path: Path) -> None:
+def test_weights_that_bfloat16_changes_stay_in_float32_alone(tries: Tries, tmp_path: Path) -> None:
+    tries.db = 40
+    assert fastest.fastest(saved(tmp_path / "far.ckpt"), "cpu") == PLAIN
+    tries.db = 60
+    assert fastest.fastest(saved(tmp_path / "near.ckpt"), "cpu").precision == "bfloat16"
+    assert fastest.fastest(tmp_path / "far.ckpt", "cpu") == PLAIN
+    assert len(tries) == 2
+
+
+def test_what_another_process_tried_is_taken(
+    tries: Tries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, alone = saved(tmp_path / "g.ckpt"), trials.alone
+
+    def while_another_tries(facts: trials.Facts) -> ExitStack:
+        with monkeypatch.context() as there:
+            there.setattr(trials, "alone", alone)
+            fastest.fastest(path, "cpu")
+        return alone(facts)
+
+    monkeypatch.setattr(trials, "alone", while_another_tries)
+    assert fastest.fastest(path, "cpu").precision == "bfloat16"
+    assert len(tries) == 1
+
+
+def test_what_takes_no_time_is_not_tried(tries: Tries, tmp_path: Path) -> None:
     """The frozen frames are of such a generator."""
     narrow = saved(tmp_path / "narrow.ckpt", 1 / 16, 48)
     assert build_generator(narrow, device="cpu").computed == ("float32", "torch")
