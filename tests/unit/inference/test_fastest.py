@@ -75,7 +75,7 @@ def test_each_shape_is_timed_once_and_each_file_looked_at_once(
     first = saved(tmp_path / "a.ckpt")
     chosen = fastest.fastest(first, "cpu")
     assert chosen.precision == "bfloat16"
-    assert len(tries[0]) > 1
+    assert tries[0][0] == BF16
     assert "Trying once how a.ckpt is computed quickest" in capsys.readouterr().err
     monkeypatch.setattr(fastest, "read", None)  # from now on not even the file is read
     assert fastest.fastest(first, "cpu") == chosen
@@ -87,7 +87,19 @@ def test_a_second_file_is_only_looked_at(tries: Tries, tmp_path: Path) -> None:
     assert fastest.fastest(saved(tmp_path / "second.ckpt"), "cpu") == chosen
     assert tries[1] == [str(chosen)]
     assert fastest.fastest(tmp_path / "a.ckpt", "cpu", precision="float32") == PLAIN
-    assert not [name for name in tries[2] if "bfloat16" in name]
+    assert not [name for each in tries[2:] for name in each if "bfloat16" in name]
+
+
+@pytest.mark.parametrize(("threads", "other"), [(1, None), (2, "whole"), (16, "spread")])
+def test_other_threads_are_tried_beside_those_by_default(
+    threads: int, other: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as fake:
+        fake.setattr(torch, "get_num_threads", lambda: threads)
+        fake.setattr(fastest, "_runtimes", lambda: ["openvino"])
+        names = [str(each) for each in fastest.candidates("cpu")]
+    torchs = [BF16, *(f"torch/{each}/{other}" for each in ("bfloat16", "float32") if other)]
+    assert names == [*torchs, "openvino/float32/", "openvino/bfloat16/"]
 
 
 def test_weights_that_bfloat16_changes_stay_in_float32_alone(tries: Tries, tmp_path: Path) -> None:
@@ -113,6 +125,20 @@ def test_what_another_process_tried_is_taken(
     monkeypatch.setattr(trials, "alone", while_another_tries)
     assert fastest.fastest(path, "cpu").precision == "bfloat16"
     assert len(tries) == 1
+
+
+def test_a_gpu_is_tried_by_its_name(
+    tries: Tries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"cuda:0": "T4", "cuda:1": "H200"}
+    monkeypatch.setattr(fastest, "pick_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "get_device_name", names.get)
+    path = saved(tmp_path / "g.ckpt")
+    for device in names:
+        assert fastest.fastest(path, device) == Choice("torch", "bfloat16")
+    assert tries == [[BF16]] * 2
+    assert fastest.fastest(path, "cuda:1") == Choice("torch", "bfloat16")
+    assert len(tries) == 2
 
 
 def test_what_takes_no_time_is_not_tried(tries: Tries, tmp_path: Path) -> None:
