@@ -14,7 +14,7 @@ from av.audio.frame import AudioFrame
 from rich.console import Console
 
 from preprocess.prepare import _run
-from preprocess.settings import Recipe
+from preprocess.settings import Job, Recipe
 from preprocess.worker import Worker
 from tests.settings import settings_of
 from tests.unit.video.test_clocks import two_tracks
@@ -23,7 +23,6 @@ from w2l.cli.infer_report import show_input, show_rate
 from w2l.cli.infer_settings import build_source, build_voice, own_sound
 from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError
-from w2l.jobs import SerialExecutor
 from w2l.video import choices_of
 
 
@@ -88,14 +87,14 @@ def test_choices_are_counted_when_many_videos_are_read(tmp_path: Path) -> None:
     assert choices_of(video) == ["are interlaced: their fields are made whole images"]
     assert choices_of(video, deinterlace=False) == []
     said: list[str] = []
-    report: Any = SimpleNamespace(progress=lambda outcomes, _: outcomes, say=said.append)
+    report: Any = SimpleNamespace(console=None, say=said.append)
     clips: list[Any] = [SimpleNamespace(path=video)] * 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Worker, "_prepared", lambda *_: {})
         patch.setattr(Worker, "start", lambda *_: None)
         records: Any = SimpleNamespace(root=tmp_path, recipe=Recipe(), forgive=lambda _: None)
-        job: Any = SimpleNamespace(engine="serial", device="cpu", batch_size=1)
-        _run(clips, records, SerialExecutor(), job, report)
+        job = Job("folder", None, tmp_path, engine="serial", device="cpu")
+        _run(clips, records, job, report)
     assert said == [
         "2 of 2 clips are of videos that are interlaced: their fields are made whole images"
     ]
