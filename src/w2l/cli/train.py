@@ -148,7 +148,10 @@ def build_trainer(cfg: DictConfig, system: pl.LightningModule, *last: pl.Callbac
         _convert_="all",
         strategy=strategy_for(cfg.trainer, per_update),
         precision=picked_precision(
-            cfg.trainer.precision, cfg.trainer.accelerator, cfg.model.width, cfg.model.image_size
+            cfg.trainer.precision,
+            cfg.trainer.accelerator,
+            cfg.model.get("width", 1.0),
+            cfg.model.get("image_size", 96),
         ),
         max_steps=-1 if cfg.max_updates is None else cfg.max_updates * per_update,
         callbacks=[*instantiate(cfg.callbacks, _convert_="all").values(), *last],
