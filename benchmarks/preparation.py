@@ -21,12 +21,11 @@ from benchmarks.face_videos import write_face_videos
 from benchmarks.published_inference import read_all
 from preprocess.rejection import RejectedError
 from preprocess.settings import Recipe
-from preprocess.sources import Clip
 from preprocess.steps.chain import prepare_clip
 from preprocess.steps.probe import check
 from preprocess.times import Times
 from w2l.audio.waveform import load_audio
-from w2l.components import FaceDetector
+from w2l.components import Clip, FaceDetector
 from w2l.faces import CenterFace
 from w2l.faces.s3fd import S3FD
 from w2l.models import SyncNetV2

@@ -11,17 +11,17 @@ from preprocess.keys import Preprocess
 from preprocess.prepare import prepare
 from preprocess.report import Report
 from preprocess.settings import Cut, Job, Packing, Quality, Recipe
+from preprocess.sources import Prepared
 from w2l.building import Component
 from w2l.cli.hydra_app import run
 from w2l.cli.signals import ended_by_signals
-from w2l.components import FacesByIndex
+from w2l.components import FacesByIndex, Source
 from w2l.errors import UserError
 from w2l.files import sha256
 from w2l.paths import user_path
 from w2l.weights.shipped import JUDGE
 from w2l.windows import FPS
 
-UNCUT = ("folder", "csv")  # sources of videos as people have them
 SHORTEST = 16  # frames; training takes clips of more than 15 (published)
 SMALL = "small"  # the judge that comes with w2l
 MIN_CONFIDENCE = {"syncnet_v2": 3.0, "expert": 0.1}  # published; this project's
@@ -40,15 +40,13 @@ def preprocess(settings: Preprocess) -> None:
         UserError: a value makes no sense, or there is nothing to prepare.
     """
     job, packing, report = _job(settings), _packing(settings), Report(Console())
-    if job.source == "prepared":
-        if job.data_root is None:
-            raise UserError("source=prepared needs data_root=FOLDER, the prepared set.")
+    if isinstance(job.source, Prepared):
         if packing is None:
             raise UserError(
                 "source=prepared only packs: choose storage=compressed, storage=raw or "
                 "storage=jpeg."
             )
-        _pack(job.data_root, job, packing, report)
+        _pack(job.source.data_root, job, packing, report)
         return
     result = prepare(job, _recipe(settings, report), report)
     if packing is not None and result.pending:
@@ -71,12 +69,10 @@ def _packing(settings: Preprocess) -> Packing | None:
 
 
 def _job(settings: Preprocess) -> Job:
+    out = f"data/{settings.source.name}" if settings.out is None else settings.out
     return Job(
-        source=settings.source,
-        data_root=_path(settings.data_root),
-        out=user_path(settings.out),
-        filelists=_path(settings.filelists),
-        pretrain=settings.pretrain,
+        source=_source(settings, user_path(out)),
+        out=user_path(out),
         **settings.runner(settings.device),
         batch_size=settings.batch_size,
         retry_rejected=settings.retry_rejected,
@@ -86,13 +82,29 @@ def _job(settings: Preprocess) -> Job:
     )
 
 
+def _source(settings: Preprocess, out: Path) -> Source:
+    source = settings.source
+    if settings.data_root is None and "data_root" in source.required():
+        raise UserError(
+            f"source={source.name} needs data_root=FOLDER, where its videos lie (csv: the file)."
+        )
+    root = None if settings.data_root is None else user_path(settings.data_root)
+    workers = 1 if settings.engine == "serial" else settings.workers
+    made: Source = source.build(data_root=root, out=out, workers=workers)
+    return made
+
+
 def _cut(settings: Preprocess) -> Cut | None:
-    wanted = settings.source in UNCUT if settings.cut is None else settings.cut
-    return Cut(float(settings.max_seconds)) if wanted else None
+    return Cut(float(settings.max_seconds)) if _wanted(settings, settings.cut) else None
+
+
+def _wanted(settings: Preprocess, given: bool | None) -> bool:
+    """Whether a step is done that, if nobody says so, is for videos as people have them."""
+    return bool(settings.source.says("any_videos", False)) if given is None else given
 
 
 def _duplicates(settings: Preprocess) -> str:
-    default = "exact" if settings.source in UNCUT else "none"
+    default = "exact" if _wanted(settings, None) else "none"
     return settings.duplicates or default
 
 
@@ -109,13 +121,12 @@ def _quality(settings: Preprocess) -> Quality | None:
             f"min_brightness={limits.min_brightness:g} must be less than "
             f"max_brightness={limits.max_brightness:g}."
         )
-    wanted = settings.source in UNCUT if settings.quality is None else settings.quality
-    return limits if wanted else None
+    return limits if _wanted(settings, settings.quality) else None
 
 
 def _recipe(settings: Preprocess, report: Report) -> Recipe:
     detector = _detector(settings)
-    default = FPS if settings.source in UNCUT else SHORTEST
+    default = FPS if _wanted(settings, None) else SHORTEST
     min_frames = default if settings.min_frames is None else int(settings.min_frames)
     sync, min_confidence = _sync(settings, report)
     return Recipe(
@@ -159,10 +170,6 @@ def _sync(settings: Preprocess, report: Report) -> tuple[Path | None, float]:
         )
     given = settings.min_confidence
     return path, MIN_CONFIDENCE[judge.network] if given is None else float(given)
-
-
-def _path(value: str | None) -> Path | None:
-    return None if value is None else user_path(value)
 
 
 def _detector(settings: Preprocess) -> Component:

@@ -15,7 +15,7 @@ from preprocess.records import Record, origin, write_json
 from preprocess.rejection import RejectedError
 from preprocess.report import Report
 from preprocess.settings import Cut, Job, Recipe
-from preprocess.sources import Clip
+from w2l.components import Clip
 from w2l.errors import UserError
 from w2l.jobs import Stop
 from w2l.windows import FPS

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from preprocess.rejection import NOT_DOWNLOADED, RejectedError
-from preprocess.sources.clip import Clip
 from w2l import download as downloads
+from w2l.components import Clip
 
 
 def check_downloader(clips: Iterable[Clip]) -> None:

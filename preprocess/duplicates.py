@@ -8,7 +8,7 @@ from pathlib import Path
 
 from preprocess.records import Record
 from preprocess.rejection import DUPLICATE
-from preprocess.sources import Clip
+from w2l.components import Clip
 from w2l.files import sha256
 
 

@@ -26,28 +26,20 @@ class Preprocess(RunnerKeys):
         "source=demo out=data/demo",
     )
 
-    source: str = key(
-        "folder",
-        "folder: any videos, one folder per person; csv: a row per clip, files or addresses; lrs2, "
-        "lrs3, lrw, grid; demo: made here, no download; prepared: a set that is there as folders, "
-        "to be packed",
-        section="Input and output",
+    source: Component = group(
+        "where the clips come from; folder: any videos, csv: a row per clip, prepared: a set that "
+        "is there as folders, to be packed"
     )
     data_root: FileName | None = key(
         None,
         "folder of the videos, grid: or of the archives; csv: the file; demo: where they are "
         "rendered (null: <out>/videos)",
+        section="Input and output",
     )
-    out: FileName = key(
-        "data/${source}",
-        "the set: <speaker>/<clip>/<frame>.jpg, audio.wav, mel.npy, and its lists",
-    )
-    filelists: FileName | None = key(
-        None, "lrs2: folder of train.txt, val.txt, test.txt; null: looked for near the videos"
-    )
-    pretrain: bool = key(
-        False,
-        "lrs3: train on its pretrain part too, without the speakers who validate or test",
+    out: FileName | None = key(
+        None,
+        "the set: <speaker>/<clip>/<frame>.jpg, audio.wav, mel.npy, and its lists; null: "
+        "data/<source>",
     )
     report: bool = key(
         True, "<out>/report.html: counts, histograms, a wall of clips, what was rejected"

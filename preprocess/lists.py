@@ -22,8 +22,8 @@ from preprocess.records import (
     write_jsonl,
 )
 from preprocess.rejection import NOT_A_VIDEO
-from preprocess.sources.clip import Listing
 from preprocess.splits import SPLITS, assign_splits
+from w2l.components import Listing
 from w2l.filelists import SplitEntry, write_split
 from w2l.files import atomic_path
 

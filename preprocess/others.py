@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from preprocess.records import Records
-from preprocess.sources import Clip
 from w2l.boxes import runs
+from w2l.components import Clip
 from w2l.windows import FPS
 
 

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 
 from preprocess.lists import Result
 from preprocess.records import Record
-from preprocess.sources import Clip
 from w2l.audio.mel import MAX_VALUE
+from w2l.components import Clip
 from w2l.files import write_text
 from w2l.html import page, picture
 from w2l.video import VideoReader, read_image

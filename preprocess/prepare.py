@@ -19,9 +19,9 @@ from preprocess.records import Records
 from preprocess.rejection import CRASHED, UNEXPECTED, RejectedError
 from preprocess.report import Report, by_reason, summary
 from preprocess.settings import Job, Recipe
-from preprocess.sources import Clip, list_clips
 from preprocess.times import Times
 from preprocess.worker import Worker
+from w2l.components import Clip
 from w2l.errors import UserError
 from w2l.jobs import Outcome
 
@@ -37,7 +37,7 @@ def prepare(job: Job, recipe: Recipe, report: Report) -> Result:
     started = time.monotonic()
     records = Records(job.out, recipe)
     records.make_root()
-    listing = list_clips(job, report.say)
+    listing = job.source.listing(report.say)
     for note in listing.notes:
         report.warn(note)
     copies = {} if job.duplicates == "none" else same_files(listing.clips)

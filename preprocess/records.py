@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from preprocess.settings import Recipe
-from preprocess.sources import Clip
+from w2l.components import Clip
 from w2l.errors import UserError
 from w2l.files import atomic_path, left_behind, write_text
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from w2l.building import Component
+from w2l.components import Source
 from w2l.jobs import Runner
 
 CENTERFACE = Component("w2l.faces.CenterFace")
@@ -116,11 +117,8 @@ class Job(Runner):
     """What is prepared and where to; by how many is the runner's.
 
     Attributes:
-        source: folder, csv, lrs2, lrs3, lrw, grid, demo, or prepared (pack only).
-        data_root: where the videos lie, or the CSV file; None for the demo set, which is rendered.
+        source: lists the videos.
         out: where the set goes.
-        filelists: folder of LRS2's split lists; None: looked for.
-        pretrain: train on LRS3's pretrain part too.
         batch_size: frames per detector call.
         retry_rejected: try clips again that an earlier run rejected.
         cut: where the source's videos are cut; None: each is a clip.
@@ -129,11 +127,8 @@ class Job(Runner):
         page: whether to write report.html.
     """
 
-    source: str
-    data_root: Path | None
+    source: Source
     out: Path
-    filelists: Path | None = None
-    pretrain: bool = False
     batch_size: int = 8
     retry_rejected: bool = False
     cut: Cut | None = None

@@ -16,8 +16,8 @@ from preprocess.download import download
 from preprocess.records import Record
 from preprocess.rejection import RejectedError
 from preprocess.settings import Recipe
-from preprocess.sources import Clip
 from preprocess.times import Times
+from w2l.components import Clip
 from w2l.errors import UserError
 from w2l.jobs import Devices, Stop, check_shared
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from preprocess.sources.clip import Clip, Listing
 from preprocess.sources.names import folder_name, tell_apart
 from preprocess.splits import SPLITS
+from w2l.components import Announce, Clip, Listing, silent
 from w2l.errors import UserError
 from w2l.filelists.reading import on_disk, read_table
 
@@ -21,45 +21,55 @@ COLUMNS = ("path", "url", "start", "end", "speaker", "split", "transcript")
 Row = dict[str, str]
 
 
-def list_csv(file: Path, *, downloads: Path) -> Listing:
-    """The clips of a CSV file, in the order of its rows.
+class Csv:
+    """A table with a row per clip: a file here or an address, whole or from one time to another.
 
     A row without `speaker` belongs to a person of its own, whom it shares with the other rows of
     the same file or address.
 
     Args:
-        file: a table with a header line; `COLUMNS` in any order, other columns are left alone.
-            Paths are relative to its folder.
-        downloads: folder that the files of addresses go to. They have no endings: what kind of
-            video it will be is not known before, and is told by its content.
-
-    Raises:
-        UserError: the file cannot be read, or a row is wrong: which line, and why.
+        data_root: the file, with a header line; `COLUMNS` in any order, other columns are left
+            alone. Paths are relative to its folder.
+        out: the set; the files of addresses go to `downloads` there. They have no endings: what
+            kind of video it will be is not known before, and is told by its content.
     """
-    rows, others = _read(file)
-    clips, lines = [], []
-    for line, row in rows:
-        with _naming(file, line):
-            clips.append(_clip(row, file.parent, downloads))
-        lines.append(line)
-    if not clips:
-        raise UserError(f"{file} has a header but no rows: add one per clip.")
-    keys = tell_apart([clip.key for clip in clips], [clip.source for clip in clips])
-    first: dict[str, int] = {}
-    for key, line in zip(keys, lines, strict=True):
-        if first.setdefault(key.casefold(), line) != line:
+
+    any_videos = True
+
+    def __init__(self, data_root: Path, out: Path) -> None:
+        self.file, self.downloads = data_root, out / "downloads"
+
+    def listing(self, announce: Announce = silent) -> Listing:
+        """The clips, in the order of the rows.
+
+        Raises:
+            UserError: the file cannot be read, or a row is wrong: which line, and why.
+        """
+        file, downloads = self.file, self.downloads
+        rows, others = _read(file)
+        clips, lines = [], []
+        for line, row in rows:
+            with _naming(file, line):
+                clips.append(_clip(row, file.parent, downloads))
+            lines.append(line)
+        if not clips:
+            raise UserError(f"{file} has a header but no rows: add one per clip.")
+        keys = tell_apart([clip.key for clip in clips], [clip.source for clip in clips])
+        first: dict[str, int] = {}
+        for key, line in zip(keys, lines, strict=True):
+            if first.setdefault(key.casefold(), line) != line:
+                raise UserError(
+                    f"{file}, line {line}: this is the clip of line {first[key.casefold()]} again; "
+                    "remove one of them."
+                )
+        without = [line for clip, line in zip(clips, lines, strict=True) if clip.split is None]
+        if 0 < len(without) < len(clips):
             raise UserError(
-                f"{file}, line {line}: this is the clip of line {first[key.casefold()]} again; "
-                "remove one of them."
+                f"{file}, line {without[0]}: split is empty, though other rows have one; fill the "
+                "column in, or leave it out to have speakers shared out."
             )
-    without = [line for clip, line in zip(clips, lines, strict=True) if clip.split is None]
-    if 0 < len(without) < len(clips):
-        raise UserError(
-            f"{file}, line {without[0]}: split is empty, though other rows have one; fill the "
-            "column in, or leave it out to have speakers shared out."
-        )
-    named = [_renamed(clip, key) for clip, key in zip(clips, keys, strict=True)]
-    return Listing(named, _notes(named, others))
+        named = [_renamed(clip, key) for clip, key in zip(clips, keys, strict=True)]
+        return Listing(named, _notes(named, others))
 
 
 def seconds(text: str) -> float:

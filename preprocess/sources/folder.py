@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from preprocess.sources.clip import Clip, Listing
 from preprocess.sources.names import folder_name, tell_apart
+from w2l.components import Announce, Clip, Listing, silent
 from w2l.errors import UserError
 
 # What a video file may be called; whether it is one is found out by opening it.
@@ -22,8 +22,8 @@ SUFFIXES = frozenset(
 VOXCELEB_ID = re.compile(r"id[0-9]{5}")
 
 
-def list_folder(data_root: Path, *, leave_out: Path | None = None) -> Listing:
-    """All videos below `data_root`, in the order of their paths.
+class Folder:
+    """Any folder of videos, one sub-folder per person: all below it, in the order of their paths.
 
     The speaker is the **first** folder below `data_root`, or the first that is called as VoxCeleb
     calls people: `id00012/<video>/<clip>.mp4` and `dev/mp4/id00012/<video>/<clip>.mp4` stay one
@@ -33,27 +33,39 @@ def list_folder(data_root: Path, *, leave_out: Path | None = None) -> Listing:
 
     Args:
         data_root: the folder; sub-folders and links are followed, hidden ones are not.
-        leave_out: a folder below it that is no source: where the set is written.
-
-    Raises:
-        UserError: no such folder, or no video in it.
+        out: a folder below it that is no source: where the set is written.
     """
-    if not data_root.is_dir():
-        raise UserError(f"data_root={data_root} is not a folder: give the folder of your videos.")
-    files = sorted(walk(data_root, *([leave_out] if leave_out else [])))
-    sources = [source for source in files if _is_video(source)]
-    others = [source for source in files if not _is_video(source)]
-    if not sources:
-        what = f"none of its {len(others)} files is" if others else "it is empty, not"
-        raise UserError(
-            f"data_root={data_root} holds no video: {what} called *.mp4, *.mov or the like."
-        )
-    keys = tell_apart([_key(source) for source in sources], sources)
-    clips, people = [], dict[str, str]()
-    for source, key in zip(sources, keys, strict=True):
-        speaker, name = key.split("/")
-        clips.append(Clip(data_root, source, people.setdefault(speaker, speaker), name))
-    return Listing(clips, others=others)
+
+    any_videos = True
+
+    def __init__(self, data_root: Path, out: Path | None = None) -> None:
+        self.data_root, self.out = data_root, out
+
+    def listing(self, announce: Announce = silent) -> Listing:
+        """The videos.
+
+        Raises:
+            UserError: no such folder, or no video in it.
+        """
+        data_root, leave_out = self.data_root, self.out
+        if not data_root.is_dir():
+            raise UserError(
+                f"data_root={data_root} is not a folder: give the folder of your videos."
+            )
+        files = sorted(walk(data_root, *([leave_out] if leave_out else [])))
+        sources = [source for source in files if _is_video(source)]
+        others = [source for source in files if not _is_video(source)]
+        if not sources:
+            what = f"none of its {len(others)} files is" if others else "it is empty, not"
+            raise UserError(
+                f"data_root={data_root} holds no video: {what} called *.mp4, *.mov or the like."
+            )
+        keys = tell_apart([_key(source) for source in sources], sources)
+        clips, people = [], dict[str, str]()
+        for source, key in zip(sources, keys, strict=True):
+            speaker, name = key.split("/")
+            clips.append(Clip(data_root, source, people.setdefault(speaker, speaker), name))
+        return Listing(clips, others=others)
 
 
 def walk(root: Path, *leave_out: Path) -> Iterator[str]:

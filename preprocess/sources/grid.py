@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from pathlib import Path
 
 from preprocess.sources.archives import unpack
-from preprocess.sources.clip import Clip, Listing
 from preprocess.sources.folder import walk
 from preprocess.sources.layouts import find_layout, grid_speaker, is_grid_archive
 from preprocess.sources.names import folder_name
+from w2l.components import Announce, Clip, Listing, silent
 from w2l.lock import only_writer
 
 # Who trains, validates and tests: nobody twice. docs/grid.md says why these.
@@ -40,8 +40,8 @@ _WORDS = (
 )  # fmt: skip
 
 
-def list_grid(data_root: Path, *, unpacked: Path, announce: Callable[[str], None]) -> Listing:
-    """The videos of all speakers, in the order of their paths; archives are unpacked first.
+class Grid:
+    """The GRID corpus, in the order of paths; archives are unpacked first.
 
     The speaker is the last folder, or archive, that is called `s1` to `s34`, and else the first
     folder. What was spoken says the alignment of the sentence's name, in whatever folder: of the
@@ -49,27 +49,38 @@ def list_grid(data_root: Path, *, unpacked: Path, announce: Callable[[str], None
 
     Args:
         data_root: folder of the speakers or of the archives, however deep they lie in it.
-        unpacked: where archives are unpacked; what is there already stays.
-        announce: shows the user a line.
-
-    Raises:
-        UserError: the layout is another, or an archive cannot be read.
+        out: the set; archives are unpacked into `videos` there, and what is there already stays.
     """
-    root = find_layout("grid", data_root)
-    corpus = _Corpus(root)
-    files = sorted(walk(root, unpacked))
-    corpus.take(root, files)
-    archives = [source for source in files if is_grid_archive(source)]
-    if archives:
-        with only_writer(unpacked, lambda: announce("another run unpacks the archives: waiting")):
-            for source in archives:
-                announce(f"unpacking {source} into {unpacked}")
-                folder = Path(source).with_suffix("").as_posix()
-                wanted = partial(corpus.lacks, folder)
-                there, damaged = unpack(root / source, unpacked / folder, wanted)
-                corpus.take(unpacked, sorted(f"{folder}/{name}" for name in there))
-                corpus.damaged += [f"{source}: {name}" for name in damaged]
-    return Listing(corpus.clips(), list(corpus.notes()))
+
+    any_videos = False
+
+    def __init__(self, data_root: Path, out: Path) -> None:
+        self.data_root, self.unpacked = data_root, out / "videos"
+
+    def listing(self, announce: Announce = silent) -> Listing:
+        """The videos of all speakers.
+
+        Raises:
+            UserError: the layout is another, or an archive cannot be read.
+        """
+        data_root, unpacked = self.data_root, self.unpacked
+        root = find_layout("grid", data_root)
+        corpus = _Corpus(root)
+        files = sorted(walk(root, unpacked))
+        corpus.take(root, files)
+        archives = [source for source in files if is_grid_archive(source)]
+        if archives:
+            with only_writer(
+                unpacked, lambda: announce("another run unpacks the archives: waiting")
+            ):
+                for source in archives:
+                    announce(f"unpacking {source} into {unpacked}")
+                    folder = Path(source).with_suffix("").as_posix()
+                    wanted = partial(corpus.lacks, folder)
+                    there, damaged = unpack(root / source, unpacked / folder, wanted)
+                    corpus.take(unpacked, sorted(f"{folder}/{name}" for name in there))
+                    corpus.damaged += [f"{source}: {name}" for name in damaged]
+        return Listing(corpus.clips(), list(corpus.notes()))
 
 
 def sentence(name: str) -> str | None:

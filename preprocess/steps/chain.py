@@ -17,7 +17,6 @@ from preprocess.others import stretches_of_others
 from preprocess.records import Record, origin, write_json
 from preprocess.rejection import BROKEN, rejecting, telling_of
 from preprocess.settings import Recipe
-from preprocess.sources import Clip
 from preprocess.sources.transcript import read_transcript
 from preprocess.steps.crops import crops, whole_pixels, write_crops
 from preprocess.steps.faces import check_faces, find_people
@@ -27,7 +26,7 @@ from preprocess.steps.sound import check_audible, read_sound, write_sound
 from preprocess.steps.sync import Sync, aligned, check_sync, find_speaker
 from preprocess.times import Times
 from w2l import __version__
-from w2l.components import FaceDetector
+from w2l.components import Clip, FaceDetector
 from w2l.files import atomic_path
 from w2l.scoring import SyncScorer
 from w2l.video import VideoInfo, VideoReader

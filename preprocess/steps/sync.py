@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from preprocess.rejection import LOW_SYNC, TOO_SHORT, RejectedError, rejecting
-from preprocess.sources import Clip
 from preprocess.steps.crops import crops
 from preprocess.steps.faces import longest_run
 from preprocess.steps.sound import read_sound
 from w2l.checkpoints import load_expert, load_syncnet, read
+from w2l.components import Clip
 from w2l.faces.protocol_track import ProtocolTrack, crop_track
 from w2l.metrics.lse import VSHIFT
 from w2l.scoring import SyncScorer

@@ -22,6 +22,7 @@ _PACKAGED = Path(__file__).resolve().parent / "configs"
 _CHECKOUT = Path(__file__).resolve().parents[2] / "configs"
 CONFIG_DIR = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 UNSET = "???"  # of an argument that has no default
+NETWORK = "network"  # the choice that takes any file, by its argument `path`: GROUP=FILE is short
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,13 @@ class Component:
         """The same with other values of some arguments."""
         return Component(self.target, _arguments({**dict(self.arguments), **values}))
 
-    def check(self) -> Component:
+    def check(self, *given: str) -> Component:
         """Refuse an address that leads nowhere and arguments that do not fit.
 
         Nothing is read but the code.
+
+        Args:
+            given: names of what the run gives beside the arguments, as `device`.
 
         Raises:
             UserError: with the signature and the whole reason.
@@ -79,16 +83,28 @@ class Component:
         for name, value in self.arguments:
             if not _fits(value, hints.get(name, Any)):
                 raise self._refused(f"{name}={value} has the wrong type")
-        missing = [
-            parameter.name
-            for parameter in signature.parameters.values()
-            if parameter.default is parameter.empty
-            and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-            and parameter.name not in {*dict(self.arguments), "device"}
-        ]
-        if missing:
-            raise self._refused(f"missing a required argument: '{missing[0]}'")
+        if missing := self.required() - {"device", *given}:
+            raise self._refused(f"missing a required argument: '{min(missing)}'")
         return self
+
+    def takes(self) -> set[str]:
+        """Names of the arguments that it may be given beside its own."""
+        return set(self._signature()[0].parameters) - set(dict(self.arguments))
+
+    def required(self) -> set[str]:
+        """Those of them that it cannot do without."""
+        parameters = self._signature()[0].parameters
+        return {
+            name
+            for name in self.takes()
+            if parameters[name].default is inspect.Parameter.empty
+            and parameters[name].kind
+            not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        }
+
+    def says(self, name: str, default: Any) -> Any:
+        """An attribute of the class, which is known before anything is built."""
+        return getattr(_located(self.target), name, default)
 
     def build(self, **given: Any) -> Any:
         """The object.
@@ -100,10 +116,9 @@ class Component:
         Raises:
             UserError: see `check`; or what the constructor says against the values.
         """
-        self.check()
-        signature, _ = self._signature()
+        self.check(*given)
         values = {**dict(self.arguments), **dict(self._files())}
-        taken = {k: v for k, v in given.items() if k in signature.parameters and k not in values}
+        taken = {k: v for k, v in given.items() if k in self.takes() and k not in values}
         try:
             return _located(self.target)(**values, **taken)
         except (TypeError, ValueError) as error:
@@ -188,26 +203,34 @@ class Component:
         return UserError(f"{self.target}: {reason.rstrip('.')}; its signature is {shown}.")
 
 
+def choices(group: str, folders: Sequence[Path] = ()) -> dict[str, Path]:
+    """The choices of a config group by name, each with its file; one's own come first."""
+    return {
+        file.stem: file
+        for folder in (CONFIG_DIR, *reversed(folders))
+        for file in (folder / group).glob("*.yaml")
+    }
+
+
 def named_group(group: str, name: str, folders: Sequence[Path] = ()) -> dict[str, Any]:
     """The keys of one choice of a config group, those without a default left out.
 
     Args:
         group: its folder, such as "detector".
-        name: the choice.
+        name: the choice; of a group with the choice `network` also a file, or the name of weights.
         folders: of one's own configs, which are looked through first.
 
     Raises:
         UserError: no such choice; the sentence lists them.
     """
-    known = {
-        file.stem: file
-        for folder in (CONFIG_DIR, *reversed(folders))
-        for file in (folder / group).glob("*.yaml")
-    }
+    known = choices(group, folders)
+    own = {} if name in known or NETWORK not in known else {"path": name}
+    if own:
+        name = NETWORK
     if name not in known:
         raise UserError(f"{group}={name} is not known: choose {either(sorted(known))}.")
     values: dict[str, Any] = yaml.safe_load(known[name].read_text("utf-8"))
-    return {key: value for key, value in values.items() if value != UNSET}
+    return {key: value for key, value in values.items() if value != UNSET} | own
 
 
 def _located(target: str) -> Callable[..., Any]:

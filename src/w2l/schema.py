@@ -92,6 +92,11 @@ class Key:
         return tuple(value for option in options for value in typing.get_args(option))
 
     @property
+    def is_component(self) -> bool:
+        """Whether its value is what a group of configs chooses."""
+        return self.hint == Group or Component in _options(self.hint)
+
+    @property
     def nested(self) -> type | None:
         """The dataclass of its own keys, where it is a group of them."""
         return self.hint if is_dataclass(self.hint) and self.hint is not Component else None  # type: ignore[return-value]
@@ -111,6 +116,10 @@ class Key:
         options = _options(self.hint)
         if value is None and type(None) in options:
             return None
+        if value is None and self.hint == Group:
+            return {}
+        if Component in options and not isinstance(value, Component | Mapping):
+            raise UserError(f"{self.name}={shown(value)} chooses none of its group (see --help).")
         if Component in options:
             return value if isinstance(value, Component) else Component.of(value)
         if self.nested and isinstance(value, Mapping):
@@ -162,6 +171,11 @@ def keys(command: type[Any]) -> Mapping[str, Key]:
     }
 
 
+def components(command: type) -> tuple[str, ...]:
+    """The keys of a command that are groups of configs."""
+    return tuple(name for name, each in keys(command).items() if each.is_component)
+
+
 def defaults(command: type) -> dict[str, Any]:
     """The values of keys that nobody sets; a component's is left to its group."""
     found: dict[str, Any] = {}
@@ -187,7 +201,8 @@ def read(command: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
     given = {}
     for name, each in keys(typing.cast(Hashable, command)).items():
         named = Key(prefix + name, each.hint, each.default, each.help, each.section)
-        given[name] = named.read(values[name])
+        # A group of which nothing is chosen leaves no key.
+        given[name] = named.read(values.get(name) if each.is_component else values[name])
     return command(**given)
 
 

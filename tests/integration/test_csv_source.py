@@ -16,6 +16,7 @@ from preprocess.lists import Result
 from preprocess.prepare import prepare
 from preprocess.report import Report
 from preprocess.settings import Job, Recipe
+from preprocess.sources import Csv
 from tests.integration.command import call, refused
 from tests.unit.preprocess.clips import good
 from tests.unit.preprocess.server import Site, serving
@@ -41,7 +42,12 @@ def job(tmp_path, site) -> Job:
         'cy,local.mp4,,0:00:00.4,1.2,test,"So, here"',
     ]
     (tmp_path / "clips.csv").write_text("\n".join(rows) + "\n")
-    return Job("csv", tmp_path / "clips.csv", tmp_path / "out", engine="serial", device="cpu")
+    return Job(
+        Csv(tmp_path / "clips.csv", tmp_path / "out"),
+        tmp_path / "out",
+        engine="serial",
+        device="cpu",
+    )
 
 
 def run(job: Job) -> Result:
@@ -49,10 +55,10 @@ def run(job: Job) -> Result:
 
 
 def edit(job: Job, old: str, new: str) -> None:
-    assert job.data_root is not None
-    text = job.data_root.read_text()
+    assert isinstance(job.source, Csv)
+    text = job.source.file.read_text()
     assert old in text
-    job.data_root.write_text(text.replace(old, new))
+    job.source.file.write_text(text.replace(old, new))
 
 
 def names(out: Path) -> dict[str, int]:
@@ -95,7 +101,7 @@ def test_a_second_run_does_only_what_changed(job, site):
 
 
 def test_the_command(job, site, tmp_path):
-    values = ["source=csv", f"data_root={job.data_root}", f"out={job.out}", "workers=2"]
+    values = ["source=csv", f"data_root={job.source.file}", f"out={job.out}", "workers=2"]
     done = call("-m preprocess", *values, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 not downloaded" in done.stdout

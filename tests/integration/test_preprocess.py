@@ -22,6 +22,7 @@ from preprocess.lists import Result
 from preprocess.prepare import prepare
 from preprocess.report import Report
 from preprocess.settings import Cut, Job, Recipe
+from preprocess.sources import Folder, Lrs2
 from tests.integration.command import ROOT, Running, call
 from tests.unit.preprocess.clips import good, write_video
 from tests.writing import save_network
@@ -63,7 +64,7 @@ def videos(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def job(videos, tmp_path) -> Job:
-    return Job("folder", videos, tmp_path / "out", engine="serial", device="cpu")
+    return Job(Folder(videos), tmp_path / "out", engine="serial", device="cpu")
 
 
 def snapshot(out: Path) -> dict[str, bytes]:
@@ -134,7 +135,7 @@ def test_a_second_run_does_nothing(run, job):
 def test_only_what_changed_is_done_anew(run, job, tmp_path, videos):
     mine = tmp_path / "videos"
     shutil.copytree(videos, mine)
-    job = replace(job, data_root=mine)
+    job = replace(job, source=Folder(mine))
     run(job)
     stamps = times(job.out)
 
@@ -197,7 +198,7 @@ def test_nothing_usable(run, tmp_path):
     root.mkdir()
     for name in ("a", "b"):
         (root / f"{name}.mp4").touch()
-    job = Job("folder", root, tmp_path / "out", engine="serial")
+    job = Job(Folder(root), tmp_path / "out", engine="serial")
     with pytest.raises(UserError, match="2 broken file"):
         run(job)
     assert len(lines(job.out / "rejected.jsonl")) == 2
@@ -212,7 +213,7 @@ def test_lrs2(run, tmp_path, videos):
     (root / "train.txt").write_text("10/00001\n10/00002\n")
     (root / "val.txt").write_text("11/00001\n")
     (root / "test.txt").write_text("12/00001 NF\n")
-    job = Job("lrs2", tmp_path, tmp_path / "out", engine="serial")
+    job = Job(Lrs2(tmp_path), tmp_path / "out", engine="serial")
     result = run(job)
     assert "LRS2's has 45839" in run.text
     assert lines(job.out / "train.txt") == ["10/00001", "10/00002"]
@@ -243,7 +244,7 @@ def test_a_killed_run_loses_nothing_and_goes_on(run, tmp_path):
     for i in range(1, 16):
         (videos / f"p{i % 4}").mkdir(exist_ok=True)
         shutil.copy(one, videos / f"p{i % 4}/{i}.mp4")
-    job = Job("folder", videos, tmp_path / "out", engine="serial", device="cpu", cut=Cut())
+    job = Job(Folder(videos), tmp_path / "out", engine="serial", device="cpu", cut=Cut())
     out = job.out
     same = ["duplicates=none", "quality=false", "min_frames=16"]  # copies; the recipe of `job`
     arguments = ["source=folder", f"data_root={videos}", f"out={out}", "workers=2", *same]
@@ -289,6 +290,8 @@ def test_a_killed_run_loses_nothing_and_goes_on(run, tmp_path):
         ),
         (["data_root=.", "source=prepared", "storage=folder"], "only packs"),
         (["data_root=nowhere", "source=prepared"], "There is no data set at nowhere"),
+        (["data_root=.", "source=youtube"], "source=youtube is not known: choose csv, demo, "),
+        (["data_root=.", "pretrain=true"], "pretrain= is now written source.pretrain"),
         (["data_root=.", "fsp=25"], "did you mean 'fps'"),
         (["data_root=.", "detector=mtcnn"], "detector=mtcnn"),
         (

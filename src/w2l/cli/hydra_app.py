@@ -24,19 +24,18 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from w2l.building import CONFIG_DIR, named_group
+from w2l.building import CONFIG_DIR, NETWORK, choices, named_group
 from w2l.cli.help import Command, answer, defaults, groups, name_of, without_choice
 from w2l.cli.presets import apply_preset, given_keys, preset_in
-from w2l.cli.quoting import check_type, kinds_of, quote_paths
+from w2l.cli.quoting import check_type, is_literal, kinds_of, quote, quote_paths
 from w2l.cli.signals import Ended
 from w2l.errors import UserError
 from w2l.files import is_full_disk
+from w2l.schema import components, keys, read
 from w2l.schema import defaults as key_defaults
-from w2l.schema import keys, read
 from w2l.trials import distrust_amx
 from w2l.trust import trust
 
-COMPONENTS = ("detector", "chain")  # groups of keys that are one, of commands that train nothing
 # Keys of earlier versions, and what they are called now.
 RENAMED = {
     "system.optimizer.learning_rate": "system.optimizer.lr",
@@ -46,6 +45,10 @@ RENAMED = {
     "detector_weights": "detector.weights=… (of detector=file: detector.path=…)",
     "detect_scale": "detector.scale=…, of detector=s3fd",
     "detector/boxes": "detector=file detector.path=FILE",
+    "restorer_kind": "restorer.kind",
+    "fidelity": "restorer.fidelity",
+    "filelists": "source.filelists, of source=lrs2",
+    "pretrain": "source.pretrain, of source=lrs3",
     "system.perceptual": "loss=[lpips] system.losses.lpips.network.vgg16=FILE",
     "system.perceptual_weight": "system.losses.lpips.weight",
 }
@@ -98,6 +101,7 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
     config_name = name_of(command)
     if not isinstance(command, str):
         register(command)
+    folders = own_configs(sys.argv[1:])
     for number, argument in enumerate(sys.argv[1:], 1):
         given, equals, value = argument.partition("=")
         sys.argv[number] = SHORT.get(config_name, {}).get(given, given) + equals + value
@@ -110,14 +114,14 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
             file=sys.stderr,
         )  # fmt: skip
     is_default = bool(_defaults(command).get("published"))
-    folders = own_configs(sys.argv[1:])
     try:
         preset = preset_in(config_name, sys.argv[1:], is_default, folders)
     except UserError as error:
         fail(str(error))
-    choices = {} if preset is None else preset.choices(given_keys(sys.argv[1:]))
-    chosen = [f"{group}={name}" for group, name in choices.items()]
-    sys.argv[1:] = with_overrides(quoted(sys.argv[1:], command), [*added, *chosen])
+    by_preset = {} if preset is None else preset.choices(given_keys(sys.argv[1:]))
+    chosen = [f"{group}={name}" for group, name in by_preset.items()]
+    sys.argv[1:] = with_overrides(sys.argv[1:], [*added, *chosen])
+    sys.argv[1:] = quoted(with_networks(sys.argv[1:], command, folders), command)
     # Components of one's own lie there.
     sys.path += [str(folder) for folder in (Path.cwd(), *folders)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
@@ -146,7 +150,7 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
         if missing:
             raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")
         refuse_renamed(overrides)
-        forget_other_arguments(cfg, overrides)
+        forget_other_arguments(cfg, overrides, _components(command))
         if isinstance(command, str):
             check_types(cfg, config_name, overrides)
         else:
@@ -231,6 +235,24 @@ def quoted(arguments: Sequence[str], command: Command) -> list[str]:
     return quote_paths(arguments, kinds, lambda key: "${" in str(values.get(key)))
 
 
+def with_networks(arguments: Sequence[str], command: Command, folders: Sequence[Path]) -> list[str]:
+    """A command line on which `GROUP=FILE` says what it is short for."""
+    written = list[str]()
+    for argument in arguments:
+        group, _, value = argument.partition("=")
+        known = choices(group, folders) if group in _components(command) and value else {}
+        if NETWORK in known and value not in {*known, "null"}:
+            text = value if is_literal(value) else quote(value)
+            written += [f"{group}={NETWORK}", f"{group}.path={text}"]
+        else:
+            written.append(argument)
+    return written
+
+
+def _components(command: Command) -> tuple[str, ...]:
+    return () if isinstance(command, str) else components(command)
+
+
 def with_overrides(arguments: Sequence[str], added: Sequence[str]) -> list[str]:
     """A command line with more overrides, beside its own: argparse wants them together."""
     places = [i for i, each in enumerate(arguments, 1) if "=" in each and each[0] != "-"]
@@ -251,10 +273,12 @@ def own_configs(arguments: Sequence[str] | None = None) -> list[Path]:
     ]
 
 
-def forget_other_arguments(cfg: DictConfig, overrides: Sequence[str]) -> None:
+def forget_other_arguments(
+    cfg: DictConfig, overrides: Sequence[str], groups: Sequence[str]
+) -> None:
     """Where a component's `_target_` is named, it takes none of the arguments of another."""
     given = {override.partition("=")[0].lstrip("+~") for override in overrides}
-    for group in COMPONENTS:
+    for group in groups:
         if f"{group}._target_" not in given or group in given:
             continue
         kept = {key: cfg[group][key] for key in cfg[group]
@@ -294,7 +318,7 @@ def config_sentence(error: Exception, command: Command) -> str:
     if choice and choice[1] in RENAMED:
         return f"{choice[1].replace('/', '=')} is now written {RENAMED[choice[1]]}."
     group, _, name = choice[1].partition("/") if choice else ("", "", "")
-    if group in COMPONENTS:
+    if group in _components(command):
         try:
             named_group(group, name, own_configs())
         except UserError as error:

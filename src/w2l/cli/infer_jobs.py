@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from w2l.building import Component, named_group
-from w2l.cli.hydra_app import COMPONENTS, own_configs
+from w2l.cli.hydra_app import own_configs
 from w2l.cli.infer_input import check_given, given_inputs, input_path, needs_sound
 from w2l.cli.infer_output import name_outfile
 from w2l.cli.infer_people import read_people
@@ -32,7 +32,7 @@ from w2l.filelists.reading import on_disk, read_table, read_text
 from w2l.jobs.keys import RunnerKeys
 from w2l.media import moving_pictures, open_media
 from w2l.paths import user_path
-from w2l.schema import TEXT, Key, as_dict, keys, read
+from w2l.schema import TEXT, Key, as_dict, components, keys, read
 from w2l.video import is_image
 
 # What a result does not depend on.
@@ -188,8 +188,8 @@ def check_columns(path: Path, columns: set[str]) -> None:
     Raises:
         UserError: naming the first, and the key that was probably meant.
     """
-    known = set(keys(Infer)) - {"batch", *keys(RunnerKeys)}
-    unknown = sorted(each for each in columns - known if each.partition(".")[0] not in COMPONENTS)
+    known, groups = set(keys(Infer)) - {"batch", *keys(RunnerKeys)}, components(Infer)
+    unknown = sorted(each for each in columns - known if each.partition(".")[0] not in groups)
     if unknown:
         near = difflib.get_close_matches(unknown[0], known, 1)
         hint = f"did you mean {near[0]!r}?" if near else "columns are keys of infer.py (--help)."
@@ -202,7 +202,7 @@ def _job(number: int, row: dict[str, Any], folder: Path, base: Infer, given: set
         own = {
             key: _value(keys(Infer)[key], value, folder)
             for key, value in row.items()
-            if key.partition(".")[0] not in COMPONENTS
+            if key.partition(".")[0] not in components(Infer)
         }
         own |= _components(row, folder, values)
         values |= own
@@ -219,7 +219,7 @@ def _job(number: int, row: dict[str, Any], folder: Path, base: Infer, given: set
 def _components(row: dict[str, Any], folder: Path, base: dict[str, Any]) -> dict[str, Any]:
     """The components that a job chooses (`detector`), or sets arguments of (`detector.size`)."""
     found: dict[str, Any] = {}
-    for group in COMPONENTS:
+    for group in components(Infer):
         values = {
             key.partition(".")[2]: value
             for key, value in row.items()

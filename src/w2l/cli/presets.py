@@ -16,7 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from w2l.building import CONFIG_DIR, Component, named_group
 from w2l.errors import UserError
 
-GROUPS = ("detector", "chain")  # of a preset's keys, those that choose a component, or several
+# Of a preset's keys, those that choose a component, or several.
+GROUPS = ("detector", "chain", "metrics", "restorer", "source")
 OF_DETECTOR = {"min_face_score"}  # means something for one detector only: others score lower
 PUBLISHED = "published"
 TRUE = {"true", "yes", "on", "1", "y", "t"}

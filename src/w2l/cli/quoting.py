@@ -129,7 +129,7 @@ def quote_paths(
 def _quoted(argument: str, kinds: Kinds, is_computed: Callable[[str], bool], sweeps: bool) -> str:
     key, equals, value = argument.partition("=")
     name = key.lstrip("+~")
-    if not equals or key.startswith("-") or value in {"null", "???"} or _is_literal(value):
+    if not equals or key.startswith("-") or value in {"null", "???"} or is_literal(value):
         return argument
     if sweeps and ("," in value or _FUNCTIONS.match(value)):
         return argument
@@ -147,10 +147,11 @@ def _quoted_list(value: str) -> str:
     elements = re.findall(
         r"""\s*('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^,]+)\s*(?:,|$)""", value[1:-1]
     )
-    return f"[{','.join(e if _is_literal(e) else quote(e.strip()) for e in elements)}]"
+    return f"[{','.join(e if is_literal(e) else quote(e.strip()) for e in elements)}]"
 
 
-def _is_literal(value: str) -> bool:
+def is_literal(value: str) -> bool:
+    """Whether it is quoted already."""
     return len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
 
 

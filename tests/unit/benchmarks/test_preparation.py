@@ -13,9 +13,8 @@ from rich.console import Console
 from benchmarks import preparation
 from benchmarks.face_videos import write_face_videos
 from preprocess.settings import Recipe
-from preprocess.sources import Clip
 from preprocess.steps.chain import prepare_clip
-from w2l.components import FaceDetector
+from w2l.components import Clip, FaceDetector
 from w2l.faces import CenterFace
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from preprocess.packing import pack
 from preprocess.report import Report
 from preprocess.settings import Job, Packing
+from preprocess.sources import Prepared
 from w2l.data import Augment, ClipDataset, ContrastiveSamples, LipSamples, SyncSamples
 from w2l.data.clips import BAD_FRAME, BAD_SHARD, AnyClip, BadClipError
 from w2l.data.shard_clips import CompressedClip, JpegClip, RawClip
@@ -35,7 +36,7 @@ def packed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         cv2.imwrite(str(path), cv2.resize(cv2.imread(str(path)), (height - 7, height)))
     for number in (7, 20):
         (root / "train1" / "00001" / f"{number}.jpg").unlink()
-    job = Job("prepared", root, root, engine="serial")
+    job = Job(Prepared(root), root, engine="serial")
     report = Report(Console(file=StringIO()))
     pack(root, job, Packing("jpeg", shard_bytes=120_000), report)
     pack(root, job, Packing("compressed", shard_bytes=1_200_000), report)

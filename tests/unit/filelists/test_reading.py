@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.pairs.tasks import _csv_pairs
-from preprocess.sources.csv_file import list_csv
+from preprocess.sources import Csv
 from tests.settings import settings_of
 from w2l.cli.infer_jobs import read_jobs
 from w2l.cli.keys.infer import Infer
@@ -75,7 +75,7 @@ def test_every_list_is_read_by_it(tmp_path: Path) -> None:
     (job,) = read_jobs(settings_of(Infer, batch=str(jobs)), set())
     assert (job.settings.face, job.problem) == (str(tmp_path / "é.mp4"), None)
     jobs.write_bytes("path,start,\né.mp4 ,,\n,,\n".encode("latin-1"))
-    assert [clip.path.name for clip in list_csv(jobs, downloads=tmp_path).clips] == ["é.mp4"]
+    assert [clip.path.name for clip in Csv(jobs, tmp_path).listing().clips] == ["é.mp4"]
     jobs.write_bytes("video,audio,\né.mp4 ,b.wav,\n,,\n".encode("latin-1"))
     assert list(_csv_pairs(jobs)) == [("é.mp4", "b.wav")]
     (tmp_path / "l.txt").write_bytes("é.mp4\t\n\t\n".encode("latin-1"))

@@ -8,16 +8,17 @@ import pytest
 
 from preprocess.records import Records
 from preprocess.settings import Recipe
-from preprocess.sources import Clip, Listing
-from preprocess.sources.csv_file import list_csv, seconds
+from preprocess.sources import Csv
+from preprocess.sources.csv_file import seconds
 from tests.unit.preprocess.test_sources import keys, touch
+from w2l.components import Clip, Listing
 from w2l.errors import UserError
 
 
 def listing(root: Path, text: str) -> Listing:
     touch(root, "a.mp4", "anna/b.mp4")
     (root / "clips.csv").write_text(text, encoding="utf-8")
-    return list_csv(root / "clips.csv", downloads=root / "out/downloads")
+    return Csv(root / "clips.csv", root / "out").listing()
 
 
 def test_columns_in_any_order(tmp_path):
@@ -121,10 +122,10 @@ def test_wrong_rows_are_one_sentence(tmp_path, text, words):
 
 def test_no_file_and_no_text(tmp_path):
     with pytest.raises(UserError, match=r"data_root=FILE\.csv"):
-        list_csv(tmp_path, downloads=tmp_path)
+        Csv(tmp_path, tmp_path).listing()
     (tmp_path / "video.csv").write_bytes(bytes(range(256)))
     with pytest.raises(UserError, match="UTF-8"):
-        list_csv(tmp_path / "video.csv", downloads=tmp_path)
+        Csv(tmp_path / "video.csv", tmp_path).listing()
 
 
 def test_another_cut_is_out_of_date(tmp_path):

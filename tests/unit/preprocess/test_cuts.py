@@ -10,9 +10,9 @@ import pytest
 
 from preprocess.rejection import RejectedError
 from preprocess.settings import Recipe
-from preprocess.sources import Clip
 from preprocess.steps.chain import prepare_clip
 from tests.unit.preprocess.clips import good, write_video
+from w2l.components import Clip
 from w2l.faces import CenterFace
 from w2l.video import VideoReader
 

@@ -13,8 +13,8 @@ import pytest
 import w2l.download
 from preprocess.download import check_downloader, download
 from preprocess.rejection import RejectedError
-from preprocess.sources import Clip
 from tests.unit.preprocess.server import Site, serving
+from w2l.components import Clip
 from w2l.download import NotDownloadedError
 from w2l.errors import UserError
 

@@ -14,9 +14,10 @@ from pyarrow import parquet
 from preprocess.duplicates import same_files
 from preprocess.lookalikes import same_clips
 from preprocess.settings import Cut, Job
-from preprocess.sources import Clip
+from preprocess.sources import Folder
 from tests.integration.test_preprocess import Runner
 from tests.unit.preprocess.clips import good, portrait
+from w2l.components import Clip
 
 
 def clip(path: Path, name: str, **values: object) -> Clip:
@@ -120,7 +121,7 @@ def test_every_file_is_in_the_manifest(tmp_path, cut):
     (source / "bob").mkdir()
     shutil.copy(source / "ann" / "a.mp4", source / "bob" / "b.mp4")
     (source / "notes.txt").write_text("about them")
-    job = Job("folder", source, out, engine="serial", cut=cut, duplicates="exact", page=True)
+    job = Job(Folder(source), out, engine="serial", cut=cut, duplicates="exact", page=True)
     result = Runner()(job)
     assert {record["source"] for record in result.accepted} == {"ann/a.mp4"}
     rejected = {

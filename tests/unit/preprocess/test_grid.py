@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.settings import Job
-from preprocess.sources import Listing, list_clips
+from preprocess.sources import Grid
 from preprocess.sources.grid import SPEAKERS, SPLIT_OF, sentence
 from preprocess.sources.transcript import read_transcript
 from tests.unit.preprocess.test_sources import keys, touch
+from w2l.components import Listing
 from w2l.errors import UserError
 
 ALIGNED = "0 23750 sil\n23750 29500 bin\n29500 34000 blue\n34000 35500 sp\n35500 74500 sil\n"
 
 
 def listed(data_root: Path, said: list[str] | None = None) -> Listing:
-    return list_clips(Job("grid", data_root, out(data_root)), ([] if said is None else said).append)
+    return Grid(data_root, out(data_root)).listing(([] if said is None else said).append)
 
 
 def out(data_root: Path) -> Path:

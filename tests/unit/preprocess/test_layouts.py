@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 
-from preprocess.settings import Job
-from preprocess.sources import Clip, list_clips, lrs3, lrw
-from preprocess.sources.lrs3 import list_lrs3
-from preprocess.sources.lrw import list_lrw
+from preprocess.sources import Grid, Lrs2, Lrs3, Lrw, lrs3, lrw
 from preprocess.sources.transcript import read_transcript
 from tests.unit.preprocess.test_sources import keys, touch
 from tests.unit.preprocess.test_sources import lrs2 as lrs2_tree
+from w2l.components import Clip
 from w2l.errors import UserError
 
 
@@ -41,7 +40,7 @@ def grid_tree(root: Path) -> Path:
 class TestLrs3:
     @pytest.mark.parametrize("data_root", ["", "trainval", "test"])
     def test_a_part_of_trainval_validates(self, tmp_path, data_root):
-        clips = list_lrs3(lrs3_tree(tmp_path) / data_root).clips
+        clips = Lrs3(lrs3_tree(tmp_path) / data_root).listing().clips
         splits: dict[str, set[str | None]] = {}
         for clip in clips:
             splits.setdefault(clip.speaker, set()).add(clip.split)
@@ -54,13 +53,13 @@ class TestLrs3:
         assert clips[0].source == "trainval/talk0/50001.mp4"
 
     def test_transcripts(self, tmp_path):
-        clip = list_lrs3(lrs3_tree(tmp_path)).clips[-1]
+        clip = Lrs3(lrs3_tree(tmp_path)).listing().clips[-1]
         assert read_transcript(clip.transcript) == "SO HERE WE ARE"
 
     def test_pretrain_only_trains_and_only_where_asked(self, tmp_path):
         lrs3_tree(tmp_path)
-        held_out = {c.speaker for c in list_lrs3(tmp_path).clips if c.split != "train"}
-        listing = list_lrs3(tmp_path, pretrain=True)
+        held_out = {c.speaker for c in Lrs3(tmp_path).listing().clips if c.split != "train"}
+        listing = Lrs3(tmp_path, pretrain=True).listing()
         more = [clip for clip in listing.clips if clip.source.startswith("pretrain/")]
         assert {clip.split for clip in more} == {"train"}
         assert len(more) == 41 - len(held_out)
@@ -69,29 +68,29 @@ class TestLrs3:
         assert len(set(keys(listing))) == len(listing.clips)
 
     def test_counts(self, tmp_path, monkeypatch):
-        notes = list_lrs3(lrs3_tree(tmp_path)).notes
+        notes = Lrs3(lrs3_tree(tmp_path)).listing().notes
         assert "trainval holds 41 clips; LRS3's has 31982" in notes[0]
         assert "test holds 1 clips; LRS3's has 1321" in notes[1]
         assert lrs3.PUBLISHED_COUNTS["pretrain"] == 118516
         monkeypatch.setattr(lrs3, "PUBLISHED_COUNTS", {"trainval": 41, "test": 1})
-        assert list_lrs3(tmp_path).notes == []
+        assert Lrs3(tmp_path).listing().notes == []
 
     def test_a_speaker_on_both_sides(self, tmp_path):
         touch(lrs3_tree(tmp_path), "test/talk7/00001.mp4")
         with pytest.raises(UserError, match="talk7 is in trainval and in test"):
-            list_lrs3(tmp_path)
+            Lrs3(tmp_path).listing()
 
     def test_an_empty_trainval(self, tmp_path):
         (tmp_path / "trainval").mkdir()
         with pytest.raises(UserError, match=r"trainval holds no <speaker>/<clip>\.mp4"):
-            list_lrs3(tmp_path)
+            Lrs3(tmp_path).listing()
 
 
 class TestLrw:
     @pytest.mark.parametrize("data_root", ["", "lipread_mp4"])
     def test_words_take_the_speakers_place(self, tmp_path, data_root):
         lrw_tree(tmp_path / "lipread_mp4")
-        listing = list_lrw(tmp_path / data_root)
+        listing = Lrw(tmp_path / data_root).listing()
         assert [(c.key, c.split) for c in listing.clips][:4] == [
             ("ABOUT/train_ABOUT_00001", "train"), ("ABOUT/train_ABOUT_00002", "train"),
             ("ABOUT/val_ABOUT_00001", "val"), ("ABOUT/test_ABOUT_00001", "test"),
@@ -101,21 +100,22 @@ class TestLrw:
         assert read_transcript(listing.clips[2].transcript) == "ABOUT"
 
     def test_it_is_said_that_splits_are_not_by_person(self, tmp_path, monkeypatch):
-        notes = list_lrw(lrw_tree(tmp_path)).notes
+        notes = Lrw(lrw_tree(tmp_path)).listing().notes
         assert "by programme date and not by person" in notes[0]
         assert "holds 3 clips of train; LRW has 488766" in notes[1]
         assert "holds 2 words; LRW has 500" in notes[-1]
         assert lrw.PUBLISHED_COUNTS == {"train": 488766, "val": 25000, "test": 25000}
         monkeypatch.setattr(lrw, "PUBLISHED_COUNTS", {"train": 3, "val": 2, "test": 2})
         monkeypatch.setattr(lrw, "PUBLISHED_WORDS", 2)
-        assert len(list_lrw(tmp_path).notes) == 1
+        assert len(Lrw(tmp_path).listing().notes) == 1
 
 
 TREES = {"lrs2": lrs2_tree, "lrs3": lrs3_tree, "lrw": lrw_tree, "grid": grid_tree}
 
 
 def listed(source: str, data_root: Path) -> list[Clip]:
-    return list_clips(Job(source, data_root, data_root / "out"), print).clips
+    sources = {"lrs2": Lrs2, "lrs3": Lrs3, "lrw": Lrw, "grid": partial(Grid, out=data_root / "out")}
+    return sources[source](data_root).listing().clips
 
 
 @pytest.mark.parametrize(("source", "other"), list(permutations(TREES, 2)))

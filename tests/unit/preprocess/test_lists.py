@@ -17,7 +17,7 @@ from preprocess.lists import Rows, write_lists
 from preprocess.records import MANIFEST_FIELDS, REJECTED_FIELDS, Record, Records, write_jsonl
 from preprocess.settings import Recipe
 from preprocess.sources import folder
-from preprocess.sources.clip import Clip, Listing
+from w2l.components import Clip, Listing
 
 
 def made(number: int) -> Record:
@@ -50,7 +50,7 @@ def test_a_listed_clip_takes_little_memory(tmp_path: Path, monkeypatch: pytest.M
     sources = [f"dev/mp4/id{i // 190:05d}/21Uxsk56VDQ/{i:05d}.mp4" for i in range(n)]
     monkeypatch.setattr(folder, "walk", lambda *_: ("".join(s) for s in sources))
     tracemalloc.start()
-    listing = folder.list_folder(tmp_path)
+    listing = folder.Folder(tmp_path).listing()
     used = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert [clip.path for clip in listing.clips[:2]] == [tmp_path / s for s in sources[:2]]

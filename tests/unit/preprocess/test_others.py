@@ -12,6 +12,7 @@ import pytest
 
 from preprocess.others import stretches_of_others
 from preprocess.settings import Cut, Job, Quality, Recipe
+from preprocess.sources import Folder
 from tests.integration.test_preprocess import Runner
 from tests.unit.preprocess.clips import portrait
 from tests.unit.preprocess.test_shots import sound
@@ -74,7 +75,7 @@ def near(record: dict, *frames: int) -> bool:
 
 
 def test_each_person_of_a_scene_becomes_a_clip(panned, tmp_path):
-    job = Job("folder", panned, tmp_path / "out", engine="serial", device="cpu", cut=Cut())
+    job = Job(Folder(panned), tmp_path / "out", engine="serial", device="cpu", cut=Cut())
     run = Runner()
     result = run(job, Recipe(min_frames=16))
     assert result.rejected == []
@@ -106,7 +107,7 @@ def test_each_person_of_a_scene_becomes_a_clip(panned, tmp_path):
 
 
 def test_who_follows_somebody_rejected_is_not_lost(panned, tmp_path):
-    job = Job("folder", panned, tmp_path / "out", engine="serial", device="cpu", cut=Cut())
+    job = Job(Folder(panned), tmp_path / "out", engine="serial", device="cpu", cut=Cut())
     bright = Recipe(min_frames=16, quality=Quality(min_brightness=80))
     result = Runner()(job, bright)
     assert [(r["clip"], r["reason"]) for r in result.rejected] == [
@@ -116,6 +117,6 @@ def test_who_follows_somebody_rejected_is_not_lost(panned, tmp_path):
 
 
 def test_sources_that_are_not_cut_keep_one_clip_a_file(panned, tmp_path):
-    job = Job("folder", panned, tmp_path / "out", engine="serial", device="cpu")
+    job = Job(Folder(panned), tmp_path / "out", engine="serial", device="cpu")
     result = Runner()(job, Recipe(min_frames=16))
     assert [r["clip"] for r in result.accepted] == ["talk"]

@@ -16,6 +16,7 @@ from rich.console import Console
 from preprocess.packing import Packed, pack
 from preprocess.report import Report
 from preprocess.settings import Job, Packing
+from preprocess.sources import Prepared
 from w2l.data.storage import Storage
 from w2l.errors import UserError
 from w2l.files import sha256
@@ -30,7 +31,7 @@ def root(prepared: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    return Job("prepared", None, tmp_path / "out", engine="serial")
+    return Job(Prepared(tmp_path), tmp_path / "out", engine="serial")
 
 
 def run(root: Path, job: Job, packing: Packing = SMALL) -> tuple[Packed, str]:

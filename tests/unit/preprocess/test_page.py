@@ -15,9 +15,10 @@ import pytest
 from preprocess import page as page_module
 from preprocess.page import histograms
 from preprocess.settings import Job
-from preprocess.sources import Clip
+from preprocess.sources import Folder
 from tests.integration.test_preprocess import Runner
 from tests.unit.preprocess.clips import good, write_video
+from w2l.components import Clip
 
 
 def pictures(page: str) -> list[np.ndarray]:
@@ -35,7 +36,7 @@ def test_every_file_is_accounted_for(tmp_path: Path) -> None:
     shutil.copy(root / "ann" / "1.mp4", root / "<b>" / "2.mp4")
     write_video(root / "cy" / "grey.mp4", face_frames=[False] * 16)
     (root / "cy" / "text.mp4").write_text("no video")
-    job = Job("folder", root, tmp_path / "out", engine="serial", device="cpu", page=True)
+    job = Job(Folder(root), tmp_path / "out", engine="serial", device="cpu", page=True)
     run = Runner()
     run(job)
     page = (job.out / "report.html").read_text()

@@ -11,10 +11,10 @@ import pytest
 
 from preprocess.rejection import RejectedError
 from preprocess.settings import Quality, Recipe
-from preprocess.sources import Clip
 from preprocess.steps.chain import prepare_clip
 from preprocess.steps.quality import SIDE, Look, Viewer, check_quality, grey_face, sharpness
 from tests.unit.preprocess.clips import good, portrait
+from w2l.components import Clip
 from w2l.faces import CenterFace
 
 FACE = portrait(192)[..., ::-1].copy()

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from preprocess.settings import Recipe
-from preprocess.sources import Clip
 from preprocess.steps.chain import prepare_clip
 from tests.unit.video.made import write_video
-from w2l.components import Faces
+from w2l.components import Clip, Faces
 
 SECONDS = 20  # a rate that is off by a thousandth is off by half a frame at the end
 START = Fraction(1, 3)  # time stamp of the file's first image

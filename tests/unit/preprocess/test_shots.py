@@ -13,9 +13,10 @@ import pytest
 
 from preprocess.cuts import Cutter, divide, parts_of
 from preprocess.settings import Cut, Job
-from preprocess.sources import Clip
+from preprocess.sources import Folder
 from tests.integration.test_preprocess import Runner
 from tests.unit.preprocess.clips import grey, portrait, write_video
+from w2l.components import Clip
 from w2l.errors import UserError
 from w2l.video.shots import scene_starts
 
@@ -58,7 +59,7 @@ def sound(folder: Path) -> np.ndarray:
 
 
 def test_each_scene_is_a_clip(video, tmp_path):
-    job = Job("folder", video.parents[1], tmp_path / "cut", engine="serial", device="cpu")
+    job = Job(Folder(video.parents[1]), tmp_path / "cut", engine="serial", device="cpu")
     whole, cut = replace(job, out=tmp_path / "whole"), replace(job, cut=Cut(max_seconds=1.0))
     run = Runner()
     run(whole)
@@ -84,7 +85,7 @@ def test_a_short_scene_stays_a_whole_clip_and_a_broken_file_is_told(video, tmp_p
     (tmp_path / "in").mkdir()
     write_video(tmp_path / "in" / "one.mp4", face_frames=[True] * 25)
     (tmp_path / "in" / "text.mp4").write_text("no video")
-    job = Job("folder", tmp_path / "in", tmp_path / "out", engine="serial", cut=Cut(10))
+    job = Job(Folder(tmp_path / "in"), tmp_path / "out", engine="serial", cut=Cut(10))
     result = Runner()(job)
     assert [r["clip"] for r in result.accepted] == ["one"]
     assert [(r["clip"], r["reason"]) for r in result.rejected] == [("text", "broken file")]
@@ -105,7 +106,7 @@ def test_a_part_and_a_file_of_its_name_are_told(video, tmp_path):
     (tmp_path / "in" / "ann").mkdir(parents=True)
     (tmp_path / "in" / "ann" / "talk.mp4").write_bytes(video.read_bytes())
     write_video(tmp_path / "in" / "ann" / "talk_001.mp4", face_frames=[True] * 25, sway=1)
-    job = Job("folder", tmp_path / "in", tmp_path / "out", engine="serial", cut=Cut(10))
+    job = Job(Folder(tmp_path / "in"), tmp_path / "out", engine="serial", cut=Cut(10))
     with pytest.raises(UserError, match=r"talk_001.mp4 and ann/talk.mp4.*ann/talk_001: rename"):
         Runner()(job)
 
@@ -115,7 +116,7 @@ def test_shards_cut_their_own_and_list_all(video, tmp_path):
     for name in ("a/1", "b/1"):
         (root / name).parent.mkdir(parents=True)
         (root / f"{name}.mp4").write_bytes(video.read_bytes())
-    job = Job("folder", root, tmp_path / "out", engine="serial", num_shards=2, cut=Cut(10))
+    job = Job(Folder(root), tmp_path / "out", engine="serial", num_shards=2, cut=Cut(10))
     run = Runner()
     first = run(job)
     assert (len(first.accepted), first.pending) == (2, 1)

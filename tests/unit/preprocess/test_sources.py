@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.settings import Job
-from preprocess.sources import list_clips
-from preprocess.sources.folder import list_folder
-from preprocess.sources.lrs2 import PUBLISHED_COUNTS, list_lrs2
+from preprocess.sources import Folder, Lrs2
+from preprocess.sources.lrs2 import PUBLISHED_COUNTS
 from preprocess.sources.names import folder_name, tell_apart
 from preprocess.sources.transcript import read_transcript
 from w2l.errors import UserError
@@ -29,7 +27,7 @@ def keys(listing) -> list[str]:
 class TestFolder:
     def test_speaker_is_the_first_folder_or_the_file_itself(self, tmp_path):
         touch(tmp_path, "anna/a.mp4", "anna/b.MOV", "id1/video/00001.mp4", "alone.webm")
-        listing = list_folder(tmp_path)
+        listing = Folder(tmp_path).listing()
         assert keys(listing) == ["alone/alone", "anna/a", "anna/b", "id1/video_00001"]
         assert [c.source for c in listing.clips][3] == "id1/video/00001.mp4"
         assert all(c.split is None for c in listing.clips)
@@ -37,26 +35,26 @@ class TestFolder:
 
     def test_other_files_are_named(self, tmp_path):
         touch(tmp_path, "a.mp4", "a.txt", "b.txt", "README", ".hidden.mp4", ".git/x.mp4")
-        listing = list_folder(tmp_path)
+        listing = Folder(tmp_path).listing()
         assert keys(listing) == ["a/a"]
         assert listing.others == ["README", "a.txt", "b.txt"]
 
     def test_names_that_a_split_list_cannot_hold(self, tmp_path):
         touch(tmp_path, "an na/it's a (1).mp4", "ünïcode/é.mp4")
-        assert keys(list_folder(tmp_path)) == ["an_na/it's_a_(1)", "ünïcode/é"]
+        assert keys(Folder(tmp_path).listing()) == ["an_na/it's_a_(1)", "ünïcode/é"]
 
     def test_names_that_collide_get_a_hash_each(self, tmp_path):
         touch(tmp_path, "p/a.mp4", "p/a.avi", "p/a b.mp4", "p/a_b.mp4", "p/c.mp4")
-        found = keys(list_folder(tmp_path))
+        found = keys(Folder(tmp_path).listing())
         assert len(set(found)) == 5
         assert "p/c" in found
         assert not {"p/a", "p/a_b"} & set(found)
         touch(tmp_path, "p/0.mp4")  # a new file does not rename the others
-        assert set(found) < set(keys(list_folder(tmp_path)))
+        assert set(found) < set(keys(Folder(tmp_path).listing()))
 
     def test_the_set_inside_the_folder_is_no_source(self, tmp_path):
         touch(tmp_path, "a.mp4", "out/videos/b.mp4")
-        assert keys(list_folder(tmp_path, leave_out=tmp_path / "out")) == ["a/a"]
+        assert keys(Folder(tmp_path, tmp_path / "out").listing()) == ["a/a"]
 
     def test_voxceleb_is_found_below_its_parts(self, tmp_path):
         touch(
@@ -66,9 +64,9 @@ class TestFolder:
             "test/mp4/id00017/vid-C/00001.mp4",
         )
         expected = ["id00012/vid-A_00001", "id00012/vid-B_00001", "id00017/vid-C_00001"]
-        assert keys(list_folder(tmp_path)) == expected
-        assert keys(list_folder(tmp_path / "dev")) == expected[:2]
-        assert keys(list_folder(tmp_path / "dev/mp4")) == expected[:2]
+        assert keys(Folder(tmp_path).listing()) == expected
+        assert keys(Folder(tmp_path / "dev").listing()) == expected[:2]
+        assert keys(Folder(tmp_path / "dev/mp4").listing()) == expected[:2]
 
     def test_flat_files_of_one_person_as_hdtf_calls_them(self, tmp_path):
         touch(
@@ -76,7 +74,7 @@ class TestFolder:
             "WDA_BarackObama_000.mp4", "WDA_BarackObama_001.mp4", "RD_Radio11_000.mp4",
             "RD_Radio1_000_2.mp4", "talk-2.mp4", "_000.mp4", "2021.mp4",
         )  # fmt: skip
-        assert keys(list_folder(tmp_path)) == [
+        assert keys(Folder(tmp_path).listing()) == [
             "2021/2021", "RD_Radio11/RD_Radio11_000", "RD_Radio1/RD_Radio1_000_2",
             "WDA_BarackObama/WDA_BarackObama_000", "WDA_BarackObama/WDA_BarackObama_001",
             "_000/_000", "talk-2/talk-2",
@@ -86,7 +84,7 @@ class TestFolder:
         touch(tmp_path, "root/p/a.mp4", "elsewhere/b.mp4")
         (tmp_path / "root/q").symlink_to(tmp_path / "elsewhere")
         (tmp_path / "root/p/circle").symlink_to(tmp_path / "root")
-        assert keys(list_folder(tmp_path / "root")) == ["p/a", "q/b"]
+        assert keys(Folder(tmp_path / "root").listing()) == ["p/a", "q/b"]
 
     @pytest.mark.parametrize(
         ("files", "words"), [((), "empty"), (("a.txt", "b.wav"), "none of its 2")]
@@ -94,11 +92,11 @@ class TestFolder:
     def test_nothing_there(self, tmp_path, files, words):
         touch(tmp_path, *files)
         with pytest.raises(UserError, match=words):
-            list_folder(tmp_path)
+            Folder(tmp_path).listing()
 
     def test_missing(self, tmp_path):
         with pytest.raises(UserError, match="nowhere"):
-            list_folder(tmp_path / "nowhere")
+            Folder(tmp_path / "nowhere").listing()
 
 
 def test_folder_names():
@@ -140,7 +138,7 @@ class TestLrs2:
     @pytest.mark.parametrize("lists", ["", "mvlrs_v1", "filelists", "mvlrs_v1/main"])
     def test_roots_and_lists(self, tmp_path, data_root, lists):
         lrs2(tmp_path, lists=tmp_path / lists)
-        listing = list_lrs2(tmp_path / data_root)
+        listing = Lrs2(tmp_path / data_root).listing()
         assert [(c.key, c.split) for c in listing.clips] == [
             ("10/00001", "train"), ("10/00002", "train"), ("11/00001", "train"),
             ("12/00001", "val"), ("13/00001", "test"),
@@ -148,7 +146,7 @@ class TestLrs2:
         assert listing.clips[0].source == "main/10/00001.mp4"
 
     def test_counts_other_than_published_are_noted(self, tmp_path):
-        notes = list_lrs2(lrs2(tmp_path)).notes
+        notes = Lrs2(lrs2(tmp_path)).listing().notes
         assert len(notes) == 3
         assert "names 3 clips; LRS2's has 45839" in notes[0]
         assert PUBLISHED_COUNTS == {"train": 45839, "val": 1082, "test": 1243}
@@ -157,12 +155,12 @@ class TestLrs2:
         monkeypatch.setitem(PUBLISHED_COUNTS, "train", 3)
         monkeypatch.setitem(PUBLISHED_COUNTS, "val", 1)
         monkeypatch.setitem(PUBLISHED_COUNTS, "test", 1)
-        assert list_lrs2(lrs2(tmp_path)).notes == []
+        assert Lrs2(lrs2(tmp_path)).listing().notes == []
 
     def test_listed_clips_without_a_file_are_noted(self, tmp_path):
         data = lrs2(tmp_path)
         (data / "main/11/00001.mp4").unlink()
-        listing = list_lrs2(data)
+        listing = Lrs2(data).listing()
         assert "11/00001" not in keys(listing)
         assert "1 of 5" in listing.notes[-1]
         assert "11/00001.mp4" in listing.notes[-1]
@@ -171,45 +169,34 @@ class TestLrs2:
         data = lrs2(tmp_path)
         (tmp_path / "val.txt").write_text("10/00001\n")
         with pytest.raises(UserError, match=r"in train\.txt and again in val\.txt"):
-            list_lrs2(data)
+            Lrs2(data).listing()
 
     def test_another_layout_says_what_was_found(self, tmp_path):
         touch(tmp_path, "speaker/video.mp4", "notes.txt")
         with pytest.raises(UserError, match=r"expected mvlrs_v1/main.*found notes.txt, speaker"):
-            list_lrs2(tmp_path)
+            Lrs2(tmp_path).listing()
 
     def test_archive_parts(self, tmp_path):
         touch(tmp_path, "lrs2_v1_partaa", "lrs2_v1_partab")
         with pytest.raises(UserError, match="unpack"):
-            list_lrs2(tmp_path)
+            Lrs2(tmp_path).listing()
 
     def test_lists_missing(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         data = lrs2(tmp_path)
         (tmp_path / "val.txt").unlink()
         with pytest.raises(UserError, match="filelists=FOLDER"):
-            list_lrs2(data)
+            Lrs2(data).listing()
 
     def test_lists_of_other_videos(self, tmp_path):
         data = lrs2(tmp_path)
         for split in ("train", "val", "test"):
             (tmp_path / f"{split}.txt").write_text(f"99/{split}\n")
         with pytest.raises(UserError, match="lists and videos differ"):
-            list_lrs2(data)
+            Lrs2(data).listing()
 
     def test_transcript(self, tmp_path):
-        clip = list_lrs2(lrs2(tmp_path)).clips[0]
+        clip = Lrs2(lrs2(tmp_path)).listing().clips[0]
         assert read_transcript(clip.transcript) == "IT'S TIME"
         assert read_transcript(tmp_path / "none.txt") is None
         assert read_transcript(None) is None
-
-
-def test_unknown_source_and_missing_root(tmp_path):
-    with pytest.raises(UserError, match="unknown"):
-        list_clips(Job("youtube", tmp_path, tmp_path), print)
-    with pytest.raises(UserError, match="data_root=FOLDER"):
-        list_clips(Job("folder", None, tmp_path), print)
-    with pytest.raises(UserError, match=r"data_root=FILE\.csv"):
-        list_clips(Job("csv", None, tmp_path), print)
-    with pytest.raises(UserError, match="pretrain=true is for source=lrs3"):
-        list_clips(Job("lrs2", tmp_path, tmp_path, pretrain=True), print)

@@ -13,14 +13,13 @@ import pytest
 
 from preprocess.rejection import RejectedError
 from preprocess.settings import Recipe
-from preprocess.sources import Clip
 from preprocess.steps import chain
 from preprocess.steps.crops import whole_pixels
 from preprocess.steps.faces import check_faces, find_people
 from preprocess.steps.sound import log_mel_in_pieces, write_sound
 from tests.unit.preprocess.clips import good, portrait, write_video
 from w2l.audio.mel import log_mel
-from w2l.components import Faces
+from w2l.components import Clip, Faces
 from w2l.faces import CenterFace
 
 

@@ -13,7 +13,6 @@ import torch
 
 from preprocess.rejection import RejectedError
 from preprocess.settings import Recipe
-from preprocess.sources import Clip
 from preprocess.steps.chain import prepare_clip
 from preprocess.steps.faces import longest_run
 from preprocess.steps.sync import (
@@ -27,7 +26,7 @@ from tests.parity.published import state_dict
 from tests.unit.preprocess.clips import good
 from tests.writing import save_network
 from w2l.audio.waveform import load_audio
-from w2l.components import FaceDetector
+from w2l.components import Clip, FaceDetector
 from w2l.faces import CenterFace
 from w2l.faces.protocol_track import ProtocolTrack, crop_track
 from w2l.metrics import summarize

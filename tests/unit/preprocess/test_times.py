@@ -11,6 +11,7 @@ from rich.console import Console
 from preprocess.prepare import prepare
 from preprocess.report import Report
 from preprocess.settings import Job, Recipe
+from preprocess.sources import Folder
 from preprocess.times import Times
 from tests.unit.preprocess.clips import good
 
@@ -38,7 +39,7 @@ def test_times_add_up_and_are_told_longest_first():
 def test_a_run_says_where_its_time_went(tmp_path):
     good(tmp_path / "in" / "a" / "1.mp4")
     console = Console(file=io.StringIO(), width=200)
-    job = Job("folder", tmp_path / "in", tmp_path / "out", engine="serial")
+    job = Job(Folder(tmp_path / "in"), tmp_path / "out", engine="serial")
     for words in (["time of the workers: ", "faces", "crops", " %"], []):  # nothing to do: nothing
         prepare(job, Recipe(), Report(console))
         said = console.file.getvalue()
