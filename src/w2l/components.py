@@ -204,3 +204,44 @@ class Source(Protocol):
             UserError: the videos are not laid out as they should be.
         """
         ...
+
+
+class Restorer(Protocol):
+    """Makes faces sharper; each on its own, whatever came before.
+
+    Where the constructor takes `device`, it is given the run's.
+    """
+
+    @property
+    def label(self) -> str:
+        """What it is and what it was made from, for the user to read and for the file's tags."""
+        ...
+
+    @property
+    def generates(self) -> bool:
+        """Whether it invents pixels by a network, so that its result is synthetic."""
+        ...
+
+    @property
+    def size(self) -> int | None:
+        """Side of the square crops that it takes, in pixels.
+
+        None: any size, and then crops are cut from the image without resampling.
+        """
+        ...
+
+    @property
+    def aligned(self) -> bool:
+        """Whether crops are to be aligned as FFHQ's faces; else the face's box, squared."""
+        ...
+
+    def __call__(self, faces: np.ndarray) -> np.ndarray:
+        """Restore a batch.
+
+        Args:
+            faces: uint8 (B, H, W, 3) BGR.
+
+        Returns:
+            uint8 (B, kH, kW, 3) BGR, k = 1 but for upscalers.
+        """
+        ...

@@ -247,7 +247,7 @@ def refused(folder, monkeypatch, capsys, **settings) -> str:
         ({"quality": "enhanced", "restorer": "{folder}/text.mp4"}, "text.mp4: its ending"),
         ({"quality": "enhanced", "restore_region": "nose"}, "mouth, face or parsing"),
         ({"quality": "enhanced", "restore_region": "parsing"}, "parser="),
-        ({"quality": "enhanced", "fidelity": 3}, "fidelity=3"),
+        ({"quality": "enhanced", "restorer": "n.onnx", "restorer.fidelity": 3}, "fidelity=3"),
         ({"quality": "enhanced", "restore_smooth": 1}, "restore_smooth=1"),
         ({"quality": "fast", "parser": "p.onnx"}, "parser=p.onnx plays no part in quality=fast"),
         ({"mask_size": 0}, "mask_size=0"),
@@ -269,7 +269,11 @@ def refused(folder, monkeypatch, capsys, **settings) -> str:
         ({"start": "1e30"}, "start=1e+30 must be seconds."),
         ({"end": "inf"}, "end=inf must be seconds, or null."),
         ({"audio_end": "late"}, "audio_end=late must be seconds, or null."),
-        ({"restorer_kind": "[a]"}, "restorer_kind=[a] is not available: choose "),
+        (
+            {"quality": "enhanced", "restorer": "n.onnx", "restorer.kind": "a"},
+            "kind=a is not available",
+        ),
+        ({"fidelity": 0.7}, "fidelity= is now written restorer.fidelity"),
         ({"box": "{a:1}"}, "box={'a': 1} must be four whole numbers"),
         (
             {"box": None, "detector_weights": "f"},

@@ -6,7 +6,6 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, cast
 
@@ -86,7 +85,7 @@ def help_text(folder: Path, command: Command) -> str:
         lines += ["", "Groups, one choice of each; its arguments are keys as GROUP.NAME=VALUE:"]
         for group, chosen in choices.items():
             names = sorted(file.stem for file in (folder / group).glob("*.yaml"))
-            lines += [f"  {group}={chosen}", *_wrapped(f"{keys(command)[group].help}."),
+            lines += [f"  {group}={shown(chosen)}", *_wrapped(f"{keys(command)[group].help}."),
                       *_wrapped(f"One of {', '.join(names)}.")]  # fmt: skip
     return "\n".join([*lines, *_key_lines(command)])
 
@@ -98,7 +97,7 @@ def _key_lines(command: type, prefix: str = "") -> Iterator[str]:
         if each.nested:
             yield from ("", f"{each.name}: {each.help}:")
             yield from _key_lines(each.nested, f"{each.name}.")
-        elif each.default is not MISSING:
+        elif not each.is_component:
             default = "…" if each.default == REQUIRED else shown(each.default)
             yield f"  {prefix}{each.name}={default}  ({each.wanted})"
             yield from _wrapped(each.help)

@@ -126,6 +126,8 @@ def infer_one(
     """
     check_infer(settings)
     settings.detector.check()
+    if settings.restorer is not None:
+        settings.restorer.check()
     settings = with_networks(settings)
     progress = progress or StageProgress(console)
     if settings.mode == "restore":

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from w2l.building import Component, named_group
+from w2l.building import NETWORK, Component, choices, named_group
 from w2l.cli.hydra_app import own_configs
 from w2l.cli.infer_input import check_given, given_inputs, input_path, needs_sound
 from w2l.cli.infer_output import name_outfile
@@ -39,7 +39,7 @@ from w2l.video import is_image
 _FREE = {"batch", "batch_size", "device"} | set(keys(RunnerKeys))
 # Paths that are written; names of a registry are no paths where no such file is there.
 _OUTPUTS = {"outfile"}
-_MAYBE_NAMES = {"checkpoint", "expert", "judge", "parser", "restorer"}
+_MAYBE_NAMES = {"checkpoint", "expert", "judge", "parser"}
 _PHOTO = "photo:"
 
 
@@ -85,12 +85,13 @@ def files_read(settings: Infer) -> list[Path]:
         user_path(value)
         for value in (
             settings.face, settings.audio, settings.voice, settings.people, settings.checkpoint,
-            settings.expert, settings.parser, settings.restorer,
+            settings.expert, settings.parser,
         )
         if value is not None
     ]  # fmt: skip
     with suppress(UserError):
-        files += settings.detector.files()
+        for component in (settings.detector, settings.restorer):
+            files += [] if component is None else component.files()
     photos = [photo_of(str(settings.person))]
     with suppress(UserError):  # said when the job is done
         people = read_people(settings)
@@ -228,7 +229,15 @@ def _components(row: dict[str, Any], folder: Path, base: dict[str, Any]) -> dict
         if not values:
             continue
         choice = values.pop("", None)
+        if choice == "null":
+            found[group] = None
+            continue
+        known = choices(group, own_configs())
+        if NETWORK in known and choice not in known:
+            choice = _argument(choice, folder)
         start = base[group] if choice is None else named_group(group, str(choice), own_configs())
+        if start is None:
+            raise UserError(f"{group}.{min(values)} is an argument of none: choose {group}=.")
         component = Component.of(start).with_arguments(
             **{key: _argument(value, folder) for key, value in values.items()}
         )

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from w2l.audio.waveform import load_audio
 from w2l.boxes import from_tblr
+from w2l.building import Component
 from w2l.checkpoints import chosen_generator, load_bisenet, resolve
 from w2l.cli.infer_networks import Networks
 from w2l.cli.keys.infer import Infer
@@ -43,7 +44,7 @@ from w2l.inference.speaker import BySpeaker
 from w2l.inference.voice import origin_of
 from w2l.media import open_media
 from w2l.paths import user_path
-from w2l.restoration import FaceParser, Sharpen, build_parser, build_restorer
+from w2l.restoration import FaceParser, Sharpen, build_parser
 from w2l.scoring import SyncScorer
 from w2l.video import SOUND, AudioTrack, exact_rate, probe, read_about
 
@@ -53,7 +54,6 @@ PERSONS = (*PLACES, "track:N", "photo:FILE", "speaker", "tracks")
 MOST_PIXELS = 10**6  # more than any image has on a side
 
 Say = Callable[[str], None]
-SHARPEN = "sharpen"
 STILL_FPS = 25  # of a photo, or a folder's images
 
 
@@ -220,27 +220,30 @@ def build_restoration(
     Raises:
         UserError: a value that cannot be, or one that another one makes useless.
     """
-    name, region = settings.restorer, settings.restore_region
+    chosen, region = settings.restorer, settings.restore_region
     whole = settings.mode == "restore"
     if not whole and settings.quality != "enhanced":
-        if name is not None:
+        if chosen is not None:
             raise UserError(
-                f"restorer={name} plays no part in quality={settings.quality}: "
+                f"restorer={restorer_name(chosen)} plays no part in quality={settings.quality}: "
                 "take quality=enhanced, or leave it out."
             )
         return None
-    path = None if name in (None, SHARPEN) else resolve(name)
-    restorer = build_restorer(path, settings.restorer_kind, settings.fidelity, device)
     restoration = FaceRestoration(
-        restorer,
+        Sharpen() if chosen is None else chosen.build(device=device),
         strength=settings.restore_strength,
         region=region or ("face" if whole else "mouth"),
         smooth=settings.restore_smooth,
         parser=parser,
     )
-    hint = ": restorer= names one" if isinstance(restorer, Sharpen) and name is None else ""
+    hint = ": restorer= names one" if chosen is None else ""
     console.print(f"restoring: {restoration.about}{hint}")
     return restoration
+
+
+def restorer_name(chosen: Component) -> str:
+    """What `restorer=` says of it: a network's file, or its class."""
+    return str(dict(chosen.arguments).get("path", chosen.name))
 
 
 def with_quality(

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 
 from w2l.boxes import crop
+from w2l.components import Restorer
 from w2l.errors import UserError
 from w2l.inference.blending import mouth_mask
-from w2l.restoration import DetailSmoother, FaceParser, Framing, Restorer, frame_face
+from w2l.restoration import DetailSmoother, FaceParser, Framing, frame_face
 
 Region = Literal["mouth", "face", "parsing"]
 

@@ -1,9 +1,9 @@
 """Restoring faces in images: restorers behind one protocol, alignment, parsing, smoothing."""
 
 from w2l.restoration.alignment import Framing, frame_face
-from w2l.restoration.build import build_parser, build_restorer
+from w2l.restoration.build import build_parser, network_restorer
 from w2l.restoration.parsing import FaceParser
-from w2l.restoration.restorer import KINDS, Restorer, Sharpen
+from w2l.restoration.restorer import KINDS, Sharpen
 from w2l.restoration.smoothing import DetailSmoother
 
 __all__ = [
@@ -11,9 +11,8 @@ __all__ = [
     "DetailSmoother",
     "FaceParser",
     "Framing",
-    "Restorer",
     "Sharpen",
     "build_parser",
-    "build_restorer",
     "frame_face",
+    "network_restorer",
 ]

@@ -7,37 +7,41 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from w2l.errors import UserError
+from w2l.components import Restorer
+from w2l.errors import UserError, either
 from w2l.models import BiSeNet
 from w2l.models.bisenet import CLASSES
 from w2l.models.onnx_graph import OnnxGraph
 from w2l.restoration.parsing import FaceParser, Scores
-from w2l.restoration.restorer import KINDS, OnnxRestorer, Restorer, Sharpen, SpandrelRestorer
+from w2l.restoration.restorer import KINDS, OnnxRestorer, SpandrelRestorer
+from w2l.weights.catalog import lookup, registry
 
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
-def build_restorer(
-    path: Path | None,
+def network_restorer(
+    path: Path,
     kind: str | None = None,
     fidelity: float = 0.5,
     device: str = "cpu",
 ) -> Restorer:
-    """A restorer of a file's network; without a file one that sharpens.
+    """A restorer of a file's network.
 
     Args:
-        path: .onnx, or a checkpoint for spandrel; None: `Sharpen`.
+        path: .onnx, or a checkpoint for spandrel; or the name of published weights.
         kind: of an ONNX graph, a name of `KINDS`; None: told by the graph.
-        fidelity: CodeFormer's, in [0, 1].
+        fidelity: CodeFormer's, in [0, 1]: 0 restores most, 1 stays nearest to what was given.
         device: for the network.
 
     Raises:
         UserError: no such file or kind, or what the network's loader says.
     """
     if kind is not None and kind not in KINDS:
-        raise UserError(f"restorer_kind={kind} is not known: choose one of {', '.join(KINDS)}.")
-    if path is None:
-        return Sharpen()
+        raise UserError(f"restorer.kind={kind} is not available: choose {either([*KINDS])}.")
+    if not 0 <= fidelity <= 1:
+        raise UserError(f"restorer.fidelity={fidelity} must be a number from 0 to 1.")
+    if not path.suffix and not path.is_file():
+        lookup(str(path), registry())  # says which names there are
     if path.suffix.lower() == ".onnx":
         return OnnxRestorer(path, kind, fidelity, device)
     if path.suffix.lower() in CHECKPOINTS:

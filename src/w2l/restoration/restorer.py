@@ -1,10 +1,10 @@
-"""What every restorer takes and gives, and the kinds of published ones."""
+"""Restorers: by sharpening, and by the published kinds of networks."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -104,7 +104,7 @@ class OnnxRestorer:
                 return "gfpgan"
         raise UserError(
             f"{graph.path}: which restorer it is cannot be told from the graph: name it, "
-            f"restorer_kind={'|'.join(KINDS)}."
+            f"restorer.kind={'|'.join(KINDS)}."
         )
 
 
@@ -185,44 +185,6 @@ def _load(path: Path, device: torch.device) -> Any:
         raise UserError(f"{path} holds a network for masked pictures, not a restorer.")
     model.eval()
     return model
-
-
-class Restorer(Protocol):
-    """Makes faces sharper; each on its own, whatever came before."""
-
-    @property
-    def label(self) -> str:
-        """What it is and what it was made from, for the user to read and for the file's tags."""
-        ...
-
-    @property
-    def generates(self) -> bool:
-        """Whether it invents pixels by a network, so that its result is synthetic."""
-        ...
-
-    @property
-    def size(self) -> int | None:
-        """Side of the square crops that it takes, in pixels.
-
-        None: any size, and then crops are cut from the image without resampling.
-        """
-        ...
-
-    @property
-    def aligned(self) -> bool:
-        """Whether crops are to be aligned as FFHQ's faces; else the face's box, squared."""
-        ...
-
-    def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Restore a batch.
-
-        Args:
-            faces: uint8 (B, H, W, 3) BGR.
-
-        Returns:
-            uint8 (B, kH, kW, 3) BGR, k = 1 but for upscalers.
-        """
-        ...
 
 
 class Kind(NamedTuple):

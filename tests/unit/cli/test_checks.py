@@ -12,7 +12,6 @@ from evaluation.report.compare import METHODS
 from tests.integration.command import environment
 from w2l.cli.keys.infer import Infer
 from w2l.inference.runtimes import RUNTIMES
-from w2l.restoration.restorer import KINDS
 from w2l.schema import keys
 from w2l.video import CODECS
 
@@ -32,7 +31,6 @@ for command, values in json.load(sys.stdin):
 def test_choices_are_those_of_the_code() -> None:
     known = keys(Infer)
     assert known["runtime"].choices == RUNTIMES
-    assert known["restorer_kind"].choices == (*KINDS,)
     assert known["codec"].choices == (*CODECS, "png")
     assert keys(Evaluation)["interval"].choices == (*METHODS,)
 

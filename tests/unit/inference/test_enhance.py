@@ -13,7 +13,7 @@ from w2l.inference.enhance import Face
 from w2l.inference.lips import Heard, put_lips
 from w2l.inference.plan import FacePlan
 from w2l.inference.source import Picture
-from w2l.restoration import Sharpen, build_parser, build_restorer
+from w2l.restoration import Sharpen, build_parser, network_restorer
 
 BOX = np.array([30, 20, 101, 109])  # left, top, right, bottom
 BOXED = (slice(20, 109), slice(30, 101))
@@ -46,7 +46,7 @@ def synced(shown: list[Picture], plan: FacePlan | None = None, **options) -> lis
 
 @pytest.fixture
 def inverse(tmp_path):
-    return build_restorer(graphs.inverse(tmp_path / "inverse.onnx"))
+    return network_restorer(graphs.inverse(tmp_path / "inverse.onnx"))
 
 
 @pytest.mark.parametrize("quality", ["fast", "improved", "enhanced"])
@@ -90,7 +90,7 @@ def test_an_aligned_restorer_changes_the_picture_in_place(tmp_path):
     frame = (np.stack([x, y, x + y], axis=2) / 2 + 40).astype(np.uint8)
     before = frame.copy()
     restoration = FaceRestoration(
-        build_restorer(graphs.identity(tmp_path / "g.onnx")), region="face"
+        network_restorer(graphs.identity(tmp_path / "g.onnx")), region="face"
     )
     restoration([Face(frame, BOX, POINTS, coverage(89, 71, "improved"))])
     assert np.abs(frame.astype(int) - before).max() <= 1

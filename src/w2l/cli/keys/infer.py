@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 
 from w2l.building import Component
 from w2l.jobs.keys import RunnerKeys
-from w2l.schema import Count, FileName, Says, Seconds, Share, Sides, Texts, Weights, group, key
+from w2l.schema import Count, FileName, Says, Seconds, Sides, Texts, Weights, group, key
 
 Rate = Annotated[float, Ge(0.1), Says("frames a second")]
 
@@ -153,15 +153,11 @@ class Infer(RunnerKeys):
     parser: Weights | None = key(
         None, "face parser (BiSeNet): only face pixels change (not with quality=fast)"
     )
-    restorer: Weights | None = key(
+    restorer: Component | None = key(
         None,
-        "gfpgan, codeformer, restoreformer, realesrgan_x2, …, or a .onnx or .pth file; null, "
-        "sharpen: no network, sharpening",
+        "restores faces: gfpgan, codeformer, restoreformer, realesrgan_x2, …, or a .onnx or .pth "
+        "file; null, sharpen: no network, sharpening; its arguments: restorer.fidelity, .kind",
     )
-    restorer_kind: Literal["gfpgan", "codeformer", "restoreformer", "esrgan"] | None = key(
-        None, "of an .onnx file; null: told by its graph"
-    )
-    fidelity: Share = key(0.5, "CodeFormer's: 0 restores most, 1 stays nearest to what was given")
     restore_strength: float = key(1.0, "0 leaves what was generated, 1 takes the restorer's pixels")
     restore_region: Literal["mouth", "face", "parsing"] | None = key(
         None,
