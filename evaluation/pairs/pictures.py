@@ -13,6 +13,7 @@ from evaluation.pairs.frames import AtFps
 from w2l.components import FaceDetector
 from w2l.files import atomic_path
 from w2l.memory import Shrinking
+from w2l.scoring.image_metrics import CropsOfSet
 from w2l.scoring.pictures import NoFaceError, PictureScorer
 from w2l.video import VideoReader
 from w2l.windows import FPS
@@ -27,7 +28,7 @@ class Features(NamedTuple):
 
 
 class _Kept:
-    """What `PictureScorer` gives crops to: their features are kept, batch by batch."""
+    """What `CropsOfSet` gives crops to: their features are kept, batch by batch."""
 
     def __init__(self, network: Shrinking[np.ndarray], batch_size: int) -> None:
         self._network, self._batch_size = network, batch_size
@@ -82,7 +83,7 @@ def pair_features(
         ValueError: features are beyond the range in which they are kept.
     """
     kept = _Kept(network, batch_size)
-    scorer = PictureScorer(detector, ("fid",), "cross", frechet=kept)
+    scorer = PictureScorer(detector, {"fid": CropsOfSet(kept)})
     generated = AtFps(VideoReader(video).__iter__, made_from.fps)
     with np.errstate(over="ignore"):  # told of below
         scorer.compare(generated, made_from, ceil(count * FPS / made_from.fps))

@@ -11,8 +11,8 @@ from evaluation.pairs.pictures import Features, read_features
 from evaluation.pairs.records import Record, Records
 from evaluation.pairs.tasks import TaskList
 from w2l.metrics.fid import FeatureDistance
-from w2l.scoring.picture_set import fid_scores
-from w2l.scoring.pictures import CUT, FID
+from w2l.scoring.image_metrics import FID, fid_scores
+from w2l.scoring.pictures import CUT
 from w2l.scoring.results import finite
 from w2l.weights import registry
 
@@ -52,8 +52,9 @@ def frechet_of(
         "n_pairs": len(compared),
         "n_failed": len(errors),
         "first_error": errors[0] if errors else None,
-        "protocol": f"{CUT}{FID}The reference is the video that a pair was made from; each of its "
-        "pictures counts once for each pair, and a video is in one half of the real ones.",
+        "protocol": f"{CUT}fid: {FID}. The reference is the video that a pair was made from; "
+        "each of its pictures counts once for each pair, and a video is in one half of the real "
+        "ones.",
     }
 
 

@@ -6,7 +6,8 @@ docs/extending.md writes some in a file of one's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
@@ -243,5 +244,84 @@ class Restorer(Protocol):
 
         Returns:
             uint8 (B, kH, kW, 3) BGR, k = 1 but for upscalers.
+        """
+        ...
+
+
+class ImageMetric(Protocol):
+    """Compares a generated video with the one that it was made from: one number a pair of them.
+
+    Where the constructor takes them, it is given the run's `device`, `n_pairs`, how many pairs
+    there are, and the networks that `lpips=`, `landmarks=`, `inception=` and `identity=` name.
+    """
+
+    @property
+    def needs_target(self) -> bool:
+        """Of the class: it compares with the wanted frame, which setting=cross does not have."""
+        ...
+
+    @property
+    def protocol(self) -> str:
+        """How it is measured, a sentence without its full stop; printed, and in scores.json."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the frames: a new pair of videos begins."""
+        ...
+
+    def update(self, pair: Any) -> None:
+        """Take a frame; all come, in order.
+
+        Args:
+            pair: `w2l.scoring.image_metrics.FramePair`: `generated` and `reference`, uint8
+                (H, W, 3) BGR, the face's `box` in pixels, `crops` by it, `points`, `index`.
+        """
+        ...
+
+    def compute(self) -> float:
+        """The number of the frames since `reset`; NaN: it cannot be had of them."""
+        ...
+
+
+@runtime_checkable
+class SetMetric(Protocol):
+    """What an `ImageMetric` offers beside that has one number of all pairs together, as FID."""
+
+    def all_or_nothing(self) -> AbstractContextManager[None]:
+        """Entered for each pair: one that breaks within leaves nothing."""
+        ...
+
+    def of_set(self) -> tuple[dict[str, Any], str]:
+        """Fields of scores.json, and a sentence for the terminal."""
+        ...
+
+
+class ClipJudge(Protocol):
+    """Scores a video without a reference: how lips fit the speech, or how the face looks.
+
+    Where the constructor takes `device`, it is given the run's.
+    """
+
+    @property
+    def protocol(self) -> str:
+        """How it is measured, a sentence without its full stop; printed, and in scores.json."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Side S of the faces that it is shown, in pixels."""
+        ...
+
+    def score(self, faces: Iterator[np.ndarray], speech: np.ndarray | None) -> Mapping[str, float]:
+        """Numbers of a clip, by name.
+
+        Args:
+            faces: uint8 (S, S, 3) BGR, the largest face of frame after frame at 25 fps: what its
+                box cuts out, resized.
+            speech: float32 (n,) in [-1, 1] at 16 kHz, from the first of them on, 640 samples a
+                frame; None: the video has no audio.
+
+        Raises:
+            UserError: it cannot be judged, and why.
         """
         ...

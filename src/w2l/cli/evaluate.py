@@ -23,6 +23,7 @@ from w2l.checkpoints import (
 )
 from w2l.cli import commands
 from w2l.cli.checks import check_evaluate
+from w2l.cli.evaluate_judges import build_judges, judges_of
 from w2l.cli.evaluate_lips import build_lip_scorer, run_lips
 from w2l.cli.evaluate_output import chosen_output, remove_earlier, write_plots
 from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pairs
@@ -74,6 +75,8 @@ def evaluate_command(settings: Evaluate) -> None:
         return
     settings.detector.check()
     check_chain(settings.chain)
+    for judge in judges_of(settings).values():
+        judge.check()
     pairs = wanted_pairs(settings, videos)
     if settings.group is not None:  # a wrong list is to be told of before anything long
         groups_of(settings.group, videos)
@@ -91,10 +94,11 @@ def score(
     console: Console,
 ) -> None:
     """Score what was checked, write, show; then say by the exit code how it went."""
-    wants_faces = bool(pairs) or settings.lips
+    wants_faces = bool(pairs or judges_of(settings)) or settings.lips
     evaluator, weights = build_evaluator(settings, console, with_pictures=wants_faces)
     comparison = None
     lip_scorer = build_lip_scorer(settings, evaluator.detector, weights)
+    judges = build_judges(settings, evaluator.detector, str(pick_device(settings.device)))
     if pairs:  # before anything long: a wrong file is to be told of at once
         assert evaluator.detector is not None
         comparison = load_comparison(settings, pairs, evaluator.detector, audio)
@@ -126,6 +130,9 @@ def score(
         write_json(scores, output)
     if lip_scorer is not None:
         scores["lips"] = finite(run_lips(lip_scorer, videos, audio, console))
+        write_json(scores, output)
+    for judge in judges:
+        scores[judge.key] = judge.run(videos, audio, console)
         write_json(scores, output)
     write_paper_tables(scores, output)
     if settings.report:

@@ -16,7 +16,7 @@ from w2l.cli.evaluate_pictures import load_landmarks
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.components import FaceDetector
 from w2l.files import identity
-from w2l.scoring.lips import NAMES, PROTOCOL, LipScorer, score_lips, summarized
+from w2l.scoring.lips import NAMES, PROTOCOL, LipScorer, score_each, summarized
 from w2l.scoring.report import NONE, short_names, shortened
 
 
@@ -43,7 +43,7 @@ def run_lips(
     """The field `lips` of scores.json; shows it as a table."""
     shown = Console(stderr=True)
     rows = list(
-        track(score_lips(scorer, videos, audio), "lips", len(videos), console=shown, transient=True)
+        track(score_each(scorer, videos, audio), "lips", len(videos), console=shown, transient=True)
     )
     found = summarized(rows)
     show(found, console)

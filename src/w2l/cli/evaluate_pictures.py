@@ -13,31 +13,29 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from w2l.building import Component, named_group
 from w2l.checkpoints import load_inception, load_lpips, resolve
 from w2l.cli.keys.evaluate import Evaluate
-from w2l.components import FaceDetector
+from w2l.components import FaceDetector, SetMetric
 from w2l.errors import UserError
 from w2l.files import identity
 from w2l.inference import pick_device
-from w2l.metrics.fid import FrechetDistance
 from w2l.paths import user_path
 from w2l.scoring.identity import FaceIdentity
 from w2l.scoring.landmarks import DlibLandmarks, Landmarks
-from w2l.scoring.picture_set import compare_pairs, fid_scores, references
-from w2l.scoring.pictures import AGAINST_TARGET, METRICS, PROTOCOL, PictureScorer
+from w2l.scoring.picture_set import compare_pairs, references
+from w2l.scoring.pictures import PictureScorer
 from w2l.scoring.report import short_names
 from w2l.weights import registry
 
-# The key that gives a metric its network, and how to give it.
-NEEDS = {
-    "lpips": ("lpips", "lpips=[vgg16-397923af.pth,vgg.pth]"),
-    "lmd": ("landmarks", "landmarks=dlib, fan_2d4 or a file"),
-    "face_lmd": ("landmarks", "landmarks=dlib, fan_2d4 or a file"),
-    "fid": ("inception", "inception=fid_inception"),
-    "identity": ("identity", "identity=FILE.onnx"),
+# The keys that give a metric its network, the argument of that name, and how to give it.
+NETWORKS = {
+    "lpips": "lpips=[vgg16-397923af.pth,vgg.pth]",
+    "landmarks": "landmarks=dlib, fan_2d4 or a file",
+    "inception": "inception=fid_inception",
+    "identity": "identity=FILE.onnx",
 }
-
-
+GIVEN = (*NETWORKS, "is_published", "n_pairs")
 DLIB = "dlib"
 
 
@@ -48,7 +46,7 @@ def wanted_pairs(settings: Evaluate, videos: Sequence[Path]) -> list[tuple[Path,
         UserError: a reference is missing, or `metrics=` or `setting=` is wrong.
     """
     if settings.reference is None:
-        if settings.metrics is not None:
+        if settings.metrics:
             raise UserError("metrics= compares with a reference: give reference=FILE or FOLDER.")
         return []
     chosen(settings)
@@ -62,30 +60,33 @@ class Comparison:
     Attributes:
         pairs: of a generated video and its reference.
         scorer: with its networks loaded.
-        weights: file and hash of each of these: "inception", "landmarks", "identity", and "lpips"
-            with two.
-        frechet: what the scorer adds to, for "fid".
+        weights: file and hash of each of these, and of the files of metrics of one's own.
+        setting: "reconstruction": the generated video says what its reference says, so frame i is
+            to look like frame i; "cross": it says something else, and only what needs no target
+            can be measured. "identity" is one of these: frame i shows the same person.
     """
 
     pairs: Sequence[tuple[Path, Path]]
     scorer: PictureScorer
     weights: dict[str, Any]
-    frechet: FrechetDistance | None = None
+    setting: str = "reconstruction"
 
     def run(self, console: Console) -> dict[str, Any]:
         """The field `pictures` of scores.json; shows it as a table."""
         rows = list(compare_pairs(self.scorer, self.pairs))
         scored = [row for row in rows if "error" not in row]
-        names = [name for name in self.scorer.metrics if name != "fid"]
+        names = self.scorer.of_a_clip
         known = {name: [row[name] for row in scored if np.isfinite(row[name])] for name in names}
         of_set: dict[str, Any] = {}
-        if self.frechet is not None:
-            released = registry()["fid_inception"].sha256
-            published = self.weights["inception"]["sha256"] == released
-            of_set = fid_scores(self.frechet, published)
+        sentences = []
+        for metric in self.scorer.metrics.values():
+            if isinstance(metric, SetMetric):
+                found, sentence = metric.of_set()
+                of_set |= found
+                sentences.append(sentence)
         compared = {
-            "protocol": PROTOCOL,
-            "setting": self.scorer.setting,
+            "protocol": self.scorer.protocol,
+            "setting": self.setting,
             "clips": rows,
             "mean": {name: fmean(known[name]) if known[name] else float("nan") for name in names},
             "count": {name: len(known[name]) for name in names},
@@ -94,7 +95,7 @@ class Comparison:
             "n_scored": len(scored),
             "n_failed": len(rows) - len(scored),
         }
-        show(compared, console)
+        show(compared, sentences, console)
         return compared
 
 
@@ -107,31 +108,32 @@ def load_comparison(
     Raises:
         UserError: a metric, file or setting is wrong.
     """
-    device = pick_device(settings.device)
-    metrics = chosen(settings)
-    frechet = lpips = None
+    device, chosen_metrics = pick_device(settings.device), chosen(settings)
+    wanted = {name for each in chosen_metrics.values() for name in each.takes()}
+    given: dict[str, Any] = {"device": str(device), "n_pairs": len(pairs)}
     weights: dict[str, Any] = {}
-    if "fid" in metrics:
-        inception = resolve(str(settings.inception))
-        frechet = FrechetDistance(load_inception(inception, device))
-        weights["inception"] = identity(inception)
-    if "lpips" in metrics:
-        files = [user_path(file) for file in settings.lpips or ()]
-        lpips = load_lpips(*files).to(device)
+    if "inception" in wanted and settings.inception:
+        file = resolve(settings.inception)
+        weights["inception"] = identity(file)
+        given["inception"] = load_inception(file, device)
+        published = registry()["fid_inception"].sha256
+        given["is_published"] = weights["inception"]["sha256"] == published
+    if "lpips" in wanted and settings.lpips:
+        files = [user_path(file) for file in settings.lpips]
+        given["lpips"] = load_lpips(*files).to(device)
         weights["lpips"] = list(map(identity, files))
-    landmarks = embedder = None
-    if {"lmd", "face_lmd"} & set(metrics):
-        landmarks = load_landmarks(settings.landmarks, device)
-        weights["landmarks"] = identity(landmarks.path)
-    if "identity" in metrics:
-        file = resolve(str(settings.identity))
-        embedder = FaceIdentity(file, str(device))
+    if "landmarks" in wanted and settings.landmarks:
+        given["landmarks"] = load_landmarks(settings.landmarks, device)
+        weights["landmarks"] = identity(given["landmarks"].path)
+    if "identity" in wanted and settings.identity:
+        file = resolve(settings.identity)
+        given["identity"] = FaceIdentity(file, str(device))
         weights["identity"] = identity(file)
-    scorer = PictureScorer(
-        detector, metrics, settings.setting, lpips, frechet, landmarks, embedder, len(pairs),
-        audio,
-    )  # fmt: skip
-    return Comparison(pairs, scorer, weights, frechet)
+    for name, component in chosen_metrics.items():
+        if own := component.files():
+            weights[name] = list(map(identity, own))
+    metrics = {name: each.build(**given) for name, each in chosen_metrics.items()}
+    return Comparison(pairs, PictureScorer(detector, metrics, audio), weights, settings.setting)
 
 
 def load_landmarks(given: str | None, device: Any) -> Landmarks | DlibLandmarks:
@@ -156,39 +158,38 @@ def raise_if_none(compared: dict[str, Any]) -> None:
         raise UserError(f"No video could be compared with its reference. {error}")
 
 
-def chosen(settings: Evaluate) -> list[str]:
-    """The metrics to compute: those named, or all that need nothing else.
+def chosen(settings: Evaluate) -> dict[str, Component]:
+    """The metrics to compute, by name: those named, or all of w2l that need nothing else.
 
     Raises:
-        UserError: one is unknown, cannot be had in this setting, or lacks its weights.
+        UserError: one cannot be had in this setting, lacks its network, or is wrong.
     """
-    setting, named = settings.setting, settings.metrics
-    named = [named] if isinstance(named, str) else named
-    for name in named or ():
-        if name not in METRICS:
-            raise UserError(f"metrics={name} is not known: choose some of {', '.join(METRICS)}.")
-        if setting == "cross" and name in AGAINST_TARGET:
+    lpips = settings.lpips
+    if lpips is not None and not (isinstance(lpips, list) and len(lpips) == 2):
+        raise UserError("lpips= takes two files: [vgg16-397923af.pth,vgg.pth].")
+    named = settings.metrics
+    every = named_group("metrics", "all")["defaults"]
+    groups = named or {name: named_group("metrics", name)[name] for name in every}
+    found = {}
+    for name, group in groups.items():
+        component = Component.of(group)
+        against = settings.setting == "cross" and component.says("needs_target", False)
+        lacks = [key for key in NETWORKS if not getattr(settings, key)]
+        lacks = sorted(component.required() & set(lacks))
+        if named and against:
             raise UserError(
                 f"metrics={name} compares with the wanted picture, which setting=cross does not "
                 "have: a video that says something else has no target."
             )
-        if name in NEEDS and not getattr(settings, NEEDS[name][0]):
-            raise UserError(f"metrics={name} needs its weights: give {NEEDS[name][1]}.")
-    lpips = settings.lpips
-    if lpips is not None and not (isinstance(lpips, list) and len(lpips) == 2):
-        raise UserError("lpips= takes two files: [vgg16-397923af.pth,vgg.pth].")
-    if named:
-        return list(named)
-    return [
-        name
-        for name in METRICS
-        if (name not in NEEDS or getattr(settings, NEEDS[name][0]))
-        and not (setting == "cross" and name in AGAINST_TARGET)
-    ]
+        if named and lacks:
+            raise UserError(f"metrics={name} needs its weights: give {NETWORKS[lacks[0]]}.")
+        if not against and not lacks:
+            found[name] = component.check(*GIVEN)
+    return found
 
 
-def show(compared: dict[str, Any], console: Console) -> None:
-    """The table, the protocol, and the set's Fréchet distance."""
+def show(compared: dict[str, Any], of_set: Sequence[str], console: Console) -> None:
+    """The table, what is of the whole set, and the protocol."""
     rows, means, counts = compared["clips"], compared["mean"], compared["count"]
     table = Table(title=f"Pictures, {compared['setting']}", box=SIMPLE_HEAD, show_footer=True)
     table.add_column("clip", footer="mean", overflow="fold")
@@ -203,14 +204,6 @@ def show(compared: dict[str, Any], console: Console) -> None:
     for row in rows:
         if "error" in row:
             console.print(f"not compared: {row['error']}", soft_wrap=True, markup=False)
-    name = "fid" if "fid" in compared else "frechet_distance_stand_in"
-    if name in compared:
-        title = "FID" if name == "fid" else "Fréchet distance of stand-in features (no FID)"
-        few = "" if compared["enough_pictures"] else "; too few pictures for a stable number"
-        console.print(
-            f"{title}: {compared[name]:.3f}; real against real "
-            f"{compared[f'{name}_real_against_real']:.3f} "
-            f"({compared['n_generated']} generated, {compared['n_real']} real{few})",
-            soft_wrap=True,
-        )
-    console.print(f"Protocol: {PROTOCOL}", soft_wrap=True, markup=False)
+    for sentence in of_set:
+        console.print(sentence, soft_wrap=True)
+    console.print(f"Protocol: {compared['protocol']}", soft_wrap=True, markup=False)

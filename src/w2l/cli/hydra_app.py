@@ -54,7 +54,7 @@ RENAMED = {
 }
 
 # Short forms that Hydra would take for a group of configs: command → key → the key's own name.
-SHORT = {"evaluate": {"data": "data_root"}}
+SHORT = {"evaluate": {"data": "data_root", "judge": "clip_judge"}}
 
 
 def run(task: Callable[[Any], float | None], command: Command) -> None:
@@ -103,8 +103,8 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
         register(command)
     folders = own_configs(sys.argv[1:])
     for number, argument in enumerate(sys.argv[1:], 1):
-        given, equals, value = argument.partition("=")
-        sys.argv[number] = SHORT.get(config_name, {}).get(given, given) + equals + value
+        sign, key, rest = re.match(r"([+~]*)(\w*)(.*)", argument, re.DOTALL).groups()  # type: ignore[union-attr]
+        sys.argv[number] = sign + SHORT.get(config_name, {}).get(key, key) + rest
     added = without_choice(sys.argv[1:], CONFIG_DIR / f"{config_name}.yaml")
     for choice in added:
         group = choice.lstrip("~")
@@ -314,7 +314,7 @@ def config_sentence(error: Exception, command: Command) -> str:
         return f"{unknown[1]}= is now written {RENAMED[unknown[1]]}."
     if unknown and ("not override" in text or "not in struct" in text):
         return f"Unknown key '{unknown[1]}': {_hint(unknown[1], _composed(command))}"
-    choice = re.search(r"Could not find '([^']+)'", text)
+    choice = re.search(r"Could not (?:find|load) '([^']+)'", text)
     if choice and choice[1] in RENAMED:
         return f"{choice[1].replace('/', '=')} is now written {RENAMED[choice[1]]}."
     group, _, name = choice[1].partition("/") if choice else ("", "", "")

@@ -36,7 +36,7 @@ class OnnxGraph:
 
     def __init__(self, path: str | Path, device: str = "cpu") -> None:
         self.path = Path(path)
-        self._session = _open(self.path, device)
+        self._session = open_graph(self.path, device)
         pictures = [x for x in self._session.get_inputs() if len(x.shape) == 4]
         if len(pictures) != 1 or pictures[0].type not in _FLOATS:
             raise self._wrong("it takes no picture of (batch, 3, height, width)")
@@ -98,7 +98,12 @@ class OnnxGraph:
         return UserError(f"{self.path} is not a graph that can be used here: {reason}.")
 
 
-def _open(path: Path, device: str) -> Any:
+def open_graph(path: Path, device: str) -> Any:
+    """A session of onnxruntime.
+
+    Raises:
+        UserError: it is not installed, or the file is no graph.
+    """
     try:
         import onnxruntime
     except ImportError as error:

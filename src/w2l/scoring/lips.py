@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -132,8 +132,20 @@ def finite_or_none(scores: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def score_lips(
-    scorer: LipScorer, videos: Iterable[Path], audio: Path | None = None
+class ScoresVideos(Protocol):
+    """What scores videos one by one."""
+
+    def score(self, video: Path, audio: Path | None = None) -> dict[str, Any]:
+        """The scores of one video, whose own sound may be another file's.
+
+        Raises:
+            UserError: it cannot be scored, and why.
+        """
+        ...
+
+
+def score_each(
+    scorer: ScoresVideos, videos: Iterable[Path], audio: Path | None = None
 ) -> Iterator[dict[str, Any]]:
     """A row for each video: its path, and scores or an `error`."""
     for video in videos:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from w2l.errors import UserError
-from w2l.metrics.fid import ENOUGH, FeatureDistance
 from w2l.paths import shown_path
 from w2l.scoring.pictures import PictureScorer
 
@@ -50,20 +49,3 @@ def references(videos: Sequence[Path], reference: Path) -> Iterator[tuple[Path, 
                         "name a folder.")  # fmt: skip
     else:
         yield videos[0], reference
-
-
-def fid_scores(frechet: FeatureDistance, published: bool) -> dict[str, Any]:
-    """The set's Fréchet distance under the name that it may have.
-
-    Args:
-        frechet: of all pairs.
-        published: its network has the published weights; otherwise the number is no FID.
-    """
-    name = "fid" if published else "frechet_distance_stand_in"
-    return {
-        name: frechet.distance(),
-        f"{name}_real_against_real": frechet.floor(),
-        "n_generated": frechet.n_generated,
-        "n_real": frechet.n_real,
-        "enough_pictures": min(frechet.n_generated, frechet.n_real) >= ENOUGH,
-    }

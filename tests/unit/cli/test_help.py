@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import MISSING
 from typing import Any
 
 import pytest
@@ -65,7 +64,7 @@ def test_every_key_of_every_command_is_explained(command: Any) -> None:
         assert len(key.help) > 5, key.name
         assert f"  {key.name}=" in text
     for group, choice in groups(CONFIG_DIR / f"{command.NAME}.yaml").items():
-        assert keys(command)[group].default is MISSING, choice
+        assert keys(command)[group].is_component, choice
 
 
 def test_a_switch_for_a_key_is_told_how_keys_are_written() -> None:

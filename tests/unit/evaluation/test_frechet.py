@@ -25,7 +25,7 @@ from evaluation.report.tables import document
 from tests.unit.evaluation import pair_set
 from tests.unit.metrics.test_fid import Means, by_scipy
 from w2l.faces.fixed import FixedBox
-from w2l.metrics.fid import FrechetDistance
+from w2l.scoring.image_metrics import Fid
 from w2l.scoring.pictures import PictureScorer
 from w2l.video import VideoReader, VideoWriter
 from w2l.weights import registry
@@ -68,8 +68,8 @@ def test_it_is_the_distance_of_the_picture_scorer(root, files, tmp_path):
     wanted, recipe = pairs(root), pair_set.recipe(files, inception=FAKE)
     got = run(wanted, recipe, tmp_path)
     assert (got["n_scored"], got["n_failed"]) == (3, 1)
-    distance = FrechetDistance(Thirds())
-    scorer = PictureScorer(FixedBox(pair_set.BOX), ("fid",), "cross", frechet=distance, n_pairs=3)
+    fid = Fid(Thirds(), n_pairs=3)
+    distance, scorer = fid.frechet, PictureScorer(FixedBox(pair_set.BOX), {"fid": fid})
     for task in wanted.tasks[:3]:
         scorer.score(tmp_path / f"videos/lrs2/{task.number}.mp4", task.video_file)
     found = got["pictures"]
@@ -91,7 +91,7 @@ def test_it_is_the_distance_of_the_picture_scorer(root, files, tmp_path):
 
 
 def test_only_the_published_weights_give_a_column(root, files, tmp_path, monkeypatch):
-    monkeypatch.setattr("w2l.scoring.pictures.EVERY", 2)
+    monkeypatch.setattr("w2l.scoring.image_metrics.EVERY", 2)
     wanted = TaskList("lrs2", root, pairs(root).tasks[:1])
     released = Weights("renamed.pth", str(registry()["fid_inception"].sha256))
     got = run(wanted, pair_set.recipe(files, inception=released), tmp_path)["pictures"]
@@ -167,7 +167,7 @@ def test_a_face_between_the_frames_that_count_is_no_picture(root, files, tmp_pat
     def compare(self, generated, reference, *rest):
         calls.append(1)
         if len(calls) == 2:
-            self.frechet = None  # as if no frame that counts had a box
+            self.metrics = {}  # as if no frame that counts had a box
         return add(self, generated, reference, *rest)
 
     monkeypatch.setattr(PictureScorer, "compare", compare)

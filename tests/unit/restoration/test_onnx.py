@@ -67,7 +67,7 @@ def test_files_that_are_no_graphs_are_one_sentence(tmp_path):
         network_restorer(tmp_path / "text.onnx")
     with pytest.raises(UserError, match=r"neither an ONNX graph \(\.onnx\) nor a checkpoint"):
         network_restorer(tmp_path / "face.bin")
-    with pytest.raises(UserError, match="choose one of gfpgan"):
+    with pytest.raises(UserError, match="choose gfpgan, codeformer"):
         network_restorer(tmp_path / "text.onnx", "gfpgann")
 
 

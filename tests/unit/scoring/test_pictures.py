@@ -17,14 +17,14 @@ from tests.settings import settings_of
 from tests.unit.metrics.test_fid import Means
 from tests.unit.preprocess.clips import write_video
 from tests.writing import write_wav
-from w2l.cli.evaluate_pictures import Comparison, chosen
+from w2l.building import Component, choices, named_group
+from w2l.cli.evaluate_pictures import NETWORKS, Comparison, chosen
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.components import Faces
 from w2l.errors import UserError
 from w2l.faces.fixed import FixedBox
-from w2l.metrics.fid import FrechetDistance
 from w2l.models import Lpips
-from w2l.scoring import pictures as module
+from w2l.scoring import image_metrics as module
 from w2l.scoring.picture_set import compare_pairs
 from w2l.scoring.pictures import PictureScorer
 from w2l.video import VideoReader
@@ -46,8 +46,15 @@ class Thirds(Means):
         return super().forward(pictures[:, :, :222])
 
 
-def scorer(*metrics: str, **more: Any) -> PictureScorer:
-    return PictureScorer(BOX, metrics, "reconstruction", **more)
+def metric(name: str) -> dict[str, Any]:
+    """As `metrics=` says it."""
+    return named_group("metrics", name)
+
+
+def scorer(*names: str, audio: Path | None = None, **given: Any) -> PictureScorer:
+    """Some of the group's metrics, given what the run knows."""
+    built = {name: Component.of(metric(name)[name]).build(**given) for name in names}
+    return PictureScorer(given.get("detector", BOX), built, audio)
 
 
 def test_without_sound_only_the_silence_is_missing(clip, tmp_path):
@@ -76,7 +83,7 @@ def test_lpips_is_given_pictures_where_its_network_is(clip):
 def test_a_pair_that_breaks_leaves_nothing_in_the_frechet_distance(clip, tmp_path, monkeypatch):
     good = tmp_path / "good.mp4"
     write_video(good, face_frames=[True] * 20, seconds_of_sound=None, sway=3)
-    alone = scorer("ssim", "fid", frechet=FrechetDistance(Thirds()), n_pairs=2)
+    alone = scorer("ssim", "fid", inception=Thirds(), n_pairs=2)
     alone.score(good, clip)
     ssim, calls = module.measures.ssim, []
 
@@ -87,12 +94,13 @@ def test_a_pair_that_breaks_leaves_nothing_in_the_frechet_distance(clip, tmp_pat
         return ssim(*crops)
 
     monkeypatch.setattr(module.measures, "ssim", breaks)
-    both = scorer("ssim", "fid", frechet=FrechetDistance(Thirds()), n_pairs=2)
+    both = scorer("ssim", "fid", inception=Thirds(), n_pairs=2)
     broken, whole = compare_pairs(both, [(clip, clip), (good, clip)])
     assert broken["error"] == "RuntimeError: out of memory"
     assert whole["ssim"] < 1
-    assert (both.frechet.n_generated, both.frechet.n_real) == (4, 4)
-    assert both.frechet.distance() == alone.frechet.distance() > 0
+    mine, others = both.metrics["fid"].frechet, alone.metrics["fid"].frechet
+    assert (mine.n_generated, mine.n_real) == (4, 4)
+    assert mine.distance() == others.distance() > 0
     assert len(calls) > 15
 
 
@@ -111,7 +119,7 @@ def test_detections_are_not_kept_as_they_come(clip):
             return [Faces(box, np.ones(1, np.float32), None) for box in boxes]
 
     detector = Watched()
-    PictureScorer(detector, ["psnr"], "reconstruction").score(clip, clip)
+    scorer("psnr", detector=detector).score(clip, clip)
     assert len(detector.found) == 20
     assert max(detector.alive) <= 8  # of one batch
 
@@ -134,8 +142,8 @@ def test_a_mean_over_fewer_clips_says_so(clip, tmp_path):
 
 
 def test_one_metric_needs_no_brackets():
-    settings = settings_of(Evaluate, video="x.mp4", metrics="psnr")
-    assert chosen(settings) == ["psnr"]
+    settings = settings_of(Evaluate, video="x.mp4", metrics=metric("psnr"))
+    assert [*chosen(settings)] == ["psnr"]
 
 
 class Watched:
@@ -173,10 +181,9 @@ class Points:
         return [found[0], Faces.none()] if len(frames) == 2 and self.calls == 24 else found
 
 
-@pytest.mark.parametrize("setting", ["reconstruction", "cross"])
-def test_identity_is_the_mean_over_every_fifth_frame_that_has_points(clip, setting):
+def test_identity_is_the_mean_over_every_fifth_frame_that_has_points(clip):
     watched, detector = Watched(), Points()
-    compared = PictureScorer(detector, ["identity"], setting, identity=watched)
+    compared = scorer("identity", detector=detector, identity=watched)
     got = compared.score(clip, clip)
     assert detector.calls == 20 + 2 * 4  # boxes, then frames 0, 5, 10, 15 of both
     assert len(watched.frames) == 3
@@ -190,7 +197,7 @@ def test_identity_is_the_mean_over_every_fifth_frame_that_has_points(clip, setti
 
 def test_lmd_is_the_mean_over_all_frames_in_the_references_box(clip):
     watched = Watched()
-    got = PictureScorer(BOX, ["lmd"], "reconstruction", landmarks=watched).score(clip, clip)
+    got = scorer("lmd", landmarks=watched).score(clip, clip)
     assert len(watched.frames) == 20
     assert {tuple(box) for box in watched.where} == {(20, 20, 140, 140)}
     assert got["lmd"] == pytest.approx(np.mean(np.arange(1, 21) * 2**0.5 / (10 * 2**0.5)))
@@ -200,9 +207,54 @@ def test_networks_that_are_given_are_used(tmp_path):
     settings = settings_of(
         Evaluate, video="x.mp4", setting="cross", landmarks="fan.zip", identity="face.onnx"
     )
-    assert chosen(settings) == ["identity", "silence", "flicker"]
+    assert [*chosen(settings)] == ["identity", "silence", "flicker"]
     assert "lmd" in chosen(replace(settings, setting="reconstruction"))
     with pytest.raises(UserError, match="metrics=lmd compares with the wanted picture"):
-        chosen(replace(settings, metrics=["lmd"]))
+        chosen(replace(settings, metrics=metric("lmd")))
     with pytest.raises(UserError, match=r"metrics=identity needs its weights.*identity=FILE\.onnx"):
-        chosen(replace(settings, metrics=["identity"], identity=None))
+        chosen(replace(settings, metrics=metric("identity"), identity=None))
+
+
+class RedDifference:
+    """One of one's own: how much redder the face is."""
+
+    needs_target = False
+    protocol = "mean difference of red, in levels"
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = scale
+
+    def reset(self) -> None:
+        self.found: list[float] = []
+
+    def update(self, pair: Any) -> None:
+        mine, theirs = (crop[..., 2].mean() for crop in pair.crops)
+        self.found.append(self.scale * float(mine - theirs))
+
+    def compute(self) -> float:
+        return max(self.found)
+
+
+def test_a_metric_of_ones_own_is_built_scored_and_told_of(clip):
+    own = {"red": {"_target_": f"{__name__}.RedDifference", "scale": 2.0}}
+    settings = settings_of(Evaluate, video="x.mp4", setting="cross", metrics=own)
+    built = {name: each.build() for name, each in chosen(settings).items()}
+    compared = PictureScorer(BOX, built)
+    assert compared.score(clip, clip) == {"n_frames": 20, "red": 0.0}
+    assert compared.protocol.endswith(" red: mean difference of red, in levels.")
+    wrong = {"red": {**own["red"], "scle": 1}}
+    with pytest.raises(UserError, match=r"unexpected keyword argument 'scle'; its signature is"):
+        chosen(replace(settings, metrics=wrong))
+
+
+def test_every_metric_is_chosen_by_its_name():
+    every = named_group("metrics", "all")["defaults"]
+    assert {*every, "all"} == set(choices("metrics"))
+    for name in every:
+        Component.of(metric(name)[name]).check(*NETWORKS)
+
+
+def test_landmarks_are_looked_for_once_for_two_metrics(clip):
+    watched = Watched()
+    scorer("lmd", "face_lmd", landmarks=watched).score(clip, clip)
+    assert len(watched.frames) == 20

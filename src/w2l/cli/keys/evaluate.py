@@ -91,6 +91,15 @@ class Evaluate:
         False, "lips against audio without any network for sync, too (docs/metrics.md; extra lips)"
     )
 
+    clip_judge: Component | None = key(
+        None,
+        "(or judge=) lips against audio by another network, an .onnx or TorchScript file of faces "
+        "and speech, or a component of your own (docs/metrics.md)",
+    )
+    iqa: Component | None = key(
+        None, "how faces look by a network, an .onnx or TorchScript file of single faces"
+    )
+
     voices: Texts | None = key(
         None,
         "own (the video's audio) or [a.wav,b.wav], which begin with the video: each face is "
@@ -115,10 +124,10 @@ class Evaluate:
         "reconstruction",
         "reconstruction: with its own speech, so that each frame has a target; cross: with others",
     )
-    metrics: Texts | None = key(
-        None,
-        "some of [psnr,ssim,lpips,mouth,lmd,face_lmd,fid,identity,silence,flicker]; null: all "
-        "whose weights are there",
+    metrics: Group = key(
+        {},
+        "what reference= is compared by, one or several: metrics=[psnr,ssim]; null: all whose "
+        "networks are there",
     )
     inception: Weights | None = key(
         None, "fid: fid_inception (fetched), or its file; any other file gives no FID"
