@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import pytorch_lightning as pl
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from w2l.checkpoints import describe
+from w2l.checkpoints import describe, load_expert, read
 from w2l.data.batches import SyncBatch
 from w2l.errors import UserError
 from w2l.losses import CrossEntropySync, within_groups
@@ -130,6 +131,24 @@ class ExpertSystem(pl.LightningModule):
         self.objective = objective or CrossEntropySync()
         self.learner = Learner(optimizer, scheduler, clip_norm)
         self.speakers: int | None = None  # that it is trained on; goes into the checkpoint
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls, checkpoint_path: str | Path, map_location: Any = "cpu", **arguments: Any
+    ) -> ExpertSystem:
+        """Lightning's: the system with the network that a checkpoint holds.
+
+        Args:
+            checkpoint_path: the file.
+            map_location: device.
+            arguments: the constructor's others.
+
+        Raises:
+            UserError: the file holds no expert.
+        """
+        system = cls(load_expert(checkpoint_path, map_location), **arguments)
+        system.speakers = read(checkpoint_path, "expert").speakers
+        return system
 
     def on_fit_start(self) -> None:
         self.train()  # Lightning keeps the modes that the networks came in

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from w2l.checkpoints import describe
+from w2l.checkpoints import describe, load_generator, read
 from w2l.components import LossTerm
 from w2l.data.batches import LipBatch, grey, jittered, stack_frames
 from w2l.data.clips import PADS
@@ -120,6 +121,30 @@ class Wav2LipSystem(pl.LightningModule):
         self.strict_loading = False  # frozen networks are not in the checkpoint
         if channels_last:
             self.to(memory_format=torch.channels_last)
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls, checkpoint_path: str | Path, map_location: Any = "cpu", **arguments: Any
+    ) -> Wav2LipSystem:
+        """Lightning's: the system with the networks that a checkpoint holds.
+
+        Args:
+            checkpoint_path: the file.
+            map_location: device.
+            arguments: the constructor's others; `expert` is one, which no checkpoint holds.
+
+        Raises:
+            UserError: the file holds no generator.
+        """
+        networks = cls.networks_of(checkpoint_path, map_location)
+        system = cls(**networks, **arguments)
+        system.speakers = read(checkpoint_path, "generator").speakers
+        return system
+
+    @classmethod
+    def networks_of(cls, file: str | Path, device: Any) -> dict[str, nn.Module]:
+        """The networks of a checkpoint, by the names of the constructor's arguments."""
+        return {"generator": load_generator(file, device)}
 
     def on_fit_start(self) -> None:
         self.train()  # Lightning keeps the modes that the networks came in

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from pytorch_lightning.utilities import rank_zero_info
-from torch import Tensor
+from torch import Tensor, nn
 
+from w2l.checkpoints import load_discriminator
 from w2l.data.batches import LipBatch
 from w2l.losses import CrossEntropyGan, GanLoss, feature_matching, gradient_penalty
 from w2l.models import QualityDiscriminator
@@ -72,6 +74,12 @@ class Wav2LipGANSystem(Wav2LipSystem):
         self.r1_weight, self.r1_every = r1_weight, r1_every
         self.feature_weight = feature_weight
         self.automatic_optimization = False
+
+    @classmethod
+    def networks_of(cls, file: str | Path, device: Any) -> dict[str, nn.Module]:
+        """See `Wav2LipSystem`."""
+        judge = load_discriminator(file, device)
+        return super().networks_of(file, device) | {"discriminator": judge}
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
