@@ -144,6 +144,10 @@ def score(
         raise_failures(clips, compared, settings.strict)
     if compared is not None:
         raise_if_none(compared)
+    for judge in judges if settings.strict else ():
+        if n_failed := scores[judge.key]["n_failed"]:
+            told = f"{judge.key}= could not judge {n_failed} of {len(clips)} videos"
+            raise UserError(f"{told} (strict=true): see above.")
 
 
 def given_files(settings: Evaluate) -> list[dict[str, str]]:

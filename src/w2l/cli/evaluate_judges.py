@@ -89,7 +89,9 @@ def build_judges(settings: Evaluate, detector: FaceDetector | None, device: str)
     for key, component in judges_of(settings).items():
         assert detector is not None
         scorer = JudgeScorer(component.build(device=device), detector, settings.detect_every)
-        found.append(Judging(key, component.name, scorer, list(map(identity, component.files()))))
+        files = component.files()
+        name = files[0].name if len(files) == 1 else component.name
+        found.append(Judging(key, name, scorer, list(map(identity, files))))
     return found
 
 
