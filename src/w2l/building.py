@@ -51,6 +51,11 @@ class Component:
         values = {key: value for key, value in group.items() if key != "_target_"}
         return cls(str(group["_target_"]), _arguments(values))
 
+    def about(self) -> str:
+        """Its class with the signature, and what the docstring says: its help."""
+        target = _located(self.target)
+        return f"{self.target}{inspect.signature(target)}\n\n{inspect.getdoc(target) or ''}"
+
     def group(self) -> dict[str, Any]:
         """The keys of a config that say the same."""
         return {"_target_": self.target, **dict(self.arguments)}
@@ -199,7 +204,7 @@ class Component:
         return inspect.signature(target), hints
 
     def _refused(self, reason: str) -> UserError:
-        shown = f"{self.target}{inspect.signature(_located(self.target))}"
+        shown = self.about().partition("\n")[0]
         return UserError(f"{self.target}: {reason.rstrip('.')}; its signature is {shown}.")
 
 

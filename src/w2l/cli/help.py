@@ -13,9 +13,10 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from w2l import __version__
+from w2l.building import Component, named_group
 from w2l.cli.quoting import kinds_of
 from w2l.errors import UserError
-from w2l.schema import REQUIRED, keys, shown
+from w2l.schema import REQUIRED, components, keys, shown
 from w2l.schema import defaults as key_defaults
 
 Command = type | str  # the dataclass of its keys, or the name of a tree
@@ -48,21 +49,25 @@ def name_of(command: Command) -> str:
     return command if isinstance(command, str) else str(command.NAME)  # type: ignore[attr-defined]
 
 
-def answer(arguments: Sequence[str], folder: Path, command: Command) -> str | None:
+def answer(
+    arguments: Sequence[str], folder: Path, command: Command, own: Sequence[Path] = ()
+) -> str | None:
     """What `--version` and `--help` print; None where neither is asked for.
 
     Args:
         arguments: of the command line.
         folder: of the configs.
         command: its dataclass, or its name.
+        own: folders of one's own configs.
 
     Raises:
-        UserError: a switch that there is not, as `--face`.
+        UserError: a component that is chosen beside `--help` is not there; a switch that there is
+            not, as `--face`.
     """
     if "--version" in arguments:
         return f"w2l {__version__}"
     if {"--help", "-h"} & {*arguments}:
-        return help_text(folder, command)
+        return "\n".join([help_text(folder, command), *_chosen(arguments, command, own)])
     for argument in arguments:
         switch, _, value = argument.partition("=")
         if switch.startswith("--") and switch not in SWITCHES:
@@ -88,6 +93,18 @@ def help_text(folder: Path, command: Command) -> str:
             lines += [f"  {group}={shown(chosen)}", *_wrapped(f"{keys(command)[group].help}."),
                       *_wrapped(f"One of {', '.join(names)}.")]  # fmt: skip
     return "\n".join([*lines, *_key_lines(command)])
+
+
+def _chosen(arguments: Sequence[str], command: Command, own: Sequence[Path]) -> Iterator[str]:
+    """The help of each component that is chosen beside `--help`, which is its docstring."""
+    for argument in arguments:
+        group, _, name = argument.partition("=")
+        if name and not isinstance(command, str) and group in components(command):
+            values = named_group(group, name, own)
+            steps = [values] if "_target_" in values else values.values()
+            for step in steps:
+                if isinstance(step, dict) and "_target_" in step:
+                    yield f"\n{argument}: {Component.of(step).about()}"
 
 
 def _key_lines(command: type, prefix: str = "") -> Iterator[str]:

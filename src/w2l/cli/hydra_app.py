@@ -73,8 +73,10 @@ def run(task: Callable[[Any], float | None], command: Command) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # else somebody else's, who says what it takes
             stream.reconfigure(errors="backslashreplace")  # names may be any bytes
+    folders = own_configs(sys.argv[1:])
+    sys.path += [str(folder) for folder in (Path.cwd(), *folders)]  # one's own components lie there
     try:
-        told = answer(sys.argv[1:], CONFIG_DIR, command)
+        told = answer(sys.argv[1:], CONFIG_DIR, command, folders)
     except UserError as error:
         fail(str(error))
     with quiet_pipe():
@@ -122,8 +124,6 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
     chosen = [f"{group}={name}" for group, name in by_preset.items()]
     sys.argv[1:] = with_overrides(sys.argv[1:], [*added, *chosen])
     sys.argv[1:] = quoted(with_networks(sys.argv[1:], command, folders), command)
-    # Components of one's own lie there.
-    sys.path += [str(folder) for folder in (Path.cwd(), *folders)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
 
     errors: list[UserError] = []

@@ -142,7 +142,7 @@ class Wav2LipSystem(pl.LightningModule):
         return system
 
     @classmethod
-    def networks_of(cls, file: str | Path, device: Any) -> dict[str, nn.Module]:
+    def networks_of(cls, file: str | Path, device: Any) -> dict[str, Any]:
         """The networks of a checkpoint, by the names of the constructor's arguments."""
         return {"generator": load_generator(file, device)}
 

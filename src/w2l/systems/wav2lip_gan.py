@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from pytorch_lightning.utilities import rank_zero_info
-from torch import Tensor, nn
+from torch import Tensor
 
 from w2l.checkpoints import load_discriminator
 from w2l.data.batches import LipBatch
@@ -76,7 +76,7 @@ class Wav2LipGANSystem(Wav2LipSystem):
         self.automatic_optimization = False
 
     @classmethod
-    def networks_of(cls, file: str | Path, device: Any) -> dict[str, nn.Module]:
+    def networks_of(cls, file: str | Path, device: Any) -> dict[str, Any]:
         """See `Wav2LipSystem`."""
         judge = load_discriminator(file, device)
         return super().networks_of(file, device) | {"discriminator": judge}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,19 @@ def test_help_says_of_each_key_its_type_default_and_meaning() -> None:
     assert "experiment" not in text
     assert "hydra" not in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_help_beside_a_choice_is_what_its_class_says(tmp_path: Path) -> None:
+    text = answer(["source=lrs3", "--help"], CONFIG_DIR, COMMANDS["preprocess"]) or ""
+    start = text.index("\nsource=lrs3: preprocess.sources.Lrs3(data_root: ")
+    assert "pretrain: " in text[start:]
+    assert "LRS3 leaves it open which part of trainval validates" in text[start:]
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/mine.yaml").write_text("_target_: pathlib.PurePath\n")
+    words = ["--help", "source=mine"]
+    assert "PurePath" in (answer(words, CONFIG_DIR, COMMANDS["preprocess"], [tmp_path]) or "")
+    several = answer(["metrics=all", "metrics=psnr", "-h"], CONFIG_DIR, COMMANDS["evaluate"]) or ""
+    assert "Peak signal-to-noise ratio, dB." in several
 
 
 def test_help_of_a_tree_says_the_same_of_its_commented_keys() -> None:
