@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.settings import COMMANDS
-from w2l.building import CONFIG_DIR
+from w2l.building import CONFIG_DIR, choices
 from w2l.cli.hydra_app import register
 from w2l.cli.presets import PUBLISHED, Preset
 from w2l.losses import CrossEntropyGan
@@ -65,6 +65,21 @@ def test_a_student_takes_a_third_of_its_teachers_work_at_most() -> None:
         return counter.get_total_flops()
 
     assert work(student) * 3 <= work(1)
+
+
+@pytest.mark.parametrize("model", sorted(choices("model")))
+def test_each_model_goes_with_each_data_set_and_recipe(model: str, tmp_path: Path) -> None:
+    """So N models and M data sets are N + M files: a data set is one that names its root."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/mine.yaml").write_text("defaults:\n  - lips\n  - _self_\nroot: mine\n")
+    chosen = (f"model={model}", "data=mine", "experiment=wav2lip_strong")
+    where = f"hydra.searchpath=[file://{tmp_path}]"
+    cfg = composed(*chosen, where)
+    assert cfg.data.root == "mine"
+    size = OmegaConf.load(choices("model")[model]).get("image_size", 96)
+    assert cfg.data.image_size == cfg.system.generator.image_size == size
+    assert cfg.data.samples.min_distance == 5  # the recipe's
+    assert cfg.data.samples._target_ == "w2l.data.LipSamples"
 
 
 def test_published_recipes_to_the_letter() -> None:

@@ -34,6 +34,9 @@ def place(tmp_path: Path, prepared: Path) -> Path:
     (tmp_path / "videos").mkdir()
     for name in ("ann_2019.mp4", "ben_2020.mp4", "ann_1999.mp4"):
         shutil.copy(tmp_path / "face.mp4", tmp_path / "videos" / name)
+    (tmp_path / "videos" / "ann").mkdir()
+    shutil.copy(tmp_path / "face.mp4", tmp_path / "videos" / "ann" / "1.mp4")
+    (tmp_path / "pairs.txt").write_text("ann/1 ann/1\n")
     rng = np.random.default_rng(0)
     write_wav(tmp_path / "speech.wav", 0.1 * rng.standard_normal(16000))
     return tmp_path
