@@ -172,18 +172,27 @@ def test_scores_stand_beside_hash_and_protocol_and_a_mute_clip_says_why(tmp_path
     assert "clip.mp4 cannot be judged: it has no audio" in mute["clips"][0]["error"]
 
 
-def test_faces_between_detections_move_evenly(tmp_path: Path) -> None:
+def test_faces_between_detections_move_evenly(tmp_path: Path, monkeypatch) -> None:
     """Frames without a face lie between those with one; before and after there are none."""
     clip = write_video(tmp_path / "clip.mp4", face_frames=[True] * 12, seconds_of_sound=None)
+    lefts = []
+
+    def cut(frame, box):
+        lefts.append(float(box[0]))
+        return frame
+
+    monkeypatch.setattr("w2l.scoring.judges.face_crop", cut)
 
     class Some:
         def at(self, index):
-            return Faces.of([20, 20, 140, 140]) if index in (2, 3, 8) else Faces.none()
+            left = {2: 20, 3: 20, 8: 30}.get(index)
+            return Faces.none() if left is None else Faces.of([left, 20, left + 120, 140])
 
     class Counts:
         protocol, size = "frames", 8
 
         def score(self, faces, speech):
-            return {"n": float(sum(1 for _ in faces))}
+            return {"n": float(sum(face.shape == (8, 8, 3) for face in faces))}
 
     assert JudgeScorer(Counts(), Some(), 1).score(clip) == {"n": 7}
+    assert lefts == [20, 20, 22, 24, 26, 28, 30]

@@ -254,6 +254,17 @@ def test_every_metric_is_chosen_by_its_name():
         Component.of(metric(name)[name]).check(*NETWORKS)
 
 
+def test_each_pair_begins_anew(clip, tmp_path):
+    other = write_video(
+        tmp_path / "other.mp4", face_frames=[True] * 20, seconds_of_sound=None, sway=3
+    )
+    names = ("psnr", "flicker", "silence")
+    alone = scorer(*names).score(clip, clip)
+    both = scorer(*names)
+    assert both.score(other, clip)["psnr"] < alone["psnr"]
+    assert both.score(clip, clip) == pytest.approx(alone, nan_ok=True)
+
+
 def test_landmarks_are_looked_for_once_for_two_metrics(clip):
     watched = Watched()
     scorer("lmd", "face_lmd", landmarks=watched).score(clip, clip)
