@@ -25,7 +25,7 @@ def test_who_speaks(capsys: pytest.CaptureFixture[str]) -> None:
 def test_pictures(capsys: pytest.CaptureFixture[str]) -> None:
     compared = {
         "clips": [{"path": NAME, "psnr": 30.0}], "mean": {"psnr": 30.0}, "count": {"psnr": 1},
-        "n_scored": 1, "n_failed": 0, "setting": "reconstruction",
+        "n_scored": 1, "n_failed": 0, "setting": "reconstruction", "protocol": "none",
     }  # fmt: skip
-    show(compared, Console(width=200))
+    show(compared, [], Console(width=200))
     assert NAME in capsys.readouterr().out
