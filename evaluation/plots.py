@@ -58,13 +58,13 @@ def plot_curves(runs: Mapping[str, Path], names: Sequence[str]) -> bytes:
     return _png(figure)
 
 
-def plot_offsets(curves: Mapping[str, np.ndarray]) -> bytes:
-    """Mean cosine over offset, one line per entry (31,)."""
-    figure, ax = plt.subplots(figsize=(6, 3.4))
+def plot_offsets(curves: Mapping[str, np.ndarray], inches: tuple[float, float] = (6, 3.4)) -> bytes:
+    """Draw mean cosine over offset, one line per entry (31,)."""
+    figure, ax = plt.subplots(figsize=inches)
     for label, curve in curves.items():
         ax.plot(offsets(), curve, label=label)
     ax.axvline(0, color="grey", lw=0.8)
-    ax.set_xlabel("offset, frames (positive: sound early)")
+    ax.set_xlabel("offset, frames (positive: audio early)")
     ax.set_ylabel("cosine similarity (judge)")
     ax.legend(fontsize=8)
     ax.grid(alpha=0.3)

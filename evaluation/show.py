@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,14 @@ from w2l.html import page, picture, video
 from w2l.inference import pick_device
 from w2l.paths import user_path
 from w2l.scoring import Evaluator, Protocol, SyncScorer
+from w2l.scoring.report import said
 from w2l.scoring.results import TrackScore
 from w2l.video import VideoReader
 from w2l.weights.shipped import JUDGE, judge_believes
 from w2l.windows import FPS
 
 ROLES = ("source", "result")
-MOMENTS = 6
+MOMENTS = 4
 STRIP_HEIGHT = 160  # pixels of each image
 
 
@@ -58,7 +59,10 @@ def show(settings: Evaluation, console: Console) -> None:
             raise UserError(f"{video_file}: no face in it can be judged: choose another video.")
         tracks[role] = max(judged, key=lambda track: track.n_frames)
         console.print(f"{role}: {said(tracks[role])}", soft_wrap=True)
-    picture_of_both = strip(videos)
+    curves = {
+        role: track.cosine.by_offset for role, track in tracks.items() if track.cosine is not None
+    }
+    picture_of_both = strip(videos, curves)
     with atomic_path(out / "strip.jpg") as path:
         path.write_bytes(picture_of_both)
     both = dict(zip(ROLES, videos, strict=True))
@@ -68,8 +72,8 @@ def show(settings: Evaluation, console: Console) -> None:
         webbrowser.open((out / "index.html").as_uri())
 
 
-def strip(videos: Sequence[Path]) -> bytes:
-    """Moments of both videos, one above the other, as a JPEG file."""
+def strip(videos: Sequence[Path], curves: Mapping[str, np.ndarray]) -> bytes:
+    """Draw moments of both videos, one above the other, and their sync curves, as a JPEG file."""
     rows = []
     for path in videos:
         reader = VideoReader(path, fps=FPS)
@@ -81,37 +85,26 @@ def strip(videos: Sequence[Path]) -> bytes:
             np.hstack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
         )
     least = min(row.shape[1] for row in rows)
-    _, file = cv2.imencode(".jpg", np.vstack([row[:, :least] for row in rows]))
+    images = np.vstack([row[:, :least] for row in rows])
+    drawn = np.asarray(cv2.imdecode(np.frombuffer(plot_offsets(curves, (4.4, 3)), np.uint8), 1))
+    size = (round(drawn.shape[1] * len(images) / len(drawn)), len(images))
+    _, file = cv2.imencode(
+        ".jpg", np.hstack([images, cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)])
+    )
     return file.tobytes()
-
-
-def said(track: TrackScore) -> str:
-    """What the judge says of a face, in words."""
-    assert track.cosine is not None
-    offset, confidence = track.cosine.offset, track.cosine.confidence
-    if track.judged is False:
-        return f"the judge is not sure: offset {offset:+d} frames, confidence {confidence:.2f}"
-    where = "in sync"
-    if offset:
-        where = f"the sound is {abs(offset) * 40} ms {'early' if offset > 0 else 'late'}"
-    return f"{where}: offset {offset:+d} frames, confidence {confidence:.2f}"
 
 
 def _page(videos: dict[str, Path], tracks: dict[str, TrackScore], moments: bytes) -> str:
     figures = [video(videos[role], f"{role.title()}: {said(tracks[role])}.") for role in ROLES]
-    curves = {
-        role: track.cosine.by_offset for role, track in tracks.items() if track.cosine is not None
-    }
     return page(
         "Source and result",
         [
             f'<div class="wall">{"".join(figures)}</div>',
-            picture(moments, "The same moments of both.", "image/jpeg"),
-            "<h2>Sync</h2>",
             picture(
-                plot_offsets(curves),
-                "How well lips and sound fit when the sound is moved by so many frames of 1/25 s: "
-                "a peak at 0 is in sync, a flat line is none.",
+                moments,
+                "The same moments of both, and how well lips and audio fit when the audio is moved "
+                "by so many frames of 1/25 s: a peak at 0 is in sync, a flat line is none.",
+                "image/jpeg",
             ),
         ],
     )

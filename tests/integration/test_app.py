@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import torch
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from benchmarks.face_videos import write_face_videos
-from tests.integration.command import arguments, call, environment
+from tests.integration.command import ROOT, arguments, call, environment
 from tests.integration.pages import CHROMIUM, needs_chromium, serving
 from tests.waiting import FOR_EVER
 from tests.writing import save_network
@@ -62,7 +65,12 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+            args=[
+                "--no-sandbox",
+                "--autoplay-policy=no-user-gesture-required",
+                "--use-fake-device-for-media-stream",
+                "--use-fake-ui-for-media-stream",
+            ],
         )
         yield browser
         browser.close()
@@ -91,6 +99,7 @@ def test_a_video_is_synced_scored_and_plays(folder: Path, page: Page) -> None:
     press_sync(page, folder / "face.mp4", folder / "face.mp4")
     expect(page.locator("#text")).to_contain_text("30 of 30 frames synced", timeout=WAIT_MS)
     expect(page.locator("#text")).to_contain_text("cosine of the expert")
+    expect(page.locator("#text")).to_contain_text("A clear peak at 0 is in sync")
     page.wait_for_selector("#plot img")
     seconds, width = page.evaluate(
         """async () => {
@@ -105,6 +114,75 @@ def test_a_video_is_synced_scored_and_plays(folder: Path, page: Page) -> None:
     assert width == 320
     page.wait_for_selector("#given video")
     assert [url for url in foreign if url.startswith("http")] == []
+
+
+@needs_chromium
+def test_clicks_choose_a_person_or_a_box_and_nobody_is_said(folder: Path, page: Page) -> None:
+    page.set_input_files("#face input[type=file]", folder / "face.mp4")
+    page.wait_for_selector("#sent video")  # what was sent is shown
+    page.click("#more button")
+    image = page.locator("#frame img")
+    image.wait_for()
+    shown = image.bounding_box()
+    assert shown is not None
+    number, box = page.locator("#number input"), page.locator("#box input, #box textarea")
+
+    def click(x: float, y: float) -> None:
+        image.click(position={"x": x * shown["width"], "y": y * shown["height"]})
+
+    click(0.02, 0.02)
+    expect(page.locator(".toast-body").first).to_contain_text("No face was found", timeout=WAIT_MS)
+    click(0.5, 0.5)
+    expect(number).to_have_value("1", timeout=WAIT_MS)
+    page.get_by_text("a box, by two corners").click()
+    click(0.25, 0.25)
+    expect(number).to_have_value("0", timeout=WAIT_MS)
+    click(0.75, 0.75)
+    expect(box).not_to_have_value("", timeout=WAIT_MS)
+    sides = [int(side) for side in box.input_value().split(",")]
+    assert sides == pytest.approx([60, 180, 80, 240], abs=6)
+
+
+@needs_chromium
+def test_what_is_spoken_is_the_audio_and_cancel_ends_a_job(folder: Path, page: Page) -> None:
+    page.set_input_files("#face input[type=file]", folder / "face.mp4")
+    page.locator("#microphone").get_by_role("button", name="Record").click()
+    page.locator("#microphone").get_by_role("button", name="Stop").first.click()
+    expect(page.locator("#audio")).to_contain_text(".w", timeout=WAIT_MS)
+    page.wait_for_selector("#heard")
+    page.click("#sync")
+    page.click("#cancel")
+    expect(page.locator("#text")).to_have_text("Stopped.", timeout=WAIT_MS)
+
+
+@needs_chromium
+def test_a_video_is_scored_and_its_report_fetched(folder: Path, page: Page, tmp_path: Path) -> None:
+    page.get_by_role("tab", name="Score").click()
+    page.set_input_files("#scored input[type=file]", folder / "face.mp4")
+    page.wait_for_selector("#scored :text('.mp4')")
+    page.click("button#score")
+    expect(page.locator("#scores")).to_contain_text("cosine of the expert", timeout=WAIT_MS)
+    page.wait_for_selector("#curves img")
+    with page.expect_download() as fetched:
+        page.locator("#report a").first.click()
+    fetched.value.save_as(tmp_path / "report.html")
+    report = (tmp_path / "report.html").read_text()
+    assert "face.mp4" in report
+    assert str(folder) not in report, "no server path"
+
+
+def test_the_http_api_is_as_documented(
+    folder: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("face.mp4", "speech.wav"):
+        (tmp_path / name).write_bytes((folder / "face.mp4").read_bytes())
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "page.md").read_text(), re.DOTALL)
+    assert len(code) == 2
+    for block in code:
+        code_here = block.replace("http://127.0.0.1:7860", address)
+        subprocess.run([sys.executable, "-c", code_here], check=True, capture_output=True)
+    assert VideoReader(tmp_path / "synced.mp4").count() == 30
 
 
 @needs_chromium

@@ -1,4 +1,4 @@
-"""Every command of the README runs, in its order, on small input; `make` targets excepted."""
+"""Every command of the README runs, in its order, on small input; `make` and servers excepted."""
 
 from __future__ import annotations
 
@@ -19,10 +19,18 @@ from w2l.video import VideoReader
 pytestmark = pytest.mark.long
 
 
+SERVED = ("python app.py", "python live.py")  # test_app.py and test_live.py press their buttons
+TEXT = (ROOT / "README.md").read_text()
+NUMBERS = TEXT.partition("## Numbers")[2].partition("\n## ")[0]
+
+
 def commands() -> list[str]:
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    lines = [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line and not line.startswith("make ")]
+    """All but those of the table of numbers, which take hours or data that is not here."""
+    text = TEXT.replace(NUMBERS, "")
+    blocks = "".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
+    lines = [line.partition("  #")[0].strip() for line in blocks.splitlines()]
+    lines += re.findall(r"^\| .* \| `(python .*)` \|$", text, re.MULTILINE)
+    return [line for line in lines if line.startswith("python ") and not line.startswith(SERVED)]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +50,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_all_commands_run_in_a_row(place: Path) -> None:
     listed = commands()
-    assert len(listed) >= 9
+    assert len(listed) >= 12
     for line in listed:
         python, *words = shlex.split(line)
         assert python == "python", line
@@ -59,4 +67,15 @@ def test_all_commands_run_in_a_row(place: Path) -> None:
         assert VideoReader(video).count() == 38
         assert len(load_audio(video)) == pytest.approx(24000, abs=1100)
     assert list(place.glob("outputs/evaluate/**/*.json"))
-    assert (place / "outputs" / "wav2lip.pth").stat().st_size > 100e6
+    assert (place / "outputs" / "lips.safetensors").stat().st_size > 100e6
+
+
+def test_the_commands_behind_the_numbers_are_understood(tmp_path: Path) -> None:
+    listed = re.findall(r"`(python [^`]*)`", NUMBERS)
+    assert len(listed) >= 8
+    for line in listed:
+        _, *words = shlex.split(line)
+        if words[0] == "-m":
+            words[:2] = [f"-m {words[1]}"]
+        shown = call(*words, "--cfg", "job", cwd=tmp_path)
+        assert shown.returncode == 0, f"{line}\n{shown.stderr}"

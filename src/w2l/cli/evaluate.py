@@ -92,7 +92,7 @@ def score(
     audio: Path | None,
     output: Path,
     console: Console,
-) -> None:
+) -> list[ClipScore]:
     """Score what was checked, write, show; then say by the exit code how it went."""
     wants_faces = bool(pairs or judges_of(settings)) or settings.lips
     evaluator, weights = build_evaluator(settings, console, with_pictures=wants_faces)
@@ -106,7 +106,7 @@ def score(
         console.print(f"expert: {expert['file']}", soft_wrap=True, markup=False)
     if settings.calibrate:
         calibration_command(evaluator, videos, output, settings, weights, console)
-        return
+        return []
     evaluator.speaker = speaker_search(settings, evaluator.scorer, weights)
     values = as_dict(settings)
     recorded = asdict(evaluator.protocol) | {key: values[key] for key in RECORDED}
@@ -148,6 +148,7 @@ def score(
         if n_failed := scores[judge.key]["n_failed"]:
             told = f"{judge.key}= could not judge {n_failed} of {len(clips)} videos"
             raise UserError(f"{told} (strict=true): see above.")
+    return clips
 
 
 def given_files(settings: Evaluate) -> list[dict[str, str]]:

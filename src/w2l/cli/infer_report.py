@@ -16,7 +16,7 @@ from w2l.cli.infer_settings import build_face_options, find_person
 from w2l.cli.keys.infer import Infer
 from w2l.components import FaceDetector
 from w2l.errors import UserError
-from w2l.faces.track import describe
+from w2l.faces.track import Track, describe
 from w2l.files import atomic_path, check_writable, write_text
 from w2l.inference import Preview, Source, SyncOptions, SyncReport, VideoSource
 from w2l.inference.fade import TURNED, UNSURE
@@ -57,9 +57,7 @@ def show_tracks(
         raise UserError("person=tracks looks for faces: leave out box=.")
     path = name_outfile(settings, face)
     check_writable(path)
-    faces = find_person(build_face_options(settings), settings, source, None, console.print)
-    options = SyncOptions(faces=faces)
-    tracks = tracks_of(find_all(source, sys.maxsize, detector, options, progress))
+    tracks = all_tracks(settings, source, detector, progress, console)
     if not tracks:
         raise UserError(f"No face was found in any frame of {face}: there are no tracks.")
     with atomic_path(path) as temporary:
@@ -67,6 +65,15 @@ def show_tracks(
     for line in describe(tracks, source.fps):
         console.print(line)
     console.print(path)
+
+
+def all_tracks(
+    settings: Infer, source: Source, detector: FaceDetector, progress: Progress, console: Console
+) -> list[Track]:
+    """Find everybody in the whole video, in the order of `person=track:N`."""
+    faces = find_person(build_face_options(settings), settings, source, None, console.print)
+    options = SyncOptions(faces=faces)
+    return tracks_of(find_all(source, sys.maxsize, detector, options, progress))
 
 
 def show_cosine(cosine: CosineResult, settings: Infer, outfile: Path, console: Console) -> None:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import cv2
 import gradio as gr
+import numpy as np
 from gradio.context import LocalContext
 
 from w2l.cli.page_files import CHOICES, FIELDS, in_words, without_paths
-from w2l.cli.page_jobs import LONGEST_LABEL, LeftError, PageJobs
+from w2l.cli.page_jobs import (
+    LONGEST_LABEL,
+    LeftError,
+    PageJobs,
+    PageResult,
+    is_playable,
+    read_box,
+)
 from w2l.cli.page_trials import Trial
 from w2l.errors import UserError
+from w2l.progress import duration
+from w2l.video import is_image
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -26,6 +38,13 @@ NOTE = (
 )
 
 
+PERSON, BOX = "a person", "a box, by two corners"
+GREEN = (60, 200, 60)
+STOPPED = "Stopped."
+WORK = "work"  # one job at a time, whatever it is
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
 @dataclass(frozen=True)
 class Offer:
     """A pair to try, and the file of its image."""
@@ -35,7 +54,7 @@ class Offer:
 
 
 class PageProgress:
-    """Shows a stage's frames in Gradio's bar.
+    """Shows a stage's frames in Gradio's bar, and the time left.
 
     Args:
         bar: Gradio's.
@@ -47,9 +66,13 @@ class PageProgress:
     def __call__(self, frames: Iterable[T], stage: str, total: int) -> Iterator[T]:
         """Yield `frames`; `total` is how many are expected."""
         step = max(1, total // 100)
+        first = 0.0
         for n, frame in enumerate(frames, 1):
+            first = first or time.monotonic()
             if n % step == 0:
-                self._bar((min(n, total), total), desc=stage, unit="frames")
+                left = (time.monotonic() - first) / max(1, n - 1) * max(0, total - n)
+                said = f"{stage}, {duration(left)} left" if n > 1 else stage
+                self._bar((min(n, total), total), desc=said, unit="frames")
             yield frame
 
 
@@ -86,6 +109,164 @@ def is_waited_for(page: gr.Blocks, event_id: str | None) -> bool:
     return all(event.alive for event in running if event._id == event_id)
 
 
+class Stopped:
+    """Which visitors pressed Cancel since their last job began."""
+
+    def __init__(self) -> None:
+        self._visitors: set[str | None] = set()
+
+    def begin(self, request: gr.Request) -> str | None:
+        """Forget an earlier press; gives the visitor."""
+        visitor = request.session_hash
+        self._visitors.discard(visitor)
+        return visitor
+
+    def press(self, request: gr.Request) -> str:
+        """End the visitor's job at its next frame; what is said then."""
+        self._visitors.add(request.session_hash)
+        return STOPPED
+
+    def __contains__(self, visitor: str | None) -> bool:
+        return visitor in self._visitors
+
+
+class PageActions:
+    """What the page's buttons and clicks do: the jobs, and their errors in the page's words.
+
+    Args:
+        jobs: does the work.
+        is_open: whether the page is not being closed, which ends its jobs.
+    """
+
+    def __init__(self, jobs: PageJobs, is_open: Callable[[], bool]) -> None:
+        self.jobs, self.is_open = jobs, is_open
+        self.stopped = Stopped()
+        self.page: gr.Blocks | None = None
+
+    def told(self, text: str, *files: str | None) -> str:
+        """A message in the page's words."""
+        return in_words(without_paths(text, *filter(None, files)), self.jobs.keys)
+
+    def done(
+        self, job: Callable[[Callable[[], bool]], T], request: Any, *files: str | None
+    ) -> T | None:
+        """The result of a job that is told whether it is still wanted; None where it was cancelled.
+
+        Args:
+            job: gets a function that says so.
+            request: of whoever may cancel it; None: nobody can.
+            files: that were sent for it.
+
+        Raises:
+            gr.Error: in a sentence.
+        """
+        event_id, visitor = LocalContext.event_id.get(None), None
+        if request is not None:
+            visitor = self.stopped.begin(request)
+
+        def is_wanted() -> bool:
+            waited_for = self.page is None or is_waited_for(self.page, event_id)
+            return self.is_open() and visitor not in self.stopped and waited_for
+
+        try:
+            return job(is_wanted)
+        except UserError as error:
+            said = self.told(str(error), *files)
+            raise gr.Error(said, duration=None, print_exception=False) from error
+        except LeftError:
+            if visitor in self.stopped:
+                return None
+            raise gr.Error("Nobody waits for this any more.", print_exception=False) from None
+        except Exception as error:
+            logger.exception("a job failed")
+            raise gr.Error(
+                f"This could not be done ({type(error).__name__}); the page's log says why.",
+                duration=None, print_exception=False,
+            ) from error  # fmt: skip
+
+    def sync(
+        self, face: str | None, audio: str | None, quality: str, label: str, person: str,
+        number: float, box: str, missing_face: str, silence: str, view: str,
+        request: gr.Request, bar: gr.Progress = gr.Progress(),  # noqa: B008, Gradio finds it by its default
+    ) -> tuple[Any, ...]:  # fmt: skip
+        """Sync and score; what goes to the fields of the result."""
+
+        def job(is_wanted: Callable[[], bool]) -> PageResult:
+            choices = {
+                "quality": quality, "label": label or None, "missing_face": missing_face,
+                "silence": silence, "view": view, "box": read_box(box),
+                "person": f"track:{number:.0f}" if number else person,
+            }  # fmt: skip
+            return self.jobs.sync(face, audio, choices, PageProgress(bar), is_wanted)
+
+        result = self.done(job, request, face, audio)
+        if result is None:
+            return *([gr.skip()] * 4), STOPPED
+        return (
+            shown(gr.Video, result.given_video),
+            shown(gr.Image, result.given_picture),
+            str(result.video),
+            shown(gr.Image, result.plot),
+            self.told(result.text, face, audio),
+        )
+
+    def score(
+        self, video: str | None, audio: str | None, request: gr.Request,
+        bar: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> tuple[Any, ...]:  # fmt: skip
+        """Score; what goes to the fields of the second tab."""
+        bar(0, desc="scoring")
+        result = self.done(lambda is_wanted: self.jobs.score(video, audio, is_wanted), request,
+                           video, audio)  # fmt: skip
+        if result is None:
+            return STOPPED, None, None
+        return self.told(result.text, video, audio), str(result.plot), str(result.report)
+
+    def look(self, face: str | None, at_s: float) -> tuple[Any, ...]:
+        """What was sent: to be played, and a frame to click on; earlier clicks are forgotten."""
+        if face is None:
+            return shown(gr.Video, None), shown(gr.Image, None), 0, "", None
+        frame = self._frame(face, at_s)
+        played = not is_image(face) and is_playable(Path(face))
+        return (
+            shown(gr.Video, Path(face) if played else None),
+            gr.Image(value=frame[..., ::-1], visible=True),
+            0, "", None,
+        )  # fmt: skip
+
+    def _frame(self, face: str, at_s: float) -> np.ndarray:
+        frame = self.done(lambda _: self.jobs.frame(face, at_s), None, face)
+        assert frame is not None  # it cannot be cancelled
+        return frame
+
+    def click(
+        self, face: str | None, at_s: float, what: str, corner: list[int] | None,
+        event: gr.SelectData, bar: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> tuple[Any, ...]:  # fmt: skip
+        """Choose by a click on the frame: who is there, or one of a box's two corners."""
+        if face is None:
+            raise gr.Error("Give a video or photo first.", print_exception=False)
+        x, y = event.index
+        frame = self._frame(face, at_s).copy()
+        size = max(2, frame.shape[0] // 150)
+        if what == PERSON:
+            number = self.done(
+                lambda _: self.jobs.person_at(face, at_s, x, y, PageProgress(bar)), None, face
+            )
+            if not number:
+                # A warning: an error would lie over the frame, and nobody could click again.
+                gr.Warning("No face was found there: click on one, or draw a box.")
+                return gr.skip(), 0, "", None
+            cv2.circle(frame, (x, y), 3 * size, GREEN, -1)
+            return gr.Image(value=frame[..., ::-1]), number, "", None
+        if corner is None:
+            cv2.circle(frame, (x, y), 2 * size, GREEN, -1)
+            return gr.Image(value=frame[..., ::-1]), 0, "", [x, y]
+        (left, right), (top, bottom) = sorted((corner[0], x)), sorted((corner[1], y))
+        cv2.rectangle(frame, (left, top), (right, bottom), GREEN, size)
+        return gr.Image(value=frame[..., ::-1]), 0, f"{top}, {bottom}, {left}, {right}", None
+
+
 def build_page(
     jobs: PageJobs,
     offers: Sequence[Offer] = (),
@@ -100,90 +281,94 @@ def build_page(
         credit: whose the clips of the offers are, in Markdown.
         is_open: whether the page is not being closed, which ends its jobs.
     """
-
-    def sync(
-        face: str | None,
-        audio: str | None,
-        quality: str,
-        person: str,
-        missing_face: str,
-        label: str,
-        bar: gr.Progress = gr.Progress(),  # noqa: B008, Gradio finds it by its default
-    ) -> tuple[Any, ...]:
-        choices = {
-            "quality": quality, "person": person, "missing_face": missing_face,
-            "label": label or None,
-        }  # fmt: skip
-        event_id = LocalContext.event_id.get(None)
-
-        def is_wanted() -> bool:
-            return is_open() and is_waited_for(page, event_id)
-
-        def told(text: str) -> str:
-            return in_words(without_paths(text, *filter(None, (face, audio))), jobs.keys)
-
-        try:
-            result = jobs.sync(face, audio, choices, PageProgress(bar), is_wanted)
-        except UserError as error:
-            raise gr.Error(told(str(error)), duration=None, print_exception=False) from error
-        except LeftError:
-            raise gr.Error("Nobody waits for this any more.", print_exception=False) from None
-        except Exception as error:
-            logger.exception("a job failed")
-            raise gr.Error(
-                f"This could not be done ({type(error).__name__}); the page's log says why.",
-                duration=None, print_exception=False,
-            ) from error  # fmt: skip
-        return (
-            shown(gr.Video, result.given_video),
-            shown(gr.Image, result.given_picture),
-            str(result.video),
-            shown(gr.Image, result.plot),
-            told(result.text),
-        )
-
-    start = jobs.defaults
+    actions = PageActions(jobs, is_open)
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown(f"# {TITLE}\n{NOTE}")
-        pictures = offered(offers, credit) if offers else None
-        with gr.Row():
-            face = sent_file(label=FIELDS["face"], elem_id="face")
-            audio = sent_file(label=FIELDS["audio"], elem_id="audio")
-        with gr.Row():
-            quality = gr.Radio(
-                [*CHOICES["quality"]], value=start["quality"], label=FIELDS["quality"]
-            )
-            person = gr.Dropdown(
-                [*CHOICES["person"]], value=start["person"], label=FIELDS["person"]
-            )
-            missing = gr.Dropdown(
-                [*CHOICES["missing_face"]],
-                value=start["missing_face"],
-                label=FIELDS["missing_face"],
-            )
-            label = gr.Textbox(
-                label=FIELDS["label"], placeholder="made with AI",
-                max_length=LONGEST_LABEL,
-            )  # fmt: skip
-        inputs = [face, audio, quality, person, missing, label]
-        button = gr.Button("Sync", variant="primary", elem_id="sync")
-        with gr.Row():
-            given = gr.Video(label="Given", visible=False, elem_id="given")
-            still = gr.Image(label="Given", visible=False, buttons=[], elem_id="still")
-            result = gr.Video(label="Result", elem_id="result")
-        text = gr.Markdown(elem_id="text")
-        plot = gr.Image(
-            label="Sync of the result", visible=False, buttons=["fullscreen"], elem_id="plot"
-        )
-        if pictures is not None:
-
-            def choose(event: gr.SelectData) -> tuple[str, str]:
-                trial = offers[event.index].trial
-                return str(trial.face), str(trial.audio)
-
-            pictures.select(choose, None, [face, audio], show_progress="hidden")
-        button.click(sync, inputs, [given, still, result, plot, text], concurrency_limit=1)
+        with gr.Tab("Sync"):
+            _sync_tab(actions, jobs.defaults, offers, credit)
+        with gr.Tab("Score", id="score"):
+            _score_tab(actions)
+    actions.page = page
     return page
+
+
+def _sync_tab(
+    actions: PageActions, start: Mapping[str, Any], offers: Sequence[Offer], credit: str
+) -> None:
+    pictures = offered(offers, credit) if offers else None
+    with gr.Row():
+        with gr.Column():
+            face = sent_file(label=FIELDS["face"], elem_id="face")
+            sent = gr.Video(label="Sent", visible=False, elem_id="sent", height=260)
+        with gr.Column():
+            audio = sent_file(label=FIELDS["audio"], elem_id="audio")
+            spoken = gr.Audio(label="Or speak", sources=["microphone"], type="filepath",
+                              buttons=[], elem_id="microphone")  # fmt: skip
+            heard = gr.Audio(label="Sent", visible=False, interactive=False, buttons=[],
+                             elem_id="heard")  # fmt: skip
+    with gr.Row():
+        quality = gr.Radio([*CHOICES["quality"]], value=start["quality"], label=FIELDS["quality"])
+        label = gr.Textbox("", label=FIELDS["label"], placeholder="made with AI",
+                           max_length=LONGEST_LABEL)  # fmt: skip
+    with gr.Accordion("More: whom, where, and what is shown", open=False, elem_id="more"), gr.Row():
+        with gr.Column():
+            what = gr.Radio([PERSON, BOX], value=PERSON, label="A click on the frame chooses")
+            moment = gr.Slider(0, 60, 0, step=0.2, label="The frame is at so many seconds")
+            person, missing, silence, view = (
+                gr.Dropdown([*CHOICES[key]], value=start[key], label=FIELDS[key])
+                for key in ("person", "missing_face", "silence", "view")
+            )
+            number = gr.Number(0, precision=0, minimum=0, elem_id="number",
+                               label="Number of the clicked person; 0: as above")  # fmt: skip
+            box = gr.Textbox("", label=FIELDS["box"], elem_id="box", max_length=80)
+        frame = gr.Image(label="Click on a face", visible=False, interactive=False, buttons=[],
+                         elem_id="frame")  # fmt: skip
+    corner = gr.State(None)
+    with gr.Row():
+        button = gr.Button("Sync", variant="primary", elem_id="sync")
+        cancel = gr.Button("Cancel", elem_id="cancel")
+    with gr.Row():
+        given = gr.Video(label="Before", visible=False, elem_id="given")
+        still = gr.Image(label="Before", visible=False, buttons=[], elem_id="still")
+        result = gr.Video(label="After", elem_id="result")
+    text = gr.Markdown(elem_id="text")
+    plot = gr.Image(
+        label="Sync of the result", visible=False, buttons=["fullscreen"], elem_id="plot"
+    )
+    if pictures is not None:
+
+        def choose(event: gr.SelectData) -> tuple[str, str]:
+            trial = offers[event.index].trial
+            return str(trial.face), str(trial.audio)
+
+        pictures.select(
+            choose, None, [face, audio], show_progress="hidden", api_visibility="private"
+        )
+    seen = [sent, frame, number, box, corner]
+    gr.on([face.change, moment.release], actions.look, [face, moment], seen, **QUIET)
+    audio.change(lambda path: shown(gr.Audio, path and Path(path)), audio, heard, **QUIET)
+    spoken.change(lambda path: path or gr.skip(), spoken, audio, **QUIET)
+    frame.select(actions.click, [face, moment, what, corner], [frame, number, box, corner],
+                 concurrency_id=WORK, concurrency_limit=1, show_progress_on=[number],
+                 api_visibility="private")  # fmt: skip
+    inputs = [face, audio, quality, label, person, number, box, missing, silence, view]
+    job = button.click(actions.sync, inputs, [given, still, result, plot, text], api_name="sync",
+                 concurrency_id=WORK, concurrency_limit=1)  # fmt: skip
+    # A job that waits is taken from the queue; one that runs is told.
+    cancel.click(actions.stopped.press, None, text, queue=False, cancels=[job], **QUIET)
+
+
+def _score_tab(actions: PageActions) -> None:
+    gr.Markdown("How well lips and audio of a video fit, as `evaluate.py` says it.")
+    with gr.Row():
+        video = sent_file(label="Video to score", elem_id="scored")
+        audio = sent_file(label="Other audio than its own, if any", elem_id="scored_audio")
+    button = gr.Button("Score", variant="primary", elem_id="score")
+    text = gr.Markdown(elem_id="scores")
+    plot = gr.Image(label="Sync", buttons=["fullscreen"], elem_id="curves")
+    report = gr.File(label="Report: one page that needs nothing else", elem_id="report")
+    button.click(actions.score, [video, audio], [text, plot, report], api_name="score",
+                 concurrency_id=WORK, concurrency_limit=1)  # fmt: skip
 
 
 def offered(offers: Sequence[Offer], credit: str) -> gr.Gallery:
@@ -192,8 +377,8 @@ def offered(offers: Sequence[Offer], credit: str) -> gr.Gallery:
     gr.set_static_paths([offer.picture for offer in offers])
     pictures = gr.Gallery(
         [(str(offer.picture), offer.trial.caption) for offer in offers],
-        label="To try: choose a picture, then press Sync", columns=len(offers),
-        allow_preview=False, interactive=False, object_fit="contain", buttons=[],
+        label="To try: choose an image, then press Sync", columns=len(offers),
+        allow_preview=False, interactive=False, object_fit="contain", height="auto", buttons=[],
         elem_id="examples",
     )  # fmt: skip
     if credit:

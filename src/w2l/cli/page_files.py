@@ -98,12 +98,16 @@ def without_paths(text: str, *files: str | Path) -> str:
 FIELDS = {
     "face": "Video or photo of the face", "audio": "What is to be said: any file with sound",
     "quality": "Quality", "person": "Whom, of several people",
-    "missing_face": "Frames without a face", "label": "Label on every picture",
+    "missing_face": "Frames without a face", "label": "Label on every image",
+    "silence": "Pauses in the speech", "view": "What the video shows",
+    "box": "Box of the face: top, bottom, left, right",
 }  # fmt: skip
 CHOICES = {
     "quality": ("improved", "fast", "enhanced"),
     "person": ("largest", "center", "left", "right", "first"),
     "missing_face": ("pass", "hold", "error"),
+    "silence": ("sync", "close", "pass"),
+    "view": ("result", "side_by_side", "mask"),
 }
 
 

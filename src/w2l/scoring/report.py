@@ -157,6 +157,18 @@ def _offset(value: float | None) -> str:
     return f"{value:+d}" if isinstance(value, int) else f"{value:+.2f}"
 
 
+def said(track: TrackScore) -> str:
+    """Say in words what the judge says of a face."""
+    assert track.cosine is not None
+    offset, confidence = track.cosine.offset, track.cosine.confidence
+    if track.judged is False:
+        return f"the judge is not sure: offset {offset:+d} frames, confidence {confidence:.2f}"
+    where = "in sync"
+    if offset:
+        where = f"the audio is {abs(offset) * 40} ms {'early' if offset > 0 else 'late'}"
+    return f"{where}: offset {offset:+d} frames, confidence {confidence:.2f}"
+
+
 def plot_clip(clip: ClipScore, output: Path) -> None:
     """Draw distance (SyncNet) and similarity (expert) against the offset as a PNG.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -19,12 +21,14 @@ from tests.settings import settings_of
 from w2l import examples
 from w2l.cli import page_jobs
 from w2l.cli.app import read_accounts
+from w2l.cli.infer_networks import Networks
 from w2l.cli.keys.app import App
 from w2l.cli.keys.infer import Infer
 from w2l.cli.page_files import PageFiles, in_words, without_paths
-from w2l.cli.page_jobs import LeftError, PageJobs, defaults_of, score_lines
+from w2l.cli.page_jobs import LeftError, PageJobs, defaults_of, read_box, score_lines
 from w2l.cli.page_trials import SIDE, find_trials
 from w2l.errors import UserError
+from w2l.faces.track import Track
 from w2l.inference.options import silent
 from w2l.metrics import summarize
 from w2l.scoring import ClipScore
@@ -36,7 +40,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 import gradio as gr
-from w2l.cli.page import build_page, files_needed, is_waited_for, sent_file
+from w2l.cli.page import PageProgress, Stopped, build_page, files_needed, is_waited_for, sent_file
 from w2l.errors import UserError
 from tests.settings import settings_of
 from w2l.cli.keys.app import App
@@ -59,19 +63,25 @@ opened = [True]
 page = build_page(Jobs(settings_of(App), folder), [], is_open=lambda: opened[0])
 (pressed,) = [each.fn for each in page.fns.values() if each.name == "sync"]
 said = []
-for label in ("x.mp4", ""):
+for label, box in (("x.mp4", ""), ("", "1 2"), ("", "")):
     try:
-        pressed("/srv/up load/face.mp4", "s.wav", "fast", "largest", "pass", label, None)
+        pressed("/srv/up load/face.mp4", "s.wav", "fast", label, "largest", 0, box, "pass", "sync",
+                "result", None, None)
     except gr.Error as error:
         said.append(error.message)
 data = SimpleNamespace(data=[{"path": "/up/a.mp4"}, {"path": "/up/b.wav"}, "fast", None])
+bars, visitor, stopped = [], SimpleNamespace(session_hash="v"), Stopped()
+list(PageProgress(lambda *_, desc, unit: bars.append(desc))(range(3), "syncing", 3))
+stops = [stopped.begin(visitor) in stopped, stopped.press(visitor), "v" in stopped]
+stops.append(stopped.begin(visitor) in stopped)
 event = SimpleNamespace(_id="1", alive=True, data=data)
 page._queue.active_jobs = [None, [event]]
 needed, waited = sorted(files_needed(page)), [is_waited_for(page, "1")]
 event.alive = False
 waited.append(is_waited_for(page, "1"))
 path = sent_file().preprocess(SimpleNamespace(path="/up/a.mp4"))
-print(json.dumps({"start": start, "said": said, "needed": needed, "waited": waited, "path": path}))
+print(json.dumps({"start": start, "said": said, "needed": needed, "waited": waited, "path": path,
+                  "bars": bars, "stops": stops}))
 """
 
 
@@ -101,10 +111,21 @@ def test_the_page_begins_with_the_values_of_the_command(found: dict[str, Any]) -
 
 @pytest.mark.long
 def test_messages_show_no_path_of_the_server(found: dict[str, Any]) -> None:
-    bad, unexpected = found["said"]
+    bad, box, unexpected = found["said"]
+    assert box == "A box is four whole numbers: top, bottom, left, right."
     assert bad.endswith("x.mp4 is bad: see face.mp4.")
     assert "/" not in bad
     assert unexpected == "This could not be done (OSError); the page's log says why."
+
+
+@pytest.mark.long
+def test_the_bar_has_the_time_left_and_a_press_of_cancel_ends_one_job(
+    found: dict[str, Any],
+) -> None:
+    first, then, last = found["bars"]
+    assert (first, last) == ("syncing", "syncing, 0 s left")
+    assert re.fullmatch(r"syncing, \d+ s left", then)
+    assert found["stops"] == [False, "Stopped.", True, False]
 
 
 @pytest.mark.long
@@ -241,10 +262,40 @@ def test_each_face_has_a_line_of_scores() -> None:
         )
         for start in (0, 40)
     ]
-    assert score_lines(ClipScore("a.mp4", tracks[:1])) == "\n- cosine of the expert ↑ **0.5**"
-    one, other = score_lines(ClipScore("a.mp4", tracks)).strip().splitlines()
+    line, meaning = score_lines(ClipScore("a.mp4", tracks[:1])).split("\n\n")
+    assert line == (
+        "\n- cosine of the expert ↑ **0.5**: in sync: offset +0 frames, confidence 0.00"
+    )
+    assert "A clear peak at 0 is in sync" in meaning
+    one, other = score_lines(ClipScore("a.mp4", tracks)).strip().splitlines()[:2]
     assert one.startswith("- face 1, from frame 0: cosine")
     assert other.startswith("- face 2, from frame 40: cosine")
+
+
+def test_a_click_on_a_face_is_the_number_of_the_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_jobs, "build_source", lambda *_: SimpleNamespace(fps=25))
+    monkeypatch.setattr(Networks, "detector", lambda *_: SimpleNamespace())
+    boxes = np.array([[10, 10, 50, 60], [70, 10, 110, 60]], np.float32)
+    tracks = [
+        Track(np.arange(0, 100), np.repeat(boxes[:1], 100, 0), np.ones(100)),
+        Track(np.arange(50, 100), np.repeat(boxes[1:], 50, 0), np.ones(50)),
+    ]
+    monkeypatch.setattr(page_jobs, "all_tracks", lambda *_: tracks)
+    jobs = PageJobs(settings_of(App), tmp_path)
+    clicks = {(1.0, 20, 30): 1, (3.0, 80, 30): 2, (1.0, 80, 30): 0, (3.0, 60, 30): 0}
+    for (at_s, x, y), number in clicks.items():
+        assert jobs.person_at("a.mp4", at_s, x, y, silent) == number
+
+
+def test_a_box_is_four_numbers() -> None:
+    assert read_box(" ") is None
+    assert read_box(None) is None  # of a field that nobody touched
+    assert read_box("[10, 200, 30, 180]") == [10, 200, 30, 180]
+    for wrong in ("1 2 3", "a b c d", "1.5, 2, 3, 4, 5", "1 2 3 4 5"):
+        with pytest.raises(UserError, match="four whole numbers"):
+            read_box(wrong)
 
 
 def test_the_page_offers_the_clips_that_come_with_it(tmp_path: Path) -> None:
