@@ -133,6 +133,7 @@ def _recipe(settings: Preprocess, report: Report) -> Recipe:
         fps=None if settings.fps is None else float(settings.fps),
         detector=detector,
         detect_every=settings.detect_every,
+        detect_whole=settings.detect_whole,
         smooth=settings.smooth,
         min_frames=min_frames,
         jpeg_quality=settings.jpeg_quality,

@@ -68,6 +68,11 @@ class Preprocess(RunnerKeys):
     detect_every: Count = key(
         5, "frames from one detection to the next, tracked between (published: 1)"
     )
+    detect_whole: Count = key(
+        5,
+        "detections from one in a whole frame to the next: between, faces are looked for around "
+        "where they are; 1: always in whole frames (published)",
+    )
     smooth: bool = key(True, "the boxes are steadied over five frames (published: false)")
     min_frames: Count | None = key(
         None,

@@ -42,6 +42,7 @@ class Recipe:
         fps: frames per second of the set; None: as the video has them.
         detector: finds the faces.
         detect_every: frames from one detection to the next; tracked between.
+        detect_whole: detections from one in a whole frame to the next.
         smooth: the boxes are steadied over five frames.
         min_frames: shortest unbroken stretch of frames with a face.
         jpeg_quality: 1 to 100, as OpenCV counts.
@@ -56,6 +57,7 @@ class Recipe:
     fps: float | None = 25.0
     detector: Component = CENTERFACE
     detect_every: int = 5
+    detect_whole: int = 5
     smooth: bool = True
     min_frames: int = 16
     jpeg_quality: int = 95
@@ -78,6 +80,8 @@ class Recipe:
             values["detector_arguments"] = changed
         del values["sync"]
         # As clips were named before there were these steps.
+        if self.detect_whole == 1:
+            del values["detect_whole"]
         if self.sync is None:
             del values["sync_sha256"], values["min_confidence"]
         if self.quality is None:

@@ -81,6 +81,7 @@ def prepare_clip(
             frames,
             detector,
             every=recipe.detect_every,
+            whole=recipe.detect_whole,
             batch_size=batch_size,
             smooth=recipe.smooth,
             published=recipe.published,

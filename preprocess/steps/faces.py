@@ -36,6 +36,7 @@ def find_people(
     detector: FaceDetector,
     *,
     every: int = 5,
+    whole: int = 5,
     batch_size: int = 8,
     smooth: bool = True,
     published: bool = False,
@@ -51,6 +52,7 @@ def find_people(
         frames: (H, W, 3) uint8 BGR; read once, few are held.
         detector: finds faces.
         every: frames from one detection to the next.
+        whole: detections from one in a whole frame to the next.
         batch_size: frames per call of the detector.
         smooth: steady the boxes over five frames, as inference does.
         published: take each frame's first face, whosever it is, as the published preparation does.
@@ -59,7 +61,7 @@ def find_people(
     Returns:
         At most `MAX_PEOPLE`; one who is never seen where there is nobody.
     """
-    faces = all_faces(detect_video(frames, detector, every, batch_size))
+    faces = all_faces(detect_video(frames, detector, every, batch_size, whole=whole))
     if published:
         return [Person(first(faces))]
     people, brief = list[Person](), list[Person]()

@@ -50,7 +50,9 @@ class Faces(NamedTuple):
 class FaceDetector(Protocol):
     """Finds faces in frames; each frame on its own, whatever came before.
 
-    Where the constructor takes `device`, it is given the run's, such as "cpu" or "cuda:1".
+    Where the constructor takes `device`, it is given the run's, such as "cpu" or "cuda:1". Where
+    frames are long, it is shown parts of them, too; not where it has an attribute `takes_parts`
+    that is false.
     """
 
     def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:

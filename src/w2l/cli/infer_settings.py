@@ -70,6 +70,7 @@ def build_face_options(settings: Infer) -> FaceOptions:
         missing_face=settings.missing_face,
         person=cast(Person, settings.person) if settings.person in PLACES else "largest",
         detect_every=settings.detect_every,
+        detect_whole=settings.detect_whole,
         max_turn=settings.max_turn,
         min_score=settings.min_score,
         published=settings.published,
@@ -179,6 +180,7 @@ def build_cache(settings: Infer, source: Source, say: Say) -> FaceCache | None:
         "rotate",
         "crop",
         "detect_every",
+        "detect_whole",
     )
     detector = settings.detector.facts()
     facts = {key: getattr(settings, key) for key in keys} | {"detector": detector}

@@ -27,6 +27,8 @@ class FixedBox:
         UserError: not a box; in `detect`, it does not fit into a frame.
     """
 
+    takes_parts = False
+
     def __init__(self, box: Sequence[float]) -> None:
         self._box = box_ops.from_tblr(box)
         self._given = [int(v) if float(v).is_integer() else float(v) for v in box]

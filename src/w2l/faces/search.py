@@ -15,8 +15,8 @@ import torch
 from w2l import boxes as box_ops
 from w2l.components import FaceDetector, Faces, FacesByIndex
 from w2l.cores import Cores
+from w2l.faces.near import MATCH_IOU, find_near
 
-MATCH_IOU = 0.5  # of one face in two key frames; between them it is interpolated
 MOST_AT_ONCE = 4  # threads that search at the same time
 HELD_BYTES = 256 * 2**20  # of frames that wait for a batch of key frames to be searched
 CHANGE = 20.0  # mean difference of 8-bit values that no talking head makes within a few frames
@@ -98,6 +98,7 @@ def detect_video(
     every: int = 5,
     batch_size: int = 8,
     shots: Sequence[int] = (),
+    whole: int = 1,
 ) -> Iterator[Faces]:
     """Faces of each frame of a video, looking for them only in key frames where that will do.
 
@@ -108,6 +109,11 @@ def detect_video(
     then, fit into `HELD_BYTES`. With several threads, and no GPU that would take them all at once,
     each thread gives it one key frame, up to `MOST_AT_ONCE` at the same time.
 
+    With `whole` only every so manieth key frame is shown to the detector whole. Where two of these
+    have the same faces, of those between it is shown a window around each face (`w2l.faces.near`).
+    Where they differ, there is a cut, or a face is not found so, the key frames between are
+    searched whole, too. On a GPU, where a batch of small frames takes as long, all are.
+
     Args:
         frames: (H, W, 3) uint8 BGR.
         detector: one that is `FacesByIndex`, as `BoxFile` is, is asked by frame number.
@@ -115,12 +121,13 @@ def detect_video(
         batch_size: frames given to the detector at once.
         shots: rising first frames of shots, known at the latest when the frame is drawn, as
             `CutWatch.starts` are.
+        whole: key frames from one that is searched whole to the next.
 
     Yields:
         The faces of one frame after another.
     """
-    if every < 1 or batch_size < 1:
-        raise ValueError(f"every={every} and batch_size={batch_size} must be at least 1")
+    if min(every, batch_size, whole) < 1:
+        raise ValueError(f"{every=}, {batch_size=} and {whole=} must be at least 1")
     if isinstance(detector, FacesByIndex):
         for index, _ in enumerate(frames):
             yield detector.at(index)
@@ -128,7 +135,7 @@ def detect_video(
         for batch in _batches(frames, batch_size):
             yield from detector.detect(batch)
     else:
-        yield from _detect_sparsely(frames, detector, every, batch_size, shots)
+        yield from _detect_sparsely(frames, detector, every, batch_size, shots, whole)
 
 
 def _batches(frames: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
@@ -150,6 +157,7 @@ def _detect_sparsely(
     every: int,
     batch_size: int,
     shots: Sequence[int],
+    whole: int,
 ) -> Iterator[Faces]:
     remaining = iter(frames)
     key = next(remaining, None)
@@ -157,40 +165,113 @@ def _detect_sparsely(
         return
     (before,) = detector.detect([key])
     yield before
-    thumbnail, number = _thumbnail(key), 0
-    frame_bytes = key.nbytes
+    room = max(1, HELD_BYTES // (every * key.nbytes))
+    on_gpu = _on_gpu(detector)
+    in_parts = getattr(detector, "takes_parts", True) and not on_gpu
+    whole = min(whole, room) if in_parts else 1
+    n_threads = 1 if on_gpu or whole > 1 else min(torch.get_num_threads(), MOST_AT_ONCE)
+    n_keys = 1 if n_threads > 1 or whole > 1 else min(batch_size, room)
+    gaps = _Gaps(detector, batch_size, shots, before, key)
+    if whole == 1:
+        gaps.key = None
     del key
-    n_threads = 1 if _on_gpu(detector) else min(torch.get_num_threads(), MOST_AT_ONCE)
-    room = max(1, HELD_BYTES // (every * frame_bytes))
-    n_keys = 1 if n_threads > 1 else min(batch_size, room)
-    with closing(_key_frames(remaining, detector, every, n_keys, n_threads)) as searched:
+    with closing(_key_frames(remaining, detector, every * whole, n_keys, n_threads)) as searched:
         for stretches, afters in searched:  # each stretch ends with a key frame
-            found = list[list[Faces] | None]()  # between two key frames; None: to be searched
-            for stretch, after in zip(stretches, afters, strict=True):
-                thumbnails = [thumbnail, *(_thumbnail(frame) for frame in stretch)]
-                pairs, n = _match(before, after), len(stretch)
-                is_cut = bisect_right(shots, number + n) > bisect_right(shots, number)
-                if pairs is None or is_cut or _changes(thumbnails):
-                    found.append(None)
-                else:
-                    found.append([_blend(before, after, pairs, i / n) for i in range(1, n)])
-                before, thumbnail, number = after, thumbnails[-1], number + n
-            unknown = [
-                frame
-                for stretch, known in zip(stretches, found, strict=True)
-                if known is None
-                for frame in stretch[:-1]
-            ]
-            lengths = [len(stretch) - 1 for stretch in stretches]
-            for stretch in stretches:
-                stretch.clear()  # the next frames are drawn before these names are used again
-            searched_too = iter(
-                [each for part in _batches(unknown, batch_size) for each in detector.detect(part)]
-            )
-            unknown.clear()
-            for known, after, length in zip(found, afters, lengths, strict=True):
-                yield from islice(searched_too, length) if known is None else known
-                yield after
+            if whole > 1:
+                stretches, afters = gaps.key_frames(stretches.pop(), afters[0], every)
+            yield from gaps.fill(stretches, afters)
+
+
+class _Gaps:
+    """Finds the faces of frames between those where they are known.
+
+    Args:
+        detector, batch_size, shots: as for `detect_video`.
+        before: faces of the first frame.
+        key: the first frame.
+
+    Attributes:
+        key: the last frame that was searched whole; None: no more, it is not needed.
+    """
+
+    def __init__(
+        self,
+        detector: FaceDetector,
+        batch_size: int,
+        shots: Sequence[int],
+        before: Faces,
+        key: np.ndarray,
+    ) -> None:
+        self._detector, self._batch_size, self._shots = detector, batch_size, shots
+        self._before, self._thumbnail, self._number = before, _thumbnail(key), 0
+        self._whole = before  # the same faces as found in the whole frame
+        self.key: np.ndarray | None = key
+
+    def fill(
+        self, stretches: Sequence[list[np.ndarray]], afters: Sequence[Faces]
+    ) -> Iterator[Faces]:
+        """The faces of all frames of the next stretches, which are cleared.
+
+        Args:
+            stretches: each ends with a frame whose faces are known.
+            afters: these.
+        """
+        found = list[list[Faces] | None]()  # between two known frames; None: to be searched
+        for stretch, after in zip(stretches, afters, strict=True):
+            pairs, n = _match(self._before, after), len(stretch)
+            if pairs is None or self._is_broken(stretch):
+                found.append(None)
+            else:
+                found.append([_blend(self._before, after, pairs, i / n) for i in range(1, n)])
+            self._before, self._thumbnail = after, _thumbnail(stretch[-1])
+            self._number += n
+        unknown = [
+            frame
+            for stretch, known in zip(stretches, found, strict=True)
+            if known is None
+            for frame in stretch[:-1]
+        ]
+        lengths = [len(stretch) - 1 for stretch in stretches]
+        for stretch in stretches:
+            stretch.clear()  # the next frames are drawn before these names are used again
+        searched = iter(self._search(unknown))
+        unknown.clear()
+        for known, after, length in zip(found, afters, lengths, strict=True):
+            yield from islice(searched, length) if known is None else known
+            yield after
+
+    def key_frames(
+        self, frames: list[np.ndarray], after: Faces, every: int
+    ) -> tuple[list[list[np.ndarray]], list[Faces]]:
+        """Stretches of `every` frames, and the faces of each one's last.
+
+        They are looked for around where the faces lie before and after all of these frames, which
+        must be the same ones; else, or where one is not found there, in the whole frame.
+
+        Args:
+            frames: the next ones; the list is cleared.
+            after: faces of the last one.
+        """
+        stretches = [frames[i : i + every] for i in range(0, len(frames), every)]
+        keys = [stretch[-1] for stretch in stretches]
+        known, whole, found = self._before, self._whole, None
+        own, pairs = _match(known, whole), _match(known, after)
+        if own is not None and pairs is not None and not self._is_broken(frames):
+            boxes = whole.boxes[own], after.boxes[pairs]
+            found = find_near(self._detector, [self.key, *keys], known, *boxes)
+        self._whole, self.key = after, keys[-1]
+        frames.clear()
+        return stretches, found or [*self._search(keys[:-1]), after]
+
+    def _is_broken(self, frames: Sequence[np.ndarray]) -> bool:
+        """Whether there is a cut, or an odd frame, in the next frames."""
+        first, last = self._number, self._number + len(frames)
+        is_cut = bisect_right(self._shots, last) > bisect_right(self._shots, first)
+        return is_cut or _changes([self._thumbnail, *map(_thumbnail, frames)])
+
+    def _search(self, frames: list[np.ndarray]) -> list[Faces]:
+        parts = _batches(frames, self._batch_size)
+        return [each for part in parts for each in self._detector.detect(part)]
 
 
 def _on_gpu(detector: FaceDetector) -> bool:

@@ -63,7 +63,7 @@ def find_all(
     if cache is not None and (known := cache.load(n_frames)) is not None:
         return known
     by_number = isinstance(detector, FacesByIndex)
-    stop = n_frames if by_number else key_frames(n_frames, faces.detect_every)
+    stop = n_frames if by_number else key_frames(n_frames, faces.step)
     total = min(stop, source.n_frames_estimate)
     coming = ahead(source.read(0, stop), look_ahead(source, options))
     found = detect(
@@ -71,6 +71,7 @@ def find_all(
         detector,
         source.fps,
         every=faces.detect_every,
+        whole=faces.detect_whole,
         shots=not faces.published,
         stop_at_none=faces.published and faces.missing_face == "error",
     )

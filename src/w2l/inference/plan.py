@@ -87,6 +87,8 @@ class FaceOptions:
         chooser: ranks the tracks in place of `person`.
         detect_every: frames from one detection to the next; faces between are interpolated where
             nothing changes abruptly.
+        detect_whole: detections from one in a whole frame to the next; between, faces are looked
+            for around where they are.
         max_turn: degrees that a head may be turned sideways: towards them the result fades back
             to the source, beyond them it is left untouched; None: however far.
         min_score: of the detector, likewise; None: however low.
@@ -101,10 +103,16 @@ class FaceOptions:
     person: Person = "largest"
     chooser: Chooser | None = None
     detect_every: int = 5
+    detect_whole: int = 5
     max_turn: float | None = MAX_TURN
     min_score: float | None = MIN_SCORE
     cache: FaceCache | None = None
     published: bool = False
+
+    @property
+    def step(self) -> int:
+        """Frames from one that is searched whole to the next."""
+        return 1 if self.detect_every == 1 else self.detect_every * self.detect_whole
 
 
 def fixed_plan(box: np.ndarray, n_frames: int, height: int, width: int) -> FacePlan:
@@ -157,6 +165,7 @@ def find_faces(
         detector,
         fps,
         every=options.detect_every,
+        whole=options.detect_whole,
         shots=not options.published,
         stop_at_none=options.published and options.missing_face == "error",
     )

@@ -117,9 +117,11 @@ def plan_near(
         raise ValueError("plan_near needs a detector or options.box")
     if options.faces.chooser is not None:  # who is who, only the whole video tells
         return plan_faces(source, sys.maxsize, detector, options, progress)
-    every = options.faces.detect_every
-    start = max(0, number - NEAR) // every * every
-    stop = -(-(number + NEAR) // every) * every + 1
+    step = options.faces.step
+    # What is found between two frames that are searched whole depends on the two before, too.
+    earlier = 0 if options.faces.detect_whole == 1 else step
+    start = max(0, number - NEAR - earlier) // step * step
+    stop = -(-(number + NEAR) // step) * step + 1
     faces: FaceDetector | FacesByIndex = detector
     if isinstance(detector, FacesByIndex):
         faces = _From(detector, start)

@@ -19,6 +19,7 @@ def detect(
     fps: Fraction,
     *,
     every: int = 5,
+    whole: int = 1,
     shots: bool = True,
     stop_at_none: bool = False,
 ) -> Detections:
@@ -29,19 +30,22 @@ def detect(
         detector: finds faces.
         fps: rate of the frames.
         every: frames from one detection to the next; 1 looks into each.
+        whole: detections from one in a whole frame to the next.
         shots: look for cuts; otherwise all is one shot.
         stop_at_none: end the search at the first frame without a face, which is the last result.
     """
     if not shots:
-        faces = detect_video(frames, detector, every)
+        faces = detect_video(frames, detector, every, whole=whole)
         return collect(_up_to_none(faces) if stop_at_none else faces, [0])
     cuts = CutWatch(fps)
-    faces = detect_video(cuts.watch(frames), detector, every, shots=cuts.starts)
+    faces = detect_video(
+        cuts.watch(frames), detector, every, shots=cuts.starts, whole=whole
+    )
     return collect(_up_to_none(faces) if stop_at_none else faces, cuts.starts)
 
 
 def key_frames(n_frames: int, every: int) -> int:
-    """How many frames to look into for the first `n_frames`: up to a key frame.
+    """How many frames to look into for the first `n_frames`: up to one that is searched whole.
 
     So a search of more frames finds the same in them.
     """

@@ -104,7 +104,8 @@ def test_it_is_the_picture_of_the_whole_result(every: int, away: range) -> None:
 
 def test_only_the_pictures_around_it_are_read_and_searched() -> None:
     source, walker = Film(), Walker()
-    make_preview(source, voice(4.8), 2.0, Mouth(), walker, options(detect_every=5))
+    faces = {"detect_every": 5, "detect_whole": 1}
+    make_preview(source, voice(4.8), 2.0, Mouth(), walker, options(**faces))
     assert min(source.seen) >= 50 - NEAR - 4
     assert max(source.seen) <= 50 + NEAR + 4
     assert set(walker.asked) <= {40, 45, 50, 55, 60}

@@ -135,6 +135,11 @@ class Infer(RunnerKeys):
     detect_every: Count = key(
         5, "frames from one detection to the next, tracked between (published: 1)"
     )
+    detect_whole: Count = key(
+        5,
+        "detections from one in a whole frame to the next: between, faces are looked for around "
+        "where they are; 1: always in whole frames (published)",
+    )
     cache: bool = key(
         True, "keep the faces found in a video for the next run (folder: W2L_FACES_DIR)"
     )
