@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
 import torch
 
 from w2l.errors import UserError
-from w2l.memory import Shrinking, is_out_of_memory
+from w2l.memory import Shrinking, importing, is_out_of_memory
 
 
 class Roomy:
@@ -108,3 +110,21 @@ print(resident())
     before, after = map(int, run.stdout.split())
     assert before - after > 30, (before, after)
     assert before < 150  # one heap: each thread takes what the one before has freed
+
+
+def test_nothing_is_collected_while_modules_are_imported() -> None:
+    class Cycle:
+        def __init__(self) -> None:
+            self.me = self
+
+    before = gc.get_freeze_count()
+    try:
+        with importing():
+            cycle = weakref.ref(Cycle())
+            list(range(10)), [[] for _ in range(100_000)]  # many more than a generation holds
+            assert cycle() is not None
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()

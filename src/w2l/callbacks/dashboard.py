@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import wandb
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
-from skimage import io
 
 
 class Dashboard:
@@ -29,17 +27,19 @@ class Dashboard:
 
     def picture(self, name: str, path: Path, caption: str | None = None) -> None:
         """A PNG file."""
-        self._log(name, lambda: wandb.Image(str(path), caption=caption))
+        self._log(name, lambda wandb: wandb.Image(str(path), caption=caption))
+        from skimage import io
+
         for board in self._tensorboard:
             board.add_image(name, io.imread(path), self.update, dataformats="HWC")
 
     def video(self, name: str, path: Path, caption: str | None = None) -> None:
         """An MP4 file with its sound, which TensorBoard cannot show."""
-        self._log(name, lambda: wandb.Video(str(path), caption=caption, format="mp4"))
+        self._log(name, lambda wandb: wandb.Video(str(path), caption=caption, format="mp4"))
 
     def histogram(self, name: str, values: np.ndarray) -> None:
         """Distribution of the values (n,)."""
-        self._log(name, lambda: wandb.Histogram(values.tolist()))
+        self._log(name, lambda wandb: wandb.Histogram(values.tolist()))
         for board in self._tensorboard:
             board.add_histogram(name, values, self.update)
 
@@ -47,7 +47,7 @@ class Dashboard:
         """Rows with the same keys."""
         columns: list[str | int] = list(rows[0]) if rows else []
         data = [list(row.values()) for row in rows]
-        self._log(name, lambda: wandb.Table(columns=columns, data=data))
+        self._log(name, lambda wandb: wandb.Table(columns=columns, data=data))
         for board in self._tensorboard:
             lines = ["|".join(map(str, columns)), "|".join("-" * len(columns))]
             lines += ["|".join(str(value) for value in row) for row in data]
@@ -60,6 +60,10 @@ class Dashboard:
         for board in self._tensorboard:
             board.add_text(name, text, self.update)
 
-    def _log(self, name: str, make: Any) -> None:
+    def _log(self, name: str, make: Callable[[Any], object]) -> None:
+        if not self._wandb:
+            return
+        import wandb  # half a second, which runs without it need not pay
+
         for run in self._wandb:
-            run.log({name: make(), "trainer/global_step": self.update})
+            run.log({name: make(wandb), "trainer/global_step": self.update})

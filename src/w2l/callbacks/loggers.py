@@ -10,7 +10,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import wandb
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_warn
@@ -40,6 +39,8 @@ class Board(WandbLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
+        import wandb  # half a second, which runs without it need not pay
+
         if self._experiment is None and self._asks_server:
             self._asks_server = False
             if reason := unreachable(wandb.setup().settings.base_url):
@@ -50,6 +51,8 @@ class Board(WandbLogger):
 
     def _run(self) -> Any:
         """The run, which is begun by the first call."""
+        import wandb
+
         begins, offline = self._experiment is None, self._wandb_init.get("mode") == "offline"
         if begins:  # its warnings are shown all the same
             quiet = wandb.Settings(silent=True) if offline else wandb.Settings(quiet=True)
@@ -61,6 +64,8 @@ class Board(WandbLogger):
         return run
 
     def _begin(self) -> Any:
+        import wandb
+
         try:
             return self._run()
         except wandb.errors.AuthenticationError as error:
@@ -86,6 +91,8 @@ def wandb_logger(
     Raises:
         UserError: it is to be online, and nobody is logged in.
     """
+    import wandb
+
     mode = os.environ.get("WANDB_MODE")
     says = mode in {"offline", "dryrun"} or (mode is None and is_offline())
     offline_now = says if offline is None else offline

@@ -8,7 +8,7 @@ from w2l.cli.checks import check_evaluate, check_infer, check_train
 from w2l.cli.hydra_app import run
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.cli.keys.infer import Infer
-from w2l.memory import share_heap
+from w2l.memory import importing, share_heap
 
 
 def train() -> None:
@@ -16,7 +16,8 @@ def train() -> None:
 
     def task(cfg: DictConfig) -> float | None:
         check_train(cfg)
-        from w2l.cli.train import train
+        with importing():
+            from w2l.cli.train import train
 
         return train(cfg)
 
@@ -29,7 +30,8 @@ def infer() -> None:
     def task(settings: Infer) -> None:
         if settings.batch is None:
             check_infer(settings)
-        from w2l.cli.infer import infer
+        with importing():
+            from w2l.cli.infer import infer
 
         infer(settings)
 
@@ -42,7 +44,8 @@ def evaluate() -> None:
 
     def task(settings: Evaluate) -> None:
         check_evaluate(settings)
-        from w2l.cli.evaluate import evaluate_command
+        with importing():
+            from w2l.cli.evaluate import evaluate_command
 
         evaluate_command(settings)
 

@@ -45,7 +45,9 @@ class Window(NamedTuple):
     def size(self) -> tuple[int, int]:
         """(height, width) of what the detector is shown."""
         left, top, right, bottom = self.part
-        return max(1, round((bottom - top) * self.scale)), max(1, round((right - left) * self.scale))
+        return max(1, round((bottom - top) * self.scale)), max(
+            1, round((right - left) * self.scale)
+        )
 
     def cut(self, frame: np.ndarray) -> np.ndarray:
         """What the detector is shown of a frame."""

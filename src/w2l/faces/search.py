@@ -258,6 +258,7 @@ class _Gaps:
         own, pairs = _match(known, whole), _match(known, after)
         if own is not None and pairs is not None and not self._is_broken(frames):
             boxes = whole.boxes[own], after.boxes[pairs]
+            assert self.key is not None
             found = find_near(self._detector, [self.key, *keys], known, *boxes)
         self._whole, self.key = after, keys[-1]
         frames.clear()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from scipy.io import wavfile
 
 from w2l.errors import UserError
 from w2l.files import own_folder
@@ -124,6 +123,8 @@ def _array_file(samples: np.ndarray, sample_rate: int | None, folder: Path) -> P
             "audio=… takes samples (n,) or (n, channels) of float32 in [-1, 1] or int16, not "
             f"{samples.shape} of {samples.dtype}."
         )
+    from scipy.io import wavfile  # 0.1 s, which those who give files need not pay
+
     path = folder / "audio.wav"
     wavfile.write(path, sample_rate, samples)
     return path

@@ -38,9 +38,7 @@ def detect(
         faces = detect_video(frames, detector, every, whole=whole)
         return collect(_up_to_none(faces) if stop_at_none else faces, [0])
     cuts = CutWatch(fps)
-    faces = detect_video(
-        cuts.watch(frames), detector, every, shots=cuts.starts, whole=whole
-    )
+    faces = detect_video(cuts.watch(frames), detector, every, shots=cuts.starts, whole=whole)
     return collect(_up_to_none(faces) if stop_at_none else faces, cuts.starts)
 
 

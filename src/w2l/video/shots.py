@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
-from scenedetect import ContentDetector, FrameTimecode
 
 from w2l.video.reader import VideoReader
 from w2l.windows import FPS
@@ -28,6 +28,8 @@ def scene_starts(
         frames: (H, W, 3) uint8 BGR at 25 frames/s.
         threshold: of PySceneDetect's ContentDetector.
     """
+    from scenedetect import ContentDetector, FrameTimecode  # 0.1 s, for those who look for cuts
+
     detector = ContentDetector(threshold, min_scene_len=MIN_SCENE)
     starts, count, last = [0], 0, FrameTimecode(0, float(FPS))
     for count, frame in enumerate(frames, 1):
@@ -80,15 +82,15 @@ class CutWatch:
 
     def __init__(self, fps: Fraction, threshold: float = THRESHOLD) -> None:
         self.starts = [0]
-        self._fps = float(fps)
+        from scenedetect import ContentDetector, FrameTimecode
+
+        self._time = partial(FrameTimecode, fps=float(fps))
         self._detector = ContentDetector(threshold, min_scene_len=0)
 
     def watch(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Pass on `frames`, (H, W, 3) uint8 BGR; a cut is in `starts` before its frame comes."""
         for number, frame in enumerate(frames):
-            cuts = self._detector.process_frame(
-                FrameTimecode(number, self._fps), _no_wider(frame, WIDTH)
-            )
+            cuts = self._detector.process_frame(self._time(number), _no_wider(frame, WIDTH))
             self.starts += [cut.frame_num for cut in cuts]
             yield frame
 

@@ -45,7 +45,12 @@ HEAVY = ("librosa", "numba", "torchmetrics", "scipy.signal", "scipy.optimize")
 
 
 @pytest.mark.parametrize(
-    ("command", "heavy"), [("infer", (*HEAVY, "matplotlib")), ("evaluate", HEAVY)]
+    ("command", "heavy"),
+    [
+        ("infer", (*HEAVY, "matplotlib", "scipy", "scenedetect")),
+        ("evaluate", (*HEAVY, "scenedetect")),
+        pytest.param("train", ("librosa", "numba", "wandb", "scenedetect"), marks=pytest.mark.long),
+    ],
 )
 def test_commands_do_without_what_is_heavy(command, heavy, tmp_path) -> None:
     """They cost a user seconds and hundreds of megabytes before the first frame."""

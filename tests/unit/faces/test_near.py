@@ -54,7 +54,9 @@ def video(script: Script, n: int, dark: Sequence[int] = ()) -> Iterator[np.ndarr
 
 def search(script: Script, n: int = 76, whole: int = 5, **given) -> tuple[list[Faces], Bright]:
     detector = given.pop("detector", None) or Bright()
-    faces = list(detect_video(video(script, n, given.pop("dark", ())), detector, whole=whole, **given))
+    faces = list(
+        detect_video(video(script, n, given.pop("dark", ())), detector, whole=whole, **given)
+    )
     return faces, detector
 
 

@@ -129,13 +129,17 @@ def test_counting_decodes_the_end_only() -> None:
 
 def test_a_moment_without_a_face_is_left_untouched_or_refused() -> None:
     heard, walker = voice(4), Walker(range(30, 80))
-    got = make_preview(Film(), heard, 2.0, Mouth(), walker, options())
+    got = make_preview(Film(), heard, 2.0, Mouth(), walker, options(detect_whole=1))
     assert got.reason == NO_FACE
     assert (got.frame == 50).all()
     with pytest.raises(UserError, match=r"No face was found in film\.mp4 from 0:01\.60"):
-        make_preview(Film(), heard, 2.0, Mouth(), walker, options(missing_face="error"))
+        make_preview(
+            Film(), heard, 2.0, Mouth(), walker, options(detect_whole=1, missing_face="error")
+        )
     with pytest.raises(UserError, match=r"frame 30"):
-        make_preview(Film(), heard, 1.0, Mouth(), walker, options(missing_face="error"))
+        make_preview(
+            Film(), heard, 1.0, Mouth(), walker, options(detect_whole=1, missing_face="error")
+        )
 
 
 def test_boxes_of_a_file_are_those_of_the_moment(tmp_path: Path) -> None:
