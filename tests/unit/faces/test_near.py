@@ -142,16 +142,19 @@ def test_boxes_do_not_jump_where_windows_change() -> None:
 
     class Biased(Bright):
         def detect(self, frames: Sequence[np.ndarray]) -> list[Faces]:
-            return [
-                found._replace(boxes=found.boxes + frame.shape[1] % 7)
-                for found, frame in zip(super().detect(frames), frames, strict=True)
-            ]
+            found = super().detect(frames)
+            if frames[0].shape[1] == WIDTH:
+                return found
+            self.off = 8 - self.off
+            return [faces._replace(boxes=faces.boxes + self.off) for faces in found]
+
+        off = 0
 
     def grows(number: int) -> list[Box]:
         return [(200 - number / 4, 100, 300 + number / 4, 220 + number / 3)]
 
     boxes = np.concatenate([f.boxes for f in search(grows, detector=Biased())[0]])
-    assert np.abs(np.diff(boxes, axis=0)).max() < 1.5
+    assert np.abs(np.diff(boxes, axis=0)).max() < 2  # 3.5 where they do
 
 
 def test_whose_box_is_given_is_shown_whole_frames() -> None:
