@@ -49,7 +49,7 @@ HEAVY = ("librosa", "numba", "torchmetrics", "scipy.signal", "scipy.optimize")
     [
         ("infer", (*HEAVY, "matplotlib", "scipy", "scenedetect")),
         ("evaluate", (*HEAVY, "scenedetect")),
-        pytest.param("train", ("librosa", "numba", "wandb", "scenedetect"), marks=pytest.mark.long),
+        pytest.param("train", ("numba", "wandb", "scenedetect"), marks=pytest.mark.long),
     ],
 )
 def test_commands_do_without_what_is_heavy(command, heavy, tmp_path) -> None:

@@ -89,5 +89,7 @@ def test_what_is_not_good_enough_leaves_nothing(tmp_path):
 
 
 def test_a_recipe_without_the_filter_has_the_name_it_had():
+    # Sets of before are of whole frames.
+    assert Recipe(detect_whole=1).digest == "3bd228975000" != Recipe().digest
     assert Recipe().digest == Recipe(quality=None).digest != Recipe(quality=Quality()).digest
     assert Recipe(quality=Quality(50)).digest != Recipe(quality=Quality()).digest
