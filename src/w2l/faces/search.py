@@ -255,9 +255,9 @@ class _Gaps:
         stretches = [frames[i : i + every] for i in range(0, len(frames), every)]
         keys = [stretch[-1] for stretch in stretches]
         known, whole, found = self._before, self._whole, None
-        own, pairs = _match(known, whole), _match(known, after)
+        own, pairs = _match(known, whole), _match(whole, after)
         if own is not None and pairs is not None and not self._is_broken(frames):
-            boxes = whole.boxes[own], after.boxes[pairs]
+            boxes = whole.boxes[own], after.boxes[pairs[own]]
             assert self.key is not None
             found = find_near(self._detector, [self.key, *keys], known, *boxes)
         self._whole, self.key = after, keys[-1]

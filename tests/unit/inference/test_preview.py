@@ -17,8 +17,8 @@ from w2l.inference import FaceOptions, Layout, OutputOptions, SyncOptions, Voice
 from w2l.inference.finding import plan_faces
 from w2l.inference.lips import Role, synced
 from w2l.inference.plan import NO_FACE
-from w2l.inference.preview import NEAR, TAIL, shown_at
-from w2l.inference.source import pictures
+from w2l.inference.preview import NEAR, TAIL, plan_near, shown_at
+from w2l.inference.source import ArraySource, pictures
 from w2l.inference.timeline import indices, runs
 from w2l.inference.voice import mel_windows
 from w2l.video import Look
@@ -100,6 +100,30 @@ def test_it_is_the_picture_of_the_whole_result(every: int, away: range) -> None:
         got = make_preview(Film(), heard, index / 25, Mouth(), Walker(away), wanted)
         np.testing.assert_array_equal(got.frame, full[index], f"frame {index}")
         assert got.index == index
+
+
+def test_boxes_found_around_where_a_face_was_are_those_of_the_whole_search() -> None:
+    class Bright:
+        parts = 0
+
+        def detect(self, frames):
+            self.parts += sum(frame.shape[1] < 480 for frame in frames)
+            return [Faces.of(self._box(frame)) for frame in frames]
+
+        def _box(self, frame):
+            rows, columns = np.nonzero(frame[..., 0] > 60)
+            off = frame.shape[1] / 100  # what is found depends on the window
+            return np.array([columns.min(), rows.min(), columns.max(), rows.max()]) + off
+
+    frames = np.full((101, 300, 480, 3), 50, np.uint8)
+    for i, frame in enumerate(frames):
+        frame[60 : 120 + i // 3, 100 + i // 4 : 150 + i // 2] = 90
+    source, detector, wanted = ArraySource(frames, Fraction(25)), Bright(), options()
+    full = plan_faces(source, 101, detector, wanted)
+    assert detector.parts == 24  # of four stretches, six frames each
+    for number in (5, 40, 63, 90):
+        near = plan_near(number, source, detector, wanted)
+        np.testing.assert_array_equal(near.box(number), full.box(number), f"frame {number}")
 
 
 def test_only_the_pictures_around_it_are_read_and_searched() -> None:
