@@ -5,9 +5,11 @@ Below `audio` and `video`, which both decode.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -23,6 +25,7 @@ from av.video.stream import VideoStream
 
 from w2l.errors import UserError
 
+logger = logging.getLogger(__name__)
 # FFmpeg opens any text file as ANSI art ("tty"); nobody means that.
 _NOT_MEDIA = {"tty"}
 _JPEG = b"\xff\xd8\xff"
@@ -77,6 +80,12 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
         if container.format.name in _NOT_MEDIA:
             raise UserError(f"{path} is a text file, not a video or sound: name a media file.")
         yield container
+
+
+@lru_cache(maxsize=1024)
+def tell_once(text: str) -> None:
+    """Warn of what is lost of a file, which may be read several times."""
+    logger.warning("warning: %s", text)
 
 
 def moving_pictures(container: InputContainer) -> list[VideoStream]:

@@ -22,7 +22,8 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from w2l.errors import UserError
-from w2l.media import open_media, sound_stream, time_base, video_stream
+from w2l.media import open_media, sound_stream, tell_once, time_base, video_stream
+from w2l.media.joined import is_joined
 from w2l.media.timestamps import (
     LONGEST_STILL,
     Piece,
@@ -137,6 +138,11 @@ def _clock(path: Path, track: int | None) -> Clock:
         if container.streams.audio:
             streams.append(sound_stream(container, path, track))
         counted = container.format.name == "wav"  # its timestamps are counted from its bytes
+        if is_joined(path):
+            tell_once(
+                f"{path} holds several files one behind the other, and the first alone is read "
+                "whole: join them by a program that knows their format (ffmpeg -f concat)."
+            )
         if counted or not streams:
             return Clock()
         lines = from_index(container, streams)

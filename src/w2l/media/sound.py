@@ -153,7 +153,7 @@ class Sound:
         # fill its last block. A length is believed only where it agrees with the number of blocks.
         stream = self.stream
         rate, block = stream.codec_context.sample_rate, stream.codec_context.frame_size
-        if not (stream.frames and stream.duration and block):
+        if not (is_mp4(self.container) and stream.frames and stream.duration and block):
             return None
         padding = stream.frames * block - stream.duration * time_base(stream) * rate
         if not 0 <= padding < _MOST_PADDING * block or not self.clock.is_gapless:

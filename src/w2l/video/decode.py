@@ -19,7 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from w2l.media import open_media, start_time, time_base, video_stream
+from w2l.media import open_media, start_time, tell_once, time_base, video_stream
 from w2l.media.clock import Clock, check_length, clock_of
 from w2l.video.image import over_black
 from w2l.video.moving import is_animated_webp, webp_images
@@ -29,6 +29,8 @@ _STRAIGHT = 0.01  # share of the larger entry up to which an entry of the matrix
 _FILTER = ("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
 # Containers whose index leads to a key frame with true timestamps; elsewhere we never seek.
 _INDEXED = {"mov", "mp4", "matroska", "webm"}
+# Of stored images that come out of the decoder: some of VP8 and AV1 are not to be shown.
+_MOST_LOST = 0.75
 # How much earlier to seek when the key frame found lies after the wanted time (seconds).
 _SEEK_MARGINS = (Fraction(0), Fraction(2), Fraction(10))
 # SWS_BICUBIC | SWS_ACCURATE_RND, for conversions from BGR: without the latter they darken by a
@@ -185,11 +187,20 @@ def _from_key_frame(
 
 
 def _frames(container: InputContainer, stream: VideoStream, clock: Clock) -> Iterator[VideoFrame]:
-    for packet in clock.packets(container, stream):
-        with suppress(av.error.FFmpegError):  # this packet is damaged, the next may not be
-            yield from packet.decode()
-    with suppress(av.error.FFmpegError):  # EOFError where demuxing has flushed the decoder already
-        yield from stream.codec_context.decode(None)
+    n_stored = n_decoded = 0
+    for packet in chain(clock.packets(container, stream), [None]):
+        if packet is not None and packet.size and not packet.is_discard:
+            n_stored += 1
+        # This packet is damaged, the next may not be; demuxing may have flushed the decoder.
+        with suppress(av.error.FFmpegError):
+            for frame in stream.codec_context.decode(packet):
+                n_decoded += 1
+                yield frame
+    if n_decoded < _MOST_LOST * n_stored:
+        tell_once(
+            f"of {n_stored} images of {Path(container.name.removeprefix('file:'))} only {n_decoded} "
+            "can be decoded: the others are damaged, or stored another way than the first."
+        )
 
 
 def _timed(frames: Iterable[VideoFrame], clock: Clock, rate: Fraction) -> Iterator[Timed]:

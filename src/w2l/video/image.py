@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from w2l.errors import UserError
-from w2l.media import MOST_PIXELS, check_pixels
+from w2l.media import MOST_PIXELS, check_pixels, tell_once
 from w2l.video.moving import is_moving
 
 # How the files begin that OpenCV reads. A GIF it reads too, but that is a video as often as not.
@@ -28,7 +28,7 @@ _MOST_MISSING = 2**26  # bytes that a PNG may have lost
 def is_image(path: str | Path) -> bool:
     """Whether a file's content, not its name, is a still image (PNG, JPEG, WebP, BMP, TIFF…).
 
-    What moves is none: raw MJPEG, and animated PNG, WebP, AVIF and GIF.
+    What moves is none: animated PNG, WebP, AVIF and GIF, and images one behind the other.
     """
     path = Path(path)
     # OpenCV is asked about no name: those that are not in UTF-8 end its process.
@@ -42,8 +42,11 @@ def is_image(path: str | Path) -> bool:
     return _BEGINNINGS.match(head) is not None and not is_moving(path)
 
 
-def _check_stated_pixels(path: Path) -> None:
-    """By the file's header, before anything is decoded: a megabyte can unfold to gigabytes."""
+def _check_stated(path: Path) -> None:
+    """By the file's header, before anything is decoded: a megabyte can unfold to gigabytes.
+
+    Of a TIFF's pages the first is read, which is said.
+    """
     from PIL import Image
 
     try:
@@ -51,6 +54,7 @@ def _check_stated_pixels(path: Path) -> None:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as header:
                 width, height = header.size
+                pages = getattr(header, "n_frames", 1) if header.format == "TIFF" else 1
     except Image.DecompressionBombError as error:
         raise UserError(
             f"{path} unfolds to more than {MOST_PIXELS / 1e6:.0f} million pixels, which are the "
@@ -59,6 +63,8 @@ def _check_stated_pixels(path: Path) -> None:
     except Exception:  # damaged, or of a format without much compression: OpenCV says
         return
     check_pixels(path, width, height)
+    if pages > 1:
+        tell_once(f"{path} has {pages} pages, and the first one is taken.")
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -80,7 +86,7 @@ def read_image(path: str | Path) -> np.ndarray:
         data = np.fromfile(path, np.uint8)
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: check its permissions.") from error
-    _check_stated_pixels(path)
+    _check_stated(path)
     try:
         readable = data.size and not claims_too_much(data)
         picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if readable else None

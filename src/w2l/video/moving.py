@@ -1,8 +1,10 @@
-"""Files that begin like a still image, and move: raw MJPEG, APNG, animated WebP and AVIF."""
+"""Files that begin like a still image, and move: APNG, animated WebP and AVIF, and images (JPEG,
+PNG, BMP, PNM) that lie one behind the other in one file, as pipes have them."""
 
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_PNM = re.compile(rb"P([56])\s(?:#[^\n]*\n)*\s*(\d+)\s+(\d+)\s+(\d+)\s")
 _SHORTEST_MS, _DEFAULT_MS = 11, 100  # browsers show what lasts for less as long as the latter
 
 
@@ -23,6 +26,8 @@ def is_moving(path: str | Path) -> bool:
             return _png_moves(file)
         if head[4:12] == b"ftypavis" or _webp_moves(head):
             return True
+        if head.startswith((b"BM", b"P5", b"P6")):
+            return _plain_goes_on(file, head)
         if not head.startswith(_JPEG):
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -47,11 +52,28 @@ def _webp_moves(head: bytes) -> bool:
 def _png_moves(file: BinaryIO) -> bool:
     # The control chunk comes before the first image, and says how many there are.
     file.seek(len(_PNG))
-    while len(head := file.read(8)) == 8 and head[4:] not in (b"IDAT", b"IEND"):
+    beginning = file.read(24)  # with the size
+    file.seek(len(_PNG))
+    while len(head := file.read(8)) == 8:
         if head[4:] == b"acTL":
             return int.from_bytes(file.read(4), "big") > 1
         file.seek(int.from_bytes(head[:4], "big") + 4, 1)
+        if head[4:] == b"IEND":
+            return file.read(32) == _PNG + beginning
     return False
+
+
+def _plain_goes_on(file: BinaryIO, head: bytes) -> bool:
+    """Whether another image of the same size follows a BMP or PNM, which are as long as they say."""
+    if head.startswith(b"BM"):
+        file.seek(int.from_bytes(head[2:6], "little"))
+        next_one = file.read(26)
+        return next_one[:2] == b"BM" and next_one[18:] == head[18:26]
+    if not (stated := _PNM.match(head)):
+        return False
+    kind, width, height, most = map(int, stated.groups())
+    file.seek(stated.end() + width * height * (3 if kind == 6 else 1) * (2 if most > 255 else 1))
+    return file.read(stated.end()) == stated[0]
 
 
 class _Jpeg(NamedTuple):

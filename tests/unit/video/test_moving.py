@@ -15,11 +15,11 @@ from tests.unit.video.made import constant, number_of, numbered, write_video
 from w2l.errors import UserError
 from w2l.inference.geometry import Geometry
 from w2l.inference.source import VideoSource, open_source
-from w2l.video import VideoReader, is_image, probe
+from w2l.video import VideoReader, is_image, probe, read_image
 
 
-def raw_mjpeg(path: Path, n: int = 8) -> Path:
-    pictures = [cv2.imencode(".jpg", numbered(i))[1].tobytes() for i in range(n)]
+def piped(path: Path, n: int = 8, kind: str = "jpg") -> Path:
+    pictures = [cv2.imencode(f".{kind}", numbered(i))[1].tobytes() for i in range(n)]
     path.write_bytes(b"".join(pictures))
     return path
 
@@ -30,11 +30,29 @@ def animated(path: Path, n: int = 8, **options: object) -> Path:
     return path
 
 
-def test_raw_mjpeg_plays(tmp_path: Path) -> None:
-    for name, n in (("in.mjpeg", 8), ("in.jpg", 2)):
-        path = raw_mjpeg(tmp_path / name, n)
+def test_images_one_behind_the_other_play(tmp_path: Path) -> None:
+    """As `ffmpeg -f image2pipe` writes them, raw MJPEG among them."""
+    for name, n, kind in (
+        ("in.mjpeg", 8, "jpg"), ("in.jpg", 2, "jpg"), ("in.png", 3, "png"), ("in.bmp", 3, "bmp"),
+        ("in.ppm", 3, "ppm"),
+    ):  # fmt: skip
+        path = piped(tmp_path / name, n, kind)
         assert not is_image(path)
         assert [number_of(picture) for picture in VideoReader(path, fps=25)] == list(range(n))
+
+
+def test_of_a_tiff_with_pages_the_first_is_taken_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pages = [Image.fromarray(numbered(i)) for i in range(3)]
+    pages[0].save(tmp_path / "in.tif")
+    read_image(tmp_path / "in.tif")
+    assert not caplog.text
+    pages[1].save(tmp_path / "several.tif", save_all=True, append_images=pages[2:])
+    assert number_of(read_image(tmp_path / "several.tif")) == 1
+    read_image(tmp_path / "several.tif")
+    (said,) = caplog.messages
+    assert "several.tif has 2 pages" in said
 
 
 @pytest.mark.parametrize("name", ["in.png", "in.webp"])
@@ -64,8 +82,9 @@ def test_stills_stay_stills(tmp_path: Path) -> None:
         path.write_bytes(content)
         assert is_image(path)
         assert VideoReader(path).count() == 1
-    for name in ("in.png", "in.webp"):
+    for name in ("in.png", "in.webp", "in.bmp", "in.ppm"):
         Image.fromarray(numbered(3)).save(tmp_path / name)
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b"\0" * 9)
         assert is_image(tmp_path / name)
     Image.fromarray(numbered(3)).save(tmp_path / "in.gif")
     assert VideoReader(tmp_path / "in.gif").fps == 25  # it states 100
