@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,8 +54,9 @@ def address(folder: Path) -> Iterator[str]:
     temporary = folder / "temporary"
     temporary.mkdir()
     env = {**environment(), "TMPDIR": str(temporary)}
-    with serving(lambda port: arguments("app.py", *given, f"port={port}"), folder, env) as (at, _):
-        yield at
+    with serving(lambda port: arguments("app.py", *given, f"port={port}"), folder, env) as served:
+        yield served[0]
+    assert served[1].returncode == 128 + signal.SIGTERM
     left = [path for path in temporary.rglob("*") if path.suffix in {".mp4", ".png", ".jpg"}]
     assert not left, "SIGTERM leaves nothing of what people sent"
     assert not list(temporary.glob("page-*"))

@@ -70,7 +70,9 @@ def app(settings: App) -> None:
                 show_error=True,
                 enable_monitoring=False,
                 footer_links=[],
+                prevent_thread_lock=True,  # Gradio takes a signal for a good end
             )
+            threading.Event().wait()  # for the signal that ends it
         except OSError as error:
             raise UserError(
                 f"host={settings.host} port={settings.port} cannot be served "
@@ -80,6 +82,7 @@ def app(settings: App) -> None:
             closing.set()  # ends what is being worked on, before its folder goes
             jobs.working.acquire(timeout=GRACE_S)
             files.stop()
+            page.close(verbose=False)
 
 
 def read_accounts(auth: str | None) -> list[tuple[str, str]] | None:

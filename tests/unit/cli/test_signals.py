@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import w2l.cli.evaluate
 from preprocess import command as preprocess
+from tests.waiting import FOR_EVER
 from w2l.cli.signals import Ended, ended_by_signals
 from w2l.files import atomic_path
 
@@ -68,3 +70,16 @@ def test_a_second_signal_does_not_end_the_cleaning_up() -> None:
         work()
     assert cleaned
     assert ended.value.signal == signal.SIGTERM
+
+
+def test_a_signal_that_a_callback_swallows_comes_again() -> None:
+    """Destructors pass no exception on."""
+
+    class Library:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Ended), ended_by_signals():
+        Library()
+        threading.Event().wait(FOR_EVER)
+        raise AssertionError("it was lost")
