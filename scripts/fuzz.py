@@ -12,6 +12,7 @@ culprit; `--only SEED:NUMBER` does one file again, `--known` those that once bro
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import select
@@ -36,6 +37,7 @@ Number = tuple[int, int] | str  # seed and number of a mutated file, or the name
 BATCH = 1000  # files that a child process works on; its start costs as much as forty
 TOLD_EVERY = 100  # files
 POLL_S = 0.05
+PR_SET_PDEATHSIG = 1
 CLOCK = 30  # a step may last so many times its processor time: of one that waits for ever
 FPS, FRAMES, SIZE, RATE = 25, 12, 64, 16000
 
@@ -191,8 +193,18 @@ def functions(seeds: dict[str, Path], folder: Path) -> dict[str, Callable[[Path]
     }
 
 
+def end_with_parent() -> None:
+    """See that the system ends this process with the one that started it, whatever it does then.
+
+    Linux does so; elsewhere it ends with the file that it works on.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def child(folder: Path) -> None:
     """Work on the numbers that come as lines; say before and after each step where we are."""
+    end_with_parent()
     # What libraries print is none of it.
     channel = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -415,4 +427,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # An exception, so that child and folder go.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     sys.exit(main())

@@ -11,6 +11,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from tests.waiting import FOR_EVER
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "fuzz.py"
 
@@ -111,6 +113,29 @@ def test_each_finding_has_one_culprit(fuzz: ModuleType, monkeypatch: pytest.Monk
     assert (told[2, "hang"].detail, told[7, "hang"].detail) == ("3 s", "1 s of the processor")
     assert told[1, "crash"].detail == "SIGABRT"
     assert told[4, "crash"].detail == "exit code 7"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends with its file")
+def test_a_child_ends_with_its_parent(fuzz: ModuleType) -> None:
+    """Also where it hangs, and the parent cannot clean up."""
+    hangs = f"""
+import importlib.util, time
+spec = importlib.util.spec_from_file_location("fuzz_script", {str(SCRIPT)!r})
+script = importlib.util.module_from_spec(spec)
+import sys
+sys.modules[spec.name] = script
+spec.loader.exec_module(script)
+script.end_with_parent()
+print("ready", flush=True)
+time.sleep({FOR_EVER})
+"""
+    starts = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    parent = subprocess.Popen([sys.executable, "-c", starts, hangs], stdout=subprocess.PIPE)
+    with parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        parent.kill()
+        assert parent.stdout.read() == b"", "the child holds the other end as long as it lives"
 
 
 def test_a_child_that_does_not_start_is_no_finding(fuzz: ModuleType) -> None:

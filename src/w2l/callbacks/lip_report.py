@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
@@ -29,6 +30,7 @@ from w2l.scoring import SyncScorer
 from w2l.video import AudioTrack, VideoWriter
 from w2l.windows import FPS, last_fitting, mel_window
 
+logger = logging.getLogger(__name__)
 BATCH = 32  # frames that go through the generator at once
 SAMPLES_PER_FRAME = 640
 
@@ -44,17 +46,25 @@ class LipReport(pl.Callback):
 
     Args:
         folder: where the videos go.
-        clips: how many; those without sound in the set, or shorter than a second, are left out.
+        clips: how many, from two on; 0: none. Those without sound in the set, or shorter than a second, are left out.
         syncnet: file or registry name of SyncNet v2; None: no LSE.
         every: validations from one report to the next.
+
+    Raises:
+        UserError: `clips` is 1.
     """
 
     def __init__(
         self, folder: str | Path, clips: int = 4, syncnet: str | None = None, every: int = 1
     ) -> None:
+        if clips == 1:
+            raise UserError(
+                "callbacks.lip_report.clips=1 dubs nobody, as each clip says another one's words: "
+                "2 or more, or 0 for none."
+            )
         self.folder, self.clips, self.every = Path(folder), clips, every
         self.syncnet: SyncNetV2 | None = None if syncnet is None else load_syncnet(syncnet)
-        self._validations = 0
+        self._validations, self._said = 0, False
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking:
@@ -70,6 +80,12 @@ class LipReport(pl.Callback):
         clips = clips_of(trainer.datamodule, "val")  # type: ignore[attr-defined]
         chosen = [clip for clip in spread(clips, self.clips) if usable(clip)]
         if len(chosen) < 2:
+            if self.clips and not self._said:
+                logger.warning(
+                    "warning: nobody is dubbed after validations: of %d validation clips %d can "
+                    "be, and it takes two.", len(clips), len(chosen),
+                )  # fmt: skip
+            self._said = True
             return {}
         update = updates(trainer, pl_module)
         dashboard = Dashboard(trainer, update)

@@ -20,6 +20,7 @@ from w2l.offline import is_offline
 logger = logging.getLogger(__name__)
 NO_SERVER = ("offline", "dryrun", "disabled")  # values of WANDB_MODE
 PATIENCE_S = 5.0  # for the server's first word
+BEGIN_S = 20.0  # for the begin of a run there, for which W&B itself waits a minute and a half
 
 
 class Board(WandbLogger):
@@ -55,8 +56,8 @@ class Board(WandbLogger):
 
         begins, offline = self._experiment is None, self._wandb_init.get("mode") == "offline"
         if begins:  # its warnings are shown all the same
-            quiet = wandb.Settings(silent=True) if offline else wandb.Settings(quiet=True)
-            self._wandb_init.setdefault("settings", quiet)
+            said = {"silent": True} if offline else {"quiet": True, "init_timeout": BEGIN_S}
+            self._wandb_init.setdefault("settings", wandb.Settings(**said))
         run = WandbLogger.experiment.fget(self)  # type: ignore[attr-defined]
         if begins and offline:
             place = run.settings.sync_dir

@@ -75,7 +75,7 @@ def download_any(
 
     Raises:
         UserError: W2L_OFFLINE=1, or no address gives it; why, and the place to lay it by hand.
-            Each one's reason is printed on the error stream.
+            Each one's reason is printed on the error stream, unless nothing can be reached.
         OSError: the disk is full or cannot be written.
     """
     require_network(wanted.title, f"lay it at {wanted.target}")
@@ -97,10 +97,15 @@ def download_any(
                 digest = _verified_part(fetch_part, wanted)
         except DownloadError as error:
             failures.append((url, error))
-            console.print(f"  {url}: {error}")
+            if not error.unreachable:
+                console.print(f"  {url}: {error}")
         else:
             wanted.part.replace(wanted.target)
             return url, digest
+    unreachable = [(url, error) for url, error in failures if error.unreachable]
+    if len(unreachable) < len(failures):  # else there is no network, and no address is to blame
+        for url, error in unreachable:
+            console.print(f"  {url}: {error}")
     raise UserError(_not_downloaded(wanted, failures))
 
 
@@ -156,7 +161,7 @@ def _check_space(wanted: Wanted) -> None:
 
 @contextlib.contextmanager
 def _bar(wanted: Wanted, shown: bool) -> Iterator[Report]:
-    """Draw a progress bar; yields the function that moves it."""
+    """Draw a progress bar once there are bytes; yields the function that moves it."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -164,6 +169,15 @@ def _bar(wanted: Wanted, shown: bool) -> Iterator[Report]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task(wanted.target.name, total=wanted.size)
-        yield lambda had, total: bar.update(task, completed=had, total=total)
+    bar = Progress(*columns, console=Console(stderr=True), disable=not shown)
+    task = bar.add_task(wanted.target.name, total=wanted.size)
+
+    def update(had: int, total: int | None) -> None:
+        bar.start()
+        bar.update(task, completed=had, total=total)
+
+    try:
+        yield update
+    finally:
+        if bar.live.is_started:
+            bar.stop()

@@ -62,14 +62,18 @@ def test_a_server_that_breaks_off_is_no_end_either(
 
     def init(**values: Any) -> Any:
         if values.get("mode") != "offline":
+            asked.append(values["settings"].init_timeout)
             raise wandb.errors.CommError("timed out\nConsider …")
         return fine(**values)
 
+    asked = []
     monkeypatch.setattr("w2l.callbacks.loggers.unreachable", lambda _: None)
     monkeypatch.setattr(wandb, "init", init)
     with pytest.warns(UserWarning, match=r"\(timed out\)"):
         assert wandb_logger(tmp_path).experiment is not None
     assert [call["mode"] for call in started] == ["offline"]
+    (patience,) = asked
+    assert patience <= 30, "of a server that answers and begins no run"
 
 
 def test_a_refused_key_is_one_sentence(

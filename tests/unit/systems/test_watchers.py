@@ -278,6 +278,21 @@ def test_validation_clips_say_each_others_words(prepared: Path, tmp_path: Path) 
     assert {"val/given_cosine", "val/lse_d", "val/lse_c", "val/lse_offset"} <= set(logged)
 
 
+def test_a_lip_report_that_dubs_nobody_is_said(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(UserError, match=r"clips=1 .*2 or more, or 0 for none"):
+        LipReport(tmp_path, clips=1)
+    clips = list_clips(prepared, "val")[:1]
+    monkeypatch.setattr("w2l.callbacks.lip_report.clips_of", lambda *_: clips)
+    run = SimpleNamespace(datamodule=None)
+    for n_asked in (0, 4):
+        report = LipReport(tmp_path, clips=n_asked)
+        assert report._report(run, None) == report._report(run, None) == {}
+    (said,) = caplog.messages
+    assert said.endswith("of 1 validation clips 1 can be, and it takes two.")
+
+
 def test_a_leading_generator_is_shown_with_its_lead(prepared: Path) -> None:
     """Frame i hears what it was trained to hear, as in `LipSamples` and at inference."""
     clips = list_clips(prepared, "val")
