@@ -24,8 +24,8 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -347,7 +347,7 @@ class Child:
 
 def fuzz(
     numbers: Iterable[Number], command: Sequence[str], seconds: float, megabytes: float
-) -> Iterator[Finding | None]:
+) -> Generator[Finding | None]:
     """Each file's findings, then None."""
     worker, done = None, 0
     try:
@@ -400,11 +400,14 @@ def main(arguments: list[str] | None = None) -> int:
         child(options.child)
         return 0
     counts, n_files = Counter[str](), 0
-    with tempfile.TemporaryDirectory(prefix="w2l-fuzz-") as name:
+    with ExitStack() as stack:
+        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="w2l-fuzz-"))
         folder = Path(name)
         seeds = make_seeds(folder)
         command = [sys.executable, str(Path(__file__).resolve()), "--child", name]
-        for found in fuzz(numbers_of(options), command, options.seconds, options.megabytes):
+        found_in = fuzz(numbers_of(options), command, options.seconds, options.megabytes)
+        stack.enter_context(closing(found_in))  # the child goes before its folder
+        for found in found_in:
             if found is None:
                 n_files += 1
                 if n_files % TOLD_EVERY == 0:

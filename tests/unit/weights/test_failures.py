@@ -61,10 +61,12 @@ def test_offline_names_address_and_place(files, tmp_path, capsys) -> None:
     for part in (dead[0], str(tmp_path / "net.pth"), "net.pth, 1.0 MB"):
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert not any(address in capsys.readouterr().err for address in dead)
+    told = capsys.readouterr().err
+    assert not any(address in told for address in dead), "the sentence says it all"
     with pytest.raises(UserError, match="HTTP 404"):
         fetch("net", tmp_path, files=files(*dead, "missing"))
-    assert all(address in capsys.readouterr().err for address in dead)
+    told = capsys.readouterr().err
+    assert all(address in told for address in dead)
 
 
 def test_nothing_is_fetched_where_the_environment_says_so(files, tmp_path, monkeypatch) -> None:
