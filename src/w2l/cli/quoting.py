@@ -19,7 +19,7 @@ from w2l.schema import GROUP, LARGEST, LIST, NUMBER, SWITCH, TEXT
 
 PATH = "a path"
 
-# Keys of these whose default is null, or may be.
+# Keys of these whose default does not tell the type: it is null, or may be, or there are several.
 OF_NULL: Mapping[str, tuple[str, ...]] = {
     key: kinds
     for kinds, keys in {
@@ -30,6 +30,8 @@ OF_NULL: Mapping[str, tuple[str, ...]] = {
         ),
         # One alone needs no brackets.
         (TEXT, LIST): ("arms", "trust"),
+        (SWITCH, TEXT): ("compile",),
+        (NUMBER, TEXT, LIST): ("trainer.devices",),
     }.items()
     for key in keys
 }  # fmt: skip
@@ -52,9 +54,8 @@ def kinds_of(key: str, default: Any) -> tuple[str, ...]:
         last = key.rpartition(".")[2]  # of a group: evaluation.video
         known = OF_NULL.get(key) or ((PATH,) if is_path(last) else ())
         return tuple(TEXT if kind == PATH else kind for kind in known)
-    if is_path(key):
-        return (TEXT,)
-    return (type_name(default),)
+    known = OF_NULL.get(key, (type_name(default),))
+    return tuple(TEXT if kind == PATH else kind for kind in known)
 
 
 def is_path(key: str) -> bool:
@@ -135,7 +136,8 @@ def _quoted(argument: str, kinds: Kinds, is_computed: Callable[[str], bool], swe
         return argument
     wanted, computed = kinds(name), is_computed(name)
     is_list = value.startswith("[") and value.endswith("]")
-    if TEXT in wanted and not (LIST in wanted and is_list):
+    is_text = TEXT in wanted and not {NUMBER, SWITCH} & {*wanted}
+    if is_text and not (LIST in wanted and is_list):
         return f"{key}={quote(value, computed=computed)}"
     if LIST in wanted and is_list:
         return argument if _is_read(argument) else f"{key}={_quoted_list(value)}"

@@ -21,7 +21,7 @@ from w2l.video.image import is_image, read_image
 from w2l.video.look import Look
 from w2l.video.moving import is_animated_webp, webp_images
 
-SLOWEST = 0.001
+SLOWEST, FASTEST = 0.001, 1000
 _NTSC_BASES = (24, 30, 48, 60, 120)
 # Timestamps rounded to milliseconds (Matroska, FLV) make steps of one rate differ by 2 ms.
 _JITTER_S = Fraction(21, 10_000)
@@ -39,8 +39,10 @@ def exact_rate(fps: Fraction | float) -> Fraction:
     Raises:
         UserError: it is none.
     """
-    if not SLOWEST <= fps < float("inf"):
-        raise UserError(f"fps={fps} is no frame rate: give frames a second, as 25 or 29.97.")
+    if not SLOWEST <= fps <= FASTEST:
+        raise UserError(
+            f"fps={fps} is no frame rate: give frames a second, as 25 or 29.97, {FASTEST} at most."
+        )
     if isinstance(fps, float):
         for base in _NTSC_BASES:
             if abs(fps - base / 1.001) < 0.002 * base / 30:
@@ -232,4 +234,6 @@ def _rate(packets: Iterator[Packet], stream: VideoStream) -> tuple[Fraction, boo
         steps = [step for step in steps if abs(step - usual) <= _JITTER_S / 2]
     mean = len(steps) / sum(steps, Fraction(0))
     close = abs(guess - mean) < mean / 200
-    return max(guess if close else mean.limit_denominator(1001), _SLOWEST), variable
+    # Damaged timestamps are a millionth of a second apart, and speech would get as many images.
+    rate = min(guess if close else mean.limit_denominator(1001), Fraction(FASTEST))
+    return max(rate, _SLOWEST), variable

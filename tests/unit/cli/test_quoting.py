@@ -9,7 +9,8 @@ from omegaconf import OmegaConf
 from tests.settings import COMMANDS
 from w2l.cli import hydra_app
 from w2l.cli.hydra_app import _defaults
-from w2l.cli.quoting import OF_NULL, PATH
+from w2l.cli.quoting import OF_NULL, PATH, check_type
+from w2l.errors import UserError
 from w2l.schema import keys
 
 NAMES = [
@@ -82,6 +83,19 @@ def test_a_number_of_a_group_stays_a_number_whatever_it_is_called() -> None:
     """`clips` is a path in one command, and how many in the callbacks of another."""
     given = ["callbacks.lip_report.clips=2", "callbacks.expert_report.clips=2"]
     assert quoted(given, "train") == given
+
+
+@pytest.mark.parametrize("default", ["auto", False])
+def test_a_key_of_several_types_takes_them_whatever_its_default_is(default: object) -> None:
+    """`compile` is auto in some experiments and false in others, `trainer.devices` 1 or auto."""
+    given = ["compile=false", "compile=auto", "trainer.devices=2", "trainer.devices=[0,1]"]
+    assert quoted(given, "train") == given
+    for value in (True, False, "auto"):
+        check_type("compile", default, value)
+    with pytest.raises(UserError, match="compile must be true or false or text, not"):
+        check_type("compile", default, [1])
+    for value in (2, "auto", [0, 1]):
+        check_type("trainer.devices", 1, value)
 
 
 def test_paths_in_lists_are_quoted_too() -> None:

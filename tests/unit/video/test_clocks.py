@@ -430,3 +430,13 @@ def test_the_clock_of_a_whole_file_changes_nothing(tmp_path: Path) -> None:
     for name in ("in.mp4", "in.mkv", "in.ts"):
         clock = clock_of(flash_and_beep(tmp_path / name))
         assert not clock.stretches
+
+
+def test_a_rate_beyond_all_measure_is_bounded(tmp_path: Path) -> None:
+    """Else a sound of a second has a million images."""
+    path = write_video(
+        tmp_path / "in.mp4", [numbered(i) for i in range(6)], constant(6, 50_000),
+        tick=Fraction(1, 50_000),
+    )  # fmt: skip
+    assert probe(path).fps == 1000
+    assert [number_of(image) for image in VideoReader(path)] == list(range(6))
