@@ -82,3 +82,17 @@ def test_the_places_that_the_design_names_are_there() -> None:
         code = (ROOT / "src" / file).read_text()
         for symbol in re.findall(r"`(\w+)`", symbols):
             assert re.search(rf"^(?:def |class )?{symbol}\b", code, re.MULTILINE), (file, symbol)
+
+
+def test_each_fault_that_was_found_names_tests_that_are_there() -> None:
+    rows = re.findall(r"^\|.*\| ([^|]+) \|$", (ROOT / "docs/reliability.md").read_text(), re.MULTILINE)
+    assert len(rows) > 190
+    for cell in rows:
+        path = ""
+        for reference in re.findall(r"`([^`]+)`", cell):
+            stated, *names = reference.split("::")
+            path = stated or path
+            assert (ROOT / path).exists(), reference
+            for name in names:
+                text = (ROOT / path).read_text()
+                assert re.search(rf"^ *(?:def|class) {name}\b", text, re.MULTILINE), reference

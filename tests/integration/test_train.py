@@ -179,6 +179,7 @@ def test_bad_input_is_one_sentence(
         ): "now written system.optimizer.lr",
         ("experiment=syncnet", "+system.optimizer.hue=1"): "takes params, lr, betas, eps, weigh",
         ("experiment=syncnet", "system.optimizer.weight_decay=1"): "weight_decay=… adds it",
+        ("experiment=syncnet", "trainer.max_steps=9"): "now written max_updates",
         ("experiment=syncnet", "+x.y=1", "x.z=2"): "+x.z=… adds one",
         ("experiment=syncnet", "data._target_=mydata.X"): "No module named 'mydata'",
         ("experiment=wav2lip", data): "expert= is needed",

@@ -49,6 +49,7 @@ RENAMED = {
     "fidelity": "restorer.fidelity",
     "filelists": "source.filelists, of source=lrs2",
     "pretrain": "source.pretrain, of source=lrs3",
+    "trainer.max_steps": "max_updates, which counts no optimizer's steps",
     "system.perceptual": "loss=[lpips] system.losses.lpips.network.vgg16=FILE",
     "system.perceptual_weight": "system.losses.lpips.weight",
 }

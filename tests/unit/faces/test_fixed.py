@@ -83,3 +83,10 @@ def test_bad_npz_and_missing_file_are_named(tmp_path: Path) -> None:
     np.savez(path, other=BOXES)
     with pytest.raises(UserError, match=r"mine\.npz is not a file of boxes"):
         BoxFile(path)
+
+
+def test_a_bomb_is_no_file_of_boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(tmp_path / "mine.npz", boxes=np.zeros((1000, 4)))
+    monkeypatch.setattr("w2l.faces.fixed.MOST_BYTES", 10_000)
+    with pytest.raises(UserError, match=r"mine\.npz unfolds to over 0 MB"):
+        BoxFile(tmp_path / "mine.npz")
