@@ -85,7 +85,9 @@ def test_the_places_that_the_design_names_are_there() -> None:
 
 
 def test_each_fault_that_was_found_names_tests_that_are_there() -> None:
-    rows = re.findall(r"^\|.*\| ([^|]+) \|$", (ROOT / "docs/reliability.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\|.*\| ([^|]+) \|$", (ROOT / "docs/reliability.md").read_text(), re.MULTILINE
+    )
     assert len(rows) > 190
     for cell in rows:
         path = ""

@@ -46,7 +46,8 @@ class LipReport(pl.Callback):
 
     Args:
         folder: where the videos go.
-        clips: how many, from two on; 0: none. Those without sound in the set, or shorter than a second, are left out.
+        clips: how many, from two on; 0: none. Those without sound in the set, or shorter than a
+            second, are left out.
         syncnet: file or registry name of SyncNet v2; None: no LSE.
         every: validations from one report to the next.
 

@@ -26,7 +26,10 @@ _SEARCHED = {
 
 def is_joined(path: str | Path) -> bool:
     """Whether another file of the same kind follows in it, so that it is not read whole."""
-    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with (
+        Path(path).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
         if re.match(_MP4, data, re.DOTALL):
             return any(re.match(_MP4, data[at : at + 8], re.DOTALL) for at in _boxes(data))
         if re.match(_WAV, data, re.DOTALL):

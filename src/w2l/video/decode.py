@@ -198,8 +198,8 @@ def _frames(container: InputContainer, stream: VideoStream, clock: Clock) -> Ite
                 yield frame
     if n_decoded < _MOST_LOST * n_stored:
         tell_once(
-            f"of {n_stored} images of {Path(container.name.removeprefix('file:'))} only {n_decoded} "
-            "can be decoded: the others are damaged, or stored another way than the first."
+            f"of {n_stored} images of {container.name.removeprefix('file:')} only {n_decoded} can be "
+            "decoded: the others are damaged, or stored another way than the first."
         )
 
 

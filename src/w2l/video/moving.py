@@ -64,7 +64,7 @@ def _png_moves(file: BinaryIO) -> bool:
 
 
 def _plain_goes_on(file: BinaryIO, head: bytes) -> bool:
-    """Whether another image of the same size follows a BMP or PNM, which are as long as they say."""
+    """Whether another image of the same size follows a BMP or PNM, which say how long they are."""
     if head.startswith(b"BM"):
         file.seek(int.from_bytes(head[2:6], "little"))
         next_one = file.read(26)

@@ -79,7 +79,11 @@ def test_a_signal_that_a_callback_swallows_comes_again() -> None:
         def __del__(self) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(Ended), ended_by_signals():
+    @ended_by_signals()
+    def work() -> None:
         Library()
         threading.Event().wait(FOR_EVER)
         raise AssertionError("it was lost")
+
+    with pytest.raises(Ended):
+        work()

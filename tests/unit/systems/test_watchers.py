@@ -279,7 +279,10 @@ def test_validation_clips_say_each_others_words(prepared: Path, tmp_path: Path) 
 
 
 def test_a_lip_report_that_dubs_nobody_is_said(
-    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    prepared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with pytest.raises(UserError, match=r"clips=1 .*2 or more, or 0 for none"):
         LipReport(tmp_path, clips=1)
