@@ -197,9 +197,10 @@ def _frames(container: InputContainer, stream: VideoStream, clock: Clock) -> Ite
                 n_decoded += 1
                 yield frame
     if n_decoded < _MOST_LOST * n_stored:
+        name = container.name.removeprefix("file:")
         tell_once(
-            f"of {n_stored} images of {container.name.removeprefix('file:')} only {n_decoded} can be "
-            "decoded: the others are damaged, or stored another way than the first."
+            f"of {n_stored} images of {name} only {n_decoded} can be decoded: the others are damaged, "
+            "or stored another way than the first."
         )
 
 
