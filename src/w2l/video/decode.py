@@ -199,8 +199,8 @@ def _frames(container: InputContainer, stream: VideoStream, clock: Clock) -> Ite
     if n_decoded < _MOST_LOST * n_stored:
         name = container.name.removeprefix("file:")
         tell_once(
-            f"of {n_stored} images of {name} only {n_decoded} can be decoded: the others are damaged, "
-            "or stored another way than the first."
+            f"of {n_stored} images of {name} only {n_decoded} can be decoded: the others are "
+            "damaged, or stored another way than the first."
         )
 
 
