@@ -104,8 +104,8 @@ def download_any(
             return url, digest
     unreachable = [(url, error) for url, error in failures if error.unreachable]
     if len(unreachable) < len(failures):  # else there is no network, and no address is to blame
-        for url, error in unreachable:
-            console.print(f"  {url}: {error}")
+        for url, reason in unreachable:
+            console.print(f"  {url}: {reason}")
     raise UserError(_not_downloaded(wanted, failures))
 
 
