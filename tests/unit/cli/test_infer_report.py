@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from rich.console import Console
 
-from w2l.cli.infer_report import check_synced
+from w2l.cli.infer_report import check_synced, show_judged
 from w2l.errors import UserError
 from w2l.inference import SyncReport
 from w2l.inference.fade import TURNED
 from w2l.inference.plan import NOT_CHOSEN
 from w2l.inference.silence import NO_VOICE
+from w2l.weights.shipped import JUDGE
 
 
 def report(*reasons: str | None) -> SyncReport:
@@ -32,3 +37,23 @@ def test_a_result_without_a_synced_frame_is_no_success() -> None:
 @pytest.mark.parametrize("reasons", [(TURNED, None), (NO_VOICE, NO_VOICE), ()])
 def test_a_frame_is_enough_and_silence_is_no_failure(reasons: tuple[str | None, ...]) -> None:
     check_synced(report(*reasons))
+
+
+@pytest.mark.parametrize(
+    ("offset", "confidence", "words"),
+    [
+        (0, 0.9, "lips and sound: offset +0"),
+        (12, 0.08, "warning: the judge is not sure that lips and sound fit (offset +12 frames"),
+        (5, 0.9, "warning: lips and sound fit best when moved: offset +5"),
+    ],
+)
+def test_the_judge_says_what_the_count_of_frames_does_not(
+    offset: int, confidence: float, words: str
+) -> None:
+    """A blob in place of a mouth is a synced frame, and fits no sound."""
+    found: Any = SimpleNamespace(
+        offset=offset, confidence=confidence, summary=SimpleNamespace(count=75)
+    )
+    said = StringIO()
+    show_judged(found, JUDGE, Console(file=said, width=200))
+    assert said.getvalue().startswith(words)
