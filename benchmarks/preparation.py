@@ -12,7 +12,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from face_alignment.detection.sfd.net_s3fd import s3fd
 from omegaconf import DictConfig
 from rich.console import Console
 from threadpoolctl import threadpool_limits
@@ -27,6 +26,7 @@ from preprocess.times import Times
 from w2l.audio.waveform import load_audio
 from w2l.components import Clip, FaceDetector
 from w2l.faces import CenterFace
+from w2l.faces.face_alignment import package
 from w2l.faces.s3fd import S3FD
 from w2l.models import SyncNetV2
 from w2l.scoring import SyncScorer
@@ -78,7 +78,7 @@ def published_detector(path: Path) -> S3FD:
     does with each candidate in Python is spared, which is to its advantage.
     """
     torch.manual_seed(0)
-    net = s3fd()
+    net = package("detection.sfd.net_s3fd").s3fd()
     for name, parameter in net.named_parameters():
         if name.endswith("conf.bias"):
             torch.nn.init.zeros_(parameter)

@@ -219,7 +219,10 @@ def test_a_preview_of_a_real_clip_finds_the_face_as_the_whole_does(
     monkeypatch.setattr(VideoReader, "read", counted)
     infer(preview=1.44, outfile=tmp_path / "p.png", view="mask", **clip, **speech)
     assert np.abs(read_image(tmp_path / "p.png").astype(int) - result[36]).max() <= 1
-    assert len(read) < 30  # of 75
+    assert len(read) < 60  # of 75: up to a second before and after
+    read.clear()
+    infer(preview=1.44, outfile=tmp_path / "w.png", view="mask", detect_whole=1, **clip, **speech)
+    assert len(read) < 30
 
 
 @pytest.mark.parametrize("codec", DEFAULTS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +9,13 @@ import pytest
 import torch
 
 from w2l.errors import UserError
+from w2l.faces.face_alignment import package
 from w2l.faces.s3fd import S3FD
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from face_alignment.detection.sfd.net_s3fd import s3fd
+    s3fd = package("detection.sfd.net_s3fd").s3fd
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("s3fd") / "s3fd.pth"
     torch.save(s3fd().state_dict(), path)
