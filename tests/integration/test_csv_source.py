@@ -101,7 +101,7 @@ def test_a_second_run_does_only_what_changed(job, site):
 
 
 def test_the_command(job, site, tmp_path):
-    values = ["source=csv", f"data_root={job.source.file}", f"out={job.out}", "workers=2"]
+    values = ["source=csv", f"data_root={job.source.file}", f"out={job.out}", "engine=serial"]
     done = call("-m preprocess", *values, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 not downloaded" in done.stdout
