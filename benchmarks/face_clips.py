@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import skimage.data
 
-from w2l.audio.constants import SAMPLE_RATE
-from w2l.windows import FPS
+from w2l.windows import FPS, SAMPLE_RATE
 
 # The face in scikit-image's astronaut, as a detector would cut it out.
 TOP, BOTTOM, LEFT, RIGHT = 78, 180, 187, 263

@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from benchmarks.training import composed, fit
-from w2l.callbacks.clip_similarity import clip_similarities
+from w2l.callbacks.expert_report import clip_similarities
 from w2l.data.clips import AnyClip
 from w2l.data.storage import Storage
 from w2l.errors import UserError

@@ -17,7 +17,7 @@ from evaluation.dubbing import Verdict, dub_and_judge
 from evaluation.held_out import held_out
 from evaluation.plots import plot_curves, plot_offsets
 from evaluation.table import Row, table
-from w2l.callbacks.clip_similarity import clip_similarity
+from w2l.callbacks.expert_report import clip_similarity
 from w2l.components import FaceDetector
 from w2l.data.clips import Clip
 from w2l.files import atomic_path

@@ -23,13 +23,12 @@ from evaluation.keys import Evaluation
 from evaluation.rating_page import rating_page
 from evaluation.report.compare import pair_names
 from evaluation.report.score_files import ScoreFile, read_scores
-from w2l.audio.constants import SAMPLE_RATE
 from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
 from w2l.files import atomic_path, write_text
 from w2l.paths import readable, user_path
 from w2l.video import AudioTrack, VideoReader, VideoWriter
-from w2l.windows import FPS
+from w2l.windows import FPS, SAMPLE_RATE
 
 KEY, ANSWERS, PAGE, RESULT = "key.csv", "answers.csv", "index.html", "people.json"
 CHOICES = ("left", "right", "tie")

@@ -25,7 +25,7 @@ from w2l.scoring import Evaluator, Protocol, SyncScorer
 from w2l.scoring.report import said
 from w2l.scoring.results import TrackScore
 from w2l.video import VideoReader
-from w2l.weights.shipped import JUDGE, judge_believes
+from w2l.weights.catalog import JUDGE, judge_believes
 from w2l.windows import FPS
 
 ROLES = ("source", "result")

@@ -19,7 +19,7 @@ from w2l.components import FacesByIndex, Source
 from w2l.errors import UserError
 from w2l.files import sha256
 from w2l.paths import user_path
-from w2l.weights.shipped import JUDGE
+from w2l.weights.catalog import JUDGE
 from w2l.windows import FPS
 
 SHORTEST = 16  # frames; training takes clips of more than 15 (published)

@@ -10,6 +10,9 @@ from fractions import Fraction
 
 import numpy as np
 
+SAMPLE_RATE = 16_000  # Hz
+
+
 FPS = 25
 WINDOW_FRAMES = 5
 MEL_FPS = 80

@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.command import ROOT, environment
 from w2l import examples
-from w2l.weights.shipped import FOLDER
+from w2l.weights.catalog import FOLDER
 
 pytestmark = pytest.mark.long
 

@@ -1,5 +1,5 @@
 """Sound: waveforms, log-mel, MFCC. All networks hear 16 kHz mono."""
 
-from w2l.audio.constants import SAMPLE_RATE
+from w2l.windows import SAMPLE_RATE
 
 __all__ = ["SAMPLE_RATE"]

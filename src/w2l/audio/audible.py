@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from w2l.audio.constants import SAMPLE_RATE
+from w2l.windows import SAMPLE_RATE
 
 SILENT_DB = -60  # of full scale: 33 steps of a 16-bit sample
 SILENT = f"The sound is silent (nowhere over {SILENT_DB} dB): there is nothing to be in sync with."

@@ -8,11 +8,11 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.filter import Graph
 
-from w2l.audio.constants import SAMPLE_RATE
 from w2l.audio.mel import HOP_LENGTH, N_FFT, N_MELS, SILENCE, emphasised, log_mel_columns
 from w2l.audio.waveform import converter
 from w2l.errors import UserError
 from w2l.media import pull
+from w2l.windows import SAMPLE_RATE
 
 HALF = N_FFT // 2  # samples that a column hears on either side
 KEPT = 3 * SAMPLE_RATE  # samples to which `MelStream.cut` may go back

@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from w2l.audio.constants import SAMPLE_RATE
 from w2l.audio.waveform import to_int16
+from w2l.windows import SAMPLE_RATE
 
 MFCC_FPS = 100  # columns a second
 N_FFT = 800  # samples; also the window's length

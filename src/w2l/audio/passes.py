@@ -11,11 +11,11 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 
-from w2l.audio.constants import SAMPLE_RATE
 from w2l.audio.waveform import converter, to_int16
 from w2l.errors import UserError
 from w2l.media import pull
 from w2l.media.sound import alike, open_sound
+from w2l.windows import SAMPLE_RATE
 
 
 class SoundPass(Protocol):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from w2l.audio.constants import SAMPLE_RATE
 from w2l.audio.waveform import load_audio, to_int16
 from w2l.media.sound import open_sound
+from w2l.windows import SAMPLE_RATE
 
 RESAMPLER = "kaiser_best"  # the default of librosa 0.7.0, which the release pins; resampy's
 

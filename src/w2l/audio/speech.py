@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from w2l.audio.constants import SAMPLE_RATE
 from w2l.errors import UserError
+from w2l.windows import SAMPLE_RATE
 
 SHORTEST_PAUSE_S = 0.3  # shorter ones belong to the speech around them
 SPARE_S = 0.06  # lips begin before the voice does and rest after it

@@ -16,12 +16,12 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.filter import Graph
 
-from w2l.audio.constants import SAMPLE_RATE
 from w2l.errors import UserError
 from w2l.media import open_media, pull, sound_graph, start_time, video_stream
 from w2l.media.channels import Balance, one_channel
 from w2l.media.clock import clock_of
 from w2l.media.sound import IN_PLACE, Kind, open_sound
+from w2l.windows import SAMPLE_RATE
 
 logger = logging.getLogger(__name__)
 LOUDEST = 1000.0  # of full scale; what is a little over 1 is merely loud

@@ -4,22 +4,85 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
+from matplotlib.figure import Figure
 
-from w2l.callbacks.clip_similarity import clip_similarities
-from w2l.callbacks.dashboard import Dashboard
 from w2l.callbacks.first_process import log_of_first
-from w2l.callbacks.histograms import histogram_picture
+from w2l.callbacks.loggers import Dashboard
 from w2l.callbacks.sync_gate import updates
 from w2l.data import clips_of
-from w2l.data.clips import AnyClip
+from w2l.data.clips import AnyClip, BadClipError
 from w2l.files import atomic_path
 from w2l.metrics.separation import expert_quality, offset_of, pooled
 from w2l.metrics.speakers import by_speaker
 from w2l.models import Expert
+from w2l.scoring.embeddings import mel_embeddings
+from w2l.windows import WINDOW_FRAMES
+
+
+def histogram_picture(
+    in_sync: np.ndarray, off_sync: np.ndarray, threshold: float, title: str
+) -> bytes:
+    """PNG of the similarities of windows that belong together and of others.
+
+    Args:
+        in_sync, off_sync: cosines, (n,) and (m,).
+        threshold: drawn as a line.
+        title: of the image.
+    """
+    figure = Figure(figsize=(6, 3), dpi=100)
+    axes = figure.subplots()
+    low = min(float(in_sync.min()), float(off_sync.min()), 0.0)
+    bins = np.linspace(low, 1, 60).tolist()
+    for values, label in ((off_sync, "≥ 5 frames apart"), (in_sync, "in sync")):
+        axes.hist(values, bins, density=True, alpha=0.6, label=f"{label} ({len(values)})")
+    axes.axvline(threshold, color="black", linewidth=1, label="threshold")
+    axes.set(title=title, xlabel="cosine of lips and speech", yticks=[])
+    axes.legend()
+    figure.tight_layout()
+    file = BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+@torch.inference_mode()
+def clip_similarity(expert: Expert, clip: AnyClip, batch_size: int = 64) -> np.ndarray:
+    """Cosines (N, N): row i is the face window of frame i, column j the sound window of frame j.
+
+    Rows of windows that lack a face in any frame are NaN.
+
+    Args:
+        expert: in evaluation mode.
+        clip: a prepared clip at the expert's image size.
+        batch_size: windows that go through the network at once.
+
+    Raises:
+        BadClipError: its images or sound cannot be read.
+    """
+    present = set(clip.frames.tolist())
+    frames = range(max(present, default=-1) + 1)
+    crops = (clip.faces(np.array([f]))[0] if f in present else None for f in frames)
+    faces, sounds = mel_embeddings(expert, crops, clip.mel, batch_size)
+    return (faces @ sounds.T).numpy()
+
+
+def clip_similarities(expert: Expert, clips: Sequence[AnyClip]) -> list[tuple[str, np.ndarray]]:
+    """(speaker, `clip_similarity`) of the clips that can be read and are long enough."""
+    found = []
+    for clip in clips:
+        try:
+            matrix = clip_similarity(expert, clip)
+        except BadClipError:
+            continue  # counted where it is drawn for training
+        # Some pairs must be far enough apart to be compared.
+        if len(matrix) > 2 * WINDOW_FRAMES and not np.isnan(np.diag(matrix)).all():
+            found.append((clip.name.partition("/")[0], matrix))
+    return found
 
 
 def spread(clips: Sequence[AnyClip], count: int) -> list[AnyClip]:

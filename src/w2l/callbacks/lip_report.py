@@ -16,9 +16,9 @@ from pytorch_lightning.utilities import rank_zero_warn
 
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.waveform import to_int16
-from w2l.callbacks.dashboard import Dashboard
 from w2l.callbacks.expert_report import spread
 from w2l.callbacks.first_process import log_of_first
+from w2l.callbacks.loggers import Dashboard
 from w2l.callbacks.sync_gate import updates
 from w2l.checkpoints import load_syncnet
 from w2l.data import clips_of

@@ -2,20 +2,143 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import os
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+import numpy as np
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_warn
 
 from w2l.errors import UserError
+from w2l.files import atomic_path
 from w2l.offline import is_offline
+
+
+class Dashboard:
+    """The loggers of a run at one update; what a logger cannot show, it is not given.
+
+    Args:
+        trainer: whose loggers.
+        update: the point on the time axis.
+    """
+
+    def __init__(self, trainer: pl.Trainer, update: int) -> None:
+        self.update = update
+        runs = trainer.loggers if trainer.is_global_zero else []
+        self._wandb = [x.experiment for x in runs if isinstance(x, WandbLogger)]
+        self._tensorboard = [x.experiment for x in runs if isinstance(x, TensorBoardLogger)]
+
+    def picture(self, name: str, path: Path, caption: str | None = None) -> None:
+        """A PNG file."""
+        self._log(name, lambda wandb: wandb.Image(str(path), caption=caption))
+        from skimage import io
+
+        for board in self._tensorboard:
+            board.add_image(name, io.imread(path), self.update, dataformats="HWC")
+
+    def video(self, name: str, path: Path, caption: str | None = None) -> None:
+        """An MP4 file with its sound, which TensorBoard cannot show."""
+        self._log(name, lambda wandb: wandb.Video(str(path), caption=caption, format="mp4"))
+
+    def histogram(self, name: str, values: np.ndarray) -> None:
+        """Distribution of the values (n,)."""
+        self._log(name, lambda wandb: wandb.Histogram(values.tolist()))
+        for board in self._tensorboard:
+            board.add_histogram(name, values, self.update)
+
+    def table(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Rows with the same keys."""
+        columns: list[str | int] = list(rows[0]) if rows else []
+        data = [list(row.values()) for row in rows]
+        self._log(name, lambda wandb: wandb.Table(columns=columns, data=data))
+        for board in self._tensorboard:
+            lines = ["|".join(map(str, columns)), "|".join("-" * len(columns))]
+            lines += ["|".join(str(value) for value in row) for row in data]
+            board.add_text(name, "\n".join(lines), self.update)
+
+    def text(self, name: str, text: str) -> None:
+        """A message that should be seen."""
+        for run in self._wandb:
+            run.alert(title=name, text=text)
+        for board in self._tensorboard:
+            board.add_text(name, text, self.update)
+
+    def _log(self, name: str, make: Callable[[Any], object]) -> None:
+        if not self._wandb:
+            return
+        import wandb  # half a second, which runs without it need not pay
+
+        for run in self._wandb:
+            run.log({name: make(wandb), "trainer/global_step": self.update})
+
+
+class _Writer(ExperimentWriter):
+    """Keeps what is there, and rewrites the file as a whole or not at all."""
+
+    def _check_log_dir_exists(self) -> None:
+        """Lightning would delete the curves of before."""
+
+    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+        self.rewrite(fieldnames, lambda row: True)
+
+    def rewrite(self, fieldnames: list[str], keep: Callable[[dict[str, str]], bool]) -> None:
+        with open(self.metrics_file_path, newline="") as file:
+            rows = [row for row in csv.DictReader(file) if keep(row)]
+        with (
+            atomic_path(self.metrics_file_path) as path,
+            path.open("w", newline="") as file,
+        ):
+            writer = csv.DictWriter(file, fieldnames=fieldnames)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+class CurveFile(CSVLogger):
+    """`<save_dir>/<version>/metrics.csv`; the values are written to the last digit."""
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> _Writer:
+        if self._experiment is None:
+            self._experiment = _Writer(self.log_dir)
+        return self._experiment  # type: ignore[return-value]
+
+    def begin(self, step: int, validation: bool) -> None:
+        """Drop what this run will write again: a killed one wrote beyond its last checkpoint.
+
+        Args:
+            step: rows from this one on are dropped (counted from 0, one per update).
+            validation: whether the validation after update `step` is yet to be made.
+        """
+        writer = self.experiment
+        path = Path(writer.metrics_file_path)
+        if not step or not path.is_file():
+            path.unlink(missing_ok=True)
+            return
+
+        def keep(row: dict[str, str]) -> bool:
+            number = int(row["step"])
+            again = validation and number == step - 1 and _is_validation(row)
+            return number < step and not again
+
+        with path.open(newline="") as file:
+            writer.metrics_keys = list(next(csv.reader(file)))
+        writer.rewrite(writer.metrics_keys, keep)
+
+
+def _is_validation(row: dict[str, str]) -> bool:
+    return any(value for name, value in row.items() if name.startswith("val/"))
+
 
 logger = logging.getLogger(__name__)
 NO_SERVER = ("offline", "dryrun", "disabled")  # values of WANDB_MODE

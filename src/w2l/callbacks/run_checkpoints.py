@@ -4,24 +4,62 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import shutil
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
-from w2l.callbacks.curve_file import CurveFile
 from w2l.callbacks.finite_check import require_finite
+from w2l.callbacks.loggers import CurveFile
 from w2l.callbacks.progress import is_last, mark_validation_as_due, validation_is_due
-from w2l.callbacks.random_states import random_states, restore_random_states
 from w2l.callbacks.stop_signals import Stopped, StopSignals
 from w2l.callbacks.sync_gate import updates
 from w2l.errors import UserError
 from w2l.files import atomic_path
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target and moves the file into place: a kill leaves the older one."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut leaves the new name on an empty file
+
+
+def random_states() -> dict[str, Any]:
+    """States of python, numpy (its global generator), torch and each CUDA device."""
+    kind, keys, *rest = np.random.get_state(legacy=True)
+    states = {
+        "python": random.getstate(),
+        "numpy": (kind, keys.tolist(), *rest),  # type: ignore[union-attr]
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state_all()
+    return states
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Put the generators into `states`; CUDA's where as many devices are there as were."""
+    random.setstate(states["python"])
+    kind, keys, *rest = states["numpy"]
+    np.random.set_state((kind, np.array(keys, np.uint32), *rest))
+    torch.set_rng_state(states["torch"].cpu())
+    cuda = states.get("cuda", [])
+    if cuda and len(cuda) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([state.cpu() for state in cuda])
 
 
 class RunCheckpoints(Checkpoint):

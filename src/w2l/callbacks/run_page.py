@@ -13,8 +13,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from w2l.callbacks.curve_file import CurveFile
 from w2l.callbacks.finite_check import DivergedError
+from w2l.callbacks.loggers import CurveFile
 from w2l.callbacks.run_document import PAGE, SUMMARY, document
 from w2l.callbacks.run_report import RunReport
 from w2l.callbacks.stop_signals import Stopped

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from w2l.callbacks.dashboard import Dashboard
+from w2l.callbacks.loggers import Dashboard
 from w2l.callbacks.sync_gate import updates
 from w2l.data.batches import LipBatch
 from w2l.files import atomic_path

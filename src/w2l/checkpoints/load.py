@@ -39,8 +39,7 @@ from w2l.models import (
     SyncNetV2,
 )
 from w2l.paths import user_path
-from w2l.weights.catalog import suggestion
-from w2l.weights.shipped import GENERATOR, shipped
+from w2l.weights.catalog import GENERATOR, shipped, suggestion
 
 AUTO = "auto"
 RELEASED = "wav2lip_gan"

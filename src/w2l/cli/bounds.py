@@ -35,7 +35,7 @@ LEAST_AND_MOST: Mapping[str, tuple[float, float]] = {
     "callbacks.lip_report.clips": (0, inf),
     "callbacks.lip_report.every": (1, inf),
     "callbacks.expert_report.clips": (0, inf),
-    "callbacks.stall_watcher.patience": (1, inf),
+    "callbacks.watchers.patience": (1, inf),
     "callbacks.collapse_watcher.window": (1, inf),
     "trainer.log_every_n_steps": (1, inf),
     "trainer.accumulate_grad_batches": (1, inf),

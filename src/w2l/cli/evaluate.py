@@ -50,7 +50,7 @@ from w2l.scoring.results import finite, without_windows
 from w2l.scoring.tables import write_tables
 from w2l.video import VideoReader, choices_of
 from w2l.weights import registry, shipped
-from w2l.weights.shipped import JUDGE, judge_believes
+from w2l.weights.catalog import JUDGE, judge_believes
 
 NONE = "none"
 # What decides the scores beside the protocol and the networks.

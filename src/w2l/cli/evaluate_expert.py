@@ -48,7 +48,7 @@ def evaluate_expert(settings: Evaluate, console: Console) -> None:
     Raises:
         UserError: there is no such set, split or expert, or no clip that can be compared.
     """
-    from w2l.callbacks.clip_similarity import clip_similarities  # loads Lightning
+    from w2l.callbacks.expert_report import clip_similarities  # loads Lightning
 
     file = resolve(str(settings.expert))
     device = pick_device(settings.device)

@@ -31,7 +31,7 @@ from w2l.paths import shown_path
 from w2l.scoring import CosineResult
 from w2l.video import AudioTrack, write_png
 from w2l.weights import registry
-from w2l.weights.shipped import GENERATOR, JUDGE, judge_believes
+from w2l.weights.catalog import GENERATOR, JUDGE, judge_believes
 
 FEWEST_FPS = 8  # of old films 16 are usual; mouths open and close about 4 times a second
 HINTS = {

@@ -15,7 +15,7 @@ from w2l.metrics.lse import (
     pairwise_distances,
     unpadded_lse,
 )
-from w2l.metrics.roc import Roc, roc
+from w2l.metrics.separation import Roc, roc
 
 if TYPE_CHECKING:
     from w2l.metrics.stateful import CosineSimilarity, LipSyncError

@@ -6,9 +6,8 @@ Nothing of others is shipped or re-hosted: `fetch("wav2lip_gan")` gets the file 
 """
 
 from w2l.weights.cache import cache_folder, fetch, locate
-from w2l.weights.catalog import WeightFile, registry
+from w2l.weights.catalog import WeightFile, registry, shipped
 from w2l.weights.hub import from_hub, is_hub
-from w2l.weights.shipped import shipped
 
 __all__ = [
     "WeightFile",

@@ -17,7 +17,7 @@ from w2l.inference import SyncReport
 from w2l.inference.fade import TURNED
 from w2l.inference.plan import NOT_CHOSEN
 from w2l.inference.silence import NO_VOICE
-from w2l.weights.shipped import JUDGE
+from w2l.weights.catalog import JUDGE
 
 
 def report(*reasons: str | None) -> SyncReport:

@@ -10,7 +10,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from w2l.callbacks.data_report import DataReport
+from w2l.callbacks.watchers import DataReport
 from w2l.data import ClipDataModule, SyncBatch, SyncSamples
 from w2l.data.clips import (
     BAD_FRAME,

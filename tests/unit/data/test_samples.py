@@ -27,9 +27,9 @@ from w2l.data import (
     SyncSamples,
     list_clips,
 )
-from w2l.data.balance import BalancedClips
 from w2l.data.batches import concatenate, stack_frames, to_float
 from w2l.data.clips import AnyClip, BadClipError
+from w2l.data.module import BalancedClips
 from w2l.data.samples import Samples
 from w2l.errors import UserError
 

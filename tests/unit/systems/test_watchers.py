@@ -16,9 +16,9 @@ import torch
 from tests.unit.systems.test_systems import WIDTH, build, lips, trainer
 from w2l.audio.waveform import load_audio
 from w2l.callbacks import CollapseWatcher, ExpertReport, LipReport, OverfitCheck, StallWatcher
-from w2l.callbacks.clip_similarity import clip_similarity
-from w2l.callbacks.diagnosis import symptoms
+from w2l.callbacks.expert_report import clip_similarity
 from w2l.callbacks.lip_report import dub
+from w2l.callbacks.watchers import symptoms
 from w2l.data import ClipDataModule, ContrastiveSamples, SyncBatch, SyncSamples, list_clips
 from w2l.errors import UserError
 from w2l.losses import ContrastiveSync, CrossEntropySync

@@ -12,7 +12,7 @@ from w2l.checkpoints import chosen_generator, export_safetensors, load_expert, r
 from w2l.files import sha256
 from w2l.models import Expert
 from w2l.scoring.calibration import load_calibration
-from w2l.weights.shipped import FOLDER, GENERATOR, JUDGE, judge_believes, shipped
+from w2l.weights.catalog import FOLDER, GENERATOR, JUDGE, judge_believes, shipped
 
 HEAVIEST = 12e6  # bytes, all together
 
