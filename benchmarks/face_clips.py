@@ -42,8 +42,8 @@ def write_face_clips(root: Path, *, clips: int, frames: int, seed: int) -> list[
         folder.mkdir(parents=True)
         size = rng.uniform(150, 170)
         for frame in range(frames):
-            picture = _face(photograph, size + rng.uniform(-3, 3), rng)
-            cv2.imwrite(str(folder / f"{frame}.jpg"), picture, QUALITY)
+            image = _face(photograph, size + rng.uniform(-3, 3), rng)
+            cv2.imwrite(str(folder / f"{frame}.jpg"), image, QUALITY)
         write_sound(folder / "audio.wav", frames / FPS, rng)
     for split in ("train", "val"):
         (root / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
@@ -58,8 +58,8 @@ def _face(photograph: np.ndarray, height: float, rng: np.random.Generator) -> np
     warp = cv2.getRotationMatrix2D(tuple(centre), rng.uniform(-4, 4), scale)
     warp[:, 2] += np.array([width, height]) / 2 - centre + rng.uniform(-2, 2, 2)
     shape = (round(width), round(height))
-    picture = cv2.warpAffine(photograph, warp, shape, flags=cv2.INTER_LINEAR)
-    return cv2.GaussianBlur(picture, (0, 0), SOFTNESS)
+    image = cv2.warpAffine(photograph, warp, shape, flags=cv2.INTER_LINEAR)
+    return cv2.GaussianBlur(image, (0, 0), SOFTNESS)
 
 
 def write_sound(path: Path, seconds: float, rng: np.random.Generator) -> None:

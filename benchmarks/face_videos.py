@@ -38,13 +38,13 @@ def write_face_videos(
             folder / "00001.mp4", FPS, size, audio=AudioTrack(folder / "sound.wav")
         ) as writer:
             for frame in range(frames):
-                writer.write(_picture(photograph, size, frame, rng))
+                writer.write(_image(photograph, size, frame, rng))
         (folder / "sound.wav").unlink()
         paths.append(folder / "00001.mp4")
     return paths
 
 
-def _picture(
+def _image(
     photograph: np.ndarray, size: tuple[int, int], frame: int, rng: np.random.Generator
 ) -> np.ndarray:
     """The photograph, swaying slowly, with a camera's noise: (height, width, 3) uint8 BGR."""
@@ -54,6 +54,6 @@ def _picture(
     angle = 3 * np.sin(frame / 12)
     warp = cv2.getRotationMatrix2D(tuple(centre), angle, scale)
     warp[:, 2] += np.array([width, height]) / 2 - centre + 0.02 * height * np.sin(frame / 9)
-    picture = cv2.warpAffine(photograph, warp, size, borderMode=cv2.BORDER_REPLICATE)
-    picture = cv2.GaussianBlur(picture, (0, 0), SOFTNESS).astype(np.float32)
-    return (picture + rng.normal(0, 2, picture.shape)).clip(0, 255).astype(np.uint8)
+    image = cv2.warpAffine(photograph, warp, size, borderMode=cv2.BORDER_REPLICATE)
+    image = cv2.GaussianBlur(image, (0, 0), SOFTNESS).astype(np.float32)
+    return (image + rng.normal(0, 2, image.shape)).clip(0, 255).astype(np.uint8)

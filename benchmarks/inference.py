@@ -185,14 +185,14 @@ def published_seconds(
     )
     each = {name: value / n for name, value in stages.items()}
     fixed = sum(each.values())
-    pictures, _ = read_all(video, frames["detected"])
+    images, _ = read_all(video, frames["detected"])
     detector = published_detector(root / "s3fd.pth")
     start = time.perf_counter()
-    search(pictures, detector)
-    each["faces"] = (time.perf_counter() - start) / len(pictures)
+    search(images, detector)
+    each["faces"] = (time.perf_counter() - start) / len(images)
     start = time.perf_counter()
-    list(detect_video(pictures, detector, 1))
-    ours = (time.perf_counter() - start) / len(pictures)
+    list(detect_video(images, detector, 1))
+    ours = (time.perf_counter() - start) / len(images)
     return (
         {"detected": fixed + each["faces"], "fixed_box": fixed, "same_search": ours},
         {name: round(1e3 * value, 2) for name, value in each.items()},

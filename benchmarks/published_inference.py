@@ -147,8 +147,8 @@ def sync_as_published(
 def encode_again(
     divx: Path, audio: Path, outfile: Path, fps: Fraction, size: tuple[int, int]
 ) -> None:
-    """What the script's last command does, `ffmpeg -i sound -i pictures`: x264's own settings."""
+    """What the script's last command does, `ffmpeg -i sound -i images`: x264's own settings."""
     track = AudioTrack(audio)
     with VideoWriter(outfile, fps, size, track, crf=23, preset="medium") as writer:
-        for picture in VideoReader(divx):
-            writer.write(picture)
+        for image in VideoReader(divx):
+            writer.write(image)

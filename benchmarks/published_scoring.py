@@ -40,10 +40,10 @@ def published_scores(syncnet: SyncNetV2, video: Path, folder: Path) -> tuple[flo
     _dump(video, folder)
     files = sorted(folder.glob("*.jpg"))
     images = [cv2.resize(np.asarray(cv2.imread(str(file))), (224, 224)) for file in files]
-    pictures = torch.from_numpy(
+    stacked = torch.from_numpy(
         np.stack(images, axis=3)[None].transpose(0, 3, 4, 1, 2).astype(float)
     )
-    pictures = pictures.float()  # (1, 3, F, 224, 224)
+    stacked = stacked.float()  # (1, 3, F, 224, 224)
     sample_rate, samples = wavfile.read(folder / "audio.wav")
     coefficients = python_speech_features.mfcc(samples, sample_rate).T
     columns = torch.from_numpy(coefficients[None, None].astype(float)).float()
@@ -51,7 +51,7 @@ def published_scores(syncnet: SyncNetV2, video: Path, folder: Path) -> tuple[flo
     lips, sound = [], []
     for start in range(0, last, BATCH):
         numbers = range(start, min(last, start + BATCH))
-        shown = torch.cat([pictures[:, :, i : i + 5] for i in numbers])
+        shown = torch.cat([stacked[:, :, i : i + 5] for i in numbers])
         lips.append(syncnet.netfclip(syncnet.netcnnlip(shown).flatten(1)))
         heard = torch.cat([columns[:, :, :, 4 * i : 4 * i + 20] for i in numbers])
         sound.append(syncnet.netfcaud(syncnet.netcnnaud(heard).flatten(1)))

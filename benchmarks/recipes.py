@@ -94,7 +94,7 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
                 f"both bars {f'after {found}' if found else 'not reached'}"
             )
     with atomic_path(out / "curves.png") as path:
-        picture(curves, settings).savefig(path, format="png", dpi=100)
+        image(curves, settings).savefig(path, format="png", dpi=100)
     table = {arm: summary(runs, settings) for arm, runs in curves.items()}
     return {
         "ratio": ratio(curves, settings),
@@ -156,7 +156,7 @@ def ratio(curves: dict[str, list[list[dict[str, Any]]]], settings: DictConfig) -
     return round(min(found), 2) if found else None
 
 
-def picture(curves: dict[str, list[list[dict[str, Any]]]], settings: DictConfig) -> Figure:
+def image(curves: dict[str, list[list[dict[str, Any]]]], settings: DictConfig) -> Figure:
     """Both accuracies over updates: the mean of the seeds, and their spread."""
     figure = Figure(figsize=(12, 4), layout="constrained")
     for axes, name in zip(

@@ -90,7 +90,7 @@ def raise_failures(records: Sequence[Record], strict: bool) -> None:
     not_compared = sum(record.get("pictures_error") is not None for record in records)
     if strict and (failed or not_compared):
         raise UserError(
-            f"{failed} of {len(records)} pairs could not be scored, and the pictures of "
+            f"{failed} of {len(records)} pairs could not be scored, and the images of "
             f"{not_compared} not be compared (strict=true); results.json says why."
         )
 
@@ -113,8 +113,8 @@ def run_and_report(
     """
     records = run_pairs([task for each in lists for task in each.tasks], recipe, job, console)
     files, device = Records(job.out, recipe), str(pick_device(job.device))
-    pictures = {each.name: frechet_of(each, records, files, device) for each in lists}
-    results = to_results(benchmark, label, lists, recipe, records, pictures)
+    images = {each.name: frechet_of(each, records, files, device) for each in lists}
+    results = to_results(benchmark, label, lists, recipe, records, images)
     path = write_results(results, job.out)
     write_text(path.with_suffix(".md"), document(results))
     tables = list(grids(results))

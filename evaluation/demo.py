@@ -21,7 +21,7 @@ from w2l.callbacks.expert_report import clip_similarity
 from w2l.components import FaceDetector
 from w2l.data.clips import Clip
 from w2l.files import atomic_path
-from w2l.html import page, picture, video
+from w2l.html import image, page, video
 from w2l.inference import FaceGenerator
 from w2l.metrics.separation import ExpertQuality, expert_quality
 from w2l.models import Expert
@@ -152,15 +152,15 @@ def report(trial: Trial, metrics: dict[str, float], verdicts: list[Verdict]) -> 
         f"the training clips. The judge is an expert that the generator was not trained against. "
         f"All in all {metrics['seconds']:.0f} s.</p>",
         "<h2>Distance from sync</h2>",
-        picture(
+        image(
             plot_offsets({"dubbed clips, driving sound": mean_curve}),
             "The judge's similarity when the sound is moved: it should peak at 0.",
         ),
         "<h2>Training</h2>",
-        picture(plot_curves(trial.runs, CURVES), "Curves of the three runs."),
+        image(plot_curves(trial.runs, CURVES), "Curves of the three runs."),
     ]
     if samples:
         parts.append(
-            picture(samples[-1].read_bytes(), "Validation: reference | input | generated | target.")
+            image(samples[-1].read_bytes(), "Validation: reference | input | generated | target.")
         )
     return page("w2l demo", parts)

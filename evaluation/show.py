@@ -18,7 +18,7 @@ from w2l.building import Component, named_group
 from w2l.checkpoints import load_expert
 from w2l.errors import UserError
 from w2l.files import atomic_path, unused, write_text
-from w2l.html import page, picture, video
+from w2l.html import image, page, video
 from w2l.inference import pick_device
 from w2l.paths import user_path
 from w2l.scoring import Evaluator, Protocol, SyncScorer
@@ -62,11 +62,11 @@ def show(settings: Evaluation, console: Console) -> None:
     curves = {
         role: track.cosine.by_offset for role, track in tracks.items() if track.cosine is not None
     }
-    picture_of_both = strip(videos, curves)
+    image_of_both = strip(videos, curves)
     with atomic_path(out / "strip.jpg") as path:
-        path.write_bytes(picture_of_both)
+        path.write_bytes(image_of_both)
     both = dict(zip(ROLES, videos, strict=True))
-    write_text(out / "index.html", _page(both, tracks, picture_of_both))
+    write_text(out / "index.html", _page(both, tracks, image_of_both))
     console.print(str(out / "index.html"), soft_wrap=True)
     if settings.open and sys.stdout.isatty():
         webbrowser.open((out / "index.html").as_uri())
@@ -100,7 +100,7 @@ def _page(videos: dict[str, Path], tracks: dict[str, TrackScore], moments: bytes
         "Source and result",
         [
             f'<div class="wall">{"".join(figures)}</div>',
-            picture(
+            image(
                 moments,
                 "The same moments of both, and how well lips and audio fit when the audio is moved "
                 "by so many frames of 1/25 s: a peak at 0 is in sync, a flat line is none.",

@@ -61,8 +61,8 @@ def _prints(folder: Path) -> tuple[np.ndarray, np.ndarray]:
         sound = _shrunk(np.load(folder / "mel.npy"), TIMES, BANDS)
         numbers = sorted(int(path.stem) for path in folder.glob("*.jpg"))
         chosen = np.linspace(0, len(numbers) - 1, MOMENTS).round().astype(int)
-        pictures = [read_image(folder / f"{numbers[i]}.jpg") for i in chosen]
-        face = np.stack([_shrunk(picture.mean(axis=2), SIDE, SIDE) for picture in pictures])
+        images = [read_image(folder / f"{numbers[i]}.jpg") for i in chosen]
+        face = np.stack([_shrunk(image.mean(axis=2), SIDE, SIDE) for image in images])
     return _unit(sound), _unit(face)
 
 

@@ -72,8 +72,8 @@ class Packer:
         clip = Clip(self.root / name, self.packing.image_size)
         frames, mel = clip.frames, clip.mel
         if not len(frames):
-            raise BadClipError(TOO_SHORT, f"{clip.where} holds no picture")
-        files = [clip.picture(int(number)) for number in frames]
+            raise BadClipError(TOO_SHORT, f"{clip.where} holds no image")
+        files = [clip.image(int(number)) for number in frames]
         for number, file in zip(frames, files, strict=True):
             # Decoders fill an image that is cut off with grey and say nothing.
             if file.startswith(b"\xff\xd8") and b"\xff\xd9" not in file[-1024:]:

@@ -19,7 +19,7 @@ from preprocess.records import Record
 from w2l.audio.mel import MAX_VALUE
 from w2l.components import Clip
 from w2l.files import write_text
-from w2l.html import page, picture
+from w2l.html import image, page
 from w2l.video import VideoReader, read_image
 
 NAME = "report.html"
@@ -53,7 +53,7 @@ def write_page(result: Result, clips: Sequence[Clip], root: Path, lines: Sequenc
     told = "<br>".join(escape(line.replace(str(root), root.name)) for line in lines)
     parts = [f"<p>{told}</p>", steps_table(result)]
     if result.accepted:
-        parts += ["<h2>The clips</h2>", picture(histograms(result.accepted), "one count per clip")]
+        parts += ["<h2>The clips</h2>", image(histograms(result.accepted), "one count per clip")]
         parts += ["<h2>Some of them</h2>", wall(result.accepted, root)]
     if result.rejected:
         parts += ["<h2>What was rejected</h2>", *rejections(result.rejected, clips)]
@@ -110,7 +110,7 @@ def wall(accepted: Sequence[Record], root: Path) -> str:
             offset = record.get("sync_offset")
             moved = "" if offset is None else f", offset {offset:+d}"
             caption = f"{record['speaker']}/{record['clip']}, {record['duration_s']:.1f} s{moved}"
-            figures.append(picture(_strip(folder), caption, "image/jpeg"))
+            figures.append(image(_strip(folder), caption, "image/jpeg"))
     return f'<div class="wall">{"".join(figures)}</div>'
 
 
@@ -157,7 +157,7 @@ def _example(record: Record, clip: Clip | None) -> str:
         return f"{_NARROW}<figcaption>{escape(caption)}</figcaption></figure>"
     height = max(1, round(frame.shape[0] * THUMBNAIL / frame.shape[1]))
     small = cv2.resize(frame, (THUMBNAIL, height), interpolation=cv2.INTER_AREA)
-    figure = picture(_jpeg(small), caption, "image/jpeg")
+    figure = image(_jpeg(small), caption, "image/jpeg")
     return figure.replace("<figure>", _NARROW, 1)
 
 

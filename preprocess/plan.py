@@ -74,7 +74,7 @@ def _look_at(folder: Path, packing: Packing) -> tuple[int, object]:
     """About how many bytes a clip will take, and what its folder looks like."""
     try:
         entries = {entry.name: entry for entry in folder.iterdir()}
-        pictures = sorted(name for name in entries if name.endswith(".jpg"))
+        images = sorted(name for name in entries if name.endswith(".jpg"))
         state = [folder.stat().st_mtime_ns]
         for name in SOUND:
             if name in entries:
@@ -82,10 +82,10 @@ def _look_at(folder: Path, packing: Packing) -> tuple[int, object]:
                 state += [status.st_size, status.st_mtime_ns]
         if has_size(packing.storage):
             share = 2 if packing.storage == COMPRESSED else 1  # about what packing leaves
-            return len(pictures) * 3 * packing.image_size**2 // share, state
+            return len(images) * 3 * packing.image_size**2 // share, state
         # A few stand for all: asking for every size takes an hour on a slow network folder.
-        few = pictures[:: max(1, len(pictures) // 3)][:4]
+        few = images[:: max(1, len(images) // 3)][:4]
         sizes = [entries[name].stat().st_size for name in few]
     except OSError:  # missing: rejected when it is packed
         return 0, None
-    return len(pictures) * sum(sizes) // max(1, len(sizes)), state
+    return len(images) * sum(sizes) // max(1, len(sizes)), state

@@ -10,7 +10,7 @@ from w2l.errors import UserError
 NOT_A_VIDEO = "not called like a video"
 NOT_DOWNLOADED = "not downloaded"
 BROKEN = "broken file"
-PICTURE = "a still picture"
+IMAGE = "a still image"
 NO_SOUND = "no sound"
 SILENT = "silent"
 NO_FACE = "no face"

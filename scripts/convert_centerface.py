@@ -83,10 +83,10 @@ def golden(model: onnx.ModelProto) -> dict[str, np.ndarray]:
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     face = astronaut()[32:192, 128:320].transpose(2, 0, 1)  # RGB, public domain
-    picture = np.stack([face, face[:, :, ::-1]])
-    outputs = session.run(list(ONNX_OUTPUTS), {"input.1": picture.astype(np.float32)})
+    image = np.stack([face, face[:, :, ::-1]])
+    outputs = session.run(list(ONNX_OUTPUTS), {"input.1": image.astype(np.float32)})
     names = ("heat", "size", "offset", "landmarks")
-    return {"picture": picture, **dict(zip(names, outputs, strict=True))}
+    return {"picture": image, **dict(zip(names, outputs, strict=True))}
 
 
 def main() -> None:

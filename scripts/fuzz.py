@@ -48,7 +48,7 @@ KNOWN: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "no sample tables": ("mp4", lambda content: content.replace(b"stsz", b"free")),
     "nothing but a header": ("mkv", lambda content: content[:600]),
     "a png chunk of gigabytes": ("png", lambda content: content[:33] + b"\xff" * 4 + content[37:]),
-    "a picture cut off": ("png", lambda content: content[: len(content) // 2]),
+    "an image cut off": ("png", lambda content: content[: len(content) // 2]),
 }
 
 
@@ -86,16 +86,16 @@ def _write(
 
     rate = 48000 if audio == "libopus" else RATE
     with av.open(str(path), "w") as file:
-        picture = file.add_stream(video, rate=Fraction(FPS)) if video else None
-        if picture is not None:
-            picture.width = picture.height = SIZE
-            picture.pix_fmt = "yuv422p10le" if video == "prores_ks" else "yuv420p"
+        image = file.add_stream(video, rate=Fraction(FPS)) if video else None
+        if image is not None:
+            image.width = image.height = SIZE
+            image.pix_fmt = "yuv422p10le" if video == "prores_ks" else "yuv420p"
         voice = file.add_stream(audio, rate=rate)
         voice.layout = "mono"
         for array in frames:
-            file.mux(picture.encode(av.VideoFrame.from_ndarray(array, "rgb24")))
-        if picture is not None:
-            file.mux(picture.encode(None))
+            file.mux(image.encode(av.VideoFrame.from_ndarray(array, "rgb24")))
+        if image is not None:
+            file.mux(image.encode(None))
         block = av.AudioFrame.from_ndarray(sound[None], "s16", "mono")
         block.sample_rate, block.pts = RATE, 0
         resampler = av.AudioResampler(voice.format.name, "mono", rate)

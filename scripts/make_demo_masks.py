@@ -36,28 +36,24 @@ CLOTHES = (
 )  # fmt: skip
 
 
-def refined(
-    picture: np.ndarray, outline: tuple[tuple[float, float], ...], reach: int
-) -> np.ndarray:
+def refined(image: np.ndarray, outline: tuple[tuple[float, float], ...], reach: int) -> np.ndarray:
     """GrabCut's mask, (H, W) uint8 of 0 or 255; it may differ from the outline by `reach` px."""
     cv2.setRNGSeed(0)
-    rough = np.zeros(picture.shape[:2], np.uint8)
+    rough = np.zeros(image.shape[:2], np.uint8)
     cv2.fillPoly(rough, [np.array(outline).round().astype(np.int32)], 1)
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     labels = np.where(rough, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[cv2.erode(rough, kernel) > 0] = cv2.GC_FGD
     labels[cv2.dilate(rough, kernel) == 0] = cv2.GC_BGD
-    cv2.grabCut(
-        picture, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 6, cv2.GC_INIT_WITH_MASK
-    )
+    cv2.grabCut(image, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 6, cv2.GC_INIT_WITH_MASK)
     return np.where((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD), 255, 0).astype(np.uint8)
 
 
 def main() -> None:
     """Write the masks as one image: blue is the person, green the hair, red the clothes."""
-    picture = photograph()
-    person = refined(picture, PERSON, reach=6)
-    hair = cv2.bitwise_and(refined(picture, HAIR, reach=3), person)
+    image = photograph()
+    person = refined(image, PERSON, reach=6)
+    hair = cv2.bitwise_and(refined(image, HAIR, reach=3), person)
     clothes = np.zeros_like(person)
     cv2.fillPoly(clothes, [np.array(CLOTHES).round().astype(np.int32)], 255)
     clothes = cv2.bitwise_and(clothes, person)

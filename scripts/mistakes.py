@@ -386,7 +386,7 @@ PREPARATION = [
 SCORING = [
     Mistake(
         "RGB for BGR: scoring",
-        "w2l.scoring.embeddings:_lip_picture",
+        "w2l.scoring.embeddings:_lip_image",
         Change("cv2.resize($frame, $rest)", "cv2.resize($frame[..., ::-1].copy(), $rest)"),
         f"{EMBEDDINGS}test_lip_window_i_is_frames_i_to_i_plus_4_in_bgr_0_to_255",
     ),

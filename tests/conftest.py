@@ -105,10 +105,10 @@ def write_clip(folder: Path, *, frames: int, seed: int, size: int = 96) -> None:
     tone = level * np.sin(np.arange(samples) * 2 * np.pi * 440 / 16000)
     write_wav(folder / "audio.wav", 0.6 * tone)
     for i in range(frames):
-        picture = np.full((size, size, 3), 40 + 10 * (seed % 5), np.uint8)
+        image = np.full((size, size, 3), 40 + 10 * (seed % 5), np.uint8)
         height = int(level[i * 640] * size / 3)
-        picture[2 * size // 3 : 2 * size // 3 + height, size // 4 : 3 * size // 4] = 220
-        cv2.imwrite(str(folder / f"{i}.jpg"), picture)
+        image[2 * size // 3 : 2 * size // 3 + height, size // 4 : 3 * size // 4] = 220
+        cv2.imwrite(str(folder / f"{i}.jpg"), image)
 
 
 @pytest.fixture(scope="session")

@@ -56,8 +56,8 @@ def networks(recipe: Recipe, device: str) -> Networks:
 def _inception(file: str, device: str) -> Shrinking[np.ndarray]:
     network = load_inception(file, device)
 
-    def features(pictures: np.ndarray) -> np.ndarray:
-        return features_of(network, pictures).cpu().numpy()
+    def features(images: np.ndarray) -> np.ndarray:
+        return features_of(network, images).cpu().numpy()
 
     return Shrinking(features)
 

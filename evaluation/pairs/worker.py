@@ -76,7 +76,7 @@ class PairWorker:
                 record |= {key: old[key] for key in kept}
             record |= score(video, loaded)
             if loaded.inception is not None:
-                record |= self._pictures(task, record["n_frames"], loaded, records)
+                record |= self._images(task, record["n_frames"], loaded, records)
         except PairError as failure:
             return records.fail(task, failure.reason, failure.detail)
         finally:
@@ -84,7 +84,7 @@ class PairWorker:
                 video.unlink(missing_ok=True)
         return records.write(task, record)
 
-    def _pictures(
+    def _images(
         self, task: Task, n_frames: int, loaded: Networks, records: Records
     ) -> dict[str, Any]:
         """Write the features of the pair's images, or say why there are none.
@@ -94,10 +94,10 @@ class PairWorker:
         Raises:
             UserError: nothing can be written.
         """
+        from evaluation.pairs.images import pair_features, write_features
         from evaluation.pairs.making import frames_before
-        from evaluation.pairs.pictures import pair_features, write_features
         from w2l.faces import FixedBox
-        from w2l.scoring.pictures import NoFaceError
+        from w2l.scoring.images import NoFaceError
 
         assert loaded.inception is not None
         try:

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from evaluation.pairs.pictures import Features, read_features
+from evaluation.pairs.images import Features, read_features
 from evaluation.pairs.records import Record, Records
 from evaluation.pairs.tasks import TaskList
 from w2l.metrics.fid import FeatureDistance
 from w2l.scoring.image_metrics import FID, fid_scores
-from w2l.scoring.pictures import CUT
+from w2l.scoring.images import CUT
 from w2l.scoring.results import finite
 from w2l.weights import registry
 
@@ -53,7 +53,7 @@ def frechet_of(
         "n_failed": len(errors),
         "first_error": errors[0] if errors else None,
         "protocol": f"{CUT}fid: {FID}. The reference is the video that a pair was made from; "
-        "each of its pictures counts once for each pair, and a video is in one half of the real "
+        "each of its images counts once for each pair, and a video is in one half of the real "
         "ones.",
     }
 

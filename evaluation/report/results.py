@@ -33,7 +33,7 @@ def to_results(
     lists: Sequence[TaskList],
     recipe: Recipe,
     records: Sequence[Record],
-    pictures: Mapping[str, Any] | None = None,
+    images: Mapping[str, Any] | None = None,
 ) -> Results:
     """The content of results.json.
 
@@ -43,7 +43,7 @@ def to_results(
         lists: the sets, with the pairs that were wanted of each.
         recipe: what decided the numbers.
         records: of the pairs that are done, in any order.
-        pictures: of each set, from `frechet_of`.
+        images: of each set, from `frechet_of`.
     """
     weights = recipe.weights.items()
     return {
@@ -58,8 +58,7 @@ def to_results(
             for key, entry in weights
         },
         "sets": {
-            each.name: _of_set(each, records, recipe)
-            | {"pictures": (pictures or {}).get(each.name)}
+            each.name: _of_set(each, records, recipe) | {"pictures": (images or {}).get(each.name)}
             for each in lists
         },
         "made_with": _made_with(),

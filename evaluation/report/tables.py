@@ -56,7 +56,7 @@ def grids(results: Results) -> Iterator[Grid]:
             f"{name}, protocol {results['protocol']}",
             [header[i] for i in kept],
             [[row[i] for i in kept] for row in rows],
-            [*_counts(found), *_pictures(found.get("pictures")), *notes],
+            [*_counts(found), *_images(found.get("pictures")), *notes],
         )
 
 
@@ -108,7 +108,7 @@ def _counts(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"{found['n_untouched_frames']} of {found['n_frames']} frames are as they came."
 
 
-def _pictures(found: Mapping[str, Any] | None) -> Iterator[str]:
+def _images(found: Mapping[str, Any] | None) -> Iterator[str]:
     """The set's Fréchet distance, its floor and how it was had."""
     if found is None:
         return
@@ -118,16 +118,16 @@ def _pictures(found: Mapping[str, Any] | None) -> Iterator[str]:
         NONE if number is None else f"{number:.3f}"
         for number in (found[key], found[f"{key}_real_against_real"])
     )
-    few = "" if found["enough_pictures"] else "; too few pictures for a stable number"
+    few = "" if found["enough_pictures"] else "; too few images for a stable number"
     yield (
-        f"{title}: {value} over all {found['n_pairs']} pairs whose pictures could be compared, "
+        f"{title}: {value} over all {found['n_pairs']} pairs whose images could be compared, "
         f"{found['n_failed']} could not; real against real {floor} ({found['n_generated']} "
-        f"generated pictures, {found['n_real']} real{few})."
+        f"generated images, {found['n_real']} real{few})."
     )
     if found["first_error"] is not None:
-        yield f"Pictures that could not be compared, the first: {found['first_error']}"
+        yield f"Images that could not be compared, the first: {found['first_error']}"
     yield (
-        "The paper does not say what it cut out and how many pictures it counted: its FID is not "
+        "The paper does not say what it cut out and how many images it counted: its FID is not "
         f"to be compared with this run's. Protocol of this run: {found['protocol']}"
     )
 

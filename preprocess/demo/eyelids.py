@@ -45,7 +45,7 @@ def close_lids(canvas: np.ndarray, closed: float) -> list[tuple[tuple[slice, sli
     """Parts of the canvas with the upper lids pulled down, the lashes at their edge.
 
     Args:
-        canvas: (H, W, C) uint8, laid out as `portrait().picture`; it is not changed.
+        canvas: (H, W, C) uint8, laid out as `portrait().image`; it is not changed.
         closed: 0 to 1.
 
     Returns:

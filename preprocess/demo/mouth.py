@@ -53,7 +53,7 @@ class Mouth:
     """Moves the mouth on one canvas.
 
     Args:
-        canvas: (H, W, 4) uint8 BGR (times alpha) and alpha, laid out as `portrait().picture`.
+        canvas: (H, W, 4) uint8 BGR (times alpha) and alpha, laid out as `portrait().image`.
         lips: the speaker's mouth.
     """
 

@@ -30,7 +30,7 @@ COLLAR_Y = 188.0
 class Portrait(NamedTuple):
     """The enlarged part of the photograph: H = 580, W = 660."""
 
-    picture: np.ndarray  # (H, W, 3) uint8 BGR
+    image: np.ndarray  # (H, W, 3) uint8 BGR
     person: np.ndarray  # (H, W) float32 in [0, 1], like the masks below
     hair: np.ndarray
     clothes: np.ndarray
@@ -47,9 +47,9 @@ def photograph() -> np.ndarray:
 @cache
 def portrait() -> Portrait:
     """The portrait, enlarged; do not write into its arrays."""
-    picture = photograph()[TOP:BOTTOM, LEFT:RIGHT]
+    image = photograph()[TOP:BOTTOM, LEFT:RIGHT]
     masks = np.asarray(cv2.imread(str(MASKS)), np.float32) / 255
     size = (SCALE * (RIGHT - LEFT), SCALE * (BOTTOM - TOP))
-    picture = cv2.resize(picture, size, interpolation=cv2.INTER_LANCZOS4)
+    image = cv2.resize(image, size, interpolation=cv2.INTER_LANCZOS4)
     person, hair, clothes = cv2.split(cv2.resize(masks, size, interpolation=cv2.INTER_LINEAR))
-    return Portrait(picture, person, hair, clothes)
+    return Portrait(image, person, hair, clothes)

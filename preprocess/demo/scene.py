@@ -45,10 +45,10 @@ class Scene:
         person = cv2.remap(canvas, moved, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
         behind = cv2.cvtColor(255 - person[..., 3], cv2.COLOR_GRAY2BGR)
         behind = cv2.multiply(self._background, behind, scale=1 / 255)
-        picture = cv2.add(cv2.cvtColor(person, cv2.COLOR_BGRA2BGR), behind)
+        image = cv2.add(cv2.cvtColor(person, cv2.COLOR_BGRA2BGR), behind)
         if self._speaker.blur:
-            picture = cv2.GaussianBlur(picture, (0, 0), self._speaker.blur)
-        return picture
+            image = cv2.GaussianBlur(image, (0, 0), self._speaker.blur)
+        return image
 
 
 def _canvas_positions(speaker: Speaker) -> tuple[np.ndarray, np.ndarray]:

@@ -78,30 +78,30 @@ SPEAKERS = {
 def painted(speaker: Speaker) -> np.ndarray:
     """The portrait in the speaker's colours: (H, W, 4) uint8, BGR times alpha, and alpha."""
     source = portrait()
-    picture = source.picture.astype(np.float32) / 255
+    image = source.image.astype(np.float32) / 255
     if speaker.hair is not None:
-        picture = _mixed(picture, _dyed(picture, source.hair, speaker.hair), source.hair)
+        image = _mixed(image, _dyed(image, source.hair, speaker.hair), source.hair)
     if speaker.clothes:
-        picture = _mixed(picture, _turned(picture, speaker.clothes), source.clothes)
-    picture = np.clip(picture * np.array(speaker.light), 0, 1) ** speaker.gamma
-    picture = picture * source.person[..., None]
-    return (np.dstack([picture, source.person]) * 255).round().astype(np.uint8)
+        image = _mixed(image, _turned(image, speaker.clothes), source.clothes)
+    image = np.clip(image * np.array(speaker.light), 0, 1) ** speaker.gamma
+    image = image * source.person[..., None]
+    return (np.dstack([image, source.person]) * 255).round().astype(np.uint8)
 
 
 def _mixed(below: np.ndarray, above: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return (below + (above - below) * mask[..., None]).astype(np.float32)
 
 
-def _dyed(picture: np.ndarray, hair: np.ndarray, colour: Colour) -> np.ndarray:
+def _dyed(image: np.ndarray, hair: np.ndarray, colour: Colour) -> np.ndarray:
     """The colour with the hair's own light and shade."""
-    grey = picture.mean(axis=2, keepdims=True)
+    grey = image.mean(axis=2, keepdims=True)
     shade = grey / np.average(grey[..., 0], weights=hair)
     return np.clip(np.array(colour) / 255 * shade, 0, 1)
 
 
-def _turned(picture: np.ndarray, degrees: int) -> np.ndarray:
+def _turned(image: np.ndarray, degrees: int) -> np.ndarray:
     """The image with all hues turned."""
-    hue, saturation, value = cv2.split(cv2.cvtColor(picture, cv2.COLOR_BGR2HSV))
+    hue, saturation, value = cv2.split(cv2.cvtColor(image, cv2.COLOR_BGR2HSV))
     # Blues and greens as strong as the suit's orange do not look like cloth.
     turned = cv2.merge([(hue + degrees) % 360, 0.7 * saturation, value])
     return cv2.cvtColor(turned, cv2.COLOR_HSV2BGR)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from preprocess.rejection import BROKEN, NO_SOUND, PICTURE, TOO_SHORT, RejectedError, rejecting
+from preprocess.rejection import BROKEN, IMAGE, NO_SOUND, TOO_SHORT, RejectedError, rejecting
 from w2l.video import VideoInfo, probe
 
 
@@ -23,7 +23,7 @@ def check(path: Path, start_s: float = 0.0) -> VideoInfo:
     with rejecting("probe", BROKEN):
         info = probe(path)
     if info.is_image:
-        raise RejectedError("probe", PICTURE, f"{path} is a picture, not a video.")
+        raise RejectedError("probe", IMAGE, f"{path} is a image, not a video.")
     if not info.has_audio:
         raise RejectedError("probe", NO_SOUND, f"{path} has no audio stream.")
     if 0 < info.duration_s <= start_s:  # 0: the container does not say

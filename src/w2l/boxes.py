@@ -109,7 +109,7 @@ def pad(boxes: np.ndarray, pads: Sequence[int], height: int, width: int) -> np.n
     if (padded[:, 2:] <= padded[:, :2]).any():
         raise UserError(
             f"pads={[top, bottom, left, right]} leave nothing of a face box within the "
-            f"{width}x{height} picture: use larger ones."
+            f"{width}x{height} image: use larger ones."
         )
     return padded
 

@@ -49,7 +49,7 @@ def data_address(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def picture(content: bytes, caption: str, kind: str = "image/png") -> str:
+def image(content: bytes, caption: str, kind: str = "image/png") -> str:
     """A figure with its image inside the page."""
     return (
         f'<figure><img src="{data_address(content, kind)}" alt="{escape(caption)}">'

@@ -209,16 +209,16 @@ class HingeGan:
         return F.relu(1 - real).mean(), F.relu(1 + fake).mean()
 
 
-def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
+def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
     """R1: mean squared length of the logits' gradient at real images, which must require one.
 
     Source: L Mescheder et al., Which Training Methods for GANs do actually Converge?, ICML 2018.
 
     Args:
         logits: (N, 1), each of one of the N = B·T images.
-        pictures: (B, C, T, H, W).
+        images: (B, C, T, H, W).
     """
-    (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradient.float().square().sum() / len(logits)
 
 

@@ -67,8 +67,8 @@ class Shrinking(Generic[R]):
                     raise
                 if size == 1:
                     raise UserError(
-                        "There is not enough memory for a single picture: close other programs, "
-                        "take device=cpu, or make the pictures smaller (resize_factor=2)."
+                        "There is not enough memory for a single image: close other programs, "
+                        "take device=cpu, or make the images smaller (resize_factor=2)."
                     ) from error
                 self._shrink(size)
             # Outside of the handler, whose error holds what the failed call had allocated.

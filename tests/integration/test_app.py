@@ -188,14 +188,14 @@ def test_the_http_api_is_as_documented(
 
 
 @needs_chromium
-def test_a_picture_chooses_the_clips_that_come_with_it(page: Page) -> None:
-    pictures = page.locator("#examples img")
-    expect(pictures).to_have_count(3, timeout=WAIT_MS)
+def test_a_image_chooses_the_clips_that_come_with_it(page: Page) -> None:
+    images = page.locator("#examples img")
+    expect(images).to_have_count(3, timeout=WAIT_MS)
     page.wait_for_function("document.querySelector('#examples img').naturalWidth === 300")
     expect(page.locator("#examples")).to_contain_text("Speaker 34: “set blue", timeout=WAIT_MS)
     expect(page.locator("#credit")).to_contain_text("GRID corpus", timeout=WAIT_MS)
     for n, face, audio in ((1, "grid_s4_lwbsza", "grid_s34_bbab9n"), (0, "grid_s3", "grid_s4")):
-        pictures.nth(n).click()
+        images.nth(n).click()
         expect(page.locator("#face")).to_contain_text(face, timeout=WAIT_MS)
         expect(page.locator("#audio")).to_contain_text(audio, timeout=WAIT_MS)
     page.click("#sync")  # the file is there and read: its sound is longer than this page takes

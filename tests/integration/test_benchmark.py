@@ -61,7 +61,7 @@ def test_a_killed_run_is_taken_up_by_another_engine(folder: Path) -> None:
 
     (folder / "out/results.json").unlink()
     strict = call("-m evaluation", *GIVEN, "engine=serial", "out=out", "strict=true", cwd=folder)
-    assert "1 of 4 pairs could not be scored, and the pictures of 0" in refused(strict)
+    assert "1 of 4 pairs could not be scored, and the images of 0" in refused(strict)
     assert (folder / "out/results.json").is_file()
 
 

@@ -118,7 +118,7 @@ def test_a_finished_video_is_restored_and_keeps_its_sound(folder, tmp_path, monk
     assert "Restored: face by GFPGAN" in tags
 
 
-def test_a_folder_of_pictures_is_restored_as_the_video_that_it_is(
+def test_a_folder_of_images_is_restored_as_the_video_that_it_is(
     folder, tmp_path, monkeypatch, capsys
 ):
     given, out = tmp_path / "made", tmp_path / "out.mkv"

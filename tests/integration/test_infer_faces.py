@@ -91,7 +91,7 @@ def test_tracks_are_listed_and_one_of_them_is_synced(
     source, written = list(VideoReader(folder / "face.mkv")), list(VideoReader(tmp_path / "a.mkv"))
     changed = [i for i in range(75) if not np.array_equal(source[i], written[i])]
     assert changed == list(range(50, 75))
-    assert "the chosen person is not in the picture" in capsys.readouterr().out
+    assert "the chosen person is not in the image" in capsys.readouterr().out
 
     with pytest.raises(SystemExit):
         infer(folder, monkeypatch, person="track:3", outfile=tmp_path / "a.mkv")

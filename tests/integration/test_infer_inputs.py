@@ -29,7 +29,7 @@ SAMPLES, SAMPLE_RATE = 26_461, 44_100  # a prime number of samples, 0.6 s
 X265 = {"x265-params": "log-level=none"}
 
 
-def picture(width: int = WIDTH, height: int = HEIGHT, alpha: bool = False) -> np.ndarray:
+def image(width: int = WIDTH, height: int = HEIGHT, alpha: bool = False) -> np.ndarray:
     made = np.full((height, width, 3), REST, np.uint8)
     made[: height // 4, : width // 4] = MARKER
     if not alpha:
@@ -52,7 +52,7 @@ def film(
     def write(folder: Path) -> Path:
         tick = Fraction(1, 1000) if ending in {"mkv", "webm"} else 1 / Fraction(rate)
         return write_video(
-            folder / f"face.{ending}", [picture(*size, alpha)] * n, constant(n, rate),
+            folder / f"face.{ending}", [image(*size, alpha)] * n, constant(n, rate),
             tick=tick, rate=Fraction(rate), codec=codec, pix_fmt=pix_fmt, **more,
         )  # fmt: skip
 
@@ -61,7 +61,7 @@ def film(
 
 def turned(folder: Path) -> Path:
     """As phones write it: stored lying, with a display matrix that turns it 90° clockwise."""
-    lying = np.rot90(picture(HEIGHT, WIDTH))  # upright it is HEIGHT wide and WIDTH high
+    lying = np.rot90(image(HEIGHT, WIDTH))  # upright it is HEIGHT wide and WIDTH high
     path = folder / "phone.mp4"
     write_video(path, [np.ascontiguousarray(lying)] * 8, constant(8, 30), rate=Fraction(30))
     data, one = bytearray(path.read_bytes()), 1 << 16
@@ -74,12 +74,12 @@ def turned(folder: Path) -> Path:
 
 def variable(folder: Path) -> Path:
     times = [Fraction(t, 1000) for t in (0, 30, 90, 120, 180, 210, 270, 300)]
-    return write_video(folder / "vfr.mp4", [picture()] * 8, times)
+    return write_video(folder / "vfr.mp4", [image()] * 8, times)
 
 
 def photo(ending: str, alpha: bool = False) -> Callable[[Path], Path]:
     def write(folder: Path) -> Path:
-        cv2.imwrite(str(folder / f"p.{ending}"), picture(alpha=alpha))
+        cv2.imwrite(str(folder / f"p.{ending}"), image(alpha=alpha))
         # Told by content, whatever it is called.
         return (folder / f"p.{ending}").rename(folder / "photo.mp4")
 
@@ -90,19 +90,19 @@ def exif_turned(folder: Path) -> Path:
     from PIL import Image
 
     path = folder / "phone.jpg"
-    lying = np.rot90(picture(HEIGHT, WIDTH))
-    image = Image.fromarray(np.ascontiguousarray(lying[..., ::-1]))
-    exif = image.getexif()
+    lying = np.rot90(image(HEIGHT, WIDTH))
+    turned = Image.fromarray(np.ascontiguousarray(lying[..., ::-1]))
+    exif = turned.getexif()
     exif[0x0112] = 6  # turn 90° clockwise to show
-    image.save(path, exif=exif, quality=95)
+    turned.save(path, exif=exif, quality=95)
     return path
 
 
-def folder_of_pictures(folder: Path) -> Path:
+def folder_of_images(folder: Path) -> Path:
     path = folder / "frames.mp4"
     path.mkdir()
     for i in range(8):
-        cv2.imwrite(str(path / f"{i}.png"), picture())
+        cv2.imwrite(str(path / f"{i}.png"), image())
     return path
 
 
@@ -112,7 +112,7 @@ def gif(folder: Path) -> Path:
         stream = container.add_stream("gif", rate=10)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "bgr8"
         for i in range(4):
-            frame = av.VideoFrame.from_ndarray(picture(), format="bgr24").reformat(format="bgr8")
+            frame = av.VideoFrame.from_ndarray(image(), format="bgr24").reformat(format="bgr8")
             frame.pts, frame.time_base = i, Fraction(1, 10)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -152,7 +152,7 @@ KINDS = {
     "webp with alpha": Kind(photo("webp", alpha=True)),
     "jpeg": Kind(photo("jpg")),
     "phone's jpeg": Kind(exif_turned, 25, UPRIGHT),
-    "folder": Kind(folder_of_pictures),
+    "folder": Kind(folder_of_images),
 }  # fmt: skip
 
 
@@ -173,13 +173,13 @@ def test_it_becomes_a_video_that_looks_and_lasts_right(ready, tmp_path, name):
         networks, face=kind.write(tmp_path), audio=folder / "voice.wav", outfile=out,
         checkpoint=folder / "generator.ckpt", box=[44, 76, 36, 68], quality="fast",
     )  # fmt: skip
-    info, pictures = probe(out), list(VideoReader(out))
+    info, images = probe(out), list(VideoReader(out))
     assert (info.fps, info.variable_rate) == (kind.rate, False)
     assert (info.width, info.height, any(info.orientation)) == (*kind.size, False)
-    assert len(pictures) == report.n_frames == math.ceil(Fraction(SAMPLES, SAMPLE_RATE) * info.fps)
+    assert len(images) == report.n_frames == math.ceil(Fraction(SAMPLES, SAMPLE_RATE) * info.fps)
     assert len(load_audio(out, sample_rate=SAMPLE_RATE)) == SAMPLES
     width, height = kind.size
-    for shown in (pictures[0], pictures[-1]):
+    for shown in (images[0], images[-1]):
         for at, colour in {
             (9, 9): MARKER,
             (height - 3, width - 3): REST,
@@ -187,8 +187,8 @@ def test_it_becomes_a_video_that_looks_and_lasts_right(ready, tmp_path, name):
         }.items():
             assert np.abs(shown[at].astype(int) - colour).max() <= kind.tolerance, (at, shown[at])
     if "alpha" in name and "vp9" not in name:  # FFmpeg's VP9 decoder does not see it
-        assert pictures[0][5, width - 5].max() <= kind.tolerance
-    box = pictures[0][60:76, 36:68]
+        assert images[0][5, width - 5].max() <= kind.tolerance
+    box = images[0][60:76, 36:68]
     assert np.abs(box.astype(int) - REST).mean() > 3  # the generated face
 
 

@@ -328,7 +328,7 @@ def test_nothing_half_written_is_seen(infer, tmp_path, codec, monkeypatch) -> No
         ({"height": "tall"}, "height=tall must be a whole number from 16 to 16384, or null."),
         ({"height": 14_000, "view": "side_by_side"}, "pixels wide"),
         ({"view": "both"}, "result, side_by_side or mask"),
-        ({"label": "a line that is far too long for a picture of this width"}, "too long"),
+        ({"label": "a line that is far too long for an image of this width"}, "too long"),
         ({"label": "合成"}, "letters that the font lacks"),
         ({"label": ""}, "one line of text"),
         ({"preview": -1}, "preview=-1 must be seconds"),

@@ -255,7 +255,7 @@ def test_an_expert_of_one_speaker_and_lists_that_share_clips_are_warned_of(
     assert capsys.readouterr().err.startswith("error: An expert cannot learn from one window")
 
 
-def test_a_run_keeps_what_it_was_made_with_and_shows_pictures_on_the_board(
+def test_a_run_keeps_what_it_was_made_with_and_shows_images_on_the_board(
     prepared: Path, experts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expert = experts / "outputs" / "expert.ckpt"

@@ -10,7 +10,7 @@ from w2l.boxes import from_tblr
 from w2l.inference import FaceGenerator, FaceOptions, Geometry, SyncOptions, load_voice, open_source
 from w2l.inference.finding import plan_faces
 from w2l.inference.lips import Role, synced
-from w2l.inference.source import pictures
+from w2l.inference.source import images
 from w2l.inference.voice import mel_windows
 from w2l.models import Generator
 
@@ -55,10 +55,10 @@ def test_infer_frames(golden, shared_media):
     assert len(windows) == expected["count"] == 110
     plan = plan_faces(source, len(windows), None, options)
     lipsync = FaceGenerator(filled(Generator(), "generator"), device="cpu")
-    shown = pictures(source, len(windows), options.extend)
+    shown = images(source, len(windows), options.extend)
     asked = Every(lipsync, expected["index"])
     frames = synced(shown, Role(plan, windows), asked, options, options.batch_size)
-    got = [picture.frame for picture in frames]
+    got = [image.frame for image in frames]
     assert len(got) == 110
     top, bottom, left, right = expected["box"]
     for index, golden_region in zip(expected["index"], expected["frames"], strict=True):
@@ -66,7 +66,7 @@ def test_infer_frames(golden, shared_media):
         assert psnr(region, golden_region) > 45, f"frame {index}"
 
 
-def test_published_pictures_equal_opencv(shared_media):
+def test_published_images_equal_opencv(shared_media):
     """The script reads with OpenCV: same images, same number."""
     cv2 = pytest.importorskip("cv2")
     path = shared_media / "talking" / "grid_brbk7n_en_25fps.mpg"

@@ -80,7 +80,7 @@ def test_equals_the_published_loops(shared_media: Path):
     """Window by window, as the published script is written, on half a second of a real clip."""
     path = shared_media / "talking" / "grid_lbax4n_en_25fps.mpg"
     frames, samples = list(islice(VideoReader(path), 12)), load_audio(path)[: 12 * 640]
-    pictures = np.stack([cv2.resize(frame, (224, 224)) for frame in frames]).transpose(3, 0, 1, 2)
+    images = np.stack([cv2.resize(frame, (224, 224)) for frame in frames]).transpose(3, 0, 1, 2)
     integers = np.rint(samples * 32768).astype(np.int16)
     columns = python_speech_features.mfcc(integers, 16_000).T
     with torch.inference_mode():
@@ -89,7 +89,7 @@ def test_equals_the_published_loops(shared_media: Path):
         assert len(lips) == min(12, len(samples) // 640) - 5
         for i in range(len(lips)):
             audio_in = torch.tensor(columns[None, None, :, 4 * i : 4 * i + 20]).float()
-            lips_in = torch.tensor(pictures[None, :, i : i + 5]).float()
+            lips_in = torch.tensor(images[None, :, i : i + 5]).float()
             want_sound, want_lips = syncnet()(audio_in, lips_in)
             for got, want in ((lips[i], want_lips[0]), (sound[i], want_sound[0])):
                 assert (got - want).abs().max() < 1e-4 * want.abs().max()

@@ -31,7 +31,7 @@ def check(frames: list[np.ndarray], waveform: np.ndarray) -> None:
     assert got.lse.offset == offset
 
 
-def test_made_up_pictures():
+def test_made_up_images():
     rng = np.random.default_rng(0)
     frames = list(rng.integers(0, 256, (N, 60, 80, 3), np.uint8))
     waveform = (rng.integers(-9000, 9000, N * 640) / 32768).astype(np.float32)

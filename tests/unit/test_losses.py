@@ -152,12 +152,12 @@ def test_hinge_teaches_nothing_beyond_the_margin() -> None:
 
 
 def test_gradient_penalty_is_the_mean_squared_slope() -> None:
-    pictures = torch.randn(2, 3, 4, 6, 6, generator=torch.Generator().manual_seed(2))
-    pictures.requires_grad_()
+    images = torch.randn(2, 3, 4, 6, 6, generator=torch.Generator().manual_seed(2))
+    images.requires_grad_()
     weight = torch.linspace(-1, 1, 3 * 36).view(3, 6, 6)
     # Each image's logit is linear in it, so its slope is the weight itself.
-    logits = torch.einsum("bcthw,chw->tb", pictures, weight).reshape(-1, 1)
-    penalty = gradient_penalty(logits, pictures).detach()
+    logits = torch.einsum("bcthw,chw->tb", images, weight).reshape(-1, 1)
+    penalty = gradient_penalty(logits, images).detach()
     assert float(penalty) == pytest.approx(float(weight.square().sum()))
 
 

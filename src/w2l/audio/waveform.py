@@ -117,7 +117,7 @@ def load_audio(
         raise UserError(f"{path} holds no sound that can be decoded: check that it plays.")
     late = 0
     if origin == "video":
-        late = round((first - _first_picture(path)) * sample_rate)
+        late = round((first - _first_image(path)) * sample_rate)
     # Positions on the waveform, where 0 is its own first sample.
     start = round(start_s * sample_rate) - late
     stop = len(waveform) if end_s is None else round(end_s * sample_rate) - late
@@ -230,7 +230,7 @@ def converter(block: AudioFrame, length: int | None, sample_rate: int, channels:
     )
 
 
-def _first_picture(path: Path) -> Fraction:
+def _first_image(path: Path) -> Fraction:
     """Time of the first image on the file's own clock."""
     clock = clock_of(path)
     with open_media(path) as container:
@@ -238,4 +238,4 @@ def _first_picture(path: Path) -> Fraction:
             with suppress(av.error.FFmpegError):
                 for frame in packet.decode():
                     return start_time(frame)
-    raise UserError(f"{path} has no picture to time its sound by: name a video.")
+    raise UserError(f"{path} has no image to time its sound by: name a video.")

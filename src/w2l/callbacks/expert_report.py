@@ -25,7 +25,7 @@ from w2l.scoring.embeddings import mel_embeddings
 from w2l.windows import WINDOW_FRAMES
 
 
-def histogram_picture(
+def histogram_image(
     in_sync: np.ndarray, off_sync: np.ndarray, threshold: float, title: str
 ) -> bytes:
     """PNG of the similarities of windows that belong together and of others.
@@ -134,11 +134,11 @@ class ExpertReport(pl.Callback):
         with atomic_path(self.folder / f"{update:07d}.json") as path:
             path.write_text(json.dumps(report, indent=1) + "\n")
         title = f"update {update}: pair {quality.pair_accuracy:.3f}"
-        picture = histogram_picture(own, others, quality.threshold, title)
+        image = histogram_image(own, others, quality.threshold, title)
         with atomic_path(self.folder / f"{update:07d}.png") as path:
-            path.write_bytes(picture)
+            path.write_bytes(image)
         dashboard = Dashboard(trainer, update)
-        dashboard.picture("validation/similarities", path=self.folder / f"{update:07d}.png")
+        dashboard.image("validation/similarities", path=self.folder / f"{update:07d}.png")
         dashboard.histogram("validation/cosine_in_sync", own)
         dashboard.histogram("validation/cosine_off_sync", others)
         dashboard.histogram("validation/offsets", np.array(report["offsets"]))

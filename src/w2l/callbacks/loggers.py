@@ -38,7 +38,7 @@ class Dashboard:
         self._wandb = [x.experiment for x in runs if isinstance(x, WandbLogger)]
         self._tensorboard = [x.experiment for x in runs if isinstance(x, TensorBoardLogger)]
 
-    def picture(self, name: str, path: Path, caption: str | None = None) -> None:
+    def image(self, name: str, path: Path, caption: str | None = None) -> None:
         """A PNG file."""
         self._log(name, lambda wandb: wandb.Image(str(path), caption=caption))
         from skimage import io

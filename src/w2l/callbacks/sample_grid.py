@@ -1,4 +1,4 @@
-"""Pictures of what the generator makes, while it learns."""
+"""Images of what the generator makes, while it learns."""
 
 from __future__ import annotations
 
@@ -83,5 +83,5 @@ class SampleGrid(pl.Callback):
         with atomic_path(written) as path:
             # cv2.imwrite returns False on a full disk; this raises.
             path.write_bytes(cv2.imencode(".png", labelled(self._grid))[1].tobytes())
-        Dashboard(trainer, update).picture("validation/samples", written, CAPTION)
+        Dashboard(trainer, update).image("validation/samples", written, CAPTION)
         self._grid = None

@@ -201,7 +201,7 @@ CHECKLIST = """Known causes of an expert that stays at chance, most frequent fir
      key frames, are 2 to 10 frames off. Score some clips with evaluate.py: their offsets must be
      the same, within a frame.
   2. Too little or too uniform data. Users with 2 to 9 videos, or 600 clips, stayed at chance.
-  3. Wrong crops: another person's face, a box that jumps, a mouth cut off. Look at the pictures in
+  3. Wrong crops: another person's face, a box that jumps, a mouth cut off. Look at the images in
      the prepared folders.
   4. The published recipe itself (experiment=syncnet): by the release's maintainers its loss stays
      at 0.69 for 150 000 to 200 000 updates. experiment=syncnet_strong leaves chance far sooner.
@@ -217,7 +217,7 @@ def symptoms(batch: SyncBatch | LipBatch, clips: Sequence[AnyClip]) -> list[str]
         clips: the training clips; none where they are not known.
     """
     frames = batch.frames if isinstance(batch, SyncBatch) else stack_frames(batch.target)
-    found = [*of_pictures(frames), *of_sound(batch.mel)]
+    found = [*of_images(frames), *of_sound(batch.mel)]
     if isinstance(batch, SyncBatch):
         found += of_labels(batch)
     speakers = {clip.name.partition("/")[0] for clip in clips}
@@ -229,16 +229,16 @@ def symptoms(batch: SyncBatch | LipBatch, clips: Sequence[AnyClip]) -> list[str]
     return found
 
 
-def of_pictures(frames: Tensor) -> list[str]:
+def of_images(frames: Tensor) -> list[str]:
     """Of windows (B, 15, S/2, S)."""
     if not bool(frames.isfinite().all()):
-        return ["Pictures hold NaN or infinite values."]
+        return ["Images hold NaN or infinite values."]
     first, last = frames[:, :3], frames[:, -3:]
     still = ((first - last).abs().mean(dim=(1, 2, 3)) < STILL).float().mean().item()
     flat = (frames.std(dim=(1, 2, 3)) < STILL).float().mean().item()
     found = []
     if flat > 0.1:
-        found.append(f"{flat:.0%} of the windows are pictures of one colour.")
+        found.append(f"{flat:.0%} of the windows are images of one colour.")
     elif still > 0.3:
         found.append(
             f"{still:.0%} of the windows do not move: stills, repeated frames, or the wrong face."
@@ -261,14 +261,14 @@ def of_sound(mel: Tensor) -> list[str]:
 
 def of_labels(batch: SyncBatch) -> list[str]:
     """Windows that no expert can tell apart."""
-    pictures = batch.frames.flatten(1)
-    near = torch.cdist(pictures[:, ::7], pictures[:, ::7], p=1) / pictures[:, ::7].shape[1]
+    images = batch.frames.flatten(1)
+    near = torch.cdist(images[:, ::7], images[:, ::7], p=1) / images[:, ::7].shape[1]
     own_sound = torch.cdist(batch.mel.flatten(1), batch.mel.flatten(1), p=1) > 1e-3
     same = (near < 0.25 / 255) & own_sound
     twins = same.any(dim=1).float().mean().item()
     found = []
     if twins > 0.1:
-        found.append(f"{twins:.0%} of the windows show the same pictures with different sound.")
+        found.append(f"{twins:.0%} of the windows show the same images with different sound.")
     if len(batch.in_sync) > 8 and float(batch.in_sync.float().std()) == 0:
         alone = len(batch.group.unique()) == len(batch.group)
         if alone or float(batch.in_sync.float().mean()) == 0:

@@ -53,9 +53,9 @@ def app(settings: App) -> None:
         os.environ["GRADIO_TEMP_DIR"] = str(files.sent)
         jobs = PageJobs(settings, files.made)
         closing = threading.Event()
-        pictures = folder / "pictures"
-        pictures.mkdir()
-        offers = [Offer(trial, trial.draw(pictures / f"{n}.jpg")) for n, trial in enumerate(trials)]
+        images = folder / "pictures"
+        images.mkdir()
+        offers = [Offer(trial, trial.draw(images / f"{n}.jpg")) for n, trial in enumerate(trials)]
         credit = CREDIT if settings.examples == SHIPPED else ""
         page = build_page(jobs, offers, credit, lambda: not closing.is_set())
         files.needed = lambda: files_needed(page)

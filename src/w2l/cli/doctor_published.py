@@ -192,10 +192,10 @@ def synced_blocks(generator: Path) -> np.ndarray:
     )
     options = SyncOptions(quality="fast", box=np.array(BOX, np.float32))
     taken = list(islice(lipsync.frames(face, voice, options=options), N_FRAMES))
-    pictures = np.stack(taken).astype(np.float64)
-    n, height, width, _ = pictures.shape
+    images = np.stack(taken).astype(np.float64)
+    n, height, width, _ = images.shape
     rows, columns = height // BLOCK, width // BLOCK
-    cut = pictures[:, : rows * BLOCK, : columns * BLOCK]
+    cut = images[:, : rows * BLOCK, : columns * BLOCK]
     blocks = cut.reshape(n, rows, BLOCK, columns, BLOCK, 3).mean(axis=(2, 4))
     return np.asarray(blocks.round(1))
 

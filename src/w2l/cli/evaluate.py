@@ -23,10 +23,10 @@ from w2l.checkpoints import (
 )
 from w2l.cli import commands
 from w2l.cli.checks import check_evaluate
+from w2l.cli.evaluate_images import load_comparison, raise_if_none, wanted_pairs
 from w2l.cli.evaluate_judges import build_judges, judges_of
 from w2l.cli.evaluate_lips import build_lip_scorer, run_lips
 from w2l.cli.evaluate_output import chosen_output, remove_earlier, write_plots
-from w2l.cli.evaluate_pictures import load_comparison, raise_if_none, wanted_pairs
 from w2l.cli.evaluate_show import raise_failures, show
 from w2l.cli.evaluate_speaker import calibration_command, speaker_search
 from w2l.cli.keys.evaluate import Evaluate
@@ -95,7 +95,7 @@ def score(
 ) -> list[ClipScore]:
     """Score what was checked, write, show; then say by the exit code how it went."""
     wants_faces = bool(pairs or judges_of(settings)) or settings.lips
-    evaluator, weights = build_evaluator(settings, console, with_pictures=wants_faces)
+    evaluator, weights = build_evaluator(settings, console, with_images=wants_faces)
     comparison = None
     lip_scorer = build_lip_scorer(settings, evaluator.detector, weights)
     judges = build_judges(settings, evaluator.detector, str(pick_device(settings.device)))
@@ -211,14 +211,14 @@ def score_all(
 
 
 def build_evaluator(
-    settings: Evaluate, console: Console, *, with_pictures: bool = False
+    settings: Evaluate, console: Console, *, with_images: bool = False
 ) -> tuple[Evaluator, dict[str, Any]]:
     """The evaluator, and the file and hash of each of its networks.
 
     Args:
         settings: of evaluate.py.
         console: for what cannot be scored.
-        with_pictures: a detector is needed in any case.
+        with_images: a detector is needed in any case.
 
     Raises:
         UserError: no network at all can be had, or what was asked for by name or file cannot.
@@ -231,7 +231,7 @@ def build_evaluator(
         **{f.name: getattr(settings, f.name) for f in fields(Protocol) if f.name != "name"},
     )
     detector = detector_file = None
-    needed = protocol.name == "track" or with_pictures
+    needed = protocol.name == "track" or with_images
     if needed or expert is not None:
         try:
             detector, detector_file = choose_detector(settings, device)

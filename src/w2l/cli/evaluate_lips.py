@@ -12,7 +12,7 @@ from rich.progress import track
 from rich.table import Table
 
 from w2l.audio.speech import check_speech_finder
-from w2l.cli.evaluate_pictures import load_landmarks
+from w2l.cli.evaluate_images import load_landmarks
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.components import FaceDetector
 from w2l.files import identity

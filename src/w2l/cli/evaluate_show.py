@@ -60,7 +60,7 @@ def show(
     if confident and fmean(confident) < FAINT and not odd:
         console.print(
             f"warning: no offset stands out (LSE-C is {fmean(confident):.2f} in the mean): random "
-            "weights of SyncNet look like that, and sound of something else than the pictures.",
+            "weights of SyncNet look like that, and sound of something else than the images.",
             soft_wrap=True,
         )
     console.print(str(output), soft_wrap=True, markup=False)
@@ -73,7 +73,7 @@ def raise_failures(
 
     Args:
         clips: as scored.
-        compared: the field `pictures` of scores.json; None: there was no reference.
+        compared: the field `images` of scores.json; None: there was no reference.
         strict: one clip, face or pair that failed is enough.
 
     Raises:

@@ -30,7 +30,7 @@ from w2l.download import is_url
 from w2l.errors import UserError
 from w2l.filelists.reading import on_disk, read_table, read_text
 from w2l.jobs.keys import RunnerKeys
-from w2l.media import moving_pictures, open_media
+from w2l.media import moving_images, open_media
 from w2l.paths import user_path
 from w2l.schema import TEXT, Key, as_dict, components, keys, read
 from w2l.video import is_image
@@ -336,7 +336,7 @@ def _kind(path: Path) -> str | None:
         return "face"
     try:
         with open_media(path) as container:
-            if moving_pictures(container):
+            if moving_images(container):
                 return "face"
             return "sound" if container.streams.audio else None  # maybe with a cover
     except UserError:

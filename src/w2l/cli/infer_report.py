@@ -113,7 +113,7 @@ def show_input(source: Source, track: AudioTrack | None, console: Console) -> No
     """Print what was chosen, or made, of what is read: a sound track, whole images of fields."""
     if isinstance(source, VideoSource) and source.is_deinterlaced:
         console.print(
-            f"{source.path} is interlaced: its fields are made whole pictures (deinterlace=false "
+            f"{source.path} is interlaced: its fields are made whole images (deinterlace=false "
             "leaves them woven)"
         )
     if track is not None and track.n_tracks > 1:

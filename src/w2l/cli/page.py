@@ -50,7 +50,7 @@ class Offer:
     """A pair to try, and the file of its image."""
 
     trial: Trial
-    picture: Path
+    image: Path
 
 
 class PageProgress:
@@ -204,7 +204,7 @@ class PageActions:
             return *([gr.skip()] * 4), STOPPED
         return (
             shown(gr.Video, result.given_video),
-            shown(gr.Image, result.given_picture),
+            shown(gr.Image, result.given_image),
             str(result.video),
             shown(gr.Image, result.plot),
             self.told(result.text, face, audio),
@@ -295,7 +295,7 @@ def build_page(
 def _sync_tab(
     actions: PageActions, start: Mapping[str, Any], offers: Sequence[Offer], credit: str
 ) -> None:
-    pictures = offered(offers, credit) if offers else None
+    images = offered(offers, credit) if offers else None
     with gr.Row():
         with gr.Column():
             face = sent_file(label=FIELDS["face"], elem_id="face")
@@ -335,15 +335,13 @@ def _sync_tab(
     plot = gr.Image(
         label="Sync of the result", visible=False, buttons=["fullscreen"], elem_id="plot"
     )
-    if pictures is not None:
+    if images is not None:
 
         def choose(event: gr.SelectData) -> tuple[str, str]:
             trial = offers[event.index].trial
             return str(trial.face), str(trial.audio)
 
-        pictures.select(
-            choose, None, [face, audio], show_progress="hidden", api_visibility="private"
-        )
+        images.select(choose, None, [face, audio], show_progress="hidden", api_visibility="private")
     seen = [sent, frame, number, box, corner]
     gr.on([face.change, moment.release], actions.look, [face, moment], seen, **QUIET)
     audio.change(lambda path: shown(gr.Audio, path and Path(path)), audio, heard, **QUIET)
@@ -372,18 +370,18 @@ def _score_tab(actions: PageActions) -> None:
 
 
 def offered(offers: Sequence[Offer], credit: str) -> gr.Gallery:
-    """Pictures to choose from, and below whose they are."""
+    """Images to choose from, and below whose they are."""
     # Served as they lie: what Gradio copies goes with the files that people sent.
-    gr.set_static_paths([offer.picture for offer in offers])
-    pictures = gr.Gallery(
-        [(str(offer.picture), offer.trial.caption) for offer in offers],
+    gr.set_static_paths([offer.image for offer in offers])
+    images = gr.Gallery(
+        [(str(offer.image), offer.trial.caption) for offer in offers],
         label="To try: choose an image, then press Sync", columns=len(offers),
         allow_preview=False, interactive=False, object_fit="contain", height="auto", buttons=[],
         elem_id="examples",
     )  # fmt: skip
     if credit:
         gr.Markdown(credit, elem_id="credit")
-    return pictures
+    return images
 
 
 def shown(kind: type, file: Path | None) -> Any:

@@ -79,14 +79,14 @@ class PageResult:
     Attributes:
         video: the synced one.
         given_video: the input, where a browser can play it.
-        given_picture: else an image of it.
+        given_image: else an image of it.
         plot: the scores' curves; None where there is nothing to score with.
         text: what was done, in Markdown.
     """
 
     video: Path
     given_video: Path | None
-    given_picture: Path | None
+    given_image: Path | None
     plot: Path | None
     text: str
 
@@ -158,7 +158,7 @@ class PageJobs:
                     raise LeftError
                 plot, scores = self._score(outfile)
                 video = None if is_image(face) or not is_playable(Path(face)) else Path(face)
-                still = None if video else picture_of(Path(face), job)
+                still = None if video else image_of(Path(face), job)
         except BaseException:
             remove(job)  # half of a result is nobody's
             raise
@@ -338,7 +338,7 @@ def is_playable(video: Path) -> bool:
     return video.suffix.lower() in PLAYABLE_FILES and probe(video).codec in PLAYABLE_CODECS
 
 
-def picture_of(face: Path, folder: Path) -> Path:
+def image_of(face: Path, folder: Path) -> Path:
     """Its first image, as a file of `folder`."""
     path = folder / "given.jpg"
     path.write_bytes(cv2.imencode(".jpg", next(iter(VideoReader(face))))[1].tobytes())

@@ -41,14 +41,14 @@ class Trial:
 
     def draw(self, path: Path) -> Path:
         """Write an image: the face, and small in the corner the one who is heard."""
-        picture = np.full((SIDE, SIDE, 3), 255, np.uint8)
+        image = np.full((SIDE, SIDE, 3), 255, np.uint8)
         face = middle_of(self.face, SIDE, SIDE * 4 // 5)
         left = (SIDE - face.shape[1]) // 2
-        picture[: face.shape[0], left : left + face.shape[1]] = face
+        image[: face.shape[0], left : left + face.shape[1]] = face
         heard = middle_of(self.audio, SIDE // 3, SIDE // 3)
         top = SIDE - CAPTION - heard.shape[0]
-        picture[top : top + heard.shape[0], : heard.shape[1]] = heard
-        path.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
+        image[top : top + heard.shape[0], : heard.shape[1]] = heard
+        path.write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
         return path
 
 

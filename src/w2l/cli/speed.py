@@ -40,7 +40,7 @@ def picked_precision(
         )
     if name not in {"32", "32-true", "64", "64-true", "bf16", "bf16-mixed"}:
         raise UserError(
-            f"trainer.precision={precision}: pictures and sound are float32, below which no "
+            f"trainer.precision={precision}: images and sound are float32, below which no "
             "network may fall: use auto, bf16-mixed, 32-true or 64-true."
         )
     if name.startswith("bf16") and on_gpu and not has_units:

@@ -70,19 +70,19 @@ def _join(parts: Sequence[Tensor]) -> Tensor:
 
 
 def to_float(batch: BatchType) -> BatchType:
-    """Pictures of a batch from uint8 to float32 in [0, 1]; all else, and floats, as they are.
+    """Images of a batch from uint8 to float32 in [0, 1]; all else, and floats, as they are.
 
     Bytes travel from workers to the training process, and on to the GPU, in a quarter of the room.
     """
     return type(batch)(*(_to_float(part) if part.dtype == torch.uint8 else part for part in batch))
 
 
-def _to_float(pictures: Tensor) -> Tensor:
-    if pictures.device.type != "cpu":
-        return pictures.float().div_(255)
-    floats = torch.empty(pictures.shape)
+def _to_float(images: Tensor) -> Tensor:
+    if images.device.type != "cpu":
+        return images.float().div_(255)
+    floats = torch.empty(images.shape)
     # Piece by piece, so that what is divided still lies in the processor's cache.
-    pieces = zip(floats.view(-1).split(PIECE), pictures.reshape(-1).split(PIECE), strict=True)
+    pieces = zip(floats.view(-1).split(PIECE), images.reshape(-1).split(PIECE), strict=True)
     for piece, pixels in pieces:
         piece.copy_(pixels).div_(255)
     return floats
@@ -97,7 +97,7 @@ def grey(stacked: Tensor) -> Tensor:
 
 
 def jittered(stacked: Tensor, pixels: int) -> Tensor:
-    """Pictures (B, 3T, H, W) moved by up to so many pixels each way, all alike, half of the times
+    """Images (B, 3T, H, W) moved by up to so many pixels each way, all alike, half of the times
     mirrored, and half of them blurred over 3×3; drawn from torch's random numbers.
     """
     height, width = stacked.shape[2:]

@@ -245,10 +245,10 @@ class Clip(AnyClip):
 
     def faces(self, numbers: np.ndarray, lower_half: bool = False) -> np.ndarray:
         """See `AnyClip`."""
-        faces = decode(self.picture, numbers.tolist(), self.image_size, self._kept)
+        faces = decode(self.image, numbers.tolist(), self.image_size, self._kept)
         return lower(faces) if lower_half else faces
 
-    def picture(self, number: int) -> bytes:
+    def image(self, number: int) -> bytes:
         """The JPEG file of a frame.
 
         Raises:
@@ -284,10 +284,10 @@ def decode(
             continue
         content = file(key)
         content = np.frombuffer(content, np.uint8) if isinstance(content, bytes) else content
-        picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
-        if picture is None:
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
+        if image is None:
             raise BadClipError(BAD_FRAME, f"frame {key} cannot be decoded")
-        cv2.resize(picture, (size, size), dst=face)
+        cv2.resize(image, (size, size), dst=face)
         if kept is not None:
             kept[key] = face.copy()
     return faces

@@ -124,7 +124,7 @@ class Head(nn.Module):
 
 
 class CenterFaceNet(nn.Module):
-    """Picture (B, 3, H, W) float RGB in 0-255, H and W multiples of 32, to `FaceMaps`."""
+    """Image (B, 3, H, W) float RGB in 0-255, H and W multiples of 32, to `FaceMaps`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,8 +132,8 @@ class CenterFaceNet(nn.Module):
         self.neck = Neck()
         self.head = Head()
 
-    def forward(self, picture: torch.Tensor) -> FaceMaps:
-        maps: FaceMaps = self.head(self.neck(self.backbone(picture)))
+    def forward(self, image: torch.Tensor) -> FaceMaps:
+        maps: FaceMaps = self.head(self.neck(self.backbone(image)))
         return maps
 
 
@@ -186,9 +186,9 @@ class CenterFace:
     def _detect(self, frames: list[np.ndarray], inner: tuple[int, int]) -> list[Faces]:
         """Faces of frames of one size, scaled to `inner` (height, width) for the network."""
         height, width = frames[0].shape[:2]
-        pictures = np.stack([_fit(frame, inner) for frame in frames])
+        images = np.stack([_fit(frame, inner) for frame in frames])
         # BGR to RGB; the memory stays as it lies, which is what channels_last means.
-        tensor = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2).flip(1).float()
+        tensor = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).flip(1).float()
         maps: FaceMaps = self.net(tensor.contiguous(memory_format=torch.channels_last))
         ratio = np.array([width / inner[1], height / inner[0]], dtype=np.float32)
         limit = np.array([width, height], dtype=np.float32)
@@ -219,7 +219,7 @@ def _decode(
     rows = index[:, 0], slice(None), index[:, 1], index[:, 2]
     # One transfer for all: from here on there are a handful of numbers.
     values = torch.cat([m[rows] for m in maps], dim=1).cpu().numpy()  # (M, 1 + 2 + 2 + 10)
-    picture, cell = np.split(index.cpu().numpy(), [1], axis=1)
+    image, cell = np.split(index.cpu().numpy(), [1], axis=1)
     score, size, offset, points = np.split(values, [1, 3, 5], axis=1)
     size = np.exp(size) * CELL
     top_left = (cell + 0.5 + offset) * CELL - size / 2
@@ -227,7 +227,7 @@ def _decode(
     # The network speaks of y before x.
     boxes = np.concatenate([top_left[:, ::-1], (top_left + size)[:, ::-1]], axis=1)
     for i in range(len(hot)):
-        mine = picture[:, 0] == i
+        mine = image[:, 0] == i
         yield (
             boxes[mine].astype(np.float32),
             score[mine, 0].astype(np.float32),

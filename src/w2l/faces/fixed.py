@@ -40,7 +40,7 @@ class FixedBox:
             if self._box[2] > width or self._box[3] > height:
                 raise UserError(
                     f"box={self._given} ([top, bottom, left, right]) does not fit into the "
-                    f"{width}x{height} picture."
+                    f"{width}x{height} image."
                 )
         return [Faces.of(self._box) for _ in frames]
 

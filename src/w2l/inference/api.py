@@ -24,7 +24,7 @@ from w2l.inference.options import ProgressCallback, SyncOptions, calling
 from w2l.inference.provenance import CheckpointId
 from w2l.inference.report import Stretch, SyncReport
 from w2l.inference.runtimes import Auto, Runtime, build_generator
-from w2l.inference.source import pictures
+from w2l.inference.source import images
 from w2l.inference.sync import sync_video
 from w2l.inference.voice import mel_windows
 from w2l.trust import trust as allow
@@ -195,10 +195,10 @@ class LipSync:
             tell = calling(progress)
             plan = plan_faces(source, len(windows), detector, options, tell)
             size = batch_size(source, options, generator)
-            shown = pictures(source, len(windows), options.extend)
+            shown = images(source, len(windows), options.extend)
             made = synced(shown, Role(plan, windows), generator, options, size)
-            for picture in tell(made, "syncing", len(windows)):
-                yield layout(picture)
+            for image in tell(made, "syncing", len(windows)):
+                yield layout(image)
 
     def avatar(
         self,

@@ -33,7 +33,7 @@ from w2l.inference.live import IDLE_DB, LiveFrames
 from w2l.inference.options import Progress, SyncOptions, silent
 from w2l.inference.plan import FacePlan
 from w2l.inference.player import LivePlayer
-from w2l.inference.source import Picture, Source
+from w2l.inference.source import Source, SourceFrame
 
 if TYPE_CHECKING:
     from w2l.inference.api import LipSync
@@ -133,8 +133,8 @@ class Avatar:
     def ready(self, number: int) -> ReadyFace | None:
         """The face of frame `number`, made when it is first asked for; None: it is left alone."""
         if number not in self._ready:
-            picture = Picture(number, self.frames[number])
-            face = find_face(picture, self.plan, replace(self.options, parser=None))
+            image = SourceFrame(number, self.frames[number])
+            face = find_face(image, self.plan, replace(self.options, parser=None))
             if face is not None and self.options.parser is not None:
                 if number not in self._parsed:
                     self._parsed[number] = self.options.parser(*face[:3])
@@ -182,7 +182,7 @@ class Avatar:
     def still(self) -> np.ndarray:
         """The first frame as it came: what is seen before anything is made."""
         frame = self.frames[0]
-        return self.layout(Picture(0, frame.copy(), given=frame.copy()))
+        return self.layout(SourceFrame(0, frame.copy(), given=frame.copy()))
 
     def player(self, **settings: Any) -> LivePlayer:
         """One that plays in real time; see `LivePlayer` for what it takes."""

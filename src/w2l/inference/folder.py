@@ -41,8 +41,8 @@ class FolderSource:
         files = sorted(filter(is_image, path.iterdir()), key=natural)
         if not files:
             raise UserError(
-                f"{path} holds no pictures: face= takes a video, a photo or a folder of numbered "
-                f"pictures, and batch={path} a folder of videos with their sounds."
+                f"{path} holds no images: face= takes a video, a photo or a folder of numbered "
+                f"images, and batch={path} a folder of videos with their sounds."
             )
         # The first image is the one that is shown at `start_s`, and plays from there.
         start = _seconds(start_s)
@@ -52,7 +52,7 @@ class FolderSource:
         if not self._files:
             raise UserError(
                 f"start={start_s} and end={end_s} leave nothing of {path}, whose {len(files)} "
-                f"pictures last {float(len(files) / fps):.2f} s at fps={float(fps):g}."
+                f"images last {float(len(files) / fps):.2f} s at fps={float(fps):g}."
             )
         self.path, self.fps, self.look = path, fps, Look()
         self.n_frames_estimate = len(self._files)
@@ -61,20 +61,20 @@ class FolderSource:
         self.height, self.width = next(self.read(0, 1)).shape[:2]
 
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """Pictures start … stop - 1, as many of them as there are.
+        """Images start … stop - 1, as many of them as there are.
 
         Raises:
             UserError: one is damaged, or not as large as the first.
         """
         for file in self._files[start:stop]:
-            picture = read_image(file)
-            if picture.shape != self._given:
-                (height, width), (high, wide) = picture.shape[:2], self._given[:2]
+            image = read_image(file)
+            if image.shape != self._given:
+                (height, width), (high, wide) = image.shape[:2], self._given[:2]
                 raise UserError(
-                    f"{file} is {width}×{height} where the first picture is {wide}×{high}: all "
-                    "pictures of a folder must be of one size."
+                    f"{file} is {width}×{height} where the first image is {wide}×{high}: all "
+                    "images of a folder must be of one size."
                 )
-            yield self._geometry(picture)
+            yield self._geometry(image)
 
 
 def _seconds(seconds: float) -> Fraction:

@@ -46,9 +46,7 @@ class Geometry:
         if self.resize_factor > 1:
             height, width = (side // self.resize_factor for side in frame.shape[:2])
             if min(height, width) < 1:
-                raise UserError(
-                    f"resize_factor {self.resize_factor} leaves nothing of the picture."
-                )
+                raise UserError(f"resize_factor {self.resize_factor} leaves nothing of the image.")
             frame = cv2.resize(frame, (width, height))
         if self.rotate:
             frame = cv2.rotate(frame, _ROTATIONS[self.rotate])
@@ -58,7 +56,7 @@ class Geometry:
         right = width if right == -1 else right
         if not (0 <= top < bottom <= height and 0 <= left < right <= width):
             raise UserError(
-                f"crop [top,bottom,left,right] = {list(self.crop)} is not inside the picture of "
+                f"crop [top,bottom,left,right] = {list(self.crop)} is not inside the image of "
                 f"{width}×{height}."
             )
         return np.ascontiguousarray(frame[top:bottom, left:right])

@@ -16,12 +16,12 @@ from w2l.files import own_folder
 from w2l.inference.geometry import Geometry
 from w2l.inference.options import SyncOptions
 from w2l.inference.source import (
-    NOT_PICTURES,
+    NOT_IMAGES,
     ArraySource,
     Source,
     StillSource,
     VideoSource,
-    is_picture,
+    is_frame,
     open_source,
 )
 from w2l.inference.voice import Origin, Voice, load_voice, origin_of
@@ -90,25 +90,25 @@ def _origin(audio: str | Path, face: Face) -> Origin:
     return origin_of(Path(audio), Path(face)) if isinstance(face, str | Path) else "audio"
 
 
-def _photo(picture: np.ndarray, fps: Fraction) -> StillSource:
-    if not is_picture(picture):
-        raise UserError(f"face={NOT_PICTURES}, not {picture.shape} of {picture.dtype}.")
-    return StillSource(picture, Geometry(), fps, Path("photo"))
+def _photo(image: np.ndarray, fps: Fraction) -> StillSource:
+    if not is_frame(image):
+        raise UserError(f"face={NOT_IMAGES}, not {image.shape} of {image.dtype}.")
+    return StillSource(image, Geometry(), fps, Path("photo"))
 
 
 def _spooled(frames: Iterable[np.ndarray], fps: Fraction, folder: Path) -> VideoSource:
     """Frames that come once, in a file without loss, since they are read twice."""
     rest = iter(frames)
     first = next(rest, None)
-    if first is None or not is_picture(first):
+    if first is None or not is_frame(first):
         found = "none" if first is None else f"{first.shape} of {first.dtype}"
-        raise UserError(f"face={NOT_PICTURES}, not {found}.")
+        raise UserError(f"face={NOT_IMAGES}, not {found}.")
     path, size = folder / "frames.mkv", (first.shape[1], first.shape[0])
     with VideoWriter(path, fps, size, codec="ffv1") as writer:
         for i, frame in enumerate(chain([first], rest)):
-            if not is_picture(frame) or frame.shape != first.shape:
+            if not is_frame(frame) or frame.shape != first.shape:
                 raise UserError(
-                    f"face={NOT_PICTURES}, and number {i} is {frame.shape} of {frame.dtype}."
+                    f"face={NOT_IMAGES}, and number {i} is {frame.shape} of {frame.dtype}."
                 )
             writer.write(frame)
     return VideoSource(path, Geometry(), fps=fps)

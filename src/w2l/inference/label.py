@@ -37,15 +37,13 @@ class Label:
             if letters.shape[1] <= WIDTH * width and letters.shape[0] <= height:
                 break
         else:
-            raise UserError(
-                f"label={text} is too long for pictures of {width}×{height}: shorten it."
-            )
+            raise UserError(f"label={text} is too long for images of {width}×{height}: shorten it.")
         self._letters = letters
 
-    def draw(self, picture: np.ndarray) -> None:
+    def draw(self, frame: np.ndarray) -> None:
         """Write on an image, uint8 (H, W, 3), in place."""
         height, width = self._letters.shape
-        corner = picture[:height, :width]
+        corner = frame[:height, :width]
         alpha = self._letters[..., None]
         corner[:] = np.rint((1 - alpha) * GROUND * corner + alpha * 255).astype(np.uint8)
 

@@ -11,7 +11,7 @@ import numpy as np
 from w2l.boxes import crop
 from w2l.errors import UserError
 from w2l.inference.label import Label
-from w2l.inference.source import Picture
+from w2l.inference.source import SourceFrame
 from w2l.video import CODECS, CodecName
 
 View = Literal["result", "side_by_side", "mask"]
@@ -78,31 +78,31 @@ class Layout:
         self.size = (panels * self._panel[0], self._panel[1])
         if options.height is not None and not SMALLEST <= self.size[0] <= LARGEST:
             raise UserError(
-                f"height={options.height} makes the pictures {self.size[0]} pixels wide, where "
+                f"height={options.height} makes the images {self.size[0]} pixels wide, where "
                 f"{SMALLEST} to {LARGEST} are possible: choose another."
             )
         self._options = options
         self._label = None if options.label is None else Label(options.label, self._panel)
 
-    def __call__(self, picture: Picture) -> np.ndarray:
+    def __call__(self, image: SourceFrame) -> np.ndarray:
         """The image to write.
 
         Args:
-            picture: a synced one, which may be changed; with `given` for side_by_side.
+            image: a synced one, which may be changed; with `given` for side_by_side.
 
         Returns:
             uint8 (height, width, 3) BGR.
         """
-        frame = picture.frame
+        frame = image.frame
         if self._options.view == "mask":
-            for box, mask in picture.marks:
+            for box, mask in image.marks:
                 draw_mask(frame, box, mask)
         frame = self._scaled(frame)
         if self._label is not None:
             self._label.draw(frame)
         if self._options.view == "side_by_side":
-            assert picture.given is not None
-            return np.hstack([self._scaled(picture.given), frame])
+            assert image.given is not None
+            return np.hstack([self._scaled(image.given), frame])
         return frame
 
     def _scaled(self, frame: np.ndarray) -> np.ndarray:

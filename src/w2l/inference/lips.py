@@ -19,7 +19,7 @@ from w2l.inference.landmarks import mouth_in
 from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.options import SyncOptions
 from w2l.inference.plan import FacePlan
-from w2l.inference.source import Picture
+from w2l.inference.source import SourceFrame
 from w2l.inference.timeline import MelWindows
 
 
@@ -37,19 +37,23 @@ class Role(NamedTuple):
 class Heard(NamedTuple):
     """A image, and what it is to say."""
 
-    picture: Picture  # changed in place
+    image: SourceFrame  # changed in place
     mel: np.ndarray  # float32 (80, 16)
     strength: float  # share of the generated mouth, in [0, 1]
 
 
-def hear(index: int, picture: Picture, windows: MelWindows) -> Heard:
+def hear(index: int, image: SourceFrame, windows: MelWindows) -> Heard:
     """What output frame `index` says, and how much of it is seen."""
-    return Heard(picture, windows[index], float(windows.activity.strength[index]))
+    return Heard(image, windows[index], float(windows.activity.strength[index]))
 
 
 def synced(
-    shown: Iterable[Picture], role: Role, lipsync: FaceGenerator, options: SyncOptions, size: int
-) -> Iterator[Picture]:
+    shown: Iterable[SourceFrame],
+    role: Role,
+    lipsync: FaceGenerator,
+    options: SyncOptions,
+    size: int,
+) -> Iterator[SourceFrame]:
     """The output's images in order, one person of them saying its voice, `size` at a time."""
     # It remembers the frame before, of one face.
     restoration = None if options.restoration is None else options.restoration.fresh()
@@ -65,18 +69,22 @@ def synced(
 class Said(NamedTuple):
     """A image with a face in it, and the same face saying what it hears."""
 
-    picture: Picture  # changed in place
+    image: SourceFrame  # changed in place
     face: Face | None  # None: it stays as it is
     lips: np.ndarray | None  # generated, uint8 (S, S, 3) BGR
 
 
 def generate_all(
-    shown: Iterable[Picture], role: Role, lipsync: FaceGenerator, options: SyncOptions, size: int
+    shown: Iterable[SourceFrame],
+    role: Role,
+    lipsync: FaceGenerator,
+    options: SyncOptions,
+    size: int,
 ) -> Iterator[list[Said]]:
     """What is generated for the images, `size` at a time."""
     numbered = enumerate(shown)
     while batch := list(islice(numbered, size)):
-        heard = [hear(i, picture, role.windows) for i, picture in batch]
+        heard = [hear(i, image, role.windows) for i, image in batch]
         batch.clear()
         yield generate(heard, role.plan, lipsync, options)
 
@@ -87,8 +95,8 @@ def put_lips(
     lipsync: FaceGenerator,
     options: SyncOptions,
     restoration: FaceRestoration | None = None,
-) -> list[Picture]:
-    """Pictures that say what they hear, those without a face as they are.
+) -> list[SourceFrame]:
+    """Images that say what they hear, those without a face as they are.
 
     Args:
         batch: consecutive images with what they say; those of strength 0 stay as they are too.
@@ -102,7 +110,7 @@ def generate(
     batch: Sequence[Heard], plan: FacePlan, lipsync: FaceGenerator, options: SyncOptions
 ) -> list[Said]:
     """The faces of images, saying what they hear; the images stay as they are."""
-    faces = [find_face(heard.picture, plan, options, heard.strength) for heard in batch]
+    faces = [find_face(heard.image, plan, options, heard.strength) for heard in batch]
     crops = [None if face is None else face_crop(face, lipsync.image_size) for face in faces]
     return say(batch, faces, crops, lipsync)
 
@@ -126,7 +134,7 @@ def say(
     if found:
         generated = iter(lipsync([crop for crop, _ in found], [mel for _, mel in found]))
     return [
-        Said(heard.picture, face, None if face is None else next(generated))
+        Said(heard.image, face, None if face is None else next(generated))
         for heard, face in zip(batch, faces, strict=True)
     ]
 
@@ -138,11 +146,11 @@ def face_crop(face: Face, size: int) -> np.ndarray:
 
 def put_back(
     batch: Sequence[Said], options: SyncOptions, restoration: FaceRestoration | None = None
-) -> list[Picture]:
+) -> list[SourceFrame]:
     """The images with what was generated for them, restored where that is wanted."""
     if options.quality == "enhanced" and restoration is None:
         raise ValueError('quality "enhanced" needs a restoration')
-    shown = [said.picture for said in batch]
+    shown = [said.image for said in batch]
     if options.output.view == "side_by_side":
         shown = [p if p.given is not None else p._replace(given=p.frame.copy()) for p in shown]
     for _, face, lips in batch:
@@ -156,33 +164,33 @@ def put_back(
     if restoration is not None:
         restoration(faces)
     return [
-        picture if face is None else marked(picture, face, changed(face, restoration))
-        for picture, face in zip(shown, faces, strict=True)
+        image if face is None else marked(image, face, changed(face, restoration))
+        for image, face in zip(shown, faces, strict=True)
     ]
 
 
 def find_face(
-    picture: Picture, plan: FacePlan, options: SyncOptions, strength: float = 1.0
+    image: SourceFrame, plan: FacePlan, options: SyncOptions, strength: float = 1.0
 ) -> Face | None:
     """The face of an image that was not changed yet, with the mask that belongs to it.
 
     Args:
-        picture: with its face.
+        image: with its face.
         plan: where it is, and how much of it may change.
         options: the mask's shape.
         strength: how much of it may change besides, 0 to 1.
     """
-    box, landmarks = plan.box(picture.number), plan.points(picture.number)
-    strength *= plan.strength(picture.number)
+    box, landmarks = plan.box(image.number), plan.points(image.number)
+    strength *= plan.strength(image.number)
     if box is None or strength == 0:
         return None
     mouth = None if landmarks is None else mouth_in(box, landmarks)
     left, top, right, bottom = (int(v) for v in box)
     mask = coverage(bottom - top, right - left, options.quality, options.mask, mouth)
-    face = Face(picture.frame, box, landmarks, mask, strength)
+    face = Face(image.frame, box, landmarks, mask, strength)
     if options.parser is None:
         return face
-    return only_face(face, options.parser(picture.frame, box, landmarks))
+    return only_face(face, options.parser(image.frame, box, landmarks))
 
 
 def only_face(face: Face, parsed: np.ndarray) -> Face:
@@ -196,6 +204,6 @@ def changed(face: Face, restoration: FaceRestoration | None) -> np.ndarray:
     return generated if restoration is None else np.maximum(generated, restoration.mask(face))
 
 
-def marked(picture: Picture, face: Face, mask: np.ndarray) -> Picture:
+def marked(image: SourceFrame, face: Face, mask: np.ndarray) -> SourceFrame:
     """The image, knowing of one more face which of its pixels were changed."""
-    return picture._replace(marks=(*picture.marks, (face.box, mask)))
+    return image._replace(marks=(*image.marks, (face.box, mask)))

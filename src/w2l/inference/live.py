@@ -16,7 +16,7 @@ from w2l.audio.mel import HOP_LENGTH, N_FFT
 from w2l.inference.enhance import Face
 from w2l.inference.lips import Heard, put_back, say
 from w2l.inference.silence import FADE_S, near
-from w2l.inference.source import Picture
+from w2l.inference.source import SourceFrame
 from w2l.inference.timeline import as_loud, frame_count, indices, runs, window_start
 from w2l.windows import FPS, MEL_COLUMNS
 
@@ -160,26 +160,26 @@ class LiveFrames:
         heard, faces, crops = zip(*batch, strict=True)
         said = say(heard, faces, crops, self._avatar.generator)
         shown = put_back(said, self._options, self._restoration)
-        return [self._avatar.layout(picture) for picture in shown]
+        return [self._avatar.layout(image) for image in shown]
 
     def _asked(self, index: int, number: int) -> Asked:
-        heard = self._heard(index, Picture(number, self._avatar.frames[number].copy()))
+        heard = self._heard(index, SourceFrame(number, self._avatar.frames[number].copy()))
         ready = self._avatar.ready(number)
         strength = 0.0 if ready is None else heard.strength * ready.face.strength
         if ready is None or strength == 0:
             return Asked(heard, None, None)
-        face = ready.face._replace(frame=heard.picture.frame, strength=strength)
+        face = ready.face._replace(frame=heard.image.frame, strength=strength)
         return Asked(heard, face, ready.crop)
 
-    def _heard(self, index: int, picture: Picture) -> Heard:
+    def _heard(self, index: int, image: SourceFrame) -> Heard:
         start = window_start(index, self._avatar.fps, self._lead)
         window = self.mel.window(start, MEL_COLUMNS)
         if self._gate is None:
-            return Heard(picture, window, 1.0)
+            return Heard(image, window, 1.0)
         share = self._gate.share(float(index / self._avatar.fps), self._ahead_s)
         if self._options.silence == "pass":
-            return Heard(picture, window, float(share))
-        return Heard(picture, as_loud(window, share), 1.0)
+            return Heard(image, window, float(share))
+        return Heard(image, as_loud(window, share), 1.0)
 
     def _from(self, frame: int) -> Iterator[int]:
         """The avatar's frames that output frames `frame`, `frame` + 1, … show."""

@@ -36,13 +36,13 @@ class ByPhoto:
     def __init__(self, photo: Path, source: Source, say: Callable[[str], None]) -> None:
         self._photo, self._source, self._say = photo, source, say
         self._embed = FaceEmbedder()
-        picture = read_image(photo)
-        (faces,) = CenterFace().detect([picture])
+        image = read_image(photo)
+        (faces,) = CenterFace().detect([image])
         if not len(faces.boxes):
             raise UserError(
                 f"person=photo:{photo}: no face was found in it: name a photo that shows one."
             )
-        self._wanted = self._embed(picture, faces.boxes[int(area(faces.boxes).argmax())])
+        self._wanted = self._embed(image, faces.boxes[int(area(faces.boxes).argmax())])
 
     def __call__(self, tracks: Sequence[Track]) -> list[float | None]:
         """Minus the mean distance of each track that is the person; None for the others."""

@@ -32,7 +32,7 @@ MAX_GAP = 4  # frames without a face that are interpolated inside one person's t
 MAX_TURN = 60.0  # degrees
 MIN_SCORE = 0.5
 NO_FACE = "no face found"
-NOT_CHOSEN = "the chosen person is not in the picture"
+NOT_CHOSEN = "the chosen person is not in the image"
 
 
 class NoFaceError(UserError):
@@ -130,7 +130,7 @@ def fixed_plan(box: np.ndarray, n_frames: int, height: int, width: int) -> FaceP
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
         raise UserError(
             f"box [top,bottom,left,right] = {[top, bottom, left, right]} is empty or reaches "
-            f"beyond the picture of {width}×{height}."
+            f"beyond the image of {width}×{height}."
         )
     whole = np.array([left, top, right, bottom], np.int32)
     return FacePlan(np.broadcast_to(whole, (n_frames, 4)), {})

@@ -18,7 +18,7 @@ from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.options import Progress, SyncOptions, silent
 from w2l.inference.plan import MAX_GAP, NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
 from w2l.inference.report import clock
-from w2l.inference.source import TAIL, Picture, Source, count
+from w2l.inference.source import TAIL, Source, SourceFrame, count
 from w2l.inference.timeline import Extend, runs
 from w2l.inference.voice import Voice, mel_windows
 
@@ -79,24 +79,24 @@ def make_preview(
             f"preview={at_s:g} lies beyond the result, which lasts "
             f"{float(len(windows) / source.fps):.2f} s: choose an earlier moment."
         )
-    picture = shown_at(index, source, options.extend)
-    number = picture.number
+    image = shown_at(index, source, options.extend)
+    number = image.number
     plan = plan_near(number, source, detector, options, progress)
     restoration = None if options.restoration is None else options.restoration.fresh()
-    heard = [hear(index, picture, windows)]
-    (picture,) = put_lips(heard, plan, lipsync, options, restoration)
+    heard = [hear(index, image, windows)]
+    (image,) = put_lips(heard, plan, lipsync, options, restoration)
     reason = plan.reasons.get(number) or windows.activity.reasons.get(index)
-    return Preview(layout(picture), index, number, reason)
+    return Preview(layout(image), index, number, reason)
 
 
-def shown_at(index: int, source: Source, extend: Extend) -> Picture:
+def shown_at(index: int, source: Source, extend: Extend) -> SourceFrame:
     """The source's image that is shown as number `index` of the result."""
     if index < source.n_frames_estimate - TAIL:
         for frame in source.read(index, index + 1):  # none where the container promised too many
-            return Picture(index, frame)
+            return SourceFrame(index, frame)
     *_, run = runs(index + 1, count(source), extend)
     number = run.start + run.step * (run.length - 1)
-    return Picture(number, next(source.read(number, number + 1)))
+    return SourceFrame(number, next(source.read(number, number + 1)))
 
 
 def plan_near(

@@ -21,7 +21,7 @@ from w2l.inference.options import Progress, SyncOptions, silent
 from w2l.inference.plan import FacePlan
 from w2l.inference.provenance import restored_tags
 from w2l.inference.report import SyncReport
-from w2l.inference.source import Picture, Source, StillSource, VideoSource
+from w2l.inference.source import Source, SourceFrame, StillSource, VideoSource
 from w2l.inference.sync import make_writer
 from w2l.video import AudioTrack, probe, read_about
 
@@ -52,7 +52,7 @@ def restore_video(
         UserError: a photo, no face, an unwritable output, …
     """
     if isinstance(source, StillSource):
-        raise UserError(f"mode=restore takes a video, and {source.path} is a picture.")
+        raise UserError(f"mode=restore takes a video, and {source.path} is a image.")
     assert options.restoration is not None
     layout = Layout((source.width, source.height), options.output)
     restoration = options.restoration.fresh()
@@ -62,10 +62,10 @@ def restore_video(
     plan = plan_faces(source, ALL, detector, options, progress)
     report, size = SyncReport(Path(outfile), source.fps), look_ahead(source, options)
     shown = restored(ahead(source.read(0, ALL), size), plan, options, restoration, size)
-    written = behind(shown, lambda picture: writer.write(layout(picture)), size)
+    written = behind(shown, lambda image: writer.write(layout(image)), size)
     with writer, closing(written):  # its thread ends before the file is closed under it
-        for picture in progress(written, "restoring", source.n_frames_estimate):
-            report.count(plan.reasons.get(picture.number))
+        for image in progress(written, "restoring", source.n_frames_estimate):
+            report.count(plan.reasons.get(image.number))
     return report
 
 
@@ -82,14 +82,14 @@ def restored(
     options: SyncOptions,
     restoration: FaceRestoration,
     size: int,
-) -> Iterator[Picture]:
+) -> Iterator[SourceFrame]:
     """All images in order, `size` of them in memory at a time."""
     numbered = enumerate(frames)
-    while batch := [Picture(i, frame) for i, frame in islice(numbered, size)]:
+    while batch := [SourceFrame(i, frame) for i, frame in islice(numbered, size)]:
         if options.output.view == "side_by_side":
-            batch = [picture._replace(given=picture.frame.copy()) for picture in batch]
-        faces = [find_face(picture, plan, options) for picture in batch]
+            batch = [image._replace(given=image.frame.copy()) for image in batch]
+        faces = [find_face(image, plan, options) for image in batch]
         restoration(faces)
-        for picture, face in zip(batch, faces, strict=True):
+        for image, face in zip(batch, faces, strict=True):
             # Nothing is generated here: only what was restored counts as changed.
-            yield picture if face is None else marked(picture, face, restoration.mask(face))
+            yield image if face is None else marked(image, face, restoration.mask(face))

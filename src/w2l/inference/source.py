@@ -21,7 +21,7 @@ CHUNK_BYTES = 96 * 2**20  # images held at once where a video is shown backwards
 TAIL = 10  # frames by which a container may be wrong about its video's length
 
 
-class Picture(NamedTuple):
+class SourceFrame(NamedTuple):
     """One output frame's image and the source frame that it is."""
 
     number: int
@@ -81,7 +81,7 @@ class VideoSource:
         self.height, self.width = next(self.read(0, 1)).shape[:2]
 
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """Pictures start … stop - 1, as many of them as there are."""
+        """Images start … stop - 1, as many of them as there are."""
         return map(self._geometry, self._reader.read(start, stop))
 
 
@@ -117,7 +117,7 @@ class StillSource:
 
 
 class ArraySource:
-    """Pictures that are in memory already.
+    """Images that are in memory already.
 
     Args:
         frames: (N, H, W, 3) uint8 BGR, or a sequence of images of one size; not changed.
@@ -134,20 +134,20 @@ class ArraySource:
         self.fps = fps
         self.n_frames_estimate = len(frames)
         shapes = {(frame.shape, str(frame.dtype)) for frame in frames}
-        if len(shapes) != 1 or not is_picture(frames[0]):
-            raise UserError(f"face={NOT_PICTURES}, but they are {sorted(shapes) or 'none'}.")
+        if len(shapes) != 1 or not is_frame(frames[0]):
+            raise UserError(f"face={NOT_IMAGES}, but they are {sorted(shapes) or 'none'}.")
         self.height, self.width = frames[0].shape[:2]
         self._frames = frames
 
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """Pictures start … stop - 1, as many of them as there are, which may be changed."""
+        """Images start … stop - 1, as many of them as there are, which may be changed."""
         return (self._frames[i].copy() for i in range(start, min(stop, len(self._frames))))
 
 
-NOT_PICTURES = "… takes arrays (height, width, 3) of uint8, all of one size"
+NOT_IMAGES = "… takes arrays (height, width, 3) of uint8, all of one size"
 
 
-def is_picture(array: np.ndarray) -> bool:
+def is_frame(array: np.ndarray) -> bool:
     """Whether an array is one BGR image, uint8 (H, W, 3), with anything in it."""
     return array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3 and array.size > 0
 
@@ -200,7 +200,7 @@ def count(source: Source) -> int:
     return start + rest if rest else sum(1 for _ in source.read(0, sys.maxsize))
 
 
-def pictures(source: Source, n_frames: int, extend: Extend) -> Iterator[Picture]:
+def images(source: Source, n_frames: int, extend: Extend) -> Iterator[SourceFrame]:
     """The images of `n_frames` output frames.
 
     Where the video ends before the sound it goes on by `extend`; backwards it is read in chunks
@@ -208,20 +208,20 @@ def pictures(source: Source, n_frames: int, extend: Extend) -> Iterator[Picture]
     """
     n_source = 0
     for frame in source.read(0, n_frames):
-        yield Picture(n_source, frame)
+        yield SourceFrame(n_source, frame)
         n_source += 1
     # Only now is it known how many images there are: counting would be a pass of its own.
     for run in islice(runs(n_frames, n_source, extend), 1, None):
         yield from _shown(source, run)
 
 
-def _shown(source: Source, run: Run) -> Iterator[Picture]:
+def _shown(source: Source, run: Run) -> Iterator[SourceFrame]:
     if run.step == 0:
         frame = next(source.read(run.start, run.start + 1))
-        yield from (Picture(run.start, frame.copy()) for _ in range(run.length))
+        yield from (SourceFrame(run.start, frame.copy()) for _ in range(run.length))
     elif run.step == 1:
         stop = run.start + run.length
-        yield from map(Picture, range(run.start, stop), source.read(run.start, stop))
+        yield from map(SourceFrame, range(run.start, stop), source.read(run.start, stop))
     else:
         chunk = max(1, CHUNK_BYTES // (source.height * source.width * 3))
         last = run.start - run.length + 1
@@ -229,4 +229,4 @@ def _shown(source: Source, run: Run) -> Iterator[Picture]:
             bottom = max(last, top - chunk)
             frames = list(source.read(bottom, top))
             while frames:  # popped, so that each is freed when it has been shown
-                yield Picture(bottom + len(frames) - 1, frames.pop())
+                yield SourceFrame(bottom + len(frames) - 1, frames.pop())

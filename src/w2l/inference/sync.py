@@ -29,7 +29,7 @@ from w2l.inference.plan import FacePlan
 from w2l.inference.provenance import CheckpointId, Computed, provenance
 from w2l.inference.report import SyncReport
 from w2l.inference.similarity import faces_at_25_fps
-from w2l.inference.source import Picture, Source, StillSource, open_source, pictures
+from w2l.inference.source import Source, SourceFrame, StillSource, images, open_source
 from w2l.inference.voice import Voice, fitted_track, mel_windows
 from w2l.memory import give_back
 from w2l.scoring import CosineResult, SyncScorer
@@ -123,16 +123,16 @@ def perform(
     """
     give_back()  # the first pass's images
     n_frames, size = len(roles[0].windows), look_ahead(source, options)
-    shown: Iterator[Picture] = ahead(pictures(source, n_frames, options.extend), size)
+    shown: Iterator[SourceFrame] = ahead(images(source, n_frames, options.extend), size)
     batch = batch_size(source, options, lipsync)
     for role in roles:
         shown = synced(shown, role, lipsync, options, batch)
-    written = behind(shown, lambda picture: writer.write(layout(picture)), size)
+    written = behind(shown, lambda image: writer.write(layout(image)), size)
     with writer, closing(written):  # its thread ends before the file is closed under it
-        for i, picture in enumerate(progress(written, "syncing", n_frames)):
+        for i, image in enumerate(progress(written, "syncing", n_frames)):
             for role, report in zip(roles, reports, strict=True):
                 closed = role.windows.activity.is_closed(i)
-                report.count(role.reason(i, picture.number), closed=closed)
+                report.count(role.reason(i, image.number), closed=closed)
 
 
 def open_writer(

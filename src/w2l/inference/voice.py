@@ -140,7 +140,7 @@ def count_frames(source: Source, voice: Voice, duration: Duration) -> int:
     if isinstance(source, StillSource):
         if duration == "video":
             raise UserError(
-                f"duration=video needs a video, and {source.path} is one picture, which lasts as "
+                f"duration=video needs a video, and {source.path} is one image, which lasts as "
                 "long as the audio: take duration=audio."
             )
         return heard

@@ -74,7 +74,7 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
     except (av.error.FFmpegError, ValueError) as error:
         raise UserError(
             f"{path} is no media file that can be read, or it is damaged: "
-            "check that it plays, or convert it (pictures to mp4, sound to wav)."
+            "check that it plays, or convert it (images to mp4, sound to wav)."
         ) from error
     with container:
         if container.format.name in _NOT_MEDIA:
@@ -88,7 +88,7 @@ def tell_once(text: str) -> None:
     logger.warning("warning: %s", text)
 
 
-def moving_pictures(container: InputContainer) -> list[VideoStream]:
+def moving_images(container: InputContainer) -> list[VideoStream]:
     """The video streams of an open file that are no cover art."""
     streams = container.streams.video
     return [each for each in streams if not each.disposition & Disposition.attached_pic]
@@ -102,9 +102,9 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
     Raises:
         UserError: there is none, its codec is not known, or it has too many pixels.
     """
-    moving = moving_pictures(container)
+    moving = moving_images(container)
     if not moving:
-        raise UserError(f"{path} has no video stream: name a video or a picture.")
+        raise UserError(f"{path} has no video stream: name a video or a image.")
     # An animated AVIF comes with its first image as a stream of its own.
     stream = max(moving, key=lambda each: (_is_default(each), each.frames != 1))
     context = _decoder(stream, path)
@@ -153,7 +153,7 @@ def check_pixels(path: str | Path, width: int, height: int) -> None:
     """
     if width * height > MOST_PIXELS:
         raise UserError(
-            f"{path} has pictures of {width}×{height}, and {MOST_PIXELS / 1e6:.0f} million pixels "
+            f"{path} has images of {width}×{height}, and {MOST_PIXELS / 1e6:.0f} million pixels "
             "are the most that is read: make it smaller."
         )
 
@@ -161,7 +161,7 @@ def check_pixels(path: str | Path, width: int, height: int) -> None:
 def _decoder(stream: AudioStream | VideoStream, path: str | Path) -> Any:
     """The decoder of a stream; PyAV has none where FFmpeg does not know the codec."""
     if stream.codec_context is None:
-        kind = "pictures are" if isinstance(stream, VideoStream) else "sound is"
+        kind = "images are" if isinstance(stream, VideoStream) else "sound is"
         raise UserError(
             f"{path} cannot be decoded: its {kind} in a codec that FFmpeg does not know. "
             "Convert it with the program that it came from."

@@ -67,17 +67,17 @@ class FrechetDistance(FeatureDistance):
     def __init__(self, network: nn.Module) -> None:
         super().__init__(int(network.num_features), next(network.parameters()).device)  # type: ignore[arg-type]
         network.eval()
-        self._features = Shrinking[Tensor](lambda pictures: list(features_of(network, pictures)))
+        self._features = Shrinking[Tensor](lambda images: list(features_of(network, images)))
         self._waiting: list[tuple[np.ndarray, _Kind]] = []
         self._found: dict[_Kind, list[Tensor]] = {}
         self._held = False  # what was found is not to be added yet
 
-    def update(self, pictures: np.ndarray, *, real: bool, half: int = 0) -> None:
+    def update(self, images: np.ndarray, *, real: bool, half: int = 0) -> None:
         """Add images (N, H, W, 3); `half` (0 or 1) is the side of a real one in the floor.
 
         Within `all_or_nothing` all of one size; they go through the network `BATCH` at a time.
         """
-        self._waiting += [(picture, (real, half)) for picture in pictures]
+        self._waiting += [(frame, (real, half)) for frame in images]
         while len(self._waiting) >= BATCH:
             self._compute()
         if not self._held:
@@ -85,7 +85,7 @@ class FrechetDistance(FeatureDistance):
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
-        """Pictures that are added inside count only if it is left without an error.
+        """Images that are added inside count only if it is left without an error.
 
         Half of a clip that broke would weigh in the distance of clips that are not reported. Each
         clip's features are added at its end: one addition costs as much as a hundred images.
@@ -102,7 +102,7 @@ class FrechetDistance(FeatureDistance):
     def _compute(self) -> None:
         """Features of the first images that wait."""
         batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-        rows = self._features(np.stack([picture for picture, _ in batch]))
+        rows = self._features(np.stack([frame for frame, _ in batch]))
         for row, (_, kind) in zip(rows, batch, strict=True):
             self._found.setdefault(kind, []).append(row)
 
@@ -116,9 +116,9 @@ class FrechetDistance(FeatureDistance):
 
 
 @torch.inference_mode()
-def features_of(network: nn.Module, pictures: np.ndarray) -> Tensor:
+def features_of(network: nn.Module, images: np.ndarray) -> Tensor:
     """Features (N, D), on the network's device, of images (N, H, W, 3) uint8."""
-    batch = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    batch = torch.from_numpy(images).permute(0, 3, 1, 2)
     features: Tensor = network(batch.to(next(network.parameters()).device))
     return features
 

@@ -143,7 +143,7 @@ class MixedE(nn.Module):
 
 
 class FidInception(nn.Module):
-    """Pictures to the 2048 features whose distributions FID compares.
+    """Images to the 2048 features whose distributions FID compares.
 
     Built with random weights, which give no FID: `w2l.checkpoints.load_inception` fills in the
     published ones.
@@ -172,12 +172,12 @@ class FidInception(nn.Module):
         self.Mixed_7c = MixedE(2048, largest=True)
         self.fc = nn.Linear(2048, 1008)  # in the published file; FID does not use it
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Features (N, 2048) of images uint8 BGR (N, 3, H, W) of any size.
 
         They are resized bilinearly to 299 px, without antialiasing, as pytorch-fid does.
         """
-        x = pictures.flip(1).float() / 255
+        x = images.flip(1).float() / 255
         x = 2 * F.interpolate(x, (INPUT, INPUT), mode="bilinear", align_corners=False) - 1
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, 2)))

@@ -38,10 +38,10 @@ class Lpips(nn.Module):
         self.features = nn.Sequential(*layers)
         self.heads = nn.ParameterList(torch.full((1, c, 1, 1), 1 / c) for c in CHANNELS)
 
-    def maps(self, pictures: Tensor) -> list[Tensor]:
-        """Pictures (N, 3, S, S) → the map before each pool, of length 1 over its channels."""
-        shift, scale = (pictures.new_tensor(v).view(1, 3, 1, 1) for v in (SHIFT, SCALE))
-        x = (2 * pictures.flip(1) - 1 - shift) / scale  # BGR in [0, 1] to RGB in [-1, 1]
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Images (N, 3, S, S) → the map before each pool, of length 1 over its channels."""
+        shift, scale = (images.new_tensor(v).view(1, 3, 1, 1) for v in (SHIFT, SCALE))
+        x = (2 * images.flip(1) - 1 - shift) / scale  # BGR in [0, 1] to RGB in [-1, 1]
         found = []
         for layer in self.features:
             if isinstance(layer, nn.MaxPool2d):

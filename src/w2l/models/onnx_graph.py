@@ -37,29 +37,29 @@ class OnnxGraph:
     def __init__(self, path: str | Path, device: str = "cpu") -> None:
         self.path = Path(path)
         self._session = open_graph(self.path, device)
-        pictures = [x for x in self._session.get_inputs() if len(x.shape) == 4]
-        if len(pictures) != 1 or pictures[0].type not in _FLOATS:
-            raise self._wrong("it takes no picture of (batch, 3, height, width)")
-        (picture,) = pictures
-        sides = [side if isinstance(side, int) and side > 0 else None for side in picture.shape]
+        images = [x for x in self._session.get_inputs() if len(x.shape) == 4]
+        if len(images) != 1 or images[0].type not in _FLOATS:
+            raise self._wrong("it takes no image of (batch, 3, height, width)")
+        (image,) = images
+        sides = [side if isinstance(side, int) and side > 0 else None for side in image.shape]
         self._is_channels_last = sides[1] != 3 and sides[3] == 3
         if self._is_channels_last:
             sides = [sides[0], sides[3], sides[1], sides[2]]
         batch, channels, height, width = sides
         if channels not in (3, None):
-            raise self._wrong(f"its picture has {channels} channels in place of 3")
+            raise self._wrong(f"its image has {channels} channels in place of 3")
         self.batch, self.height, self.width = batch, height, width
-        self._picture = picture
-        self._others = [x for x in self._session.get_inputs() if x is not picture]
+        self._image = image
+        self._others = [x for x in self._session.get_inputs() if x is not image]
         self.numbers = [x.name for x in self._others]
         if any(x.type not in _FLOATS for x in self._others):
             raise self._wrong(f"its inputs {', '.join(self.numbers)} are no plain numbers")
 
-    def __call__(self, pictures: np.ndarray, number: float = 0.0, axes: int = 4) -> np.ndarray:
+    def __call__(self, images: np.ndarray, number: float = 0.0, axes: int = 4) -> np.ndarray:
         """The graph's first output that has so many axes, float32.
 
         Args:
-            pictures: float32 (B, 3, H, W), however the graph's own layout is; run in parts where
+            images: float32 (B, 3, H, W), however the graph's own layout is; run in parts where
                 the graph fixes the batch.
             number: value of every further input.
             axes: 4: images or maps, (B, C, h, w); 2: a row of numbers for each image.
@@ -67,20 +67,20 @@ class OnnxGraph:
         Raises:
             UserError: it does not run, or has no such output.
         """
-        size = self.batch or len(pictures)
+        size = self.batch or len(images)
         parts = []
-        for start in range(0, len(pictures), size):
-            part = pictures[start : start + size]
+        for start in range(0, len(images), size):
+            part = images[start : start + size]
             missing = size - len(part)
             if missing:
                 part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
             parts.append(self._run(part, number, axes)[: size - missing])
         return np.concatenate(parts)
 
-    def _run(self, pictures: np.ndarray, number: float, axes: int) -> np.ndarray:
+    def _run(self, images: np.ndarray, number: float, axes: int) -> np.ndarray:
         if self._is_channels_last:
-            pictures = pictures.transpose(0, 2, 3, 1)
-        feed = {self._picture.name: pictures.astype(_FLOATS[self._picture.type])}
+            images = images.transpose(0, 2, 3, 1)
+        feed = {self._image.name: images.astype(_FLOATS[self._image.type])}
         for other in self._others:
             shape = [side if isinstance(side, int) and side > 0 else 1 for side in other.shape]
             feed[other.name] = np.full(shape, number, _FLOATS[other.type])
@@ -91,7 +91,7 @@ class OnnxGraph:
         for output in outputs:
             if isinstance(output, np.ndarray) and output.ndim == axes:
                 return output.astype(np.float32)
-        wanted = {2: "row of (batch, numbers)", 4: "picture of (batch, channels, height, width)"}
+        wanted = {2: "row of (batch, numbers)", 4: "image of (batch, channels, height, width)"}
         raise self._wrong(f"it gives no {wanted[axes]}")
 
     def _wrong(self, reason: str) -> UserError:

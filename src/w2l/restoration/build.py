@@ -62,8 +62,8 @@ def build_parser(network: BiSeNet | Path, device: str = "cpu") -> FaceParser:
         return FaceParser(_by_torch(network, device))
     graph = OnnxGraph(network, device)
 
-    def scores(pictures: np.ndarray) -> np.ndarray:
-        found = graph(pictures)
+    def scores(images: np.ndarray) -> np.ndarray:
+        found = graph(images)
         if found.shape[1] != CLASSES:
             raise UserError(
                 f"{network} is no parser of faces: it gives {found.shape[1]} classes in place "
@@ -78,8 +78,8 @@ def _by_torch(network: BiSeNet, device: str) -> Scores:
     network = network.eval().to(device)
 
     @torch.inference_mode()
-    def scores(pictures: np.ndarray) -> np.ndarray:
-        found: torch.Tensor = network(torch.from_numpy(pictures).to(device))
+    def scores(images: np.ndarray) -> np.ndarray:
+        found: torch.Tensor = network(torch.from_numpy(images).to(device))
         return found.cpu().numpy()
 
     return scores

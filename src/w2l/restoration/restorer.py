@@ -78,7 +78,7 @@ class OnnxRestorer:
         self.label = f"{self._kind.label} ({Path(path).name})"
         height, width = self._graph.height, self._graph.width
         if height != width and None not in (height, width):
-            raise UserError(f"{path} takes pictures of {width}×{height}, where a square is wanted.")
+            raise UserError(f"{path} takes images of {width}×{height}, where a square is wanted.")
         self.size = height or width or (FACE_SIZE if self.aligned else UPSCALER_SIZE)
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ class OnnxRestorer:
         output = self._graph(to_network(faces, self._kind), self._fidelity)
         if output.shape[1] != 3 or output.shape[2] != output.shape[3]:
             raise UserError(
-                f"{self._graph.path} is no restorer: it gives {output.shape[1:]} where a picture "
+                f"{self._graph.path} is no restorer: it gives {output.shape[1:]} where a image "
                 "of (3, height, width) is wanted."
             )
         return from_network(output, self._kind)
@@ -182,7 +182,7 @@ def _load(path: Path, device: torch.device) -> Any:
             f"({type(error).__name__}): check the file."
         ) from error
     if not isinstance(model, spandrel.ImageModelDescriptor):
-        raise UserError(f"{path} holds a network for masked pictures, not a restorer.")
+        raise UserError(f"{path} holds a network for masked images, not a restorer.")
     model.eval()
     return model
 
@@ -205,7 +205,7 @@ KINDS = {
 
 
 def to_network(faces: np.ndarray, kind: Kind) -> np.ndarray:
-    """Pictures, uint8 (B, H, W, 3) BGR, as a network of this kind wants them, float32."""
+    """Images, uint8 (B, H, W, 3) BGR, as a network of this kind wants them, float32."""
     rgb = faces[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
     return np.ascontiguousarray(rgb * ((kind.high - kind.low) / 255) + kind.low)
 

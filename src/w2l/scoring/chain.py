@@ -15,7 +15,7 @@ from w2l.audio.passes import SoundPass
 from w2l.building import Component
 from w2l.errors import UserError, either
 from w2l.video import VideoReader
-from w2l.video.passes import PicturePass
+from w2l.video.passes import FramePass
 from w2l.video.rewritten import NumberedReader, Rewriting
 from w2l.video.shots import shots_in, shots_of
 from w2l.windows import FPS
@@ -38,8 +38,8 @@ class Chain:
     """
 
     file: Rewriting | None = None
-    frames: Sequence[PicturePass] = ()
-    crops: Sequence[PicturePass] = ()
+    frames: Sequence[FramePass] = ()
+    crops: Sequence[FramePass] = ()
     sound_of: SoundOf = "placed"
     sound: Sequence[SoundPass] = ()
 

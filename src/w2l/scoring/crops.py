@@ -11,7 +11,7 @@ import numpy as np
 from w2l.faces.protocol_track import ProtocolTrack
 from w2l.video import VideoReader
 
-Picture = TypeVar("Picture", np.ndarray, np.ndarray | None)
+FrameOrNone = TypeVar("FrameOrNone", np.ndarray, np.ndarray | None)
 THUMBNAILS, THUMBNAIL_HEIGHT = 5, 96  # how many, pixels
 
 
@@ -43,12 +43,12 @@ class Thumbnails:
 
     def __init__(self, n: int) -> None:
         self._wanted = set(np.linspace(0, max(0, n - 2), THUMBNAILS).astype(int).tolist())
-        self.pictures: list[np.ndarray] = []
+        self.images: list[np.ndarray] = []
 
-    def watch(self, stream: Iterable[Picture]) -> Iterator[Picture]:
-        for number, picture in enumerate(stream):
-            if number in self._wanted and picture is not None:
-                width = max(1, round(picture.shape[1] * THUMBNAIL_HEIGHT / picture.shape[0]))
+    def watch(self, stream: Iterable[FrameOrNone]) -> Iterator[FrameOrNone]:
+        for number, image in enumerate(stream):
+            if number in self._wanted and image is not None:
+                width = max(1, round(image.shape[1] * THUMBNAIL_HEIGHT / image.shape[0]))
                 size = (width, THUMBNAIL_HEIGHT)
-                self.pictures.append(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
-            yield picture
+                self.images.append(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+            yield image

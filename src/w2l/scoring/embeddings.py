@@ -64,11 +64,11 @@ def lip_embeddings(
     device = next(syncnet.parameters()).device
     heard = islice(frames, n_samples // SAMPLES_PER_FRAME)
     # The published count is one short of what fits: the last frame is held back.
-    counted = (_lip_picture(frame) for frame, _ in pairwise(heard))
+    counted = (_lip_image(frame) for frame, _ in pairwise(heard))
 
     def embed(run: list[np.ndarray]) -> Tensor:
-        pictures = torch.from_numpy(np.stack(run)).to(device)
-        lips = pictures.permute(3, 0, 1, 2)[None].float()  # (1, 3, T, 224, 224), 0–255
+        images = torch.from_numpy(np.stack(run)).to(device)
+        lips = images.permute(3, 0, 1, 2)[None].float()  # (1, 3, T, 224, 224), 0–255
         return syncnet.embed_lips(lips)[0]
 
     return _embeddings(embed, runs(counted, batch_size), device)
@@ -90,7 +90,7 @@ def _embeddings(embed: Callable[[T], Tensor], batches: Iterable[T], device: torc
         return torch.cat([torch.zeros(0, 1024), *cores.map(embedded, batches)])
 
 
-def _lip_picture(frame: np.ndarray) -> np.ndarray:
+def _lip_image(frame: np.ndarray) -> np.ndarray:
     return cv2.resize(frame, (LIP_SIZE, LIP_SIZE), interpolation=cv2.INTER_LINEAR)
 
 

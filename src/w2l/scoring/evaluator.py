@@ -116,7 +116,7 @@ class Evaluator:
             UserError: it cannot be scored; the sentence says why.
         """
         if probe(video).is_image:
-            raise UserError(f"{video} is a still picture: lip sync needs a video.")
+            raise UserError(f"{video} is a still image: lip sync needs a video.")
         clip = ClipScore(shown_path(video))
         with arithmetic(self.scorer.precision), self.chain.source(video) as source:
             try:
@@ -155,7 +155,7 @@ class Evaluator:
         path, own_rate = reader.info.path, reader.info.fps
         frames = reader if self.protocol.convert_rate else VideoReader(path, fps=own_rate)
 
-        def pictures() -> Iterable[np.ndarray]:
+        def images() -> Iterable[np.ndarray]:
             return jpeg_frames(path, frames.fps) if self.protocol.jpeg else frames
 
         def faces() -> Iterator[np.ndarray | None]:
@@ -163,7 +163,7 @@ class Evaluator:
             boxes = select(tracks, "largest", reader.count(), reader.size[0])
             return map(face_crop, reader, boxes)
 
-        return self._score(0, frames.count(), pictures, faces, waveform)
+        return self._score(0, frames.count(), images, faces, waveform)
 
     def _score_tracks(self, source: Source, waveform: np.ndarray, clip: ClipScore) -> None:
         """The track protocol: SyncNet sees each followed face's crop. Adds to `clip`."""
@@ -218,7 +218,7 @@ class Evaluator:
     ) -> TrackScore:
         start, n = int(track.frames[0]), len(track.frames)
 
-        def pictures() -> Iterable[np.ndarray]:
+        def images() -> Iterable[np.ndarray]:
             crops = crop_track(reader.read(start, start + n), track, start)
             crops = bgr_through(self.chain.crops, crops) if self.chain.crops else crops
             return jpeg_roundtrip(crops, FPS) if self.protocol.jpeg else crops
@@ -229,14 +229,14 @@ class Evaluator:
         heard = waveform[start * SAMPLES_PER_FRAME :]
         if self.chain.sound:  # as published scripts cut it out
             heard = self.chain.heard(heard[: n * SAMPLES_PER_FRAME])
-        return self._score(start, n, pictures, faces, heard)
+        return self._score(start, n, images, faces, heard)
 
     def _detect(self, reader: VideoReader) -> list[Faces]:
         assert self.detector is not None
         return all_faces(detect_video(reader, self.detector, self.protocol.detect_every))
 
     def _score(
-        self, start: int, n: int, pictures: Stream, faces: Crops, waveform: np.ndarray
+        self, start: int, n: int, images: Stream, faces: Crops, waveform: np.ndarray
     ) -> TrackScore:
         """Both networks on one stretch of frames, whose sound is `waveform`.
 
@@ -249,7 +249,7 @@ class Evaluator:
         cosine_reason = self.cosine_reason
         seen = Thumbnails(n)
         if self.scorer.syncnet is not None:
-            sync = self.scorer.lse(seen.watch(pictures()), waveform)
+            sync = self.scorer.lse(seen.watch(images()), waveform)
         if self.scorer.expert is not None:
             try:
                 watched = faces() if sync is not None else seen.watch(faces())
@@ -262,7 +262,7 @@ class Evaluator:
         if cosine is not None and self.believes is not None:
             judged = self.believes(cosine.confidence, cosine.summary.count)
         return TrackScore(
-            start, n, sync, self.lse_reason, cosine, cosine_reason, seen.pictures, judged
+            start, n, sync, self.lse_reason, cosine, cosine_reason, seen.images, judged
         )
 
 

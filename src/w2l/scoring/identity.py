@@ -44,7 +44,7 @@ class FaceIdentity:
         graph = self._graph
         if any(side not in (SIZE, None) for side in (graph.height, graph.width)):
             raise UserError(
-                f"identity={path} takes pictures of {graph.width}x{graph.height}: give an "
+                f"identity={path} takes images of {graph.width}x{graph.height}: give an "
                 f"ArcFace-like network, which takes {SIZE}x{SIZE}."
             )
         # One face now, so that a network without embeddings is told of before anything is scored.
@@ -62,8 +62,8 @@ class FaceIdentity:
             points: N of (5, 2): eyes, nose, mouth corners, in pixels of the frame.
         """
         faces = np.stack([align(*each) for each in zip(frames, points, strict=True)])
-        pictures = (faces[..., ::-1].astype(np.float32) - 127.5) / 127.5
-        found = self._graph(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)), axes=2)
+        images = (faces[..., ::-1].astype(np.float32) - 127.5) / 127.5
+        found = self._graph(np.ascontiguousarray(images.transpose(0, 3, 1, 2)), axes=2)
         length = np.linalg.norm(found, axis=1, keepdims=True)
         return np.divide(found, length, out=np.full_like(found, np.nan), where=length > 0)
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from w2l import boxes as box_ops
 from w2l.components import FaceDetector, Faces
-from w2l.metrics import pictures as measures
+from w2l.metrics import images as measures
 from w2l.metrics.fid import ENOUGH, FeatureDistance, FrechetDistance
 from w2l.scoring.crops import face_crop
 from w2l.scoring.identity import FaceIdentity
@@ -277,11 +277,11 @@ class Silence:
         return measures.motion_in_silence(np.array(self._motions), voice)
 
 
-class TakesPictures(Protocol):
+class TakesImages(Protocol):
     """What becomes of the crops that sets are compared by: `FrechetDistance`, or a store."""
 
-    def update(self, pictures: np.ndarray, *, real: bool, half: int = 0) -> None:
-        """Pictures (N, SIZE, SIZE, 3) uint8 BGR; `half` is the side of a real one in the floor."""
+    def update(self, images: np.ndarray, *, real: bool, half: int = 0) -> None:
+        """Images (N, SIZE, SIZE, 3) uint8 BGR; `half` is the side of a real one in the floor."""
         ...
 
     def all_or_nothing(self) -> AbstractContextManager[None]:
@@ -301,7 +301,7 @@ class CropsOfSet:
     needs_target = False
     protocol = FID
 
-    def __init__(self, into: TakesPictures, n_pairs: int = 1) -> None:
+    def __init__(self, into: TakesImages, n_pairs: int = 1) -> None:
         self.into, self.n_pairs = into, n_pairs
         self._clips = 0
 
@@ -346,7 +346,7 @@ class Fid(CropsOfSet):
         found = fid_scores(self.frechet, self.is_published)
         name = "fid" if self.is_published else "frechet_distance_stand_in"
         title = "FID" if self.is_published else "Fréchet distance of stand-in features (no FID)"
-        few = "" if found["enough_pictures"] else "; too few pictures for a stable number"
+        few = "" if found["enough_pictures"] else "; too few images for a stable number"
         return found, (
             f"{title}: {found[name]:.3f}; real against real "
             f"{found[f'{name}_real_against_real']:.3f} "

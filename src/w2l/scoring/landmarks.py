@@ -55,12 +55,12 @@ class Landmarks:
         centre = np.array([(left + right) / 2, (top + bottom) / 2 - RAISED * (bottom - top)])
         scale = (right - left + bottom - top) / REFERENCE
         crops = np.stack([utils.crop(frame[..., ::-1], centre, scale) for frame in frames])
-        pictures = crops.transpose(0, 3, 1, 2).astype(np.float32) / 255
-        points = utils.get_preds_fromhm(self._heat_maps(pictures))[0].astype(np.float64)
+        images = crops.transpose(0, 3, 1, 2).astype(np.float32) / 255
+        points = utils.get_preds_fromhm(self._heat_maps(images))[0].astype(np.float64)
         return (points - MAP / 2) * (SPAN * scale / MAP) + centre
 
-    def _heat_maps(self, pictures: np.ndarray) -> np.ndarray:
-        found = self._maps(pictures)
+    def _heat_maps(self, images: np.ndarray) -> np.ndarray:
+        found = self._maps(images)
         if found.shape[1:] != (POINTS, MAP, MAP):
             raise UserError(
                 f"landmarks={self.path} gives {tuple(found.shape[1:])} where a FAN's heat maps of "
@@ -112,7 +112,7 @@ def _onnx(path: Path, device: str) -> Callable[[np.ndarray], np.ndarray]:
     graph = OnnxGraph(path, device)
     if any(side not in (SIDE, None) for side in (graph.height, graph.width)):
         raise UserError(
-            f"landmarks={path} takes pictures of {graph.width}x{graph.height}, where a FAN takes "
+            f"landmarks={path} takes images of {graph.width}x{graph.height}, where a FAN takes "
             f"{SIDE}x{SIDE}: give 2DFAN4 of face_alignment."
         )
     return graph
@@ -130,9 +130,9 @@ def _script(path: Path, device: str | torch.device) -> Callable[[np.ndarray], np
         ) from error
 
     @torch.inference_mode()
-    def maps(pictures: np.ndarray) -> np.ndarray:
+    def maps(images: np.ndarray) -> np.ndarray:
         try:
-            found = network(torch.from_numpy(pictures).to(device))
+            found = network(torch.from_numpy(images).to(device))
         except RuntimeError as error:
             raise UserError(
                 f"landmarks={path} does not take RGB of (batch, 3, {SIDE}, {SIDE}): give 2DFAN4 of "

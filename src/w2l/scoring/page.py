@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from w2l.files import write_text
-from w2l.html import page, picture
+from w2l.html import image, page
 from w2l.scoring.lips import NAMES as LIP_NAMES
 from w2l.scoring.paper import NONE, method_name, rows_of, shown_columns, text_cells
 from w2l.scoring.report import voice_names
@@ -66,7 +66,7 @@ def write_page(clips: Sequence[ClipScore], scores: dict[str, Any], output: Path)
         f"<p>Protocol <b>{escape(scores['protocol'])}</b>. {escape(counts)}.</p>",
         _summary(output, scores),
         *_failures(scores["failures"]),
-        *_pictures(scores.get("pictures")),
+        *_images(scores.get("pictures")),
         *_lips(scores.get("lips")),
         _folded(f"Over the {scores['n_tracks']} faces", _statistics(scores["statistics"])),
         _folded("Offsets", _offsets(scores["statistics"]["offsets"])),
@@ -182,7 +182,7 @@ def _speaker_cells(
     # Where a face could not be scored, tracks are fewer than faces and none is sure to be this one.
     shown = clip.tracks[face].thumbnails if not clip.skipped else ()
     label = f"{face + 1}, from frame {speakers.starts[face]}"
-    seen = picture(_jpeg(shown[len(shown) // 2]), label, "image/jpeg") if len(shown) else label
+    seen = image(_jpeg(shown[len(shown) // 2]), label, "image/jpeg") if len(shown) else label
     yield f'<td style="min-width: 7rem">{seen}</td>'
     yield f'<td style="min-width: 6rem"><b>{escape(row[0])}</b></td>'
     for voice, cell in enumerate(row[1:]):
@@ -191,11 +191,11 @@ def _speaker_cells(
         yield f'<td class="number" style="min-width: 6rem"><{mark}>{escape(cell)}</{mark}></td>'
 
 
-def _pictures(compared: dict[str, Any] | None) -> Iterator[str]:
+def _images(compared: dict[str, Any] | None) -> Iterator[str]:
     if not compared:
         return
     names = list(compared["mean"])
-    yield f"<h2>Pictures, {escape(compared['setting'])}</h2>"
+    yield f"<h2>Images, {escape(compared['setting'])}</h2>"
     rows = [
         [clip["path"], *(_number(clip.get(name)) for name in names), clip.get("error", "")]
         for clip in compared["clips"]
@@ -240,9 +240,9 @@ def _figures(clips: Sequence[ClipScore], folder: Path) -> Iterator[str]:
         yield f"<details{is_open}><summary>{escape(_headline(clip))}</summary>"
         for number, track in enumerate(clip.tracks, 1):
             if len(track.thumbnails):
-                yield picture(_strip(track), f"face {number}, what was scored", "image/jpeg")
+                yield image(_strip(track), f"face {number}, what was scored", "image/jpeg")
         assert clip.plot is not None
-        yield picture((folder / clip.plot).read_bytes(), clip.path) + "</details>"
+        yield image((folder / clip.plot).read_bytes(), clip.path) + "</details>"
     if len(shown) > SHOWN:
         yield f'<p class="small">{len(shown) - SHOWN} more have their plots beside this page.</p>'
 

@@ -170,8 +170,8 @@ def _is_score(key: str, value: Any) -> bool:
 
 def of_set(content: Mapping[str, Any]) -> dict[str, float]:
     """The scores that a scores.json has of the whole set."""
-    pictures = content.get("pictures") or {}
-    return {key: pictures[key] for key in ("fid",) if pictures.get(key) is not None}
+    images = content.get("pictures") or {}
+    return {key: images[key] for key in ("fid",) if images.get(key) is not None}
 
 
 def rows_of(name: str, content: Mapping[str, Any]) -> list[Row]:

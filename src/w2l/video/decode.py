@@ -172,7 +172,7 @@ def decode(
 def _from_key_frame(
     container: InputContainer, stream: VideoStream, clock: Clock, at: Fraction, target: Fraction
 ) -> Iterator[VideoFrame] | None:
-    """Pictures from a key frame that is shown at `at` or before; None if seeking missed it."""
+    """Images from a key frame that is shown at `at` or before; None if seeking missed it."""
     try:
         ticks = int((target - clock.shift(stream)) / time_base(stream))
         container.seek(ticks, stream=stream, backward=True)
@@ -248,15 +248,15 @@ class ToBgr:
         """Convert one image to (H, W, 3) uint8 BGR, contiguous."""
         width, height = self._coded
         alpha = any(c.is_alpha for c in frame.format.components)
-        picture: np.ndarray = self._reformatter.reformat(
+        image: np.ndarray = self._reformatter.reformat(
             frame, width=width, height=height, format="bgra" if alpha else "bgr24"
         ).to_ndarray()
         if alpha:
-            picture = over_black(picture)
-        picture = self._orientation(picture)
+            image = over_black(image)
+        image = self._orientation(image)
         if self._resize is not None:
-            picture = cv2.resize(picture, self._resize, interpolation=cv2.INTER_LINEAR)
-        return np.ascontiguousarray(picture)
+            image = cv2.resize(image, self._resize, interpolation=cv2.INTER_LINEAR)
+        return np.ascontiguousarray(image)
 
 
 def scaled_size(size: tuple[int, int], scale: Fraction) -> tuple[int, int]:

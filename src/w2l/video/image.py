@@ -89,16 +89,14 @@ def read_image(path: str | Path) -> np.ndarray:
     _check_stated(path)
     try:
         readable = data.size and not claims_too_much(data)
-        picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if readable else None
-        if picture is not None and not (picture.ndim == 3 and picture.shape[2] == 4):
-            picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if readable else None
+        if image is not None and not (image.ndim == 3 and image.shape[2] == 4):
+            image = cv2.imdecode(data, cv2.IMREAD_COLOR)
     except cv2.error:  # an image too large, or with an impossible header
-        picture = None
-    if picture is None:
-        raise UserError(
-            f"{path} is no picture that can be read, or it is damaged: use PNG or JPEG."
-        )
-    return over_black(picture) if picture.shape[2] == 4 else picture
+        image = None
+    if image is None:
+        raise UserError(f"{path} is no image that can be read, or it is damaged: use PNG or JPEG.")
+    return over_black(image) if image.shape[2] == 4 else image
 
 
 def claims_too_much(content: np.ndarray) -> bool:
@@ -117,14 +115,14 @@ def claims_too_much(content: np.ndarray) -> bool:
     return False
 
 
-def over_black(picture: np.ndarray) -> np.ndarray:
+def over_black(image: np.ndarray) -> np.ndarray:
     """Lay a (H, W, 4) BGRA image, uint8 or uint16, over black: (H, W, 3) uint8 BGR."""
-    scale = np.float32(255.0 / np.iinfo(picture.dtype).max ** 2)
-    result = np.empty((*picture.shape[:2], 3), np.uint8)
+    scale = np.float32(255.0 / np.iinfo(image.dtype).max ** 2)
+    result = np.empty((*image.shape[:2], 3), np.uint8)
     # In bands: as floats the whole would take ten times its memory.
-    band = max(1, _BAND_PIXELS // max(1, picture.shape[1]))
-    for top in range(0, len(picture), band):
-        rows = picture[top : top + band]
+    band = max(1, _BAND_PIXELS // max(1, image.shape[1]))
+    for top in range(0, len(image), band):
+        rows = image[top : top + band]
         colour, alpha = rows[..., :3].astype(np.float32), rows[..., 3:].astype(np.float32)
         result[top : top + band] = np.rint(colour * alpha * scale)
     return result

@@ -63,8 +63,8 @@ def jpeg_roundtrip(
     """The same for images that never were a file: (H, W, 3) uint8 BGR of one size, in order."""
     encoder, reformatter = JpegEncoder(Fraction(fps)), VideoReformatter()
     for frame in frames:
-        picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
-        yield encoder(from_bgr(picture, reformatter))
+        image = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
+        yield encoder(from_bgr(image, reformatter))
 
 
 class JpegEncoder:
@@ -86,9 +86,9 @@ class JpegEncoder:
         frame.pts, frame.time_base = self._n, 1 / self._fps
         self._n += 1
         (packet,) = self._context.encode(frame)
-        picture = cv2.imdecode(np.frombuffer(bytes(packet), np.uint8), cv2.IMREAD_COLOR)
-        assert picture is not None
-        return picture
+        image = cv2.imdecode(np.frombuffer(bytes(packet), np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        return image
 
     def _open(self, frame: VideoFrame) -> VideoCodecContext:
         context = av.CodecContext.create("mjpeg", "w")
@@ -110,11 +110,11 @@ def full_range(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
     full = frame.format.name.startswith("yuvj") or frame.color_range == ColorRange.JPEG
     if frame.format.name not in ("yuv420p", "yuvj420p"):
         frame = reformatter.reformat(frame, format="yuv420p")
-    picture = VideoFrame(frame.width, frame.height, "yuvj420p")
+    image = VideoFrame(frame.width, frame.height, "yuvj420p")
     for i, table in enumerate((_LUMA, _CHROMA, _CHROMA)):
         values = _plane(frame, i)
-        _plane(picture, i)[:] = values if full else table[values]
-    return picture
+        _plane(image, i)[:] = values if full else table[values]
+    return image
 
 
 def is_full_range(frame: VideoFrame) -> bool:

@@ -26,10 +26,10 @@ from w2l.windows import FPS
 BICUBIC = 0x4  # SWS_BICUBIC: what FFmpeg's command and OpenCV convert with
 
 
-class PicturePass(Protocol):
-    """Pictures of one size, in order, through a codec: as many come out, in the same order."""
+class FramePass(Protocol):
+    """Images of one size, in order, through a codec: as many come out, in the same order."""
 
-    def __call__(self, pictures: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+    def __call__(self, images: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
         """Each image as it is after the codec; each call starts anew."""
         ...
 
@@ -46,26 +46,26 @@ class Jpeg:
         check_quantizer(quantizer)
         self.quantizer = quantizer
 
-    def __call__(self, pictures: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
-        """See `PicturePass`; BGR comes out."""
+    def __call__(self, images: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+        """See `FramePass`; BGR comes out."""
         encoder, reformatter = JpegEncoder(Fraction(FPS), self.quantizer), VideoReformatter()
-        for picture in pictures:
-            to_jpeg = from_bgr if picture.format.name == "bgr24" else full_range
-            yield VideoFrame.from_ndarray(encoder(to_jpeg(picture, reformatter)), "bgr24")
+        for image in images:
+            to_jpeg = from_bgr if image.format.name == "bgr24" else full_range
+            yield VideoFrame.from_ndarray(encoder(to_jpeg(image, reformatter)), "bgr24")
 
 
 class Mpeg4:
     """OpenCV's `VideoWriter` with "XVID" or "mp4v", read back: MPEG-4 in 4:2:0, bit for bit."""
 
-    def __call__(self, pictures: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
-        """See `PicturePass`; 4:2:0 comes out."""
+    def __call__(self, images: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+        """See `FramePass`; 4:2:0 comes out."""
         encoder: VideoCodecContext | None = None
         decoder = av.CodecContext.create("mpeg4", "r")
         reformatter = VideoReformatter()
-        for number, picture in enumerate(pictures):
+        for number, image in enumerate(images):
             if encoder is None:
-                encoder = self._open(picture.width, picture.height)
-            plain = reformatter.reformat(picture, format="yuv420p", interpolation=BICUBIC)
+                encoder = self._open(image.width, image.height)
+            plain = reformatter.reformat(image, format="yuv420p", interpolation=BICUBIC)
             # A new one: the type of a decoded image, I or P, would be kept.
             frame = VideoFrame.from_ndarray(plain.to_ndarray(), "yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, FPS)
@@ -98,15 +98,13 @@ def check_quantizer(quantizer: int | None) -> None:
         raise ValueError(f"quantizer={quantizer} must be from 1 to 31")
 
 
-def through(passes: Sequence[PicturePass], pictures: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
-    """Pictures after all of the passes, one after the other."""
-    return iter(reduce(lambda stream, each: each(stream), passes, pictures))
+def through(passes: Sequence[FramePass], images: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+    """Images after all of the passes, one after the other."""
+    return iter(reduce(lambda stream, each: each(stream), passes, images))
 
 
-def bgr_through(
-    passes: Sequence[PicturePass], pictures: Iterable[np.ndarray]
-) -> Iterator[np.ndarray]:
+def bgr_through(passes: Sequence[FramePass], images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """The same for (H, W, 3) uint8 BGR."""
-    frames = (VideoFrame.from_ndarray(np.ascontiguousarray(each), "bgr24") for each in pictures)
+    frames = (VideoFrame.from_ndarray(np.ascontiguousarray(each), "bgr24") for each in images)
     for frame in through(passes, frames):
         yield frame.to_ndarray(format="bgr24")

@@ -1,4 +1,4 @@
-"""Pictures as PNG files: one, or a numbered folder of them with the sound beside."""
+"""Images as PNG files: one, or a numbered folder of them with the sound beside."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from w2l.errors import UserError
 from w2l.files import atomic_path
 from w2l.video.audio_track import AudioTrack
 from w2l.video.probe import exact_rate
-from w2l.video.writer import PictureSink
+from w2l.video.writer import FrameSink
 
 SOUND, ABOUT = "sound.wav", "about.json"
 _OURS = re.compile(rf"\d{{6,}}\.png|{re.escape(SOUND)}|{re.escape(ABOUT)}")
 _COMPRESSION = 1  # of 9: a few per cent larger, several times quicker
 
 
-def write_png(path: str | Path, picture: np.ndarray, metadata: Mapping[str, str]) -> None:
+def write_png(path: str | Path, pixels: np.ndarray, metadata: Mapping[str, str]) -> None:
     """Write one image, (H, W, 3) uint8 BGR, without loss, with text chunks."""
     info = PngInfo()
     for key, value in metadata.items():
         info.add_itxt(key.capitalize(), value)  # PNG's own keywords are capitalised
-    image = Image.fromarray(np.ascontiguousarray(picture[..., ::-1]))
+    image = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
     image.save(path, "png", pnginfo=info, compress_level=_COMPRESSION)
 
 
@@ -42,12 +42,12 @@ def check_folder(path: str | Path) -> None:
     """
     path = Path(path)
     if path.is_file():
-        raise UserError(f"{path} is a file where a folder of pictures is to be: name another.")
+        raise UserError(f"{path} is a file where a folder of images is to be: name another.")
     if path.is_dir():
         for found in path.iterdir():
             if not _OURS.fullmatch(found.name):
                 raise UserError(
-                    f"{path} holds {found.name}, so it is not replaced by a folder of pictures: "
+                    f"{path} holds {found.name}, so it is not replaced by a folder of images: "
                     "name a new folder."
                 )
 
@@ -61,7 +61,7 @@ def read_about(folder: str | Path) -> dict[str, str]:
     return {k: str(v) for k, v in content.items()} if isinstance(content, dict) else {}
 
 
-class PngWriter(PictureSink):
+class PngWriter(FrameSink):
     """A folder of `000000.png`, `000001.png`, …, `sound.wav` and `about.json` (rate, tags).
 
     The folder appears whole or not at all; one of an earlier run is replaced. Sound has the

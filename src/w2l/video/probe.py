@@ -145,7 +145,7 @@ def _probe(path: Path) -> VideoInfo:
     first = next(decode(path, fps, deinterlace=False), None)
     if first is None:
         raise UserError(
-            f"{path} holds no picture that can be decoded: check that it plays, or convert it."
+            f"{path} holds no image that can be decoded: check that it plays, or convert it."
         )
     orientation = Orientation.of(first.frame)
     width, height = first.frame.width, first.frame.height
@@ -179,7 +179,7 @@ def _probe_webp(path: Path) -> VideoInfo:
         size = (rgba.shape[1], rgba.shape[0])
         durations.append(duration)
     if not durations:
-        raise UserError(f"{path} holds no picture that can be decoded: check that it plays.")
+        raise UserError(f"{path} holds no image that can be decoded: check that it plays.")
     return replace(
         _plain(path, size, max(1 / median_low(durations), _SLOWEST), "webp"),
         variable_rate=max(durations) - min(durations) > _JITTER_S,

@@ -86,11 +86,11 @@ class VideoReader:
         self._count: int | None = None
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """All pictures from the start; each call starts anew."""
+        """All images from the start; each call starts anew."""
         return self.read(0)
 
     def read(self, start: int, stop: int | None = None) -> Iterator[np.ndarray]:
-        """Pictures `start` to `stop` (excluded; None for all the rest).
+        """Images `start` to `stop` (excluded; None for all the rest).
 
         Seeks to a key frame where the container has an index and its timestamps prove the seek
         right, else decodes from the first image. Without a rate, a `start` after 0 needs one
@@ -100,11 +100,11 @@ class VideoReader:
             UserError: `start_s` lies after the end of the video.
         """
         if start < 0 or (stop is not None and stop < start):
-            raise ValueError(f"no range of pictures: {start} to {stop}")
+            raise ValueError(f"no range of images: {start} to {stop}")
         wanted = None if stop is None else stop - start
         n = 0
-        for picture in islice(self._pictures(start), wanted):
-            yield picture
+        for image in islice(self._images(start), wanted):
+            yield image
             n += 1
         if n == 0 and start == 0 and wanted != 0:
             raise UserError(
@@ -136,7 +136,7 @@ class VideoReader:
                 self._count = sum(1 for _ in self._on_grid(0, self._grid))
         return self._count
 
-    def _pictures(self, start: int) -> Iterator[np.ndarray]:
+    def _images(self, start: int) -> Iterator[np.ndarray]:
         if self.info.is_image:
             if start == 0:
                 yield self._still()
@@ -145,23 +145,23 @@ class VideoReader:
         for frame in self.decoded(start):
             # An image shown twice is converted twice: the caller owns, and may draw on, each.
             try:
-                picture = convert(frame)
+                image = convert(frame)
             except av.error.FFmpegError as error:
                 raise UserError(
                     f"{self.info.path} has an image whose colours cannot be read ({error}): it is "
                     "damaged. Convert it again from its source."
                 ) from error
-            yield picture
+            yield image
 
     def decoded(self, start: int = 0) -> Iterator[VideoFrame]:
-        """Pictures `start` to the end in the decoder's own format, not turned or scaled."""
+        """Images `start` to the end in the decoder's own format, not turned or scaled."""
         if self._grid is None:
             return self._as_they_came(start)
         return self._on_grid(start, self._grid)
 
     def _still(self) -> np.ndarray:
-        picture = read_image(self.info.path)
-        return picture if self._scale is None else cv2.resize(picture, self.size)
+        image = read_image(self.info.path)
+        return image if self._scale is None else cv2.resize(image, self.size)
 
     def _as_they_came(self, start: int) -> Iterator[VideoFrame]:
         if start:
@@ -213,7 +213,7 @@ class VideoReader:
         )
 
     def _exactly_at(self, time: Fraction) -> Iterator[Timed]:
-        """Pictures from the one shown at exactly `time` on, from the start if seeking misses it."""
+        """Images from the one shown at exactly `time` on, from the start if seeking misses it."""
         for at in (time, self.info.start):
             timed = dropwhile(lambda each: each.time < time, self._decode(at))
             first = next(timed, None)
@@ -221,11 +221,11 @@ class VideoReader:
                 return chain([first], timed)
         return iter(())
 
-    def _until_end(self, pictures: Iterator[Timed]) -> Iterator[Timed]:
+    def _until_end(self, images: Iterator[Timed]) -> Iterator[Timed]:
         if self._end is None:
-            return pictures
+            return images
         end = self._end - self._tolerance
-        return takewhile(lambda timed: timed.time < end, pictures)
+        return takewhile(lambda timed: timed.time < end, images)
 
     def _known_times(self) -> list[Fraction]:
         if self._times is None:

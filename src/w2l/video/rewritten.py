@@ -28,7 +28,7 @@ from w2l.media import open_media, pull, sound_graph, time_base
 from w2l.media.sound import alike, open_sound
 from w2l.video.decode import ACCURATE, Timed, ToBgr, decode
 from w2l.video.jpeg import LAMBDA, is_full_range
-from w2l.video.passes import BICUBIC, PicturePass, check_quantizer, through
+from w2l.video.passes import BICUBIC, FramePass, check_quantizer, through
 from w2l.video.probe import VideoInfo, probe
 from w2l.video.reader import VideoReader
 from w2l.windows import FPS
@@ -95,7 +95,7 @@ class Mp4:
 def _write(
     video: Path,
     output: Path,
-    pictures: tuple[str, dict[str, str], int],
+    images: tuple[str, dict[str, str], int],
     sound: str,
     *,
     steady: bool,
@@ -105,7 +105,7 @@ def _write(
     with open_media(video) as container:
         origin = Fraction(container.start_time or 0, av.time_base)
     with av.open(f"file:{output}", "w") as target:
-        streams = [_pictures(target, info, origin, pictures, steady=steady)]
+        streams = [_images(target, info, origin, images, steady=steady)]
         if info.has_audio:
             streams.append(_sound(target, video, origin, sound))
         for packet in heapq.merge(*streams, key=_decoding_time):
@@ -116,7 +116,7 @@ def _decoding_time(packet: Packet) -> Fraction:
     return (packet.dts or 0) * time_base(packet)
 
 
-def _pictures(
+def _images(
     target: OutputContainer,
     info: VideoInfo,
     origin: Fraction,
@@ -138,14 +138,14 @@ def _encoded(
     upright = ToBgr((info.width, info.height), info.orientation, (info.width, info.height))
     decoded = decode(info.path, info.fps, deinterlace=False)
     for number, timed in at_25(decoded, origin, info.fps, steady=steady):
-        picture, conversion = timed.frame, BICUBIC
+        image, conversion = timed.frame, BICUBIC
         if any(info.orientation):
-            picture, conversion = VideoFrame.from_ndarray(upright(picture), "bgr24"), ACCURATE
+            image, conversion = VideoFrame.from_ndarray(upright(image), "bgr24"), ACCURATE
         plain = reformatter.reformat(
-            picture,
+            image,
             format="yuv420p",
             interpolation=conversion,
-            src_color_range=ColorRange.JPEG if is_full_range(picture) else ColorRange.MPEG,
+            src_color_range=ColorRange.JPEG if is_full_range(image) else ColorRange.MPEG,
             dst_color_range=ColorRange.MPEG,
         )
         # A new one: the type of a decoded image, I or P, would be kept.
@@ -156,22 +156,22 @@ def _encoded(
 
 
 def at_25(
-    pictures: Iterable[Timed], origin: Fraction, fps: Fraction, *, steady: bool
+    images: Iterable[Timed], origin: Fraction, fps: Fraction, *, steady: bool
 ) -> Iterator[tuple[int, Timed]]:
     """FFmpeg's `-r 25`: which image is written as which number.
 
     Args:
-        pictures: decoded.
+        images: decoded.
         origin: the file's first timestamp, which becomes 0 (seconds).
         fps: its nominal rate.
         steady: every number has an image, as in mp4; else, as in AVI, gaps stay.
     """
     if steady:
-        timed = ((_place(each, origin), _lasting(each, fps), each) for each in pictures)
+        timed = ((_place(each, origin), _lasting(each, fps), each) for each in images)
         yield from enumerate(_filled(timed))
         return
     due = 0
-    for each in pictures:
+    for each in images:
         place, lasting = _place(each, origin), _lasting(each, fps)
         late = place - due
         if late + lasting <= -0.6:
@@ -197,16 +197,16 @@ def _lasting(timed: Timed, fps: Fraction) -> float:
 def _filled(timed: Iterable[tuple[float, float, Timed]]) -> Iterator[Timed]:
     """FFmpeg's constant rate: an image for every number, gaps filled, what is too many dropped."""
     due, last = 0, None
-    for place, lasting, picture in timed:
+    for place, lasting, image in timed:
         late = place - due
         ahead = late + lasting
         late = 0.0 if late < 0 < ahead else late
         n = 0 if ahead < -1.1 else round(ahead) if ahead > 1.1 else 1
         n_last = min(n, round(late - 0.6)) if ahead > 1.1 and late > 1.1 else 0
         for i in range(n):
-            yield picture if last is None or i >= n_last else last
+            yield image if last is None or i >= n_last else last
         due += n
-        last = picture
+        last = image
 
 
 def _sound(target: OutputContainer, video: Path, origin: Fraction, codec: str) -> Iterator[Packet]:
@@ -262,12 +262,12 @@ class NumberedReader(VideoReader):
     """
 
     def __init__(
-        self, path: str | Path, passes: Sequence[PicturePass] = (), *, filled: bool = False
+        self, path: str | Path, passes: Sequence[FramePass] = (), *, filled: bool = False
     ) -> None:
         super().__init__(path, FPS, deinterlace=False)
         self._passes, self._filled = passes, filled
 
-    def _pictures(self, start: int) -> Iterator[np.ndarray]:
+    def _images(self, start: int) -> Iterator[np.ndarray]:
         convert = ToBgr((self.info.width, self.info.height), self.info.orientation, self.size)
         if not self._passes:
             yield from map(convert, self.decoded(start))

@@ -33,7 +33,7 @@ _AHEAD_S = Fraction(1, 2)
 _LONGEST_DELAY_S = 60  # from an image's decoding to its showing: no encoder takes so long
 
 
-class PictureSink(ABC):
+class FrameSink(ABC):
     """A context into which images are written one by one; an error within leaves nothing.
 
     Attributes:
@@ -50,7 +50,7 @@ class PictureSink(ABC):
         """Append one image: (height, width, 3) uint8 BGR."""
         if frame.shape != (self.size[1], self.size[0], 3) or frame.dtype != np.uint8:
             raise ValueError(
-                f"expected uint8 pictures of {self.size[0]}×{self.size[1]}, "
+                f"expected uint8 images of {self.size[0]}×{self.size[1]}, "
                 f"not {frame.dtype} {frame.shape}"
             )
         self._append(frame)
@@ -67,7 +67,7 @@ class PictureSink(ABC):
             return
         with self._stack:
             if self._written == 0:
-                raise ValueError(f"no picture was written to {self.path}")
+                raise ValueError(f"no image was written to {self.path}")
             self._finish()
 
     @abstractmethod
@@ -79,7 +79,7 @@ class PictureSink(ABC):
         """Write what comes after the last image."""
 
 
-class VideoWriter(PictureSink):
+class VideoWriter(FrameSink):
     """Encode BGR images once, by one of the codecs of `CODECS`.
 
     All but FFV1 halve the colours' resolution, which needs even sizes, so an odd one is made even
@@ -150,20 +150,20 @@ class VideoWriter(PictureSink):
         return self
 
     def _append(self, frame: np.ndarray) -> None:
-        picture = self._converted(frame)
-        picture.pts, picture.time_base = self._written, 1 / self.fps
+        image = self._converted(frame)
+        image.pts, image.time_base = self._written, 1 / self.fps
         try:
-            packets = self._video.encode(picture)
+            packets = self._video.encode(image)
         except av.error.FFmpegError as error:
             raise UserError(
                 f"{self.path} cannot be written: {self._encoder} takes no images of "
-                f"{picture.width}×{picture.height} ({error}): set height=…, or codec=ffv1."
+                f"{image.width}×{image.height} ({error}): set height=…, or codec=ffv1."
             ) from error
-        self._mux_pictures(packets)
+        self._mux_frames(packets)
         self._mux_sound(self._written / self.fps + _AHEAD_S)
 
     def _finish(self) -> None:
-        self._mux_pictures(self._video.encode(None))
+        self._mux_frames(self._video.encode(None))
         self._mux_sound(None)
         self._container.close()
 
@@ -202,15 +202,15 @@ class VideoWriter(PictureSink):
 
     def _converted(self, frame: np.ndarray) -> VideoFrame:
         if self._codec.is_rgb:
-            picture = VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame), format="bgr24")
-            return self._reformatter.reformat(picture, format=self._codec.pix_fmt)
+            image = VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame), format="bgr24")
+            return self._reformatter.reformat(image, format=self._codec.pix_fmt)
         odd = (self.size[1] % 2, self.size[0] % 2)
         if any(odd):
             frame = np.pad(frame, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
-        picture = VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame), format="bgr24")
+        image = VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame), format="bgr24")
         look = self._look or Look()
-        picture = self._reformatter.reformat(
-            picture,
+        image = self._reformatter.reformat(
+            image,
             format=self._codec.pix_fmt,
             interpolation=ACCURATE,
             dst_colorspace=look.sws_matrix,
@@ -218,11 +218,11 @@ class VideoWriter(PictureSink):
             dst_color_range=ColorRange.JPEG if look.is_full else ColorRange.MPEG,
         )
         # ProRes takes its tags from each image, not from the stream.
-        picture.colorspace, picture.color_range = look.matrix, look.range
-        picture.color_primaries, picture.color_trc = look.primaries, look.transfer
-        return picture
+        image.colorspace, image.color_range = look.matrix, look.range
+        image.color_primaries, image.color_trc = look.primaries, look.transfer
+        return image
 
-    def _mux_pictures(self, packets: Iterable[Packet]) -> None:
+    def _mux_frames(self, packets: Iterable[Packet]) -> None:
         for packet in packets:
             # Of a video of one or two images libx265 leaves the decoding times as memory was.
             if packet.pts is not None and packet.dts is not None:

@@ -13,7 +13,7 @@ from w2l.video import AudioTrack, VideoWriter
 ADDRESS = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model"
 
 
-def write_video(path: Path, picture: np.ndarray, seconds: float, sound: bool = True) -> None:
+def write_video(path: Path, image: np.ndarray, seconds: float, sound: bool = True) -> None:
     """The image, swaying, with a changing tone."""
     path.parent.mkdir(exist_ok=True)
     n = round(seconds * 25)
@@ -25,9 +25,9 @@ def write_video(path: Path, picture: np.ndarray, seconds: float, sound: bool = T
         file.setsampwidth(2)
         file.setframerate(16000)
         file.writeframes(tone.tobytes())
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     track = AudioTrack(wav) if sound else None
     with VideoWriter(path, Fraction(25), (width, height), track, codec="h264") as writer:
         for i in range(n):
-            writer.write(np.roll(picture, round(3 * np.sin(i / 4)), axis=1))
+            writer.write(np.roll(image, round(3 * np.sin(i / 4)), axis=1))
     wav.unlink()

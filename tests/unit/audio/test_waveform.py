@@ -113,7 +113,7 @@ def test_the_padding_of_mp4_is_cut(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 @pytest.mark.parametrize("late", [Fraction(0), Fraction(1, 4), Fraction(-1, 4)])
-def test_the_offset_to_the_pictures_is_kept(tmp_path: Path, suffix: str, late: Fraction) -> None:
+def test_the_offset_to_the_images_is_kept(tmp_path: Path, suffix: str, late: Fraction) -> None:
     samples = np.zeros(16_000, np.float32)
     samples[8000:8800] = sweep(800, 16_000)
     path = write_video(
@@ -123,14 +123,14 @@ def test_the_offset_to_the_pictures_is_kept(tmp_path: Path, suffix: str, late: F
         sound=samples,
         sound_start=Fraction(1, 2) + late,
     )
-    by_picture = load_audio(path, origin="video")
-    heard = int(np.argmax(np.abs(by_picture) > 0.02)) / 16_000
+    by_image = load_audio(path, origin="video")
+    heard = int(np.argmax(np.abs(by_image) > 0.02)) / 16_000
     assert heard == pytest.approx(0.5 + float(late), abs=0.002)
     if late > 0:
-        assert not by_picture[: int(late * 16_000) - 1024 - 16].any()  # 1024: the codec's delay
+        assert not by_image[: int(late * 16_000) - 1024 - 16].any()  # 1024: the codec's delay
         early = load_audio(path, origin="video", end_s=0.5)
-        np.testing.assert_array_equal(early, by_picture[:8000])
-        assert load_audio(path, origin="video", start_s=0.5).size == by_picture.size - 8000
+        np.testing.assert_array_equal(early, by_image[:8000])
+        assert load_audio(path, origin="video", start_s=0.5).size == by_image.size - 8000
 
 
 def test_gaps_in_the_timestamps_become_silence(tmp_path: Path) -> None:

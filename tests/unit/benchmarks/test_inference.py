@@ -19,7 +19,7 @@ from w2l.boxes import from_tblr
 from w2l.inference import FaceGenerator, Geometry, SyncOptions, load_voice, open_source
 from w2l.inference.finding import plan_faces
 from w2l.inference.lips import Role, synced
-from w2l.inference.source import pictures
+from w2l.inference.source import images
 from w2l.inference.voice import mel_windows
 from w2l.models import Generator
 from w2l.video import VideoReader
@@ -41,7 +41,7 @@ def test_the_plain_way_gives_what_published_gives(tmp_path):
     source = open_source(video, Geometry(), constant_rate=False)
     windows = mel_windows(source, load_voice(video), options)
     plan = plan_faces(source, len(windows), None, options)
-    shown = pictures(source, len(windows), "loop")
+    shown = images(source, len(windows), "loop")
     ours = list(synced(shown, Role(plan, windows), FaceGenerator(network, "cpu"), options, 16))
     assert len(plain) == len(ours) == 27
     for theirs, mine in zip(plain, ours, strict=True):

@@ -23,7 +23,7 @@ def detector() -> FaceDetector:
     return CenterFace()
 
 
-def test_both_ways_write_the_same_pictures(tmp_path, detector):
+def test_both_ways_write_the_same_images(tmp_path, detector):
     (video,) = write_face_videos(tmp_path, clips=1, frames=20, size=(192, 160), seed=0)
     clip = Clip(video.parent, video.name, "s", "c")
     record = prepare_clip(clip, tmp_path / "ours", Recipe(), detector)

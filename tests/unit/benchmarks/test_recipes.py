@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from benchmarks.recipes import PUBLISHED, overrides, picture, ratio, reached, summary
+from benchmarks.recipes import PUBLISHED, image, overrides, ratio, reached, summary
 from benchmarks.training import composed
 from w2l.building import CONFIG_DIR
 
@@ -46,4 +46,4 @@ def test_a_recipe_is_as_quick_as_its_slowest_seed(settings: DictConfig) -> None:
     row = summary(published, settings)
     assert row["reached_at"] == [None, 200]
     assert row["best_balanced_accuracy"] == [0.7, 0.93]
-    assert len(picture({"strong": strong, "published": published}, settings).axes) == 2
+    assert len(image({"strong": strong, "published": published}, settings).axes) == 2

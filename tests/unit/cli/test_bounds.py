@@ -30,7 +30,7 @@ def test_a_number_beyond_its_bounds_is_refused(key: str) -> None:
 
 
 @pytest.mark.parametrize("group", ["data", "system.expert"])
-def test_pictures_and_networks_are_of_one_size(group: str) -> None:
+def test_images_and_networks_are_of_one_size(group: str) -> None:
     check_image_sizes(composed("experiment=syncnet", "model.image_size=64"))
     other = composed("experiment=syncnet", f"{group}.image_size=95")
     with pytest.raises(UserError, match=f"{group}.image_size=95 is not model.image_size=96"):

@@ -218,7 +218,7 @@ def test_a_job_whose_client_left_ends_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pictures_and_labels_have_bounds(tmp_path: Path) -> None:
+def test_images_and_labels_have_bounds(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(cv2.imencode(".png", np.zeros((40, 50, 3), np.uint8))[1])
     jobs = PageJobs(settings_of(App, max_megapixels=0.001, max_seconds=2), tmp_path)
     with pytest.raises(UserError, match=r"50×40, and this page takes 0\.001 megapixels"):
@@ -306,9 +306,9 @@ def test_the_page_offers_the_clips_that_come_with_it(tmp_path: Path) -> None:
         "Speaker 34: “set blue in a one again”",
     ]
     assert [trial.face for trial in trials] == [example.path for example in examples.EXAMPLES]
-    picture = cv2.imread(str(trials[0].draw(tmp_path / "0.jpg")))
-    assert picture.shape == (SIDE, SIDE, 3)
-    face, heard, blank = picture[:180], picture[-110:-30, :100], picture[-22:]
+    image = cv2.imread(str(trials[0].draw(tmp_path / "0.jpg")))
+    assert image.shape == (SIDE, SIDE, 3)
+    face, heard, blank = image[:180], image[-110:-30, :100], image[-22:]
     assert face.std() > 40
     assert heard.std() > 40
     assert blank.min() > 240

@@ -51,7 +51,7 @@ def test_float16_is_refused(precision: object) -> None:
 
 @pytest.mark.parametrize("precision", ["bf16-true", "transformer-engine", "fast"])
 def test_networks_that_would_not_fit_their_input_are_refused(precision: object) -> None:
-    with pytest.raises(UserError, match=f"trainer.precision={precision}: pictures and sound"):
+    with pytest.raises(UserError, match=f"trainer.precision={precision}: images and sound"):
         picked_precision(precision, "auto")
 
 

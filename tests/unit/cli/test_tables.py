@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from w2l.cli.evaluate_pictures import show
+from w2l.cli.evaluate_images import show
 from w2l.cli.evaluate_speaker import speaker_table
 from w2l.scoring import Speakers
 from w2l.scoring.speaker import Pair
@@ -22,7 +22,7 @@ def test_who_speaks(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.count(f"voice {NAME}") == 2  # its column, and whose face it is
 
 
-def test_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+def test_images(capsys: pytest.CaptureFixture[str]) -> None:
     compared = {
         "clips": [{"path": NAME, "psnr": 30.0}], "mean": {"psnr": 30.0}, "count": {"psnr": 1},
         "n_scored": 1, "n_failed": 0, "setting": "reconstruction", "protocol": "none",

@@ -74,12 +74,12 @@ def test_samples_are_blue_green_red(numbered: Clip) -> None:
         cv2.imwrite(str(path), np.broadcast_to(colour, (60, 50, 3)))
     rng = np.random.default_rng(0)
     lips = one(LipSamples(), numbered, rng)
-    for picture in (
+    for image in (
         lips.target[0],
         lips.masked_and_reference[0, :3],
         lips.masked_and_reference[0, 3:],
     ):
-        np.testing.assert_allclose(picture[:, 0, 5, 5] * 255, colour, atol=3)
+        np.testing.assert_allclose(image[:, 0, 5, 5] * 255, colour, atol=3)
     for samples in (SyncSamples(), ContrastiveSamples()):
         shown = one(samples, numbered, rng).frames[0, :, 5, 5] * 255
         np.testing.assert_allclose(shown, np.tile(colour, 5), atol=3)
@@ -109,8 +109,8 @@ def test_contrastive_windows_keep_their_distance(numbered: Clip) -> None:
 
 def test_faces_are_resized_bilinearly_as_published(numbered: Clip) -> None:
     rng = np.random.default_rng(0)
-    picture = rng.integers(0, 255, (130, 110, 3), np.uint8)
-    cv2.imwrite(str(numbered.folder / "3.jpg"), picture)
+    image = rng.integers(0, 255, (130, 110, 3), np.uint8)
+    cv2.imwrite(str(numbered.folder / "3.jpg"), image)
     decoded = cv2.imread(str(numbered.folder / "3.jpg"))
     expected = cv2.resize(decoded, (96, 96), interpolation=cv2.INTER_LINEAR)
     assert np.array_equal(numbered.faces(np.array([3]))[0], expected)

@@ -147,7 +147,7 @@ def test_published_scoring_is_the_evaluation_scripts(tmp_path):
         ([{"error": None}, {"error": "no face"}], False, None),
         ([{"error": None}, {"error": "no face"}], True, "1 of 2 pairs could not be scored"),
         ([{"error": None, "pictures_error": "no face"}], False, None),
-        ([{"error": None, "pictures_error": "no face"}], True, "pictures of 1 not be compared"),
+        ([{"error": None, "pictures_error": "no face"}], True, "images of 1 not be compared"),
         ([{"error": "no face"}], False, "None of 1 pairs could be scored"),
         ([], True, None),
     ],

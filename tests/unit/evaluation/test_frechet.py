@@ -1,4 +1,4 @@
-"""FID of a benchmark: the protocol of `PictureScorer`, kept per pair, whoever did the pairs."""
+"""FID of a benchmark: the protocol of `ImageScorer`, kept per pair, whoever did the pairs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rich.console import Console
 from evaluation.benchmark import run_and_report
 from evaluation.pairs import networks as loaded_networks
 from evaluation.pairs.frames import AtFps
+from evaluation.pairs.images import read_features
 from evaluation.pairs.networks import networks
-from evaluation.pairs.pictures import read_features
 from evaluation.pairs.settings import Job, Recipe, Weights
 from evaluation.pairs.tasks import Task, TaskList
 from evaluation.report import frechet
@@ -26,7 +26,7 @@ from tests.unit.evaluation import pair_set
 from tests.unit.metrics.test_fid import Means, by_scipy
 from w2l.faces.fixed import FixedBox
 from w2l.scoring.image_metrics import Fid
-from w2l.scoring.pictures import PictureScorer
+from w2l.scoring.images import ImageScorer
 from w2l.video import VideoReader, VideoWriter
 from w2l.weights import registry
 
@@ -36,8 +36,8 @@ FAKE = Weights("inception.pth", "f00")
 class Thirds(Means):
     """Of crops, whose 224 rows are no multiple of three; in the range of the published features."""
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return super().forward(pictures[:, :, :222]) / 64
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images[:, :, :222]) / 64
 
 
 @pytest.fixture(autouse=True)
@@ -63,13 +63,13 @@ def run(wanted: TaskList, recipe: Recipe, out: Path, **job) -> dict:
     return json.loads((out / "results.json").read_text())["sets"]["lrs2"]
 
 
-def test_it_is_the_distance_of_the_picture_scorer(root, files, tmp_path):
+def test_it_is_the_distance_of_the_image_scorer(root, files, tmp_path):
     """Of a list at 25 fps, whose pairs keep the frames of their videos."""
     wanted, recipe = pairs(root), pair_set.recipe(files, inception=FAKE)
     got = run(wanted, recipe, tmp_path)
     assert (got["n_scored"], got["n_failed"]) == (3, 1)
     fid = Fid(Thirds(), n_pairs=3)
-    distance, scorer = fid.frechet, PictureScorer(FixedBox(pair_set.BOX), {"fid": fid})
+    distance, scorer = fid.frechet, ImageScorer(FixedBox(pair_set.BOX), {"fid": fid})
     for task in wanted.tasks[:3]:
         scorer.score(tmp_path / f"videos/lrs2/{task.number}.mp4", task.video_file)
     found = got["pictures"]
@@ -99,7 +99,7 @@ def test_only_the_published_weights_give_a_column(root, files, tmp_path, monkeyp
     assert got["fid_real_against_real"] > 0  # of a single video: its halves
     row = next(r for r in (tmp_path / "results.md").read_text().splitlines() if "| g |" in r)
     assert f"| {got['fid']:.3f} |" in row
-    assert "; too few pictures for a stable number" in (tmp_path / "results.md").read_text()
+    assert "; too few images for a stable number" in (tmp_path / "results.md").read_text()
     without = run(wanted, pair_set.recipe(files), tmp_path)
     assert without["pictures"] is None
 
@@ -134,17 +134,15 @@ def test_pairs_are_scored_again_only_where_features_are_missing(root, files, tmp
     assert {path.name for path in kept.parent.iterdir()} == {"0.npz", "1.npz", "2.npz"}
 
 
-def test_pairs_without_pictures_are_counted_and_keep_their_scores(
-    root, files, tmp_path, monkeypatch
-):
+def test_pairs_without_images_are_counted_and_keep_their_scores(root, files, tmp_path, monkeypatch):
     class Huge(Thirds):
         """Features that do not fit where they are kept, of one pair."""
 
         calls = 0
 
-        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
             Huge.calls += 1
-            return super().forward(pictures) * (1e6 if Huge.calls == 1 else 1)
+            return super().forward(images) * (1e6 if Huge.calls == 1 else 1)
 
     monkeypatch.setattr(loaded_networks, "load_inception", lambda *_: Huge())
     got = run(pairs(root), pair_set.recipe(files, inception=FAKE), tmp_path)
@@ -158,10 +156,10 @@ def test_pairs_without_pictures_are_counted_and_keep_their_scores(
     assert [error is not None for error in clips] == [True, False, False, False]
 
 
-def test_a_face_between_the_frames_that_count_is_no_picture(root, files, tmp_path, monkeypatch):
+def test_a_face_between_the_frames_that_count_is_no_image(root, files, tmp_path, monkeypatch):
     """Of one pair; the others, and their number, stay."""
     wanted, recipe = pairs(root), pair_set.recipe(files, inception=FAKE)
-    add = PictureScorer.compare
+    add = ImageScorer.compare
     calls = []
 
     def compare(self, generated, reference, *rest):
@@ -170,7 +168,7 @@ def test_a_face_between_the_frames_that_count_is_no_picture(root, files, tmp_pat
             self.metrics = {}  # as if no frame that counts had a box
         return add(self, generated, reference, *rest)
 
-    monkeypatch.setattr(PictureScorer, "compare", compare)
+    monkeypatch.setattr(ImageScorer, "compare", compare)
     found = run(wanted, recipe, tmp_path)["pictures"]
     assert (found["n_pairs"], found["n_failed"]) == (2, 1)
     assert found["first_error"] == "ann/1 shows no face to compare."

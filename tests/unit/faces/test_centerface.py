@@ -33,10 +33,10 @@ def frame(onnx: dict[str, np.ndarray]) -> np.ndarray:
     return np.ascontiguousarray(onnx["picture"][0, ::-1].transpose(1, 2, 0))
 
 
-def decode_slowly(maps: dict[str, np.ndarray], picture: int, threshold: float) -> list[np.ndarray]:
+def decode_slowly(maps: dict[str, np.ndarray], image: int, threshold: float) -> list[np.ndarray]:
     """Rows of score, box, landmarks by the published rule, cell by cell, best first."""
     found = []
-    heat, size, offset, points = (maps[name][picture] for name in NAMES)
+    heat, size, offset, points = (maps[name][image] for name in NAMES)
     for row in range(heat.shape[1]):
         for column in range(heat.shape[2]):
             if heat[0, row, column] > threshold:
@@ -56,7 +56,7 @@ def decode_slowly(maps: dict[str, np.ndarray], picture: int, threshold: float) -
 def test_network_equals_the_onnx_file(detector: CenterFace, onnx: dict[str, np.ndarray]) -> None:
     with torch.inference_mode():
         maps = detector.net(torch.from_numpy(onnx["picture"]).float())
-    assert onnx["heat"].max() > 0.9, "the picture shows a face"
+    assert onnx["heat"].max() > 0.9, "the image shows a face"
     for name, ours in zip(NAMES, maps, strict=True):
         np.testing.assert_allclose(ours.numpy(), onnx[name], rtol=0, atol=2e-5, err_msg=name)
 

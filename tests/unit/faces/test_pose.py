@@ -30,7 +30,7 @@ def test_the_pose_is_found_whatever_the_size(angles, size):
     np.testing.assert_allclose(pose, angles, atol=5)
 
 
-def test_signs_follow_the_picture():
+def test_signs_follow_the_image():
     straight = photograph(0, 0, 0)
     nose_right = straight.copy()
     nose_right[2, 0] += 20
@@ -49,8 +49,8 @@ def test_a_mirrored_portrait_is_turned_the_other_way():
     detector = CenterFace()
     poses = []
     photo = portrait(256)[..., ::-1].copy()
-    for picture in (photo, photo[:, ::-1].copy()):
-        (faces,) = detector.detect([picture])
+    for image in (photo, photo[:, ::-1].copy()):
+        (faces,) = detector.detect([image])
         (track,) = link([faces])
         assert np.array_equal(track.landmarks, faces.landmarks)
         poses.append(head_pose(track.landmarks[0]))

@@ -42,7 +42,7 @@ class Ear(nn.Module):
         return self
 
 
-def picture_times(rate: str) -> list[Fraction]:
+def frame_times(rate: str) -> list[Fraction]:
     if rate != "variable":
         return constant(int(3 * Fraction(rate)), Fraction(rate))
     steps = np.random.default_rng(0).integers(20, 60, 80)  # of a millisecond: 25 a second
@@ -62,7 +62,7 @@ def voice(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("rate", RATES)
 def test_lips_come_with_the_sound(rate: str, voice: Path, tmp_path: Path) -> None:
-    times = picture_times(rate)
+    times = frame_times(rate)
     video = write_video(
         tmp_path / "in.mp4",
         [np.full((88, 80, 3), 40, np.uint8)] * len(times),
@@ -76,7 +76,7 @@ def test_lips_come_with_the_sound(rate: str, voice: Path, tmp_path: Path) -> Non
 
     for fps in (None, 25):  # as they are, and as training and the scores take them
         reader = VideoReader(out, fps=fps)
-        white = [k for k, picture in enumerate(reader) if picture[55:65, 30:50].mean() > 200]
+        white = [k for k, image in enumerate(reader) if image[55:65, 30:50].mean() > 200]
         seen_s = np.array(white) / float(reader.fps)
         middles = [m.mean() for m in np.split(seen_s, np.flatnonzero(np.diff(seen_s) > 0.06) + 1)]
         assert len(middles) == len(BURSTS_S)

@@ -62,7 +62,7 @@ def temporary(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-def pictures(n: int, seed: int = 0) -> np.ndarray:
+def images(n: int, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return rng.integers(0, 256, (n, HEIGHT, WIDTH, 3), dtype=np.uint8)
 
@@ -82,7 +82,7 @@ def fixed(**settings) -> SyncOptions:
 
 
 def test_a_file_holds_the_frames_that_the_iterator_gives(lipsync, tmp_path) -> None:
-    given = pictures(6)
+    given = images(6)
     result = lipsync.sync(
         given, sound(0.4), tmp_path / "out.mkv", options=fixed(), fps=25, sample_rate=16000
     )
@@ -111,9 +111,9 @@ class Told:
 def test_a_callback_is_told_of_every_frame(lipsync, tmp_path) -> None:
     heard = {"audio": sound(0.4), "sample_rate": 16000, "options": fixed()}
     told, seen = Told(), Told()
-    lipsync.sync(pictures(6), outfile=tmp_path / "out.mkv", progress=told, **heard)
+    lipsync.sync(images(6), outfile=tmp_path / "out.mkv", progress=told, **heard)
     assert told.stages == {"syncing": [(n, 10) for n in range(1, 11)]}
-    frames = lipsync.frames(pictures(6), progress=seen, **heard)
+    frames = lipsync.frames(images(6), progress=seen, **heard)
     for n, _ in enumerate(frames, 1):
         assert seen.stages["syncing"][-1] == (n, 10)
     assert seen.stages == told.stages
@@ -140,7 +140,7 @@ def test_a_callback_that_raises_ends_the_call_and_leaves_nothing(lipsync, tmp_pa
 
     with pytest.raises(InterruptedError):
         lipsync.sync(
-            pictures(6), sound(0.4), tmp_path / "out.mkv", options=fixed(), sample_rate=16000,
+            images(6), sound(0.4), tmp_path / "out.mkv", options=fixed(), sample_rate=16000,
             progress=cancel,
         )  # fmt: skip
     assert list(tmp_path.iterdir()) == []
@@ -157,7 +157,7 @@ def test_each_thread_has_its_own_progress(lipsync, tmp_path) -> None:
             told(stage, done, total)
 
         lipsync.sync(
-            pictures(4), sound(n / 25), tmp_path / f"{n}.mkv", options=fixed(), sample_rate=16000,
+            images(4), sound(n / 25), tmp_path / f"{n}.mkv", options=fixed(), sample_rate=16000,
             progress=tell,
         )  # fmt: skip
         return told.stages, threads == {threading.get_ident()}
@@ -178,9 +178,9 @@ def test_an_estimate_that_was_wrong_is_set_right_by_the_end() -> None:
 
 
 def test_arrays_files_and_iterators_are_the_same_face(lipsync, tmp_path, temporary) -> None:
-    given = pictures(3)
-    for i, picture in enumerate(given):
-        cv2.imwrite(str(tmp_path / f"{i}.png"), picture)
+    given = images(3)
+    for i, image in enumerate(given):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), image)
     write_wav(tmp_path / "speech.wav", sound(0.2))
     heard = {"audio": tmp_path / "speech.wav", "options": fixed()}
     film = list(lipsync.frames(given, **heard))
@@ -197,7 +197,7 @@ def test_sound_of_any_rate_and_shape(rate, tmp_path, temporary) -> None:
     t = np.arange(rate // 2) / rate
     mono = (0.5 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
     for samples in (mono, np.stack([mono, mono], axis=1), (mono * 32767).astype(np.int16)):
-        with opened(pictures(1)[0], samples, Fraction(25), rate, fixed()) as (_, voice):
+        with opened(images(1)[0], samples, Fraction(25), rate, fixed()) as (_, voice):
             assert len(voice.waveform) == 8000
             expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)
             assert np.abs(voice.waveform - expected)[200:-200].max() < 0.01
@@ -208,8 +208,8 @@ def test_sound_of_any_rate_and_shape(rate, tmp_path, temporary) -> None:
 
 def test_the_sound_of_an_array_is_written_without_loss(lipsync, tmp_path) -> None:
     samples = sound(0.2)
-    lipsync.sync(pictures(1)[0], samples, tmp_path / "o.mkv", options=fixed(), sample_rate=16000)
-    with opened(pictures(1)[0], tmp_path / "o.mkv", Fraction(25), None, fixed()) as (_, voice):
+    lipsync.sync(images(1)[0], samples, tmp_path / "o.mkv", options=fixed(), sample_rate=16000)
+    with opened(images(1)[0], tmp_path / "o.mkv", Fraction(25), None, fixed()) as (_, voice):
         np.testing.assert_array_equal(voice.waveform, samples)
 
 
@@ -217,14 +217,14 @@ def test_the_sound_of_an_array_is_written_without_loss(lipsync, tmp_path) -> Non
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 def test_frames_that_come_once_keep_their_rate(fps, n, temporary) -> None:
     """However few they are: the file's timestamps are whole milliseconds."""
-    given = pictures(n)
+    given = images(n)
     with opened(iter(given), sound(0.2), fps, 16000, fixed()) as (source, _):
         assert source.fps == fps
         np.testing.assert_array_equal(list(source.read(0, 99)), given)
 
 
 @pytest.mark.parametrize("as_source", [False, True])
-def test_a_videos_own_sound_stays_beside_its_pictures(tmp_path, as_source) -> None:
+def test_a_videos_own_sound_stays_beside_its_images(tmp_path, as_source) -> None:
     """Sound that begins 0.1 s after the first image; in the release it comes early."""
     path = write_video(
         tmp_path / "v.mkv", [numbered(i) for i in range(10)], constant(10, 25),
@@ -244,7 +244,7 @@ def test_where_nobody_speaks(lipsync, monkeypatch, tmp_path, silence) -> None:
     """No voice after 0.18 s, in samples, a file, or a loaded voice."""
     monkeypatch.setattr(voices, "find_speech", lambda waveform: np.array([[0, 0.18]]))
     write_wav(tmp_path / "speech.wav", sound(1.0))
-    options, photo = fixed(silence=silence), pictures(1)[0]
+    options, photo = fixed(silence=silence), images(1)[0]
     loaded = load_voice(tmp_path / "speech.wav", speech=True)
     for i, audio in enumerate((sound(1.0), tmp_path / "speech.wav", loaded)):
         result = lipsync.sync(
@@ -257,7 +257,7 @@ def test_where_nobody_speaks(lipsync, monkeypatch, tmp_path, silence) -> None:
 
 
 def test_closing_early_cleans_up(lipsync, temporary) -> None:
-    frames = lipsync.frames(iter(pictures(8)), sound(2.0), options=fixed(), sample_rate=16000)
+    frames = lipsync.frames(iter(images(8)), sound(2.0), options=fixed(), sample_rate=16000)
     assert list(temporary.iterdir()) == []  # nothing before the first image
     next(frames)
     assert len(list(temporary.iterdir())) == 2
@@ -290,21 +290,21 @@ def test_four_threads_make_what_one_makes(checkpoint, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("face", "audio", "settings", "words"),
     [
-        (pictures(1)[0].astype(np.float32), sound(0.2), {}, "uint8"),
-        (pictures(1)[0, :, :, :1], sound(0.2), {}, "uint8"),
+        (images(1)[0].astype(np.float32), sound(0.2), {}, "uint8"),
+        (images(1)[0, :, :, :1], sound(0.2), {}, "uint8"),
         ([], sound(0.2), {}, "none"),
         (iter([]), sound(0.2), {}, "none"),
-        ([pictures(1)[0], pictures(1)[0, 1:]], sound(0.2), {}, "one size"),
-        (iter([pictures(1)[0], pictures(1)[0, 1:]]), sound(0.2), {}, "number 1"),
-        (pictures(1)[0], sound(0.2), {"sample_rate": None}, "sample_rate="),
-        (pictures(1)[0], sound(0.2).astype(np.float64), {}, "float64"),
-        (pictures(1)[0], sound(0.2)[None], {}, r"not \(1, 3200\)"),  # as torchaudio has it
-        (pictures(1)[0], sound(0.2), {"fps": 0}, "fps=0 is no frame rate"),
-        (pictures(1)[0], sound(0.2), {"fps": float("nan")}, "fps=nan is no frame rate"),
-        (pictures(1)[0], sound(0.02), {}, "too short"),
+        ([images(1)[0], images(1)[0, 1:]], sound(0.2), {}, "one size"),
+        (iter([images(1)[0], images(1)[0, 1:]]), sound(0.2), {}, "number 1"),
+        (images(1)[0], sound(0.2), {"sample_rate": None}, "sample_rate="),
+        (images(1)[0], sound(0.2).astype(np.float64), {}, "float64"),
+        (images(1)[0], sound(0.2)[None], {}, r"not \(1, 3200\)"),  # as torchaudio has it
+        (images(1)[0], sound(0.2), {"fps": 0}, "fps=0 is no frame rate"),
+        (images(1)[0], sound(0.2), {"fps": float("nan")}, "fps=nan is no frame rate"),
+        (images(1)[0], sound(0.02), {}, "too short"),
         ("nobody.mp4", sound(0.2), {}, "nobody.mp4"),
-        (pictures(1)[0], "silence.wav", {}, "silence.wav"),
-        (pictures(1)[0], sound(0.2), {"options": SyncOptions()}, "no detector"),
+        (images(1)[0], "silence.wav", {}, "silence.wav"),
+        (images(1)[0], sound(0.2), {"options": SyncOptions()}, "no detector"),
         ("nobody.mp4", sound(0.2), {"options": fixed(quality="enhanced")}, "FaceRestoration"),
     ],
 )
@@ -346,10 +346,10 @@ def test_a_sync_that_is_broken_off_leaves_nothing(lipsync, tmp_path, monkeypatch
     writing, closed_while_writing = threading.Event(), []
     write, leave = VideoWriter.write, VideoWriter.__exit__
 
-    def slow_write(self, picture):
+    def slow_write(self, image):
         writing.set()
         time.sleep(0.2)
-        write(self, picture)
+        write(self, image)
         writing.clear()
 
     def watched_leave(self, *error):
@@ -364,7 +364,7 @@ def test_a_sync_that_is_broken_off_leaves_nothing(lipsync, tmp_path, monkeypatch
     monkeypatch.setattr(VideoWriter, "write", slow_write)
     monkeypatch.setattr(VideoWriter, "__exit__", watched_leave)
     with (
-        opened(pictures(6), sound(0.4), Fraction(25), 16000, fixed()) as (source, voice),
+        opened(images(6), sound(0.4), Fraction(25), 16000, fixed()) as (source, voice),
         pytest.raises(KeyboardInterrupt),
     ):
         sync_video(

@@ -46,7 +46,7 @@ def lipsync() -> w2l.LipSync:
     return w2l.LipSync(FaceGenerator(Hears(), "cpu"), CenterFace())
 
 
-def pictures(n: int, seed: int = 0) -> np.ndarray:
+def images(n: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (n, HEIGHT, WIDTH, 3), dtype=np.uint8)
 
 
@@ -87,7 +87,7 @@ def offline(lipsync, face, samples, options, rate=16_000, fps=25) -> np.ndarray:
 def test_a_stream_is_the_offline_result_to_the_byte(
     lipsync, n_frames, n_samples, sizes, fps, settings
 ) -> None:
-    face = pictures(n_frames) if n_frames else pictures(1)[0]
+    face = images(n_frames) if n_frames else images(1)[0]
     options, samples = fixed(**settings), sound(n_samples)
     avatar = lipsync.avatar(face, options=options, fps=fps)
     streamed = np.array(list(avatar.stream(in_chunks(samples, sizes))))
@@ -103,7 +103,7 @@ def test_the_networks_of_wav2lip_too() -> None:
     """A photo goes through their encoder once, and only the lower half is made."""
     torch.manual_seed(0)
     lipsync = w2l.LipSync(FaceGenerator(Generator(0.0625, image_size=48), "cpu"))
-    for face in (pictures(1)[0], pictures(3)):
+    for face in (images(1)[0], images(3)):
         streamed = list(lipsync.avatar(face, options=fixed()).stream([sound(16_000)]))
         np.testing.assert_array_equal(streamed, offline(lipsync, face, sound(16_000), fixed()))
 
@@ -121,10 +121,10 @@ def test_a_detected_face_that_turns_away_and_is_lost(lipsync) -> None:
 
 
 def test_silence_and_int16_and_stereo(lipsync) -> None:
-    avatar = lipsync.avatar(pictures(1)[0], options=fixed())
+    avatar = lipsync.avatar(images(1)[0], options=fixed())
     for samples in (np.zeros(8000, np.float32), (sound(8000) * 32767).astype(np.int16)):
         streamed = np.array(list(avatar.stream(in_chunks(samples, [640]))))
-        expected = offline(lipsync, pictures(1)[0], samples, fixed())
+        expected = offline(lipsync, images(1)[0], samples, fixed())
         np.testing.assert_array_equal(streamed, expected)
     assert list(avatar.stream([])) == list(avatar.stream([np.zeros(0, np.float32)])) == []
     assert len(list(avatar.stream([sound(10)]))) == 1, "too short for a file, but not for live"
@@ -132,16 +132,16 @@ def test_silence_and_int16_and_stereo(lipsync) -> None:
 
 def test_other_rates_have_the_same_number_of_frames(lipsync) -> None:
     samples = np.stack([sound(22_050), sound(22_050, 1)], axis=1)
-    avatar = lipsync.avatar(pictures(5), options=fixed())
+    avatar = lipsync.avatar(images(5), options=fixed())
     streamed = np.array(list(avatar.stream(in_chunks(samples, [441, 0, 1000]), sample_rate=44_100)))
-    expected = offline(lipsync, pictures(5), samples, fixed(), rate=44_100)
+    expected = offline(lipsync, images(5), samples, fixed(), rate=44_100)
     assert streamed.shape == expected.shape
     assert np.abs(streamed.astype(int) - expected).max() <= 1
 
 
 def test_a_frame_comes_as_soon_as_what_it_hears(lipsync) -> None:
     """With one face at once frame i is there at i / 25 + 0.2 s, less the generator's lead."""
-    avatar = lipsync.avatar(pictures(1)[0], options=fixed(batch_size=1))
+    avatar = lipsync.avatar(images(1)[0], options=fixed(batch_size=1))
     taken = []
 
     def coming() -> Iterator[np.ndarray]:
@@ -160,13 +160,13 @@ def test_a_frame_comes_as_soon_as_what_it_hears(lipsync) -> None:
 def test_options_that_need_the_end_are_refused(lipsync) -> None:
     for options in (fixed(published=True), fixed(duration="shortest")):
         with pytest.raises(UserError, match=r"live"):
-            lipsync.avatar(pictures(2), options=options)
+            lipsync.avatar(images(2), options=options)
 
 
 def test_a_film_that_memory_does_not_hold_is_refused(lipsync, monkeypatch) -> None:
     monkeypatch.setattr(avatars, "MOST_BYTES", 2 * WIDTH * HEIGHT * 3)
     with pytest.raises(UserError, match="more than 2 frames"):
-        lipsync.avatar(pictures(3), options=fixed())
+        lipsync.avatar(images(3), options=fixed())
 
 
 @pytest.mark.parametrize("silence", ["close", "pass"])
@@ -174,7 +174,7 @@ def test_the_mouth_rests_in_silence_however_the_chunks_fall(lipsync, silence) ->
     """0.4 s of speech, then 1.2 s of quiet noise, then speech."""
     samples = sound(32_000)
     samples[6400:25_600] *= 3e-3
-    face, options = pictures(1)[0], fixed(silence=silence)
+    face, options = images(1)[0], fixed(silence=silence)
     avatar = lipsync.avatar(face, options=options)
     streamed = [
         np.array(list(avatar.stream(in_chunks(samples, sizes)))) for sizes in ([37], [32_000])
@@ -217,7 +217,7 @@ def test_a_saved_avatar_says_the_same(lipsync, tmp_path) -> None:
 
 
 def test_what_is_no_avatar_gets_a_sentence(lipsync, tmp_path) -> None:
-    path = lipsync.avatar(pictures(3), options=fixed()).save(tmp_path / "good")
+    path = lipsync.avatar(images(3), options=fixed()).save(tmp_path / "good")
     whole = path.read_bytes()
 
     def refused(content: bytes | None, words: str) -> None:
@@ -235,7 +235,7 @@ def test_what_is_no_avatar_gets_a_sentence(lipsync, tmp_path) -> None:
     refused(safetensors.numpy.save({"x": np.zeros(3)}), "no avatar")
     refused(safetensors.numpy.save({"x": np.zeros(3)}, {"w2l.avatar": "{}"}), "version")
     refused(safetensors.numpy.save({"x": np.zeros(3)}, {"w2l.avatar": '{"version": 1}'}), "damaged")
-    pixel = whole.find(pictures(3).tobytes()) + 100
+    pixel = whole.find(images(3).tobytes()) + 100
     refused(whole[:pixel] + bytes([whole[pixel] ^ 1]) + whole[pixel + 1 :], "frame 0")
     box = whole.find(BOX.astype(np.int32).tobytes())
     refused(whole[:box] + b"\0" + whole[box + 1 :], "damaged")

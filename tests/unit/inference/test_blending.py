@@ -78,7 +78,7 @@ def test_nothing_is_shifted_where_nothing_fades(frame):
 
 
 @pytest.mark.parametrize("box", [(0, 0, 1, 1), (5, 5, 6, 9), (5, 5, 60, 6), (0, 0, 160, 120)])
-def test_any_box_in_the_picture_works(frame, face, box):
+def test_any_box_in_the_image_works(frame, face, box):
     for quality in (paste, blend):
         assert quality(frame.copy(), np.array(box), face).shape == frame.shape
 

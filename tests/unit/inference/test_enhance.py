@@ -12,7 +12,7 @@ from w2l.inference.blending import coverage
 from w2l.inference.enhance import Face
 from w2l.inference.lips import Heard, put_lips
 from w2l.inference.plan import FacePlan
-from w2l.inference.source import Picture
+from w2l.inference.source import SourceFrame
 from w2l.restoration import Sharpen, build_parser, network_restorer
 
 BOX = np.array([30, 20, 101, 109])  # left, top, right, bottom
@@ -31,16 +31,16 @@ class Lips:
         return np.stack([noise] * len(faces))
 
 
-def pictures(n: int = 1) -> list[Picture]:
+def images(n: int = 1) -> list[SourceFrame]:
     rng = np.random.default_rng(0)
-    return [Picture(i, rng.integers(0, 256, (120, 160, 3), np.uint8)) for i in range(n)]
+    return [SourceFrame(i, rng.integers(0, 256, (120, 160, 3), np.uint8)) for i in range(n)]
 
 
-def synced(shown: list[Picture], plan: FacePlan | None = None, **options) -> list[Picture]:
+def synced(shown: list[SourceFrame], plan: FacePlan | None = None, **options) -> list[SourceFrame]:
     plan = plan or FacePlan(np.stack([BOX] * len(shown)), {})
     options = SyncOptions(**options)
-    copies = [picture._replace(frame=picture.frame.copy()) for picture in shown]
-    heard = [Heard(picture, MEL, 1.0) for picture in copies]
+    copies = [image._replace(frame=image.frame.copy()) for image in shown]
+    heard = [Heard(image, MEL, 1.0) for image in copies]
     return put_lips(heard, plan, Lips(), options, options.restoration)
 
 
@@ -54,7 +54,7 @@ def test_outside_the_mask_every_pixel_is_the_sources(quality, inverse):
     """Also with each region: no pixel of mask 0 changes, most of mask 1 do."""
     for region in ("mouth", "face") if quality == "enhanced" else (None,):
         restoration = None if region is None else FaceRestoration(inverse, region=region)
-        (given,) = pictures()
+        (given,) = images()
         (out,) = synced([given], quality=quality, restoration=restoration)
         changed = (out.frame != given.frame).any(axis=2)
         mask = np.zeros((120, 160), np.float32)
@@ -76,7 +76,7 @@ def test_the_restored_region_is_restored_exactly_where_the_mask_says(inverse):
 
 
 def test_strength_0_is_improved(inverse):
-    shown = pictures(2)
+    shown = images(2)
     none = FaceRestoration(inverse, strength=0, smooth=0.5)
     enhanced = synced(shown, quality="enhanced", restoration=none)
     for one, other in zip(enhanced, synced(shown, quality="improved"), strict=True):
@@ -84,7 +84,7 @@ def test_strength_0_is_improved(inverse):
         np.testing.assert_array_equal(one.marks[0][1], other.marks[0][1])
 
 
-def test_an_aligned_restorer_changes_the_picture_in_place(tmp_path):
+def test_an_aligned_restorer_changes_the_image_in_place(tmp_path):
     """What an identity changes is what two resamplings cost: little, and nothing moves."""
     y, x = np.mgrid[:120, :160]
     frame = (np.stack([x, y, x + y], axis=2) / 2 + 40).astype(np.uint8)
@@ -121,9 +121,9 @@ class Flickering:
 
 def test_frames_without_a_face_stay_and_end_the_smoothing():
     """Frame 2 has no face; frame 3, brightened as frame 0 was, is as if it were the first."""
-    shown = pictures(4)
-    for picture in shown:
-        picture.frame[:] = shown[0].frame
+    shown = images(4)
+    for image in shown:
+        image.frame[:] = shown[0].frame
     plan = FacePlan(np.stack([BOX] * 4), {2: "no face found"})
     smooth = FaceRestoration(Flickering(), smooth=0.8)
     out = synced(shown, plan, quality="enhanced", restoration=smooth)
@@ -137,7 +137,7 @@ def test_a_parser_keeps_lips_off_what_is_no_face(tmp_path):
     parser = build_parser(graphs.parser(tmp_path / "p.onnx"))
     frame = np.zeros((120, 160, 3), np.uint8)
     frame[:, :60, 2] = frame[:, 60:, 0] = 200
-    (out,) = synced([Picture(0, frame)], quality="improved", parser=parser)
+    (out,) = synced([SourceFrame(0, frame)], quality="improved", parser=parser)
     changed = (out.frame != frame).any(axis=2)
     assert not changed[:, 69:].any()
     assert changed[75:100, 40:55].mean() > 0.9
@@ -168,7 +168,7 @@ def test_bad_numbers_and_a_missing_parser_are_refused(inverse):
         with pytest.raises(UserError, match=f"mask_{name}=1.2 must be"):
             MaskOptions(**{name: 1.2})
     with pytest.raises(ValueError, match=r"needs a restoration"):
-        synced(pictures(), quality="enhanced")
+        synced(images(), quality="enhanced")
 
 
 def test_masks_shrink_and_fade_as_they_are_told():

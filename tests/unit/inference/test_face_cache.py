@@ -19,7 +19,7 @@ N = 43
 
 
 class Film:
-    """Pictures that hold their number, of two scenes."""
+    """Images that hold their number, of two scenes."""
 
     fps, width, height, path, n_frames_estimate = Fraction(25), 120, 100, Path("a.mp4"), N
 

@@ -15,19 +15,19 @@ from w2l.inference import Geometry, open_source
 
 @pytest.fixture
 def folder(tmp_path):
-    folder = tmp_path / "it's, pictures"
+    folder = tmp_path / "it's, images"
     folder.mkdir()
     for i in range(12):
         cv2.imwrite(str(folder / f"shot 2 frame {i}.png"), numbered(i))
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no image")
     return folder
 
 
 def shown(source) -> list[int]:
-    return [number_of(picture) for picture in source.read(0, 100)]
+    return [number_of(image) for image in source.read(0, 100)]
 
 
-def test_pictures_come_by_number_at_the_given_rate(folder):
+def test_images_come_by_number_at_the_given_rate(folder):
     source = open_source(folder, Geometry(), still_fps=Fraction(10))
     assert (source.fps, source.height, source.width) == (10, 48, 64)
     assert shown(source) == list(range(12))
@@ -41,7 +41,7 @@ def test_pictures_come_by_number_at_the_given_rate(folder):
     assert [number_of(p) for p in still.read(0, 9)] == [3]
 
 
-def test_pictures_of_several_sizes_are_refused(folder):
+def test_images_of_several_sizes_are_refused(folder):
     cv2.imwrite(str(folder / "shot 2 frame 20.png"), np.zeros((48, 66, 3), np.uint8))
     with pytest.raises(UserError, match=r"frame 20.png is 66×48 .* 64×48"):
         shown(open_source(folder, Geometry()))
@@ -53,6 +53,6 @@ def test_nothing_left_is_refused(folder, start, end):
         open_source(folder, Geometry(), start_s=start, end_s=end)
 
 
-def test_a_folder_without_pictures_names_batch(tmp_path):
+def test_a_folder_without_images_names_batch(tmp_path):
     with pytest.raises(UserError, match="batch="):
         open_source(tmp_path, Geometry())

@@ -8,35 +8,35 @@ import pytest
 from w2l.errors import UserError
 from w2l.inference.blending import blend, coverage, paste
 from w2l.inference.layout import BOX_COLOUR, Layout, OutputOptions, scaled
-from w2l.inference.source import Picture
+from w2l.inference.source import SourceFrame
 
 SIZE = (160, 120)  # width, height
 BOX = np.array([30, 11, 101, 90])  # left, top, right, bottom
 
 
 @pytest.fixture
-def picture() -> Picture:
+def image() -> SourceFrame:
     rng = np.random.default_rng(0)
     frame, given = rng.integers(0, 256, (2, 120, 160, 3), dtype=np.uint8)
-    return Picture(0, frame, given)
+    return SourceFrame(0, frame, given)
 
 
 def layout(**options) -> Layout:
     return Layout(SIZE, OutputOptions(**options))
 
 
-def test_the_result_is_left_as_it_is(picture: Picture) -> None:
+def test_the_result_is_left_as_it_is(image: SourceFrame) -> None:
     shown = layout()
     assert shown.size == SIZE
-    np.testing.assert_array_equal(shown(picture), picture.frame)
+    np.testing.assert_array_equal(shown(image), image.frame)
 
 
-def test_the_source_stands_left_of_the_result(picture: Picture) -> None:
+def test_the_source_stands_left_of_the_result(image: SourceFrame) -> None:
     shown = layout(view="side_by_side")
     assert shown.size == (320, 120)
-    written = shown(picture)
-    np.testing.assert_array_equal(written[:, :160], picture.given)
-    np.testing.assert_array_equal(written[:, 160:], picture.frame)
+    written = shown(image)
+    np.testing.assert_array_equal(written[:, :160], image.given)
+    np.testing.assert_array_equal(written[:, 160:], image.frame)
 
 
 @pytest.mark.parametrize("quality", ["improved", "fast"])
@@ -47,7 +47,7 @@ def test_the_mask_is_drawn_where_pixels_are_generated_and_nowhere_else(quality) 
     generated = (put_back(grey.copy(), BOX, face) != grey).any(axis=2)
     left, top, right, bottom = BOX
     mark = (np.array(BOX), coverage(bottom - top, right - left, quality))
-    drawn = layout(view="mask")(Picture(0, grey.copy(), marks=(mark,)))
+    drawn = layout(view="mask")(SourceFrame(0, grey.copy(), marks=(mark,)))
     changed = (drawn != grey).any(axis=2)
     edge = np.zeros_like(changed)
     edge[top:bottom, left:right] = True
@@ -58,9 +58,9 @@ def test_the_mask_is_drawn_where_pixels_are_generated_and_nowhere_else(quality) 
     assert (generated & ~edge & ~changed).sum() < 0.02 * generated.sum()
 
 
-def test_an_untouched_frame_has_no_mask(picture: Picture) -> None:
-    before = picture.frame.copy()
-    np.testing.assert_array_equal(layout(view="mask")(picture), before)
+def test_an_untouched_frame_has_no_mask(image: SourceFrame) -> None:
+    before = image.frame.copy()
+    np.testing.assert_array_equal(layout(view="mask")(image), before)
 
 
 @pytest.mark.parametrize("height", [1, 2, 60, 61])
@@ -89,10 +89,10 @@ def test_sizes(size, height, codec, expected) -> None:
     assert scaled(size, OutputOptions(codec=codec, height=height)) == expected
 
 
-def test_pictures_are_scaled_beside_each_other(picture: Picture) -> None:
+def test_images_are_scaled_beside_each_other(image: SourceFrame) -> None:
     shown = layout(view="side_by_side", height=60)
-    picture.frame[:], picture.given[:] = 200, 50
-    written = shown(picture)
+    image.frame[:], image.given[:] = 200, 50
+    written = shown(image)
     assert written.shape == (60, 160, 3)
     assert shown.size == (160, 60)
     assert (written[:, :80] == 50).all()
@@ -103,17 +103,17 @@ def test_pictures_are_scaled_beside_each_other(picture: Picture) -> None:
 def test_scaling_moves_nothing(height: int) -> None:
     frame = np.zeros((120, 160, 3), np.uint8)
     frame[:60, 80:] = 240
-    written = layout(height=height)(Picture(0, frame))
+    written = layout(height=height)(SourceFrame(0, frame))
     assert written.shape == (height, height * 4 // 3, 3)
     wanted = np.zeros_like(written)
     wanted[: height // 2, written.shape[1] // 2 :] = 240
     assert np.abs(written.astype(int) - wanted).mean() < 3
 
 
-def test_the_label_is_on_the_result_only_and_in_its_corner(picture: Picture) -> None:
-    before = picture.frame.copy()
-    written = layout(view="side_by_side", label="AI")(picture)
-    np.testing.assert_array_equal(written[:, :160], picture.given)
+def test_the_label_is_on_the_result_only_and_in_its_corner(image: SourceFrame) -> None:
+    before = image.frame.copy()
+    written = layout(view="side_by_side", label="AI")(image)
+    np.testing.assert_array_equal(written[:, :160], image.given)
     changed = (written[:, 160:] != before).any(axis=2)
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
     assert rows[0] == columns[0] == 0

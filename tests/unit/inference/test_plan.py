@@ -154,7 +154,7 @@ def test_a_fixed_box_needs_no_frames():
     assert found.boxes.strides[0] == 0  # one row, however long
 
 
-def test_a_fixed_box_beyond_the_picture_is_refused():
+def test_a_fixed_box_beyond_the_image_is_refused():
     with pytest.raises(UserError, match=r"\[10, 201, 20, 90\].*300×200"):
         fixed_plan(box_ops.from_tblr([10, 201, 20, 90]), 5, *SIZE)
     for box in ([-5, 0, 40, 40], [40, 0, 10, 40]):

@@ -10,7 +10,7 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from tests.unit.inference.test_avatar import fixed, lipsync, pictures, sound  # noqa: F401
+from tests.unit.inference.test_avatar import fixed, images, lipsync, sound  # noqa: F401
 from tests.waiting import FOR_EVER
 from w2l.inference import Avatar, LiveFrame, LivePlayer
 
@@ -47,7 +47,7 @@ class Later(Future):
 
 @pytest.fixture
 def avatar(lipsync) -> Avatar:  # noqa: F811
-    return lipsync.avatar(pictures(5), options=fixed(batch_size=2))
+    return lipsync.avatar(images(5), options=fixed(batch_size=2))
 
 
 def playing(avatar: Avatar, **settings) -> tuple[Clock, LivePlayer, Iterator[LiveFrame]]:

@@ -18,7 +18,7 @@ from w2l.inference.finding import plan_faces
 from w2l.inference.lips import Role, synced
 from w2l.inference.plan import NO_FACE
 from w2l.inference.preview import NEAR, TAIL, plan_near, shown_at
-from w2l.inference.source import ArraySource, pictures
+from w2l.inference.source import ArraySource, images
 from w2l.inference.timeline import indices, runs
 from w2l.inference.voice import mel_windows
 from w2l.video import Look
@@ -87,13 +87,13 @@ def whole(source: Film, heard: Voice, detector, wanted: SyncOptions) -> list[np.
     windows = mel_windows(source, heard, wanted)
     plan = plan_faces(source, len(windows), detector, wanted)
     layout = Layout((WIDTH, HEIGHT), wanted.output)
-    shown = pictures(source, len(windows), wanted.extend)
+    shown = images(source, len(windows), wanted.extend)
     return [layout(each) for each in synced(shown, Role(plan, windows), Mouth(), wanted, 16)]
 
 
 @pytest.mark.parametrize("every", [1, 5, 7])
 @pytest.mark.parametrize("away", [range(0), range(40, 43), range(40, 70)])
-def test_it_is_the_picture_of_the_whole_result(every: int, away: range) -> None:
+def test_it_is_the_image_of_the_whole_result(every: int, away: range) -> None:
     wanted, heard = options(detect_every=every), voice(6)  # 150 frames of 120: 30 are played back
     full = whole(Film(), heard, Walker(away), wanted)
     for index in (0, 3, 39, 41, 55, 69, 72, 100, 119, 125, 149):
@@ -126,7 +126,7 @@ def test_boxes_found_around_where_a_face_was_are_those_of_the_whole_search() -> 
         np.testing.assert_array_equal(near.box(number), full.box(number), f"frame {number}")
 
 
-def test_only_the_pictures_around_it_are_read_and_searched() -> None:
+def test_only_the_images_around_it_are_read_and_searched() -> None:
     source, walker = Film(), Walker()
     faces = {"detect_every": 5, "detect_whole": 1}
     make_preview(source, voice(4.8), 2.0, Mouth(), walker, options(**faces))
@@ -141,8 +141,8 @@ def test_a_moment_after_the_videos_end_is_found(extend, estimate: int) -> None:
     """Also where the container is wrong about the length, which then is counted."""
     shown = [i for run in runs(2 * N + 20, N, extend) for i in indices(run)]
     for index in (0, 50, N - 1, N, N + 7, 2 * N + 10):
-        picture = shown_at(index, Film(N, estimate), extend)
-        assert picture.number == picture.frame[0, 0, 0] == shown[index], index
+        image = shown_at(index, Film(N, estimate), extend)
+        assert image.number == image.frame[0, 0, 0] == shown[index], index
 
 
 def test_counting_decodes_the_end_only() -> None:

@@ -18,7 +18,7 @@ GRAPHS = {
     "an operator that nobody knows": ("NoSuchOp", ["face"], [AUDIO, FACE], "48"),
     "shapes that do not fit": ("MatMul", ["audio", "face"], [AUDIO, FACE], "48"),
     "other inputs": ("Identity", ["face"], [FACE], "48"),
-    "another picture": ("Identity", ["face"], [AUDIO, FACE], "48"),
+    "another image": ("Identity", ["face"], [AUDIO, FACE], "48"),
     "a size that is none": ("Identity", ["face"], [AUDIO, FACE], "large"),
 }
 

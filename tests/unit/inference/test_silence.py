@@ -44,7 +44,7 @@ def test_close_changes_what_is_heard_and_not_what_is_seen():
 
 
 @pytest.mark.parametrize("silence", ["sync", "close", "pass"])
-def test_after_the_sound_pictures_are_left_alone(silence):
+def test_after_the_sound_images_are_left_alone(silence):
     found = find_activity(100, FPS, Fraction(2), np.array([[0.0, 1.99]]), silence)
     assert {i for i, why in found.reasons.items() if why == AFTER_SOUND} == set(range(54, 100))
     assert (np.diff(found.strength) <= 0).all()

@@ -12,7 +12,7 @@ import pytest
 from w2l.errors import UserError
 from w2l.inference import Geometry, StillSource, open_source
 from w2l.inference import source as source_module
-from w2l.inference.source import pictures
+from w2l.inference.source import images
 from w2l.inference.timeline import indices, runs
 from w2l.video import VideoWriter
 
@@ -34,14 +34,14 @@ class Numbered:
 
 @pytest.mark.parametrize("extend", ["pingpong", "loop", "freeze"])
 @pytest.mark.parametrize("n_source", [1, 2, 7])
-def test_pictures_follow_the_runs(extend, n_source, monkeypatch):
+def test_images_follow_the_runs(extend, n_source, monkeypatch):
     monkeypatch.setattr(source_module, "CHUNK_BYTES", 3 * 8 * 8 * 3)  # three images
-    shown = list(pictures(Numbered(n_source), 31, extend))
+    shown = list(images(Numbered(n_source), 31, extend))
     expected = [i for run in runs(31, n_source, extend) for i in indices(run)]
-    assert [picture.number for picture in shown] == expected
-    assert [int(picture.frame[0, 0, 0]) for picture in shown] == expected
+    assert [image.number for image in shown] == expected
+    assert [int(image.frame[0, 0, 0]) for image in shown] == expected
     # Each is an image of its own, so that one may be drawn on.
-    assert len({id(picture.frame) for picture in shown}) == 31
+    assert len({id(image.frame) for image in shown}) == 31
 
 
 def test_backwards_is_read_in_chunks(monkeypatch):
@@ -53,7 +53,7 @@ def test_backwards_is_read_in_chunks(monkeypatch):
             asked.append((start, stop))
             return super().read(start, stop)
 
-    list(pictures(Asked(10), 15, "pingpong"))
+    list(images(Asked(10), 15, "pingpong"))
     assert asked == [(0, 15), (5, 9), (4, 5)]
 
 
@@ -89,21 +89,21 @@ def test_a_photo_is_told_by_content(tmp_path):
     source = open_source(path, Geometry(), still_fps=Fraction(30))
     assert isinstance(source, StillSource)
     assert (source.height, source.width, source.fps) == (40, 50, 30)
-    shown = list(pictures(source, 4, "pingpong"))
-    assert [picture.number for picture in shown] == [0] * 4
+    shown = list(images(source, 4, "pingpong"))
+    assert [image.number for image in shown] == [0] * 4
     shown[0].frame[:] = 0  # drawing on one leaves the others
     assert (shown[1].frame == 7).all()
 
 
-def test_static_shows_the_first_picture_at_the_videos_rate(video):
+def test_static_shows_the_first_image_at_the_videos_rate(video):
     source = open_source(video, Geometry(), static=True, start_s=0.1, still_fps=Fraction(25))
     assert source.fps == 30
-    assert [int(p.frame[0, 0, 0]) for p in pictures(source, 3, "loop")] == [30] * 3
+    assert [int(p.frame[0, 0, 0]) for p in images(source, 3, "loop")] == [30] * 3
 
 
 def test_start_and_end_choose_the_part(video):
     source = open_source(video, Geometry(), start_s=0.2, end_s=0.5)
-    values = [int(p.frame[0, 0, 0]) // 10 for p in pictures(source, 12, "loop")]
+    values = [int(p.frame[0, 0, 0]) // 10 for p in images(source, 12, "loop")]
     assert values == [6, 7, 8, 9, 10, 11, 12, 13, 14, 6, 7, 8]
     assert source.n_frames_estimate == 9
 

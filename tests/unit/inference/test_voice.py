@@ -113,7 +113,7 @@ def test_another_track_drives_the_lips(tmp_path):
 
 
 @pytest.mark.parametrize("late_s", [Fraction(3, 10), Fraction(-2, 10)])
-def test_a_videos_own_sound_stays_beside_its_pictures(tmp_path, late_s):
+def test_a_videos_own_sound_stays_beside_its_images(tmp_path, late_s):
     """0.3 s of silence first where the sound begins later; what comes before an image goes."""
     sound = sweep(16_000, 16_000)
     start = Fraction(1)

@@ -20,8 +20,8 @@ class Means(nn.Module):
         super().__init__()
         self.unused = nn.Parameter(torch.zeros(1))
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return pictures.float().unflatten(2, (3, -1)).mean(dim=(3, 4)).flatten(1)
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.float().unflatten(2, (3, -1)).mean(dim=(3, 4)).flatten(1)
 
 
 def by_scipy(first: np.ndarray, second: np.ndarray) -> float:
@@ -41,8 +41,8 @@ def test_equals_scipy():
     metric.update(real[30:], real=True, half=1)
     metric.update(generated, real=False)
 
-    def features(pictures: np.ndarray) -> np.ndarray:
-        return Means()(torch.from_numpy(pictures).permute(0, 3, 1, 2)).double().numpy()
+    def features(images: np.ndarray) -> np.ndarray:
+        return Means()(torch.from_numpy(images).permute(0, 3, 1, 2)).double().numpy()
 
     assert metric.distance() == pytest.approx(
         by_scipy(features(real), features(generated)), rel=1e-3
@@ -69,23 +69,23 @@ def test_equals_scipy():
     assert metric.distance() < before[0]
 
 
-def test_single_pictures_are_computed_and_added_together():
+def test_single_images_are_computed_and_added_together():
     """A clip's images come one by one; the network is given 32, and each kind is added once."""
     batches, additions = [], []
 
     class Watched(Means):
-        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            batches.append(len(pictures))
-            return super().forward(pictures)
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            batches.append(len(images))
+            return super().forward(images)
 
     metric = FrechetDistance(Watched())
     add = metric.add
     metric.add = lambda features, **kind: (additions.append(len(features)), add(features, **kind))
-    pictures = np.random.default_rng(0).integers(0, 256, (40, 6, 6, 3), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (40, 6, 6, 3), np.uint8)
     with metric.all_or_nothing():
-        for number, picture in enumerate(pictures):
-            metric.update(picture[None], real=False)
-            metric.update(picture[None], real=True, half=int(number >= 20))
+        for number, image in enumerate(images):
+            metric.update(image[None], real=False)
+            metric.update(image[None], real=True, half=int(number >= 20))
     assert batches == [32, 32, 16]
     assert sorted(additions) == [20, 20, 40]
     assert (metric.n_real, metric.n_generated) == (40, 40)

@@ -54,7 +54,7 @@ def test_any_size_equals_the_unfolded_one(size: int) -> None:
 
 @pytest.mark.parametrize("size", [48, 64, 96, 192, 288])
 @torch.inference_mode()
-def test_rows_are_those_of_the_whole_picture(size: int) -> None:
+def test_rows_are_those_of_the_whole_image(size: int) -> None:
     folded = FoldedGenerator(trained(size))
     audio, face = inputs(2, size)
     whole = folded(audio, face)

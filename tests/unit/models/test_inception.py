@@ -38,10 +38,10 @@ def test_entries_fit_the_published_file(network):
 
 @torch.inference_mode()
 def test_features(network):
-    pictures = torch.randint(0, 256, (2, 3, 80, 60), dtype=torch.uint8)
-    features = network(pictures)
+    images = torch.randint(0, 256, (2, 3, 80, 60), dtype=torch.uint8)
+    features = network(images)
     assert features.shape == (2, 2048)
-    other_order = network(pictures.flip(1))
+    other_order = network(images.flip(1))
     assert (other_order - features).norm() > 0.01 * features.norm()
 
 

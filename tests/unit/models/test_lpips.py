@@ -32,7 +32,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_distance_is_as_defined(files: tuple[Path, Path]) -> None:
     network = load_lpips(*files)
-    pictures = torch.rand(2, 2, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+    images = torch.rand(2, 2, 3, 32, 32, generator=torch.Generator().manual_seed(3))
     vgg, heads = (torch.load(file) for file in files)
 
     def maps(bgr: torch.Tensor) -> list[torch.Tensor]:
@@ -50,12 +50,10 @@ def test_distance_is_as_defined(files: tuple[Path, Path]) -> None:
 
     expected = sum(
         float((heads[f"lin{k}.model.1.weight"] * (a - b) ** 2).sum(1).mean())
-        for k, (a, b) in enumerate(zip(maps(pictures[0]), maps(pictures[1]), strict=True))
+        for k, (a, b) in enumerate(zip(maps(images[0]), maps(images[1]), strict=True))
     )
-    assert float(network(*pictures)) == pytest.approx(
-        expected, rel=2e-3
-    )  # its constants are rounded
-    assert float(network(pictures[0], pictures[0])) == 0
+    assert float(network(*images)) == pytest.approx(expected, rel=2e-3)  # its constants are rounded
+    assert float(network(images[0], images[0])) == 0
 
 
 def test_gradient_goes_to_what_is_generated_alone(files: tuple[Path, Path]) -> None:

@@ -18,8 +18,8 @@ HUGE = [1_000_000, 1_000_000]
 
 def save(path: Path, nodes: list[Any], tensors: list[Any]) -> Path:
     h = onnx.helper
-    picture = h.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 3, 8, 8])
-    graph = h.make_graph(nodes, "g", [picture], [h.make_empty_tensor_value_info("y")], tensors)
+    image = h.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 3, 8, 8])
+    graph = h.make_graph(nodes, "g", [image], [h.make_empty_tensor_value_info("y")], tensors)
     path.write_bytes(h.make_model(graph).SerializeToString())
     return path
 

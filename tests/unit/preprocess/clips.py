@@ -38,8 +38,8 @@ def write_video(
         video.bit_rate = 2_000_000
         audio = container.add_stream("aac", rate=RATE, layout="mono") if seconds_of_sound else None
         for i, there in enumerate(face_frames):
-            picture = np.roll(portrait(), i % sway, axis=1) if there else grey()
-            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.roll(portrait(), i % sway, axis=1) if there else grey()
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(video.encode())
         if audio is not None:
             time = np.arange(int(RATE * (seconds_of_sound or 0))) / RATE

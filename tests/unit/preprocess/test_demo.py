@@ -117,9 +117,9 @@ def canvas() -> np.ndarray:
     return painted(SPEAKERS["s1"])
 
 
-def dark_share(picture: np.ndarray) -> float:
+def dark_share(image: np.ndarray) -> float:
     """Share of a skin-coloured image that is much darker than skin."""
-    grey = picture[..., :3].max(axis=2).astype(float)
+    grey = image[..., :3].max(axis=2).astype(float)
     return float((grey < 0.45 * np.percentile(grey, 80)).mean())
 
 

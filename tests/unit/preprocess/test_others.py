@@ -50,20 +50,20 @@ def panned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("panned")
     large = cv2.flip(portrait(200), 1)[:, :, ::-1] // 2
     small = portrait(140)[:, :, ::-1]
-    pictures = []
+    images = []
     for i in range(90):
-        picture = np.full((240, 720, 3), 128, np.uint8)
+        image = np.full((240, 720, 3), 128, np.uint8)
         if i < 30:
-            picture[20:220, 10:210] = np.roll(large, i % 3, axis=1)
+            image[20:220, 10:210] = np.roll(large, i % 3, axis=1)
         elif 35 <= i < 60:
-            picture[20:160, 280:420] = np.roll(small, i % 3, axis=1)
+            image[20:160, 280:420] = np.roll(small, i % 3, axis=1)
         elif i >= 65:
-            picture[20:160, 500:640] = np.roll(small, i % 3, axis=1)
-        pictures.append(picture)
-    assert scene_starts(pictures) == ([0], 90)
+            image[20:160, 500:640] = np.roll(small, i % 3, axis=1)
+        images.append(image)
+    assert scene_starts(images) == ([0], 90)
     (root / "ann").mkdir()
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, 90 * SAMPLES_PER_FRAME).astype(np.float32)
-    write_video(root / "ann/talk.mp4", pictures, constant(90, Fraction(25)), sound=noise)
+    write_video(root / "ann/talk.mp4", images, constant(90, Fraction(25)), sound=noise)
     return root
 
 

@@ -79,7 +79,7 @@ def test_bad_clips_are_left_out_with_reasons(root: Path, job: Job) -> None:
     (root / "train0" / "00001" / "audio.wav").unlink()
     cut = root / "train1" / "00001" / "7.jpg"
     cut.write_bytes(cut.read_bytes()[:-50])
-    (root / "train2" / "00001" / "3.jpg").write_text("no picture")
+    (root / "train2" / "00001" / "3.jpg").write_text("no image")
     shutil.rmtree(root / "val0")
     for packing in (SMALL, replace(SMALL, storage="compressed")):
         packed, said = run(root, job, packing)
@@ -138,5 +138,5 @@ def broken(*_: object) -> None:
 def test_raw_pixels_are_those_of_the_folder(root: Path, job: Job) -> None:
     run(root, job)
     clip = Storage(str(job.out), "raw", image_size=32).clips("train")[0]
-    picture = cv2.imread(str(root / clip.name / "11.jpg"))
-    assert np.array_equal(clip.faces(np.array([11]))[0], cv2.resize(picture, (32, 32)))
+    image = cv2.imread(str(root / clip.name / "11.jpg"))
+    assert np.array_equal(clip.faces(np.array([11]))[0], cv2.resize(image, (32, 32)))

@@ -21,7 +21,7 @@ from tests.unit.preprocess.clips import good, write_video
 from w2l.components import Clip
 
 
-def pictures(page: str) -> list[np.ndarray]:
+def images(page: str) -> list[np.ndarray]:
     found = re.findall(r'src="data:image/\w+;base64,([^"]+)"', page)
     return [
         cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR)
@@ -51,7 +51,7 @@ def test_every_file_is_accounted_for(tmp_path: Path) -> None:
     assert "&lt;b&gt;/2" in page
     assert "no face (1)" in page
     assert "broken file (1)" in page
-    sizes = [picture.shape for picture in pictures(page)]
+    sizes = [image.shape for image in images(page)]
     assert sizes[1:] == [(144, 480, 3), (144, 480, 3), (200, 200, 3)]  # two clips, the grey video
     assert not re.search(r'(src|href)="(?!data:)', page), "it needs nothing beside it"
     run(replace(job, page=False))
@@ -63,11 +63,11 @@ def test_only_what_was_measured_has_a_histogram() -> None:
     width = cv2.imdecode(np.frombuffer(histograms(records), np.uint8), cv2.IMREAD_COLOR).shape[1]
     assert width == 600
     measured = [record | {"sync_offset": 0, "sync_confidence": 0.3} for record in records]
-    picture = cv2.imdecode(np.frombuffer(histograms(measured), np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape[1] == 1200
+    image = cv2.imdecode(np.frombuffer(histograms(measured), np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape[1] == 1200
 
 
-def test_a_picture_that_cannot_be_made_costs_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_image_that_cannot_be_made_costs_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise AttributeError("'NoneType' object has no attribute 'thread_type'")
 

@@ -30,7 +30,7 @@ class Everywhere:
         return [Faces.of(np.array([0, 0, 64, 48])) for _ in frames]
 
 
-def picture_times(rate: str) -> list[Fraction]:
+def frame_times(rate: str) -> list[Fraction]:
     if rate != "variable":
         return [i / Fraction(rate) for i in range(int(SECONDS * Fraction(rate)))]
     steps = np.random.default_rng(0).integers(20, 100, 2000)  # of a millisecond, as phones have it
@@ -40,11 +40,11 @@ def picture_times(rate: str) -> list[Fraction]:
 
 @pytest.mark.parametrize("rate", RATES)
 def test_flash_and_beep_stay_together(tmp_path, rate):
-    times = picture_times(rate)
+    times = frame_times(rate)
     # A flash begins with the first image after each second, and its beep at that very moment.
     flashes = [min(t for t in times if t >= second) for second in range(1, SECONDS - 1)]
     lit = [any(flash <= time < flash + LENGTH for flash in flashes) for time in times]
-    pictures = [np.full((48, 64, 3), 230 if on else 25, np.uint8) for on in lit]
+    images = [np.full((48, 64, 3), 230 if on else 25, np.uint8) for on in lit]
     sound = np.zeros(SECONDS * SOUND_RATE, np.float32)
     tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(int(LENGTH * SOUND_RATE)) / SOUND_RATE)
     for flash in flashes:
@@ -52,7 +52,7 @@ def test_flash_and_beep_stay_together(tmp_path, rate):
         sound[at : at + len(tone)] = tone
     source = write_video(
         tmp_path / "in.mp4",
-        pictures,
+        images,
         [START + time for time in times],
         rate=Fraction(30 if rate == "variable" else rate),
         sound=sound,

@@ -21,7 +21,7 @@ from w2l.errors import UserError
 from w2l.video.shots import scene_starts
 
 
-def test_scenes_begin_where_the_picture_changes():
+def test_scenes_begin_where_the_image_changes():
     face, other = portrait(), cv2.flip(portrait()[:, :, ::-1], 0)
     swaying = [np.roll(face, i % 5, axis=1) for i in range(40)]
     frames = [*swaying, *[other] * 30, *[grey()] * 20]

@@ -99,7 +99,7 @@ def test_a_long_clip_is_not_kept_in_memory(tmp_path, detector, monkeypatch):
         (lambda p: p.write_text("just text\n" * 50), "probe", "broken file"),
         (lambda p: p.write_bytes(good(p).read_bytes()[:3000]), "probe", "broken file"),
         (lambda p: p.write_bytes(cv2.imencode(".png", portrait())[1].tobytes()), "probe",
-         "a still picture"),
+         "a still image"),
         (lambda p: write_video(p, face_frames=[True] * 25, seconds_of_sound=None), "probe",
          "no sound"),
         (lambda p: write_video(p, face_frames=[True] * 25, seconds_of_sound=0.1), "sound",

@@ -13,7 +13,7 @@ BOX = np.array([60, 40, 160, 180])
 
 
 @pytest.fixture
-def picture():
+def image():
     noise = np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8)
     return cv2.resize(noise, (300, 240), interpolation=cv2.INTER_CUBIC)
 
@@ -35,10 +35,10 @@ def test_landmarks_come_to_lie_where_ffhq_has_them(degrees, scale):
 
 @pytest.mark.parametrize("landmarks", [None, turned(20, 0.25).astype(np.float32)])
 @pytest.mark.parametrize("size", [512, 128, 50])
-def test_there_and_back_is_the_picture(picture, landmarks, size):
+def test_there_and_back_is_the_image(image, landmarks, size):
     framing = frame_face(BOX, landmarks, size, aligned=True)
-    back = framing.back(framing.cut(picture).astype(np.float32), BOX)
-    given = picture[40:180, 60:160].astype(float)
+    back = framing.back(framing.cut(image).astype(np.float32), BOX)
+    given = image[40:180, 60:160].astype(float)
     assert back.shape == given.shape
     covered = framing.back(np.ones((size, size), np.float32), BOX) > 0.999
     inner = covered & (framing.back(_frame(size), BOX) > 0.999)
@@ -54,11 +54,11 @@ def _frame(size: int) -> np.ndarray:
     return inside
 
 
-def test_an_upscaled_crop_comes_back_to_the_same_place(picture):
+def test_an_upscaled_crop_comes_back_to_the_same_place(image):
     framing = frame_face(BOX, None, 200, aligned=False)
-    larger = cv2.resize(framing.cut(picture), (400, 400), interpolation=cv2.INTER_CUBIC)
+    larger = cv2.resize(framing.cut(image), (400, 400), interpolation=cv2.INTER_CUBIC)
     back = framing.back(larger, BOX)
-    assert np.abs(back.astype(int) - picture[40:180, 60:160]).mean() < 1.0
+    assert np.abs(back.astype(int) - image[40:180, 60:160]).mean() < 1.0
 
 
 def test_a_native_crop_is_the_box_to_the_bit():

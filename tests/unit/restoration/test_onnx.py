@@ -39,7 +39,7 @@ def test_the_kind_decides_what_zero_means(kind, level, faces, tmp_path):
     assert restorer.aligned == (kind != "esrgan")
 
 
-def test_a_number_beside_the_picture_is_codeformers_fidelity(faces, tmp_path):
+def test_a_number_beside_the_image_is_codeformers_fidelity(faces, tmp_path):
     path = graphs.fidelity(tmp_path / "codeformer.onnx")
     restorer = network_restorer(path, fidelity=0.7)
     assert restorer.label == "CodeFormer (codeformer.onnx)"

@@ -16,16 +16,16 @@ BOX = np.array([60, 40, 160, 180])
 
 
 @pytest.fixture
-def picture():
+def image():
     """Red left of column 110, blue right of it."""
-    picture = np.zeros((240, 300, 3), np.uint8)
-    picture[:, :110, 2] = 200
-    picture[:, 110:, 0] = 200
-    return picture
+    image = np.zeros((240, 300, 3), np.uint8)
+    image[:, :110, 2] = 200
+    image[:, 110:, 0] = 200
+    return image
 
 
-def test_the_face_is_what_the_graph_says(picture, tmp_path):
-    region = build_parser(graphs.parser(tmp_path / "bisenet.onnx"))(picture, BOX, None)
+def test_the_face_is_what_the_graph_says(image, tmp_path):
+    region = build_parser(graphs.parser(tmp_path / "bisenet.onnx"))(image, BOX, None)
     assert region.shape == (140, 100, 1)
     assert region.dtype == np.float32
     assert (region[:, :44] > 0.99).all()
@@ -33,12 +33,12 @@ def test_the_face_is_what_the_graph_says(picture, tmp_path):
     assert np.abs(np.diff(region[..., 0], axis=1)).max() < 0.25
 
 
-def test_a_restorer_is_no_parser(picture, tmp_path):
+def test_a_restorer_is_no_parser(image, tmp_path):
     with pytest.raises(UserError, match="3 classes in place of 19"):
-        build_parser(graphs.identity(tmp_path / "g.onnx"))(picture, BOX, None)
+        build_parser(graphs.identity(tmp_path / "g.onnx"))(image, BOX, None)
 
 
-def test_the_published_network_loads_from_its_checkpoint(picture, tmp_path):
+def test_the_published_network_loads_from_its_checkpoint(image, tmp_path):
     """Its file has 53,289,463 bytes: these entries' 53,252,600, and 193 for each one's name."""
     torch.manual_seed(0)
     state = BiSeNet().state_dict()
@@ -56,7 +56,7 @@ def test_the_published_network_loads_from_its_checkpoint(picture, tmp_path):
         "conv_out16.conv.conv.weight",
     } <= set(state)
     torch.save(state, tmp_path / "79999_iter.pth")
-    region = build_parser(load_bisenet(tmp_path / "79999_iter.pth"))(picture, BOX, None)
+    region = build_parser(load_bisenet(tmp_path / "79999_iter.pth"))(image, BOX, None)
     assert region.shape == (140, 100, 1)
     del state["ffm.conv2.weight"]
     torch.save(state, tmp_path / "short.pth")

@@ -48,7 +48,7 @@ def score(video: Path, chain: Chain) -> TrackScore:
         ("latentsync", 0, N),
     ],
 )
-def test_a_chain_moves_pictures_and_sound(name: str, offset: int, n: int, video: Path) -> None:
+def test_a_chain_moves_images_and_sound(name: str, offset: int, n: int, video: Path) -> None:
     track = score(video, chain(name))
     assert track.sync is not None
     assert track.sync.lse.offset == offset

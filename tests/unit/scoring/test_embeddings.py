@@ -15,7 +15,7 @@ from w2l.models import SyncNetV2
 from w2l.scoring.embeddings import expert_embeddings, lip_embeddings, runs, sound_embeddings
 
 
-def pictures(n: int, height: int = 8, width: int = 6) -> list[np.ndarray]:
+def images(n: int, height: int = 8, width: int = 6) -> list[np.ndarray]:
     """Frames whose blue, green and red are n, 50 + n and 100 + n."""
     return [np.full((height, width, 3), (i, 50 + i, 100 + i), np.uint8) for i in range(n)]
 
@@ -51,14 +51,14 @@ def test_runs_hold_every_window_once(n, windows):
 )
 def test_number_of_windows(n_frames, n_samples, want):
     """min(frames, floor(samples / 640)) - 5, as published: the last window that fits is left."""
-    lips = lip_embeddings(OpenSyncNet(), pictures(n_frames), n_samples, batch_size=4)
+    lips = lip_embeddings(OpenSyncNet(), images(n_frames), n_samples, batch_size=4)
     assert lips.shape == (want, 1024)
     sound = sound_embeddings(OpenSyncNet(), np.zeros(n_samples, np.float32), want, batch_size=4)
     assert sound.shape == (want, 1024)
 
 
 def test_lip_window_i_is_frames_i_to_i_plus_4_in_bgr_0_to_255():
-    lips = lip_embeddings(OpenSyncNet(), pictures(30), 30 * 640, batch_size=8)
+    lips = lip_embeddings(OpenSyncNet(), images(30), 30 * 640, batch_size=8)
     for i in range(25):
         want = [float(base + i + t) for t in range(5) for base in (0, 50, 100)]
         assert lips[i, :15].tolist() == pytest.approx(want, abs=1e-3)
@@ -106,7 +106,7 @@ def test_frames_are_streamed(cores, runs_held, set_threads):
 
     def stream() -> Iterator[np.ndarray]:
         nonlocal drawn
-        for frame in pictures(100):
+        for frame in images(100):
             drawn += 1
             yield frame
             done = sum(n - 4 for n in syncnet.frames_per_call)
@@ -135,7 +135,7 @@ def test_runs_equal_single_windows():
 def test_expert_windows(batch_size):
     """Window f: lower halves of frames f … f + 4, BGR in [0, 1]; 16 mel columns from int(3.2 f)."""
     expert, waveform = OpenExpert(), speech(1.2)
-    crops = pictures(30, 96, 96)
+    crops = images(30, 96, 96)
     for crop in crops:
         crop[:48] = 255  # the upper half must not be seen
     with torch.inference_mode():
@@ -152,13 +152,13 @@ def test_expert_windows(batch_size):
 def test_expert_windows_end_with_the_sound():
     """1 s of sound has 81 mel columns: the window of frame 20 ends at column 80, 21's does not."""
     with torch.inference_mode():
-        faces, _ = expert_embeddings(OpenExpert(), pictures(60), speech(1.0), batch_size=8)
+        faces, _ = expert_embeddings(OpenExpert(), images(60), speech(1.0), batch_size=8)
     assert len(faces) == 21
 
 
 def test_expert_of_another_size_and_missing_faces():
     expert = OpenExpert(image_size=48)
-    crops: list[np.ndarray | None] = list(pictures(20, 30, 40))
+    crops: list[np.ndarray | None] = list(images(20, 30, 40))
     crops[10] = None
     with torch.inference_mode():
         faces, sound = expert_embeddings(expert, crops, speech(0.8), batch_size=7)

@@ -19,7 +19,7 @@ POINTS = TURN(ARCFACE).astype(np.float32) + RNG.normal(0, 1.5, (5, 2)).astype(np
 
 
 def network(path, *, side=112, channels_last=False, batch="n", rows=7):
-    """Picture to `rows` sums of it, weighted at random."""
+    """Image to `rows` sums of it, weighted at random."""
     shape = [batch, side, side, 3] if channels_last else [batch, 3, side, side]
     size = 3 * (112 if side == "s" else side) ** 2
     weight = np.random.default_rng(1).normal(size=(size, rows)).astype(np.float32)
@@ -65,9 +65,9 @@ def test_the_cosine_is_that_of_the_embeddings(form, frames, tmp_path):
     points = [POINTS, POINTS + 1]
     rows = []
     for frame, each in zip(frames, points, strict=True):
-        picture = by_skimage(frame, each)
-        picture = picture if form.get("channels_last") else picture.transpose(2, 0, 1)
-        rows.append(picture.reshape(-1) @ weight)
+        image = by_skimage(frame, each)
+        image = image if form.get("channels_last") else image.transpose(2, 0, 1)
+        rows.append(image.reshape(-1) @ weight)
     want = rows[0] @ rows[1] / np.linalg.norm(rows[0]) / np.linalg.norm(rows[1])
     identity = FaceIdentity(path)
     assert identity.cosine(frames, points) == pytest.approx(want, abs=5e-3)
@@ -79,7 +79,7 @@ def test_a_wrong_model_is_one_sentence(tmp_path):
     maps = graphs.identity(tmp_path / "maps.onnx", side=112, out=(3, 112))
     with pytest.raises(UserError, match=r"maps\.onnx .*gives no row of \(batch, numbers\)\.$"):
         FaceIdentity(maps)
-    with pytest.raises(UserError, match=r"identity=.*takes pictures of 160x160: give an ArcFace"):
+    with pytest.raises(UserError, match=r"identity=.*takes images of 160x160: give an ArcFace"):
         FaceIdentity(network(tmp_path / "160.onnx", side=160)[0])
     with pytest.raises(UserError, match=r"gives one number for a face"):
         FaceIdentity(network(tmp_path / "one.onnx", rows=1)[0])

@@ -11,7 +11,7 @@ from torch import nn
 
 from tests.unit.restoration import graphs
 from w2l.errors import UserError
-from w2l.metrics.pictures import mouth_distance
+from w2l.metrics.images import mouth_distance
 from w2l.scoring.landmarks import DlibLandmarks, Landmarks
 
 BOX = np.array([60.0, 40.0, 220.0, 230.0], np.float32)
@@ -94,7 +94,7 @@ def test_an_onnx_file_does_the_same(script, tmp_path):
     want = Landmarks(script)([FRAME], BOX)
     np.testing.assert_allclose(Landmarks(path)([FRAME], BOX), want, atol=1e-6)
     small = graphs.identity(tmp_path / "small.onnx", side=112, out=(3, 112))
-    with pytest.raises(UserError, match=r"landmarks=.*small\.onnx takes pictures of 112x112"):
+    with pytest.raises(UserError, match=r"landmarks=.*small\.onnx takes images of 112x112"):
         Landmarks(small)
 
 

@@ -190,11 +190,11 @@ def test_table_leaves_out_what_nobody_has():
 
 
 @pytest.mark.parametrize(("index", "panels"), [(0, 2), (1, 2)])
-def test_plot_is_a_picture_with_a_panel_per_network(tmp_path, index, panels):
+def test_plot_is_a_image_with_a_panel_per_network(tmp_path, index, panels):
     plot_clip(clips()[index], tmp_path / "plot.png")
-    picture = cv2.imread(str(tmp_path / "plot.png"))
-    assert picture.shape[1] == panels * 600
-    assert picture.std() > 10
+    image = cv2.imread(str(tmp_path / "plot.png"))
+    assert image.shape[1] == panels * 600
+    assert image.std() > 10
     assert [path.name for path in tmp_path.iterdir()] == ["plot.png"]
 
 

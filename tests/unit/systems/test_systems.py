@@ -196,14 +196,14 @@ def test_expert_learns_with_either_objective(prepared: Path, tmp_path: Path) -> 
         assert all(torch.isfinite(torch.tensor(losses.seen)))
 
 
-def test_sample_grid_is_a_picture_of_reference_input_output_target(
+def test_sample_grid_is_a_image_of_reference_input_output_target(
     prepared: Path, tmp_path: Path
 ) -> None:
     grid = SampleGrid(tmp_path / "samples", rows=2)
     run = trainer(tmp_path, 4, grid, val_check_interval=2, limit_val_batches=1)
     run.fit(build(gan=True), datamodule=lips(prepared))
-    picture = cv2.imread(str(tmp_path / "samples" / "0000002.png"))
-    strip, faces = picture[: -2 * 96], picture[-2 * 96 :]
+    image = cv2.imread(str(tmp_path / "samples" / "0000002.png"))
+    strip, faces = image[: -2 * 96], image[-2 * 96 :]
     assert faces.shape == (2 * 96, 4 * 96, 3)
     assert not faces[48:96, 96:192].any()  # the input's lower half is hidden
     assert faces[48:96, 288:].any()

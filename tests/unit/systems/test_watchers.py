@@ -151,9 +151,9 @@ def test_what_cannot_be_learned_is_explained(
         clip = folder / split / "1"
         clip.mkdir(parents=True)
         rng = np.random.default_rng(0)
-        picture = rng.integers(0, 255, (96, 96, 3), np.uint8)
+        image = rng.integers(0, 255, (96, 96, 3), np.uint8)
         for f in range(30):
-            frame = picture if still else rng.integers(0, 255, (96, 96, 3), np.uint8)
+            frame = image if still else rng.integers(0, 255, (96, 96, 3), np.uint8)
             cv2.imwrite(str(clip / f"{f}.jpg"), frame)
         np.save(clip / "mel.npy", rng.uniform(-4, 4, (80, 100)).astype(np.float32))
         (folder / f"{split}.txt").write_text(f"{split}/1\n")
@@ -177,7 +177,7 @@ def test_symptoms_of_sound_and_labels(prepared: Path) -> None:
         "leaves": good._replace(mel=10 * mel),
         "NaN": good._replace(frames=frames * torch.nan),
         "one colour": good._replace(frames=torch.ones_like(frames)),
-        "same pictures": good._replace(frames=frames[:1].expand_as(frames)),
+        "same images": good._replace(frames=frames[:1].expand_as(frames)),
         "same label": good._replace(in_sync=torch.ones_like(labels)),
     }
     for part, batch in cases.items():

@@ -17,14 +17,14 @@ def numbered(index: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:
     return np.full((size[1], size[0], 3), 5 + 10 * (index % 25), np.uint8)
 
 
-def number_of(picture: np.ndarray) -> int:
+def number_of(image: np.ndarray) -> int:
     """The number (mod 25) of an image made by `numbered`."""
-    return round((float(picture.mean()) - 5) / 10)
+    return round((float(image.mean()) - 5) / 10)
 
 
 def write_video(
     path: Path,
-    pictures: Sequence[np.ndarray],
+    images: Sequence[np.ndarray],
     times: Sequence[Fraction],
     *,
     tick: Fraction = Fraction(1, 90_000),
@@ -40,7 +40,7 @@ def write_video(
     """Write BGR (or BGRA) images at exact times, with mono sound (n,) float32 if given."""
     container = av.open(str(path), "w")
     video = container.add_stream(codec, rate=rate, options=options or {})
-    video.height, video.width = pictures[0].shape[:2]
+    video.height, video.width = images[0].shape[:2]
     video.pix_fmt = pix_fmt
     video.time_base = tick
     video.codec_context.time_base = tick
@@ -48,9 +48,9 @@ def write_video(
     if sound is not None:
         audio = container.add_stream(sound_codec, rate=sound_rate, layout="mono")
         audio.codec_context.time_base = Fraction(1, sound_rate)
-    for picture, time in zip(pictures, times, strict=True):
-        kind = "bgra" if picture.shape[2] == 4 else "bgr24"
-        frame = av.VideoFrame.from_ndarray(picture, format=kind)
+    for image, time in zip(images, times, strict=True):
+        kind = "bgra" if image.shape[2] == 4 else "bgr24"
+        frame = av.VideoFrame.from_ndarray(image, format=kind)
         if pix_fmt != kind:
             frame = frame.reformat(format=pix_fmt)
         frame.pts, frame.time_base = round(time / tick), tick

@@ -33,18 +33,18 @@ def beeps(waveform: np.ndarray, rate: int = RATE) -> list[float]:
 
 
 def flashes(reader: VideoReader) -> list[float]:
-    bright = [picture.mean() > 100 for picture in reader]
+    bright = [image.mean() > 100 for image in reader]
     return [i / 25 for i in range(1, len(bright)) if bright[i] and not bright[i - 1]]
 
 
 def flash_and_beep(path: Path, **options: object) -> Path:
     """Two seconds, with a flash and a beep at 1 s, and a beep at 0.2 s."""
-    pictures = [np.full((48, 64, 3), 235 if 25 <= i < 30 else 20, np.uint8) for i in range(50)]
+    images = [np.full((48, 64, 3), 235 if 25 <= i < 30 else 20, np.uint8) for i in range(50)]
     sound = np.zeros(2 * RATE, np.float32)
     for at in (0.2, 1.0):
         start = int(at * RATE)
         sound[start : start + 1600] = np.sin(np.arange(1600) * 0.4).astype(np.float32) * 0.5
-    return write_video(path, pictures, constant(50, 25), sound=sound, **options)  # type: ignore[arg-type]
+    return write_video(path, images, constant(50, 25), sound=sound, **options)  # type: ignore[arg-type]
 
 
 def remux(
@@ -117,8 +117,8 @@ def test_a_jump_between_images_out_of_order(tmp_path: Path) -> None:
     path = write_video(
         tmp_path / "in.mp4", [numbered(i) for i in range(25)], times, options={"bf": "3"}
     )
-    assert [number_of(picture) for picture in VideoReader(path, fps=25)] == list(range(25))
-    assert [number_of(picture) for picture in VideoReader(path, fps=25).read(12, 15)] == [
+    assert [number_of(image) for image in VideoReader(path, fps=25)] == list(range(25))
+    assert [number_of(image) for image in VideoReader(path, fps=25).read(12, 15)] == [
         12,
         13,
         14,
@@ -176,8 +176,8 @@ def test_a_short_hole_in_the_sound_is_kept(tmp_path: Path, gap: float) -> None:
     with VideoWriter(
         tmp_path / "out.mp4", 25, (64, 48), AudioTrack(path, origin="video")
     ) as writer:
-        for picture in VideoReader(path, fps=25):
-            writer.write(picture)
+        for image in VideoReader(path, fps=25):
+            writer.write(image)
     assert beeps(decoded_sound(tmp_path / "out.mp4")[0]) == pytest.approx(after, abs=0.0015)
 
 
@@ -241,9 +241,9 @@ def test_a_video_that_jumps_is_as_long_as_its_images(tmp_path: Path) -> None:
     )  # fmt: skip
     path = remux(whole, tmp_path / "in.mkv", later(360_000, first=12))
     reader = VideoReader(path, fps=25)
-    assert [number_of(picture) for picture in reader] == list(range(25))
+    assert [number_of(image) for image in reader] == list(range(25))
     assert reader.count() == 25
-    assert [number_of(picture) for picture in reader.read(20, 22)] == [20, 21]
+    assert [number_of(image) for image in reader.read(20, 22)] == [20, 21]
     info = probe(path)
     assert (info.duration_s, info.fps, info.n_frames_estimate) == (pytest.approx(1), 25, 25)
     assert count(VideoSource(path, Geometry())) == 25
@@ -283,7 +283,7 @@ def test_the_rate_is_that_of_what_moves(tmp_path: Path) -> None:
         source = VideoSource(path, Geometry())
         assert abs(source.n_frames_estimate - 249) <= 1
         assert count(source) == 249
-        numbers = [number_of(picture) for picture in VideoReader(path, fps=info.fps)]
+        numbers = [number_of(image) for image in VideoReader(path, fps=info.fps)]
         assert numbers == [*[0] * 200, *(i % 25 for i in range(1, 50))]
         assert VideoSource(path, Geometry(), fps=Fraction(10)).fps == 10
 

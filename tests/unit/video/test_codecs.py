@@ -35,17 +35,17 @@ UNSTATED = Look(2, 0, 2, 2)
 
 def colours(size: tuple[int, int] = (64, 48)) -> np.ndarray:
     """Four flat fields of strong colours, where a wrong matrix or range shows at once."""
-    picture = np.zeros((size[1], size[0], 3), np.uint8)
+    image = np.zeros((size[1], size[0], 3), np.uint8)
     y, x = size[1] // 2, size[0] // 2
-    picture[:y, :x], picture[:y, x:] = (30, 40, 200), (40, 190, 30)
-    picture[y:, :x], picture[y:, x:] = (200, 50, 40), (220, 210, 230)
-    return picture
+    image[:y, :x], image[:y, x:] = (30, 40, 200), (40, 190, 30)
+    image[y:, :x], image[y:, x:] = (200, 50, 40), (220, 210, 230)
+    return image
 
 
-def fields(picture: np.ndarray) -> np.ndarray:
+def fields(image: np.ndarray) -> np.ndarray:
     """The middle pixel of each field, (4, 3) int."""
-    h, w = picture.shape[:2]
-    return picture[[h // 4, h // 4, 3 * h // 4, 3 * h // 4], [w // 4, 3 * w // 4] * 2].astype(int)
+    h, w = image.shape[:2]
+    return image[[h // 4, h // 4, 3 * h // 4, 3 * h // 4], [w // 4, 3 * w // 4] * 2].astype(int)
 
 
 def write(path: Path, codec: str, n: int = 30, **options) -> Path:
@@ -60,21 +60,21 @@ def test_every_codec_is_tried() -> None:
 
 
 @pytest.mark.parametrize("codec", FILES)
-def test_pictures_sound_and_tags_come_back(tmp_path: Path, codec: str) -> None:
+def test_images_sound_and_tags_come_back(tmp_path: Path, codec: str) -> None:
     samples = sweep(19_123, 16_000)
     write_wav(tmp_path / "a.wav", samples)
     path = write(tmp_path / FILES[codec], codec, audio=AudioTrack(tmp_path / "a.wav"),
                  metadata={"comment": "synthetic", "description": "ü"})  # fmt: skip
     reader = VideoReader(path)
-    assert [number_of(picture) for picture in reader] == [i % 25 for i in range(30)]
+    assert [number_of(image) for image in reader] == [i % 25 for i in range(30)]
     assert (reader.size, reader.fps, reader.info.start) == ((64, 48), 25, 0)
     heard = load_audio(path)
     assert heard.size == 19_123
     assert snr(samples, heard) > 22
     with av.open(str(path)) as container:
         tags = {key.lower(): value for key, value in container.metadata.items()}
-        picture, sound = container.streams.video[0], container.streams.audio[0]
-        stored = picture.codec_context.name, picture.codec_context.pix_fmt
+        image, sound = container.streams.video[0], container.streams.audio[0]
+        stored = image.codec_context.name, image.codec_context.pix_fmt
         assert (*stored, sound.codec_context.name) == STORED[codec]
     assert tags["comment"] == "synthetic"
     assert codec == "prores" or tags["description"] == "ü"  # mov has no place for it
@@ -103,10 +103,10 @@ def test_prores_keeps_colours_and_tags(tmp_path: Path, look: Look) -> None:
 
 
 def test_ffv1_keeps_primaries_and_every_pixel(tmp_path: Path) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (35, 53, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (35, 53, 3), dtype=np.uint8)
     with VideoWriter(tmp_path / "o.mkv", 25, (53, 35), codec="ffv1", look=HLG) as writer:
-        writer.write(picture)
-    np.testing.assert_array_equal(next(iter(VideoReader(tmp_path / "o.mkv"))), picture)
+        writer.write(image)
+    np.testing.assert_array_equal(next(iter(VideoReader(tmp_path / "o.mkv"))), image)
     found = probe(tmp_path / "o.mkv").look
     assert (found.primaries, found.transfer) == (9, 18)
 

@@ -18,7 +18,7 @@ SIZE = (96, 64)
 
 
 def planes(t: int) -> list[np.ndarray]:
-    """Picture t in limited-range 4:2:0, with every level and much detail."""
+    """Image t in limited-range 4:2:0, with every level and much detail."""
     width, height = SIZE
     y, x = np.mgrid[:height, :width]
     detail = 16 + ((x * 3 + y * 5 + t * 11) ^ (x * y // 7 + t * 3)) % 220
@@ -48,16 +48,14 @@ def test_the_dump_equals_ffmpegs_pixel_for_pixel(tmp_path: Path) -> None:
         expected = [cv2.imdecode(dump[name], cv2.IMREAD_COLOR) for name in sorted(dump)]
     frames = list(jpeg_frames(source(tmp_path / "x.mkv")))
     assert len(frames) == len(expected) == 12
-    for frame, picture in zip(frames, expected, strict=True):
-        np.testing.assert_array_equal(frame, picture)
+    for frame, image in zip(frames, expected, strict=True):
+        np.testing.assert_array_equal(frame, image)
 
 
-def test_pictures_in_memory_are_treated_the_same(tmp_path: Path) -> None:
+def test_images_in_memory_are_treated_the_same(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    pictures = list(rng.integers(0, 256, (8, 240, 320, 1), dtype=np.uint8).repeat(3, axis=3))
-    path = write_video(
-        tmp_path / "x.mkv", pictures, constant(8, 25), codec="ffv1", pix_fmt="yuv420p"
-    )
+    images = list(rng.integers(0, 256, (8, 240, 320, 1), dtype=np.uint8).repeat(3, axis=3))
+    path = write_video(tmp_path / "x.mkv", images, constant(8, 25), codec="ffv1", pix_fmt="yuv420p")
     plain = list(VideoReader(path))
     direct, through = list(jpeg_frames(path)), list(jpeg_roundtrip(plain))
     # Standard deviations, because reading BGR darkens by a level.
@@ -69,14 +67,14 @@ def test_pictures_in_memory_are_treated_the_same(tmp_path: Path) -> None:
     assert (direct[-1].astype(int) - through[-1]).std() < lost[-1] / 3
 
 
-def test_gaps_repeat_a_picture_and_odd_sizes_work(tmp_path: Path) -> None:
+def test_gaps_repeat_a_image_and_odd_sizes_work(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (4, 9, 7, 3), dtype=np.uint8)
-    pictures = [cv2.resize(p, (53, 35)) for p in small]
+    images = [cv2.resize(p, (53, 35)) for p in small]
     times = [constant(6, 25)[i] for i in (0, 1, 4, 5)]
-    path = write_video(tmp_path / "x.mkv", pictures, times, codec="ffv1", pix_fmt="yuv420p")
+    path = write_video(tmp_path / "x.mkv", images, times, codec="ffv1", pix_fmt="yuv420p")
     frames = list(jpeg_frames(path, fps=25))
     assert [f.shape for f in frames] == [(35, 53, 3)] * 6
     plain = list(VideoReader(path, fps=25))
-    for frame, picture in zip(frames, plain, strict=True):
-        assert np.abs(frame.astype(int) - picture).mean() < 12
+    for frame, image in zip(frames, plain, strict=True):
+        assert np.abs(frame.astype(int) - image).mean() < 12

@@ -19,14 +19,14 @@ from w2l.video import VideoReader, is_image, probe, read_image
 
 
 def piped(path: Path, n: int = 8, kind: str = "jpg") -> Path:
-    pictures = [cv2.imencode(f".{kind}", numbered(i))[1].tobytes() for i in range(n)]
-    path.write_bytes(b"".join(pictures))
+    images = [cv2.imencode(f".{kind}", numbered(i))[1].tobytes() for i in range(n)]
+    path.write_bytes(b"".join(images))
     return path
 
 
 def animated(path: Path, n: int = 8, **options: object) -> Path:
-    pictures = [Image.fromarray(numbered(i)) for i in range(n)]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=80, **options)
+    images = [Image.fromarray(numbered(i)) for i in range(n)]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=80, **options)
     return path
 
 
@@ -38,7 +38,7 @@ def test_images_one_behind_the_other_play(tmp_path: Path) -> None:
     ):  # fmt: skip
         path = piped(tmp_path / name, n, kind)
         assert not is_image(path)
-        assert [number_of(picture) for picture in VideoReader(path, fps=25)] == list(range(n))
+        assert [number_of(image) for image in VideoReader(path, fps=25)] == list(range(n))
 
 
 def test_of_a_tiff_with_pages_the_first_is_taken_and_that_is_said(
@@ -62,7 +62,7 @@ def test_animated_png_and_webp_play(tmp_path: Path, name: str) -> None:
     info = probe(path)
     assert (info.fps, info.duration_s) == (Fraction(25, 2), pytest.approx(0.64))
     assert (info.width, info.height, info.has_audio) == (64, 48, False)
-    whole = [number_of(picture) for picture in VideoReader(path, fps=25)]
+    whole = [number_of(image) for image in VideoReader(path, fps=25)]
     assert whole == [i // 2 for i in range(16)]
     assert [number_of(p) for p in VideoReader(path, fps=25).read(6, 9)] == [3, 3, 4]
     assert isinstance(open_source(path, Geometry()), VideoSource)
@@ -100,18 +100,18 @@ def woven(path: Path, n: int = 20) -> Path:
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.qmin = stream.codec_context.qmax = 2
         for i in range(n):
-            picture = fields[2 * i].copy()
-            picture[1::2] = fields[2 * i + 1][1::2]
-            frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuv420p")
+            image = fields[2 * i].copy()
+            image[1::2] = fields[2 * i + 1][1::2]
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format="yuv420p")
             frame.pts = i
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
 
-def combs(picture: np.ndarray) -> float:
+def combs(image: np.ndarray) -> float:
     """How much each line differs from both its neighbours."""
-    lines = picture.astype(int)
+    lines = image.astype(int)
     return float(np.abs(2 * lines[1:-1] - lines[:-2] - lines[2:]).mean())
 
 

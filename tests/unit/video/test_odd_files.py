@@ -41,13 +41,13 @@ def large_png(path: Path, side: int) -> Path:
 
 @pytest.mark.skipif(os.name == "nt", reason="names are UTF-16 there")
 def test_a_name_that_is_no_utf8_is_read_and_written(tmp_path: Path) -> None:
-    picture, video = tmp_path / f"{LATIN_1}.png", tmp_path / f"{LATIN_1}.mp4"
-    picture.write_bytes(cv2.imencode(".png", numbered(7))[1].tobytes())
+    frame, video = tmp_path / f"{LATIN_1}.png", tmp_path / f"{LATIN_1}.mp4"
+    frame.write_bytes(cv2.imencode(".png", numbered(7))[1].tobytes())
     with VideoWriter(video, 25, (64, 48)) as writer:
         writer.write(numbered(7))
-    assert is_image(picture)
+    assert is_image(frame)
     assert not is_image(video)
-    assert [len(list(VideoReader(path))) for path in (picture, video)] == [1, 1]
+    assert [len(list(VideoReader(path))) for path in (frame, video)] == [1, 1]
 
 
 def test_no_name_reaches_opencv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,15 +66,15 @@ def test_no_name_reaches_opencv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".bmp", ".tiff", ".ppm", ".hdr"])
 def test_is_image_knows_what_opencv_reads(tmp_path: Path, ending: str) -> None:
-    picture = numbered(3).astype(np.float32) / 255 if ending == ".hdr" else numbered(3)
-    (tmp_path / "a").write_bytes(cv2.imencode(ending, picture)[1].tobytes())
+    frame = numbered(3).astype(np.float32) / 255 if ending == ".hdr" else numbered(3)
+    (tmp_path / "a").write_bytes(cv2.imencode(ending, frame)[1].tobytes())
     assert is_image(tmp_path / "a")
     assert read_image(tmp_path / "a").shape == (48, 64, 3)
 
 
 def test_an_unknown_codec_is_one_sentence(tmp_path: Path) -> None:
     path = with_codec(tmp_path / "a.mp4", b"zzz9")
-    with pytest.raises(UserError, match=r"a\.mp4 cannot be decoded: its pictures are in a codec"):
+    with pytest.raises(UserError, match=r"a\.mp4 cannot be decoded: its images are in a codec"):
         probe(path)
     assert len(load_audio(path)) == 3200, "its sound is as good as any"
 
@@ -95,7 +95,7 @@ def test_too_large_a_video_is_refused_before_it_is_decoded(
     path = write_video(tmp_path / "a.mp4", [numbered(i) for i in range(3)], constant(3, 25))
     assert probe(path).width == 64
     monkeypatch.setattr(media, "MOST_PIXELS", 64 * 48 - 1)
-    with pytest.raises(UserError, match="pictures of 64×48"):
+    with pytest.raises(UserError, match="images of 64×48"):
         media_size(path)
 
 
@@ -107,9 +107,9 @@ def media_size(path: Path) -> int:
 def test_transparency_needs_little_memory_and_is_the_same_in_bands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (37, 11, 4), np.uint8)
-    whole = over_black(picture)
+    frame = np.random.default_rng(0).integers(0, 256, (37, 11, 4), np.uint8)
+    whole = over_black(frame)
     monkeypatch.setattr("w2l.video.image._BAND_PIXELS", 40)
-    assert np.array_equal(over_black(picture), whole)
-    expected = np.rint(picture[..., :3] * (picture[..., 3:] / 255))
+    assert np.array_equal(over_black(frame), whole)
+    expected = np.rint(frame[..., :3] * (frame[..., 3:] / 255))
     assert np.abs(whole - expected).max() <= 1

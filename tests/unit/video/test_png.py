@@ -16,24 +16,24 @@ from w2l.errors import UserError
 from w2l.video import AudioTrack, PngWriter, read_image, write_png
 
 SIZE = (53, 35)
-PICTURES = np.random.default_rng(0).integers(0, 256, (3, 35, 53, 3), dtype=np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 35, 53, 3), dtype=np.uint8)
 
 
-def write(path: Path, pictures=PICTURES, **options) -> Path:
+def write(path: Path, images=IMAGES, **options) -> Path:
     with PngWriter(path, 29.97, SIZE, **options) as writer:
-        for picture in pictures:
-            writer.write(picture)
+        for image in images:
+            writer.write(image)
     return path
 
 
-def test_pictures_and_sound_are_exact(tmp_path: Path) -> None:
+def test_images_and_sound_are_exact(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", sweep(15_923, 22_050), 22_050)
     track = AudioTrack(tmp_path / "a.wav", start_s=0.1)
     folder = write(tmp_path / "out", audio=track, metadata={"comment": "ü"})
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["000000.png", "000001.png", "000002.png", "about.json", "sound.wav"]
-    for i, picture in enumerate(PICTURES):
-        np.testing.assert_array_equal(read_image(folder / f"{i:06d}.png"), picture)
+    for i, image in enumerate(IMAGES):
+        np.testing.assert_array_equal(read_image(folder / f"{i:06d}.png"), image)
     sound = decoded_sound(tmp_path / "a.wav")[:, 2205:]
     np.testing.assert_array_equal(decoded_sound(folder / "sound.wav"), sound)
 
@@ -52,11 +52,11 @@ def test_tags_are_in_every_file(tmp_path: Path) -> None:
 
 
 def test_nothing_is_visible_before_the_end_or_after_an_error(tmp_path: Path) -> None:
-    earlier = write(tmp_path / "out", PICTURES[:1])
+    earlier = write(tmp_path / "out", IMAGES[:1])
 
     def interrupted() -> None:
         with PngWriter(earlier, 25, SIZE) as writer:
-            writer.write(PICTURES[1])
+            writer.write(IMAGES[1])
             shown = [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
             assert shown == [earlier]
             assert sorted(p.name for p in earlier.iterdir()) == ["000000.png", "about.json"]
@@ -64,16 +64,16 @@ def test_nothing_is_visible_before_the_end_or_after_an_error(tmp_path: Path) -> 
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    np.testing.assert_array_equal(read_image(earlier / "000000.png"), PICTURES[0])
+    np.testing.assert_array_equal(read_image(earlier / "000000.png"), IMAGES[0])
     assert list(tmp_path.iterdir()) == [earlier]
-    with pytest.raises(ValueError, match="no picture"), PngWriter(tmp_path / "new", 25, SIZE):
+    with pytest.raises(ValueError, match="no image"), PngWriter(tmp_path / "new", 25, SIZE):
         pass
     assert list(tmp_path.iterdir()) == [earlier]
 
 
 def test_an_earlier_sequence_is_replaced_whole(tmp_path: Path) -> None:
     folder = write(tmp_path / "out")
-    write(folder, PICTURES[:1])
+    write(folder, IMAGES[:1])
     assert sorted(path.name for path in folder.iterdir()) == ["000000.png", "about.json"]
 
 
@@ -92,6 +92,6 @@ def test_no_other_folder_is_replaced(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000000.png", "holiday.png"]
 
 
-def test_one_picture(tmp_path: Path) -> None:
-    write_png(tmp_path / "a.png", PICTURES[0], {"comment": "c"})
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), PICTURES[0])
+def test_one_image(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", IMAGES[0], {"comment": "c"})
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), IMAGES[0])

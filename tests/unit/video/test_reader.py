@@ -23,8 +23,8 @@ FILM = Fraction(24_000, 1001)
 
 def clip(path: Path, n: int, rate: Fraction | int, **options: object) -> Path:
     times = constant(n, Fraction(rate))
-    pictures = [numbered(i) for i in range(n)]
-    return write_video(path, pictures, times, rate=Fraction(rate), **options)  # type: ignore[arg-type]
+    images = [numbered(i) for i in range(n)]
+    return write_video(path, images, times, rate=Fraction(rate), **options)  # type: ignore[arg-type]
 
 
 def shown_at(times: list[Fraction], step: Fraction, rate: Fraction) -> list[int]:
@@ -49,20 +49,20 @@ def test_constant_rates_are_resampled_by_time(
     path = clip(tmp_path / "in.mp4", 25, source)
     reader = VideoReader(path, fps=wanted)
     expected = shown_at(times, 1 / Fraction(source), Fraction(wanted))
-    assert [number_of(picture) for picture in reader] == expected
+    assert [number_of(image) for image in reader] == expected
     assert reader.count() == len(expected)
     assert reader.info.fps == source
     assert not reader.info.variable_rate
 
 
 @pytest.mark.parametrize("source", [FILM, 25, NTSC, 60])
-def test_a_rate_kept_keeps_each_picture_once_in_spite_of_rounded_timestamps(
+def test_a_rate_kept_keeps_each_image_once_in_spite_of_rounded_timestamps(
     tmp_path: Path, source: Fraction
 ) -> None:
     # Matroska rounds to milliseconds, so that images come up to 1 ms late.
     path = clip(tmp_path / "in.mkv", 25, source)
     reader = VideoReader(path, fps=reader_rate(path))
-    assert [number_of(picture) for picture in reader] == list(range(25))
+    assert [number_of(image) for image in reader] == list(range(25))
 
 
 def reader_rate(path: Path) -> Fraction:
@@ -100,13 +100,13 @@ def test_a_variable_rate_is_resampled_by_time(tmp_path: Path) -> None:
 def test_flash_and_beep_stay_together(tmp_path: Path, rate: Fraction) -> None:
     n, flash_s = int(rate * 2), Fraction(13, 10)
     flash = int(flash_s * rate)
-    pictures = [np.full((48, 64, 3), 235 if i >= flash else 20, np.uint8) for i in range(n)]
+    images = [np.full((48, 64, 3), 235 if i >= flash else 20, np.uint8) for i in range(n)]
     sound = np.zeros(32_000 * 2, np.float32)
     beep = round(float(flash / rate) * 32_000)
     sound[beep : beep + 1600] = sweep(1600, 32_000)
     path = write_video(
         tmp_path / "in.mp4",
-        pictures,
+        images,
         constant(n, rate, Fraction(1, 5)),
         rate=rate,
         sound=sound,
@@ -139,7 +139,7 @@ def test_reading_by_index_equals_reading_through(
     assert reader.count() == len(whole)
 
 
-def test_trimming_is_relative_to_the_first_picture(tmp_path: Path) -> None:
+def test_trimming_is_relative_to_the_first_image(tmp_path: Path) -> None:
     path = write_video(
         tmp_path / "in.mp4",
         [numbered(i) for i in range(75)],
@@ -160,20 +160,20 @@ def test_trimming_is_relative_to_the_first_picture(tmp_path: Path) -> None:
         VideoReader(path, start_s=2, end_s=1)
 
 
-def test_each_picture_belongs_to_the_caller(tmp_path: Path) -> None:
+def test_each_image_belongs_to_the_caller(tmp_path: Path) -> None:
     reader = VideoReader(clip(tmp_path / "in.mp4", 5, 25), fps=50)
     numbers = []
-    for picture in reader:
-        numbers.append(number_of(picture))
-        assert picture.flags.c_contiguous
-        assert picture.dtype == np.uint8
-        picture[:] = 0
+    for image in reader:
+        numbers.append(number_of(image))
+        assert image.flags.c_contiguous
+        assert image.dtype == np.uint8
+        image[:] = 0
     assert numbers == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
 def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
-    pictures = [numbered(0, (320, 240))] * 200
-    path = write_video(tmp_path / "in.mp4", pictures, constant(200, 25))
+    images = [numbered(0, (320, 240))] * 200
+    path = write_video(tmp_path / "in.mp4", images, constant(200, 25))
     tracemalloc.start()
     for _ in VideoReader(path, fps=25):
         pass
@@ -184,9 +184,9 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
 
 def turned_file(path: Path, matrix: tuple[int, int, int, int]) -> Path:
     """A video with a display matrix (a, b, c, d), patched into the track header."""
-    picture = np.zeros((48, 64, 3), np.uint8)
-    picture[:24, :32], picture[:24, 32:] = 255, 128  # bright top left, grey top right
-    write_video(path, [picture] * 3, constant(3, 25))
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:24, :32], image[:24, 32:] = 255, 128  # bright top left, grey top right
+    write_video(path, [image] * 3, constant(3, 25))
     a, b, c, d = (each << 16 for each in matrix)
     data = bytearray(path.read_bytes())
     # tkhd version 0: 40 bytes after the name come the nine numbers of the matrix.
@@ -218,12 +218,12 @@ def test_turned_and_mirrored_images_are_shown_as_players_do(
     grey: tuple[int, int],
 ) -> None:
     path = turned_file(tmp_path / "in.mp4", matrix)
-    picture = next(iter(VideoReader(path)))
+    image = next(iter(VideoReader(path)))
     info = probe(path)
-    assert picture.shape == (info.height, info.width, 3)
+    assert image.shape == (info.height, info.width, 3)
     assert (info.width, info.height) == ((64, 48) if matrix[0] else (48, 64))
     quarter = {
-        (down, right): picture[down * info.height // 2 :, right * info.width // 2 :]
+        (down, right): image[down * info.height // 2 :, right * info.width // 2 :]
         [4 : info.height // 2 - 4, 4 : info.width // 2 - 4].mean()
         for down in (0, 1)
         for right in (0, 1)
@@ -233,9 +233,9 @@ def test_turned_and_mirrored_images_are_shown_as_players_do(
     if matrix in ((0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)):  # OpenCV knows no others
         ok, expected = cv2.VideoCapture(str(path)).read()
         assert ok
-        np.testing.assert_array_equal(picture, expected)
+        np.testing.assert_array_equal(image, expected)
     (encoded,) = islice(jpeg_frames(path), 1)
-    assert np.abs(encoded.astype(int) - picture).mean() < 4
+    assert np.abs(encoded.astype(int) - image).mean() < 4
 
 
 @pytest.mark.parametrize(
@@ -252,12 +252,12 @@ def test_turned_and_mirrored_images_are_shown_as_players_do(
 def test_pixel_formats_keep_their_colours(
     tmp_path: Path, codec: str, pix_fmt: str, suffix: str
 ) -> None:
-    picture = np.empty((50, 66, 3), np.uint8)
-    picture[:, :33], picture[:, 33:] = (40, 90, 200), (180, 60, 30)
+    image = np.empty((50, 66, 3), np.uint8)
+    image[:, :33], image[:, 33:] = (40, 90, 200), (180, 60, 30)
     tick = Fraction(1, 25)
     path = write_video(
         tmp_path / f"in.{suffix}",
-        [picture] * 4,
+        [image] * 4,
         constant(4, 25),
         codec=codec,
         pix_fmt=pix_fmt,
@@ -271,11 +271,11 @@ def test_pixel_formats_keep_their_colours(
 
 
 def test_odd_sizes_and_transparency(tmp_path: Path) -> None:
-    picture = np.full((35, 53, 4), 255, np.uint8)
-    picture[:, :20, 3] = 0
-    picture[:, 20:40, 3] = 128
+    image = np.full((35, 53, 4), 255, np.uint8)
+    image[:, :20, 3] = 0
+    image[:, 20:40, 3] = 128
     path = write_video(
-        tmp_path / "in.mkv", [picture] * 2, constant(2, 25), codec="ffv1", pix_fmt="bgra"
+        tmp_path / "in.mkv", [image] * 2, constant(2, 25), codec="ffv1", pix_fmt="bgra"
     )
     frame = next(iter(VideoReader(path)))
     assert frame.shape == (35, 53, 3)
@@ -283,8 +283,8 @@ def test_odd_sizes_and_transparency(tmp_path: Path) -> None:
 
 
 def test_scale_is_truncated_as_the_published_resize_factor(tmp_path: Path) -> None:
-    pictures = [numbered(i, (66, 50)) for i in range(3)]
-    path = write_video(tmp_path / "in.mp4", pictures, constant(3, 25))
+    images = [numbered(i, (66, 50)) for i in range(3)]
+    path = write_video(tmp_path / "in.mp4", images, constant(3, 25))
     reader = VideoReader(path, scale=1 / 3)
     assert reader.size == (22, 16)
     assert all(p.shape == (16, 22, 3) for p in reader)
@@ -292,7 +292,7 @@ def test_scale_is_truncated_as_the_published_resize_factor(tmp_path: Path) -> No
     np.testing.assert_array_equal(next(iter(reader)), cv2.resize(whole, (22, 16)))
 
 
-def test_a_file_cut_short_ends_at_its_last_picture(tmp_path: Path) -> None:
+def test_a_file_cut_short_ends_at_its_last_image(tmp_path: Path) -> None:
     whole = clip(tmp_path / "whole.mkv", 60, 25, options={"g": "10", "bf": "0"}).read_bytes()
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole[: len(whole) * 2 // 3])
@@ -321,7 +321,7 @@ def test_damage_in_the_middle_does_not_end_the_video(tmp_path: Path) -> None:
     [
         ("empty.mp4", b"", "is empty"),
         ("text.mp4", b"not a video at all\n" * 50, "no media file|text file"),
-        ("noise.mp4", bytes(range(256)) * 40, "no media file|no picture|no video stream"),
+        ("noise.mp4", bytes(range(256)) * 40, "no media file|no image|no video stream"),
         ("headless.mp4", None, "no media file"),
     ],
 )
@@ -367,10 +367,10 @@ def test_rates_by_their_usual_names(given: float, exact: Fraction) -> None:
 def test_real_clips_equal_opencv(shared_media: Path) -> None:
     for name, n in (("grid_brbk7n_en_25fps.mpg", 75), ("retalking1_man_vfr.mp4", 20)):
         capture = cv2.VideoCapture(str(shared_media / "talking" / name))
-        for picture in VideoReader(shared_media / "talking" / name).read(0, n):
+        for image in VideoReader(shared_media / "talking" / name).read(0, n):
             ok, expected = capture.read()
             assert ok
-            np.testing.assert_array_equal(picture, expected)
+            np.testing.assert_array_equal(image, expected)
     assert VideoReader(shared_media / "talking" / "grid_brbk7n_en_25fps.mpg").count() == 75
 
 

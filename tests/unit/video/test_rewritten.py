@@ -39,7 +39,7 @@ CASES = {
         [0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 6, 6, 7, 7, 8, 9],
         [0, 1, 2, 2, 3, 3, 4, 5, 6, 6, 6, 7, 7, 8, 9],
     ),
-    "late pictures": (
+    "late images": (
         50, range(5, 25, 2), 44_100, 0,
         [0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9],
         [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
@@ -79,15 +79,15 @@ def made(folder: Path, case: str) -> Path:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_pictures_are_those_of_ffmpegs_command(case: str, tmp_path: Path) -> None:
+def test_the_images_are_those_of_ffmpegs_command(case: str, tmp_path: Path) -> None:
     video = made(tmp_path, case)
     for kind, want in zip((Avi(), Mp4()), CASES[case][-2:], strict=True):
         output = tmp_path / f"y{kind.suffix}"
         kind.write(video, output)
         reader = NumberedReader(output, filled=True)
-        assert [number_of(picture) for picture in reader] == want, kind.suffix
+        assert [number_of(image) for image in reader] == want, kind.suffix
         assert reader.count() == len(want)
-        assert [number_of(picture) for picture in reader.read(3, 6)] == want[3:6]
+        assert [number_of(image) for image in reader.read(3, 6)] == want[3:6]
 
 
 def test_the_pixels_are_those_of_ffmpegs_command(tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_the_pixels_are_those_of_ffmpegs_command(tmp_path: Path) -> None:
         wanted = [cv2.imdecode(dump[name], cv2.IMREAD_COLOR) for name in sorted(dump)]
     Avi().write(source(tmp_path / "x.mkv", len(wanted)), tmp_path / "y.avi")
     reader = NumberedReader(tmp_path / "y.avi", [Jpeg(2)], filled=True)
-    for picture, want in zip(reader, wanted, strict=True):
-        np.testing.assert_array_equal(picture, want)
+    for image, want in zip(reader, wanted, strict=True):
+        np.testing.assert_array_equal(image, want)
     assert np.abs(wanted[0].astype(int) - next(iter(VideoReader(tmp_path / "x.mkv")))).max() > 2
 
 
@@ -105,16 +105,16 @@ def test_mpeg4_is_opencvs_writer_bit_for_bit(code: str, suffix: str, tmp_path: P
     """Over more than one key frame, and as many images as came."""
     rng = np.random.default_rng(0)
     ground = cv2.GaussianBlur(rng.uniform(0, 255, (112, 112, 3)).astype(np.uint8), (0, 0), 3)
-    pictures = [np.roll(ground, i * i % 17, axis=1) for i in range(15)]
+    images = [np.roll(ground, i * i % 17, axis=1) for i in range(15)]
     path = tmp_path / f"w{suffix}"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 25, (112, 112))
     if not writer.isOpened():
         pytest.skip("this build of OpenCV writes no video")
-    for picture in pictures:
-        writer.write(picture)
+    for image in images:
+        writer.write(image)
     writer.release()
-    passed = list(bgr_through([Mpeg4()], pictures))
-    assert len(passed) == len(pictures)
+    passed = list(bgr_through([Mpeg4()], images))
+    assert len(passed) == len(images)
     for ours, theirs in zip(passed, VideoReader(path), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 

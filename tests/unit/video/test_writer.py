@@ -49,7 +49,7 @@ def write_sound(path: Path, samples: np.ndarray, rate: int, codec: str = "pcm_s1
 
 
 @pytest.mark.parametrize("fps", [25, NTSC, 29.97, 50])
-def test_pictures_come_back_in_order_at_their_rate(tmp_path: Path, fps: Fraction | float) -> None:
+def test_images_come_back_in_order_at_their_rate(tmp_path: Path, fps: Fraction | float) -> None:
     reader = VideoReader(write(tmp_path / "o.mp4", 30, fps))
     assert [number_of(p) for p in reader] == [i % 25 for i in range(30)]
     assert reader.fps == (NTSC if fps == 29.97 else fps)
@@ -72,54 +72,54 @@ def test_browsers_can_play_it(tmp_path: Path) -> None:
 
 
 def test_colours_survive_in_every_reader(tmp_path: Path) -> None:
-    picture = np.empty((48, 64, 3), np.uint8)
-    picture[:, :32], picture[:, 32:] = (40, 90, 200), (180, 60, 30)
+    image = np.empty((48, 64, 3), np.uint8)
+    image[:, :32], image[:, 32:] = (40, 90, 200), (180, 60, 30)
     with VideoWriter(tmp_path / "o.mp4", 25, (64, 48)) as writer:
         for _ in range(5):
-            writer.write(picture)
+            writer.write(image)
     ours = next(iter(VideoReader(tmp_path / "o.mp4")))
     ok, theirs = cv2.VideoCapture(str(tmp_path / "o.mp4")).read()
     assert ok
     for read in (ours, theirs):
         for x in (10, 55):
-            assert np.abs(read[20, x].astype(int) - picture[20, x]).max() <= 3
+            assert np.abs(read[20, x].astype(int) - image[20, x]).max() <= 3
 
 
-def test_pictures_are_close_to_what_was_written(tmp_path: Path) -> None:
+def test_images_are_close_to_what_was_written(tmp_path: Path) -> None:
     y, x = np.mgrid[:96, :128].astype(np.float32)
-    pictures = [
+    images = [
         np.stack([128 + 90 * np.sin((x + 3 * k * t) / 14) * np.cos(y / 9) for k in (1, 2, 3)], -1)
         for t in range(10)
     ]
     with VideoWriter(tmp_path / "o.mp4", 25, (128, 96)) as writer:
-        for picture in pictures:
-            writer.write(picture.astype(np.uint8))
-    for read, picture in zip(VideoReader(tmp_path / "o.mp4"), pictures, strict=True):
-        assert 10 * np.log10(255**2 / ((read - picture) ** 2).mean()) > 33
+        for image in images:
+            writer.write(image.astype(np.uint8))
+    for read, image in zip(VideoReader(tmp_path / "o.mp4"), images, strict=True):
+        assert 10 * np.log10(255**2 / ((read - image) ** 2).mean()) > 33
 
 
 def test_ffv1_is_bit_exact_with_lossless_sound(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (6, 35, 53, 3), dtype=np.uint8)
+    images = rng.integers(0, 256, (6, 35, 53, 3), dtype=np.uint8)
     samples = sweep(10_000, 22_050)
     sound = write_sound(tmp_path / "a.wav", samples, 22_050)
     with VideoWriter(
         tmp_path / "o.mkv", 25, (53, 35), AudioTrack(sound), codec="ffv1", metadata={"comment": "c"}
     ) as writer:
-        for picture in pictures:
-            writer.write(picture)
-    np.testing.assert_array_equal(list(VideoReader(tmp_path / "o.mkv")), pictures)
+        for image in images:
+            writer.write(image)
+    np.testing.assert_array_equal(list(VideoReader(tmp_path / "o.mkv")), images)
     capture = cv2.VideoCapture(str(tmp_path / "o.mkv"))
-    np.testing.assert_array_equal(capture.read()[1], pictures[0])
+    np.testing.assert_array_equal(capture.read()[1], images[0])
     np.testing.assert_array_equal(decoded_sound(tmp_path / "o.mkv"), decoded_sound(sound))
 
 
 @pytest.mark.parametrize("size", [(53, 35), (52, 35), (53, 36)])
 def test_odd_sizes_gain_a_repeated_row_or_column(tmp_path: Path, size: tuple[int, int]) -> None:
-    picture = np.zeros((size[1], size[0], 3), np.uint8)
-    picture[:, -1] = picture[-1] = 200
+    image = np.zeros((size[1], size[0], 3), np.uint8)
+    image[:, -1] = image[-1] = 200
     with VideoWriter(tmp_path / "o.mp4", 25, size) as writer:
-        writer.write(picture)
+        writer.write(image)
     read = next(iter(VideoReader(tmp_path / "o.mp4")))
     assert read.shape == (36, 54 if size[0] == 53 else 52, 3)
     assert abs(int(read[-1, 10].mean()) - 200) < 12
@@ -169,7 +169,7 @@ def test_aac_from_mp4_is_copied_to_the_bit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("late", [Fraction(3, 20), Fraction(-3, 20)])
 @pytest.mark.parametrize("name", ["o.mp4", "o.mkv"])
-def test_sound_keeps_its_offset_to_the_pictures(tmp_path: Path, late: Fraction, name: str) -> None:
+def test_sound_keeps_its_offset_to_the_images(tmp_path: Path, late: Fraction, name: str) -> None:
     samples = sweep(16_000, 16_000)
     source = write_video(
         tmp_path / "in.mp4",
@@ -244,7 +244,7 @@ def test_nothing_is_left_after_an_error_or_interrupt(tmp_path: Path) -> None:
     for error in (RuntimeError, KeyboardInterrupt):
         with pytest.raises(error):
             broken_off(error)
-    with pytest.raises(ValueError, match="no picture"), VideoWriter(path, 25, (64, 48)):
+    with pytest.raises(ValueError, match="no image"), VideoWriter(path, 25, (64, 48)):
         pass
     assert path.read_bytes() == b"earlier"
     assert [p.name for p in tmp_path.iterdir()] == ["o.mp4"]

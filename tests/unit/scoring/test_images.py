@@ -18,15 +18,15 @@ from tests.unit.metrics.test_fid import Means
 from tests.unit.preprocess.clips import write_video
 from tests.writing import write_wav
 from w2l.building import Component, choices, named_group
-from w2l.cli.evaluate_pictures import NETWORKS, Comparison, chosen
+from w2l.cli.evaluate_images import NETWORKS, Comparison, chosen
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.components import Faces
 from w2l.errors import UserError
 from w2l.faces.fixed import FixedBox
 from w2l.models import Lpips
 from w2l.scoring import image_metrics as module
-from w2l.scoring.picture_set import compare_pairs
-from w2l.scoring.pictures import PictureScorer
+from w2l.scoring.image_set import compare_pairs
+from w2l.scoring.images import ImageScorer
 from w2l.video import VideoReader
 
 BOX = FixedBox((20, 140, 20, 140))
@@ -42,8 +42,8 @@ def clip(tmp_path_factory) -> Path:
 class Thirds(Means):
     """Of crops, whose 224 rows are no multiple of three."""
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return super().forward(pictures[:, :, :222])
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images[:, :, :222])
 
 
 def metric(name: str) -> dict[str, Any]:
@@ -51,10 +51,10 @@ def metric(name: str) -> dict[str, Any]:
     return named_group("metrics", name)
 
 
-def scorer(*names: str, audio: Path | None = None, **given: Any) -> PictureScorer:
+def scorer(*names: str, audio: Path | None = None, **given: Any) -> ImageScorer:
     """Some of the group's metrics, given what the run knows."""
     built = {name: Component.of(metric(name)[name]).build(**given) for name in names}
-    return PictureScorer(given.get("detector", BOX), built, audio)
+    return ImageScorer(given.get("detector", BOX), built, audio)
 
 
 def test_without_sound_only_the_silence_is_missing(clip, tmp_path):
@@ -67,7 +67,7 @@ def test_without_sound_only_the_silence_is_missing(clip, tmp_path):
     assert said["silence"] > 0
 
 
-def test_lpips_is_given_pictures_where_its_network_is(clip):
+def test_lpips_is_given_images_where_its_network_is(clip):
     class Elsewhere(Lpips):
         def __init__(self) -> None:
             torch.nn.Module.__init__(self)
@@ -209,7 +209,7 @@ def test_networks_that_are_given_are_used(tmp_path):
     )
     assert [*chosen(settings)] == ["identity", "silence", "flicker"]
     assert "lmd" in chosen(replace(settings, setting="reconstruction"))
-    with pytest.raises(UserError, match="metrics=lmd compares with the wanted picture"):
+    with pytest.raises(UserError, match="metrics=lmd compares with the wanted image"):
         chosen(replace(settings, metrics=metric("lmd")))
     with pytest.raises(UserError, match=r"metrics=identity needs its weights.*identity=FILE\.onnx"):
         chosen(replace(settings, metrics=metric("identity"), identity=None))
@@ -239,7 +239,7 @@ def test_a_metric_of_ones_own_is_built_scored_and_told_of(clip):
     own = {"red": {"_target_": f"{__name__}.RedDifference", "scale": 2.0}}
     settings = settings_of(Evaluate, video="x.mp4", setting="cross", metrics=own)
     built = {name: each.build() for name, each in chosen(settings).items()}
-    compared = PictureScorer(BOX, built)
+    compared = ImageScorer(BOX, built)
     assert compared.score(clip, clip) == {"n_frames": 20, "red": 0.0}
     assert compared.protocol.endswith(" red: mean difference of red, in levels.")
     wrong = {"red": {**own["red"], "scle": 1}}

@@ -22,9 +22,9 @@ from w2l.files import identity
 from w2l.inference import pick_device
 from w2l.paths import user_path
 from w2l.scoring.identity import FaceIdentity
+from w2l.scoring.image_set import compare_pairs, references
+from w2l.scoring.images import ImageScorer
 from w2l.scoring.landmarks import DlibLandmarks, Landmarks
-from w2l.scoring.picture_set import compare_pairs, references
-from w2l.scoring.pictures import PictureScorer
 from w2l.scoring.report import short_names
 from w2l.weights import registry
 
@@ -67,12 +67,12 @@ class Comparison:
     """
 
     pairs: Sequence[tuple[Path, Path]]
-    scorer: PictureScorer
+    scorer: ImageScorer
     weights: dict[str, Any]
     setting: str = "reconstruction"
 
     def run(self, console: Console) -> dict[str, Any]:
-        """The field `pictures` of scores.json; shows it as a table."""
+        """The field `images` of scores.json; shows it as a table."""
         rows = list(compare_pairs(self.scorer, self.pairs))
         scored = [row for row in rows if "error" not in row]
         names = self.scorer.of_a_clip
@@ -133,7 +133,7 @@ def load_comparison(
         if own := component.files():
             weights[name] = list(map(identity, own))
     metrics = {name: each.build(**given) for name, each in chosen_metrics.items()}
-    return Comparison(pairs, PictureScorer(detector, metrics, audio), weights, settings.setting)
+    return Comparison(pairs, ImageScorer(detector, metrics, audio), weights, settings.setting)
 
 
 def load_landmarks(given: str | None, device: Any) -> Landmarks | DlibLandmarks:
@@ -178,7 +178,7 @@ def chosen(settings: Evaluate) -> dict[str, Component]:
         lacks = sorted(component.required() & set(lacks))
         if named and against:
             raise UserError(
-                f"metrics={name} compares with the wanted picture, which setting=cross does not "
+                f"metrics={name} compares with the wanted image, which setting=cross does not "
                 "have: a video that says something else has no target."
             )
         if named and lacks:
@@ -191,7 +191,7 @@ def chosen(settings: Evaluate) -> dict[str, Component]:
 def show(compared: dict[str, Any], of_set: Sequence[str], console: Console) -> None:
     """The table, what is of the whole set, and the protocol."""
     rows, means, counts = compared["clips"], compared["mean"], compared["count"]
-    table = Table(title=f"Pictures, {compared['setting']}", box=SIMPLE_HEAD, show_footer=True)
+    table = Table(title=f"Images, {compared['setting']}", box=SIMPLE_HEAD, show_footer=True)
     table.add_column("clip", footer="mean", overflow="fold")
     for name, mean in means.items():
         few = "" if counts[name] == compared["n_scored"] else f"\nof {counts[name]} clips"

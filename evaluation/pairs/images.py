@@ -14,7 +14,7 @@ from w2l.components import FaceDetector
 from w2l.files import atomic_path
 from w2l.memory import Shrinking
 from w2l.scoring.image_metrics import CropsOfSet
-from w2l.scoring.pictures import NoFaceError, PictureScorer
+from w2l.scoring.images import ImageScorer, NoFaceError
 from w2l.video import VideoReader
 from w2l.windows import FPS
 
@@ -35,9 +35,9 @@ class _Kept:
         self._waiting: list[tuple[np.ndarray, int]] = []
         self._found: dict[int, list[np.ndarray]] = {0: [], 1: [], 2: []}
 
-    def update(self, pictures: np.ndarray, *, real: bool, half: int = 0) -> None:
+    def update(self, images: np.ndarray, *, real: bool, half: int = 0) -> None:
         kind = 1 + half if real else 0
-        self._waiting += [(picture, kind) for picture in pictures]
+        self._waiting += [(image, kind) for image in images]
         if len(self._waiting) >= self._batch_size:
             self._compute()
 
@@ -53,7 +53,7 @@ class _Kept:
 
     def _compute(self) -> None:
         if self._waiting:
-            rows = self._network(np.stack([picture for picture, _ in self._waiting]))
+            rows = self._network(np.stack([image for image, _ in self._waiting]))
             for row, (_, kind) in zip(rows, self._waiting, strict=True):
                 self._found[kind].append(row)
             self._waiting.clear()
@@ -67,7 +67,7 @@ def pair_features(
     network: Shrinking[np.ndarray],
     batch_size: int,
 ) -> Features:
-    """The features of a pair, by the protocol of `w2l.scoring.pictures`.
+    """The features of a pair, by the protocol of `w2l.scoring.images`.
 
     Args:
         video: that was made.
@@ -83,7 +83,7 @@ def pair_features(
         ValueError: features are beyond the range in which they are kept.
     """
     kept = _Kept(network, batch_size)
-    scorer = PictureScorer(detector, {"fid": CropsOfSet(kept)})
+    scorer = ImageScorer(detector, {"fid": CropsOfSet(kept)})
     generated = AtFps(VideoReader(video).__iter__, made_from.fps)
     with np.errstate(over="ignore"):  # told of below
         scorer.compare(generated, made_from, ceil(count * FPS / made_from.fps))

@@ -1,4 +1,4 @@
-"""Pictures compared with a reference by `evaluate.py`."""
+"""Images compared with a reference by `evaluate.py`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from w2l.files import sha256
 from w2l.models import FidInception
 
 
-def test_pictures_beside_a_reference(clips, evaluate, capsys):
+def test_images_beside_a_reference(clips, evaluate, capsys):
     """A video beside itself: nothing differs."""
     good = clips / "good #1.mp4"
     given = {"video": good, "reference": good, "report": "true", "plots": "false"}
@@ -57,7 +57,7 @@ def test_identity_and_landmarks_come_from_files(clips, evaluate, tmp_path, capsy
     assert list(other["mean"]) == ["identity", "silence", "flicker"]
 
 
-def test_scores_are_written_where_no_picture_can_be_compared(clips, evaluate, capsys, tmp_path):
+def test_scores_are_written_where_no_image_can_be_compared(clips, evaluate, capsys, tmp_path):
     """All of it, before it ends with the reason."""
     good, faceless = clips / "good #1.mp4", clips / "sub" / "faceless.mp4"
     with pytest.raises(SystemExit):
@@ -95,13 +95,11 @@ def test_strict_fails_where_a_pair_is_not_compared(clips, evaluate, capsys, tmp_
     assert evaluate(**given, strict="true")["pictures"]["n_failed"] == 0
 
 
-def test_scores_are_on_the_disk_before_pictures_are_compared(
-    clips, evaluate, monkeypatch, tmp_path
-):
+def test_scores_are_on_the_disk_before_images_are_compared(clips, evaluate, monkeypatch, tmp_path):
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("w2l.cli.evaluate_pictures.compare_pairs", killed)
+    monkeypatch.setattr("w2l.cli.evaluate_images.compare_pairs", killed)
     good = clips / "good #1.mp4"
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         evaluate(video=good, reference=good, metrics="[psnr]", plots="false")
@@ -143,7 +141,7 @@ def test_a_wrong_file_is_told_of_before_anything_is_scored(
         ({"setting": "odd"}, "setting=odd is not available: choose reconstruction or cross."),
     ],
 )
-def test_pictures_that_cannot_be_compared(clips, evaluate, capsys, settings, part):
+def test_images_that_cannot_be_compared(clips, evaluate, capsys, settings, part):
     good = clips / "good #1.mp4"
     with pytest.raises(SystemExit):
         evaluate(video=good, reference=good, plots="false", report="false", **settings)

@@ -9,13 +9,13 @@ from typing import Any
 
 from w2l.errors import UserError
 from w2l.paths import shown_path
-from w2l.scoring.pictures import PictureScorer
+from w2l.scoring.images import ImageScorer
 
 logger = logging.getLogger(__name__)
 
 
 def compare_pairs(
-    scorer: PictureScorer, pairs: Iterable[tuple[Path, Path]]
+    scorer: ImageScorer, pairs: Iterable[tuple[Path, Path]]
 ) -> Iterator[dict[str, Any]]:
     """A row for each generated video and its reference: the paths, and scores or an `error`."""
     for video, reference in pairs:

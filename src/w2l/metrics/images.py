@@ -44,15 +44,15 @@ def ssim(generated: np.ndarray, target: np.ndarray) -> float:
     # Here, for the sake of commands that need none: it takes seconds to import.
     from torchmetrics.functional.image import structural_similarity_index_measure
 
-    first, second = (_planes(picture) for picture in (generated, target))
+    first, second = (_planes(frame) for frame in (generated, target))
     _, similarity = structural_similarity_index_measure(
         first, second, data_range=255.0, return_full_image=True
     )
     return float(similarity[..., 5:-5, 5:-5].mean())
 
 
-def _planes(picture: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].double()
+def _planes(frame: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].double()
 
 
 def flicker(before: np.ndarray, now: np.ndarray, after: np.ndarray) -> float:

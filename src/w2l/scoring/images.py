@@ -27,7 +27,7 @@ CUT = (
 
 
 class Frames(Protocol):
-    """Pictures (H, W, 3) uint8 BGR that can be gone through more than once."""
+    """Images (H, W, 3) uint8 BGR that can be gone through more than once."""
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """From the first one on."""
@@ -39,7 +39,7 @@ class NoFaceError(Exception):
 
 
 @dataclass
-class PictureScorer:
+class ImageScorer:
     """Scores pairs of videos.
 
     Attributes:
