@@ -74,7 +74,7 @@ def convert(model: onnx.ModelProto) -> dict[str, torch.Tensor]:
 
 
 def golden(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """A image with a face, upright and mirrored, and what onnxruntime makes of it."""
+    """An image with a face, upright and mirrored, and what onnxruntime makes of it."""
     for value in (*model.graph.input, *model.graph.output):
         if value.name == "input.1" or value.name in ONNX_OUTPUTS:
             for axis in (0, 2, 3):  # the file states one fixed size

@@ -23,7 +23,7 @@ def check(path: Path, start_s: float = 0.0) -> VideoInfo:
     with rejecting("probe", BROKEN):
         info = probe(path)
     if info.is_image:
-        raise RejectedError("probe", IMAGE, f"{path} is a image, not a video.")
+        raise RejectedError("probe", IMAGE, f"{path} is an image, not a video.")
     if not info.has_audio:
         raise RejectedError("probe", NO_SOUND, f"{path} has no audio stream.")
     if 0 < info.duration_s <= start_s:  # 0: the container does not say

@@ -45,7 +45,7 @@ def test_the_judge_finds_where_the_sound_of_a_stranger_lies(tmp_path: Path) -> N
 
 
 def test_a_still_face_is_not_judged(tmp_path: Path) -> None:
-    """A image that speaks to nobody: no sync is made up for it."""
+    """An image that speaks to nobody: no sync is made up for it."""
     still = next(iter(VideoReader(FACE, fps=25)))
     with VideoWriter(tmp_path / "still.mkv", 25, still.shape[1::-1], codec="ffv1") as writer:
         for _ in range(75):

@@ -35,7 +35,7 @@ class Role(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """A image, and what it is to say."""
+    """An image, and what it is to say."""
 
     image: SourceFrame  # changed in place
     mel: np.ndarray  # float32 (80, 16)
@@ -67,7 +67,7 @@ def synced(
 
 
 class Said(NamedTuple):
-    """A image with a face in it, and the same face saying what it hears."""
+    """An image with a face in it, and the same face saying what it hears."""
 
     image: SourceFrame  # changed in place
     face: Face | None  # None: it stays as it is

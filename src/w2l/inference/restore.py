@@ -52,7 +52,7 @@ def restore_video(
         UserError: a photo, no face, an unwritable output, …
     """
     if isinstance(source, StillSource):
-        raise UserError(f"mode=restore takes a video, and {source.path} is a image.")
+        raise UserError(f"mode=restore takes a video, and {source.path} is an image.")
     assert options.restoration is not None
     layout = Layout((source.width, source.height), options.output)
     restoration = options.restoration.fresh()

@@ -1,4 +1,4 @@
-"""A image of everybody in a video, with the numbers of `person=track:N`."""
+"""An image of everybody in a video, with the numbers of `person=track:N`."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
     """
     moving = moving_images(container)
     if not moving:
-        raise UserError(f"{path} has no video stream: name a video or a image.")
+        raise UserError(f"{path} has no video stream: name a video or an image.")
     # An animated AVIF comes with its first image as a stream of its own.
     stream = max(moving, key=lambda each: (_is_default(each), each.frames != 1))
     context = _decoder(stream, path)

@@ -86,7 +86,7 @@ class OnnxRestorer:
         output = self._graph(to_network(faces, self._kind), self._fidelity)
         if output.shape[1] != 3 or output.shape[2] != output.shape[3]:
             raise UserError(
-                f"{self._graph.path} is no restorer: it gives {output.shape[1:]} where a image "
+                f"{self._graph.path} is no restorer: it gives {output.shape[1:]} where an image "
                 "of (3, height, width) is wanted."
             )
         return from_network(output, self._kind)

@@ -47,7 +47,7 @@ def inverse(path: Path, **form) -> Path:
 
 
 def constant(path: Path, value: float, **form) -> Path:
-    """A image of one value."""
+    """An image of one value."""
     zero = {"zero": np.zeros(1, np.float32), "value": np.full(1, value, np.float32)}
     nodes = [
         helper.make_node("Mul", ["x", "zero"], ["nothing"]),
@@ -67,7 +67,7 @@ def only_first_channel(path: Path, **form) -> Path:
 
 
 def fidelity(path: Path) -> Path:
-    """A image whose value is the number beside it."""
+    """An image whose value is the number beside it."""
     nodes = [
         helper.make_node("Mul", ["x", "zero"], ["nothing"]),
         helper.make_node("Cast", ["weight"], ["number"], to=TensorProto.FLOAT),
