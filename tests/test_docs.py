@@ -100,4 +100,4 @@ def test_each_decision_stands_in_the_list() -> None:
     listed = re.findall(r"^\| \[[^\]]+\]\((\w+\.md)\)", index, re.MULTILINE)
     assert len(listed) == len(set(listed))
     assert set(listed) == pages
-    assert len((DOCS / "design.md").read_text().splitlines()) <= 60, "design is one page"
+    assert len((DOCS / "design.md").read_text().splitlines()) <= 80, "design is one page"
