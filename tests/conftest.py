@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,10 +19,11 @@ from tests.writing import write_wav
 ROOT = Path(__file__).resolve().parents[1]
 
 
+# The longest tests, the longest of all first; those of a name share what they set up.
 LONG = (
-    "test_readme", "test_an_often_stopped_run", "test_processes", "test_training.py",
-    "test_extending", "test_demo_report", "test_scale", "test_notebook", "test_howto",
-    "test_sweeps.py",
+    "test_an_often_stopped_run", "test_readme", "test_training.py", "test_processes",
+    "test_extending", "test_demo_report", "test_ray", "test_sweeps.py", "test_tutorials",
+    "test_notebook", "test_app", "test_howto", "test_scale",
 )  # fmt: skip
 
 
@@ -32,8 +34,22 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first: they would keep a worker busy after the others have ended."""
-    items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
+    """Each worker begins with some of the longest tests: one would be busy after the others' end.
+
+    Workers are given equal parts of the list, one after the other.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    groups: dict[str, list[pytest.Item]] = {name: [] for name in (*LONG, "")}
+    for item in items:
+        groups[next((name for name in LONG if name in item.nodeid), "")].append(item)
+    others, size = groups.pop(""), -(-len(items) // workers)
+    items.clear()
+    for worker in range(workers):
+        long = [item for group in list(groups.values())[worker::workers] for item in group]
+        n = max(0, size - len(long))
+        items += long + others[:n]
+        del others[:n]
+    items += others
 
 
 @pytest.fixture(scope="session")
