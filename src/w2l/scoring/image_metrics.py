@@ -5,6 +5,7 @@ Their contract is `w2l.components.ImageMetric`; docs/extending.md adds one.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -76,7 +77,7 @@ class FramePair:
         return self._landmarks[id(find)]
 
 
-class FrameMean:
+class FrameMean(ABC):
     """A metric that is the mean of one number a frame: subclasses say which."""
 
     needs_target = True
@@ -85,9 +86,9 @@ class FrameMean:
     def __init__(self) -> None:
         self._values: list[float] = []
 
+    @abstractmethod
     def measure(self, pair: FramePair) -> float | None:
         """The number of a frame; None or NaN: it does not count."""
-        raise NotImplementedError
 
     def reset(self) -> None:
         """Forget all frames."""
