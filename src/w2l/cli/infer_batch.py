@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from w2l.cli.infer_jobs import Job, fingerprint, read_jobs, real, target
+from w2l.cli.infer_jobs import Job, fingerprint, read_jobs, real, target, writing_to
 from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError
 from w2l.files import atomic_path, check_writable
@@ -104,7 +103,7 @@ def run_batch(
             job = replace(job, problem=problem)
         elif path is not None and job.settings.outfile is None:
             # A new name, which no other job takes, whoever is quicker.
-            job = replace(job, settings=replace(job.settings, outfile=os.path.relpath(path)))
+            job = replace(job, settings=writing_to(job.settings, path))
         todo.append(job)
     with closing(runner.run(make, todo)) as found:
         for each in found:

@@ -21,7 +21,7 @@ import yaml
 from w2l.building import NETWORK, Component, choices, named_group
 from w2l.cli.hydra_app import own_configs
 from w2l.cli.infer_input import check_given, given_inputs, input_path, needs_sound
-from w2l.cli.infer_output import name_outfile
+from w2l.cli.infer_output import TRACKS, name_outfile
 from w2l.cli.infer_people import read_people
 from w2l.cli.infer_settings import photo_of
 from w2l.cli.keys.infer import Infer
@@ -61,6 +61,14 @@ def target(settings: Infer, taken: Collection[Path] = ()) -> Path | None:
         return next(path for path in map(real, paths) if path not in taken)
     except UserError:
         return None
+
+
+def writing_to(settings: Infer, path: Path) -> Infer:
+    """The settings of a job whose `target` is `path`, with that as its name."""
+    name = os.path.relpath(path)
+    return replace(
+        settings, outfile=name.removesuffix(TRACKS) if settings.person == "tracks" else name
+    )
 
 
 def real(path: Path) -> Path:

@@ -12,6 +12,7 @@ from w2l.paths import user_path
 from w2l.video import CODECS, check_folder, find_encoder
 
 OUTPUTS = Path("outputs/infer")
+TRACKS = ".tracks.png"
 ENDINGS = tuple(dict.fromkeys(ending for codec in CODECS.values() for ending in codec.endings))
 
 
@@ -67,8 +68,8 @@ def name_outfile(settings: Infer, face: Path, *sounds: Path, nth: int = 0) -> Pa
         raise UserError(f"outfile={outfile} is a folder: name a file in it.")
     if settings.person == "tracks":  # of the whole name: x.mp4 and x.mkv are two videos
         if outfile is None:
-            return unused(OUTPUTS, face.name, ".tracks.png", nth=nth)
-        return outfile.with_name(f"{outfile.name}.tracks.png")
+            return unused(OUTPUTS, face.name, TRACKS, nth=nth)
+        return outfile.with_name(outfile.name + TRACKS)
     if outfile is None:
         stem = f"{face.stem}_{sounds[0].stem if sounds else 'restored'}"
         ending = "_preview.png" if is_preview else _ending(codec)

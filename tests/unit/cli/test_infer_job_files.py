@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.infer_job import settings
 from w2l.cli.infer_batch import Outcome, is_there
-from w2l.cli.infer_jobs import fingerprint, target
+from w2l.cli.infer_jobs import fingerprint, target, writing_to
 from w2l.cli.infer_output import OUTPUTS, name_outfile
 
 PEOPLE = "- {person: left, audio: b.wav}\n- {person: 'photo:me.png', audio: c.wav}\n"
@@ -116,3 +116,12 @@ def test_what_leaves_no_result_is_done_anew(folder) -> None:
     """A preview and a list of tracks; the path of nothing is the folder one is in."""
     assert not is_there(Outcome(1, "a.mp4", "b.wav", "", "done"))
     assert is_there(Outcome(1, "a.mp4", "b.wav", str(folder / "a.mp4"), "done", size=1))
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"person": "tracks"}, {"preview": 0.5}, {"codec": "png"}, {"codec": "ffv1"}]
+)
+def test_a_name_that_is_given_out_is_the_name_of_the_result(values) -> None:
+    job = settings(**JOB | values)
+    path = target(job)
+    assert target(writing_to(job, path)) == path
