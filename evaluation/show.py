@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 from rich.console import Console
 
 from evaluation.keys import Evaluation
 from evaluation.plots import plot_offsets
+from evaluation.strip import MOST_SECONDS, moving_strip
 from w2l.building import Component, named_group
 from w2l.checkpoints import load_expert
 from w2l.errors import UserError
@@ -24,13 +23,9 @@ from w2l.paths import user_path
 from w2l.scoring import Evaluator, Protocol, SyncScorer
 from w2l.scoring.report import said
 from w2l.scoring.results import TrackScore
-from w2l.video import VideoReader
 from w2l.weights.catalog import JUDGE, judge_believes
-from w2l.windows import FPS
 
 ROLES = ("source", "result")
-MOMENTS = 4
-STRIP_HEIGHT = 160  # pixels of each image
 
 
 def show(settings: Evaluation, console: Console) -> None:
@@ -59,52 +54,35 @@ def show(settings: Evaluation, console: Console) -> None:
             raise UserError(f"{video_file}: no face in it can be judged: choose another video.")
         tracks[role] = max(judged, key=lambda track: track.n_frames)
         console.print(f"{role}: {said(tracks[role])}", soft_wrap=True)
-    curves = {
-        role: track.cosine.by_offset for role, track in tracks.items() if track.cosine is not None
-    }
-    image_of_both = strip(videos, curves)
-    with atomic_path(out / "strip.jpg") as path:
-        path.write_bytes(image_of_both)
     both = dict(zip(ROLES, videos, strict=True))
-    write_text(out / "index.html", _page(both, tracks, image_of_both))
+    strip = moving_strip(both, tracks)
+    with atomic_path(out / "strip.webp") as path:
+        path.write_bytes(strip)
+    write_text(out / "index.html", _page(both, tracks, strip))
     console.print(str(out / "index.html"), soft_wrap=True)
     if settings.open and sys.stdout.isatty():
         webbrowser.open((out / "index.html").as_uri())
 
 
-def strip(videos: Sequence[Path], curves: Mapping[str, np.ndarray]) -> bytes:
-    """Draw moments of both videos, one above the other, and their sync curves, as a JPEG file."""
-    rows = []
-    for path in videos:
-        reader = VideoReader(path, fps=FPS)
-        moments = np.linspace(0, reader.count() - 1, MOMENTS + 2).round().astype(int)[1:-1]
-        width, height = reader.size
-        size = (round(width * STRIP_HEIGHT / height), STRIP_HEIGHT)
-        frames = [next(iter(reader.read(int(i), int(i) + 1))) for i in moments]  # never all of them
-        rows.append(
-            np.hstack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
-        )
-    least = min(row.shape[1] for row in rows)
-    images = np.vstack([row[:, :least] for row in rows])
-    drawn = np.asarray(cv2.imdecode(np.frombuffer(plot_offsets(curves, (4.4, 3)), np.uint8), 1))
-    size = (round(drawn.shape[1] * len(images) / len(drawn)), len(images))
-    _, file = cv2.imencode(
-        ".jpg", np.hstack([images, cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)])
-    )
-    return file.tobytes()
-
-
-def _page(videos: dict[str, Path], tracks: dict[str, TrackScore], moments: bytes) -> str:
+def _page(videos: Mapping[str, Path], tracks: Mapping[str, TrackScore], strip: bytes) -> str:
     figures = [video(videos[role], f"{role.title()}: {said(tracks[role])}.") for role in ROLES]
+    curves = {
+        role: track.cosine.by_offset for role, track in tracks.items() if track.cosine is not None
+    }
     return page(
         "Source and result",
         [
             f'<div class="wall">{"".join(figures)}</div>',
             image(
-                moments,
-                "The same moments of both, and how well lips and audio fit when the audio is moved "
-                "by so many frames of 1/25 s: a peak at 0 is in sync, a flat line is none.",
-                "image/jpeg",
+                strip,
+                f"The first {MOST_SECONDS:g} s of both, and how well lips and audio fit in the "
+                "0.2 s around each frame.",
+                "image/webp",
+            ),
+            image(
+                plot_offsets(curves),
+                "How well they fit when the audio is moved by so many frames of 1/25 s: a peak at "
+                "0 is in sync, a flat line is none.",
             ),
         ],
     )

@@ -98,7 +98,7 @@ def test_a_page_shows_source_and_result(tmp_path: Path) -> None:
     assert re.search(r"result: .*offset \+0 frames, confidence 0\.\d\d", done.stdout)
     page = (tmp_path / "page" / "index.html").read_text()
     assert page.count("<video") == 2
-    assert (tmp_path / "page" / "strip.jpg").stat().st_size > 10_000
+    assert (tmp_path / "page" / "strip.webp").stat().st_size > 10_000
     assert " ms late" not in page
     again = [call("-m evaluation", f"show=[{FACE},{VOICE}]", cwd=tmp_path) for _ in range(2)]
     assert [each.returncode for each in again] == [0, 0]
