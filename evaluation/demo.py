@@ -10,7 +10,6 @@ from statistics import fmean
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from evaluation.dubbing import Verdict, dub_and_judge
@@ -25,6 +24,7 @@ from w2l.html import image, page, video
 from w2l.inference import FaceGenerator
 from w2l.metrics.separation import ExpertQuality, expert_quality
 from w2l.models import Expert
+from w2l.progress import counted
 
 # Met by most runs, not by each (docs/demo.md).
 EXPECTED = {
@@ -85,7 +85,7 @@ def run_demo(trial: Trial, console: Console) -> dict[str, float]:
     clips = held_out(trial.data_root, "test")
     quality = measure_expert(trial, console)
     dubbing = dub_and_judge(clips, trial.lipsync, trial.judge, trial.detector)
-    verdicts = list(track(dubbing, "dubbing and judging", len(clips), console=console))
+    verdicts = list(counted(dubbing, len(clips), console, "dubbing and judging", "clips"))
     metrics = to_metrics(quality, verdicts)
     metrics["seconds"] = time.time() - trial.started
     with atomic_path(trial.out / "metrics.json") as path:
@@ -105,7 +105,7 @@ def measure_expert(trial: Trial, console: Console) -> ExpertQuality:
         clips = held_out(trial.data_root, split)[::step]
         matrices[split] = [
             clip_similarity(trial.expert, Clip(clip.folder, size))
-            for clip in track(clips, f"expert on {split} clips", console=console)
+            for clip in counted(clips, len(clips), console, f"expert on {split}", "clips")
         ]
     return expert_quality(matrices["test"], matrices["train"])
 

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from scipy.io import wavfile
 
@@ -27,6 +26,7 @@ from w2l.audio.waveform import load_audio
 from w2l.errors import UserError
 from w2l.files import atomic_path, write_text
 from w2l.paths import readable, user_path
+from w2l.progress import counted
 from w2l.video import AudioTrack, VideoReader, VideoWriter
 from w2l.windows import FPS, SAMPLE_RATE
 
@@ -98,10 +98,8 @@ def write_pairs(
     n = len(str(len(pairs)))
     names = [f"{number:0{max(n, 3)}d}.mp4" for number in range(1, len(pairs) + 1)]
     console.print(f"{len(pairs)} pairs of {len(files)} methods")
-    shown = Console(stderr=True)
-    for name, pair in track(
-        list(zip(names, pairs, strict=True)), "pairs", console=shown, transient=True
-    ):
+    named = zip(names, pairs, strict=True)
+    for name, pair in counted(named, len(pairs), Console(stderr=True), "writing", "pairs"):
         write_pair(pair, folder / name)
     write_text(folder / PAGE, rating_page(names))
     _write_csv(folder / ANSWERS, FIELDS, [(name, "", "") for name in names])

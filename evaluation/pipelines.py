@@ -10,7 +10,6 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from evaluation.keys import Evaluation
@@ -23,6 +22,7 @@ from w2l.errors import UserError
 from w2l.filelists import find_videos
 from w2l.files import atomic_path, new_folder, write_text
 from w2l.paths import readable, user_path
+from w2l.progress import counted
 from w2l.schema import read
 from w2l.scoring import evaluate
 from w2l.scoring.report import write_json
@@ -51,7 +51,7 @@ def compare_pipelines(settings: Evaluation, console: Console) -> None:
         evaluator, weights = build_evaluator(read(Evaluate, chosen), console)
         clips = [
             next(evaluate(evaluator, [video]))
-            for video in track(videos, name, console=Console(stderr=True), transient=True)
+            for video in counted(videos, len(videos), Console(stderr=True), name, "videos")
         ]
         rule = chosen["video_score"]
         found[name] = {

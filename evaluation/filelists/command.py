@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rich.console import Console
-from rich.progress import track
 
 from evaluation.filelists.fetch import fetch
 from evaluation.filelists.keys import Filelists
@@ -16,6 +15,7 @@ from w2l.errors import UserError
 from w2l.filelists import cross_pairs, write_pairs
 from w2l.files import check_writable, sha256
 from w2l.paths import user_path
+from w2l.progress import counted
 from w2l.weights.catalog import suggestion
 
 ALL = "all"
@@ -89,4 +89,4 @@ def _write_pairs(settings: Filelists) -> None:
 
 
 def _watch(names: Sequence[str]) -> Iterable[str]:
-    return track(names, "measuring", console=Console(stderr=True))
+    return counted(names, len(names), Console(stderr=True), "measuring", "videos")

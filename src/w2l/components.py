@@ -6,18 +6,32 @@ docs/extending.md writes some in a file of one's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+T = TypeVar("T")
 Announce = Callable[[str], None]  # shows the user a line
+
+
+class Progress(Protocol):
+    """Wraps a stage's frames, to show how far it is."""
+
+    def __call__(self, frames: Iterable[T], stage: str, total: int) -> Iterable[T]:
+        """Yield `frames` unchanged; `total` is how many are expected."""
+        ...
+
+
+def no_progress(frames: Iterable[T], stage: str, total: int) -> Iterable[T]:
+    """No progress shown."""
+    return frames
 
 
 class Faces(NamedTuple):

@@ -73,7 +73,9 @@ def counted(items: Iterable[T], total: int, console: Console, doing: str, what: 
                TextColumn(f"{{task.fields[rate]:.2f}} {what}/s"), TimeRemainingColumn(),
                TextColumn("left"))  # fmt: skip
     lines = Lines(console, total, doing, what)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task(doing, total=total, rate=0.0)
         for n, item in enumerate(items, 1):
             lines.done(n)

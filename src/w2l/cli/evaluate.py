@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import track
 
 from w2l import examples
 from w2l.audio.waveform import load_audio
@@ -30,14 +29,16 @@ from w2l.cli.evaluate_output import chosen_output, remove_earlier, write_plots
 from w2l.cli.evaluate_show import raise_failures, show
 from w2l.cli.evaluate_speaker import calibration_command, speaker_search
 from w2l.cli.keys.evaluate import Evaluate
+from w2l.cli.progress import StageProgress
 from w2l.cli.signals import ended_by_signals
-from w2l.components import FaceDetector
+from w2l.components import FaceDetector, Progress
 from w2l.errors import UserError
 from w2l.faces import FixedBox
 from w2l.files import identity
 from w2l.inference import pick_device
 from w2l.models import Expert, SyncNetV2
 from w2l.paths import shown_path, user_path
+from w2l.progress import counted
 from w2l.schema import as_dict
 from w2l.scoring import ClipScore, Evaluator, Protocol, SyncScorer, evaluate, to_json
 from w2l.scoring.chain import Chain, check_chain
@@ -92,6 +93,7 @@ def score(
     audio: Path | None,
     output: Path,
     console: Console,
+    progress: Progress | None = None,
 ) -> list[ClipScore]:
     """Score what was checked, write, show; then say by the exit code how it went."""
     wants_faces = bool(pairs or judges_of(settings)) or settings.lips
@@ -117,7 +119,7 @@ def score(
                                *given_files(settings)])  # fmt: skip
     if settings.output is not None and not partial.count(videos):
         remove_earlier(output)
-    clips = score_all(evaluator, videos, audio, output, settings, partial, console)
+    clips = score_all(evaluator, videos, audio, output, settings, partial, console, progress)
     scores = to_json(clips, recorded.pop("name"), recorded, weights)
     if settings.group is not None:
         group_of = groups_of(settings.group, [clip["path"] for clip in scores["clips"]])
@@ -165,11 +167,12 @@ def given_files(settings: Evaluate) -> list[dict[str, str]]:
 
 def score_all(
     evaluator: Evaluator, videos: Sequence[Path], audio: Path | None, output: Path,
-    settings: Evaluate, partial: Partial, console: Console,
+    settings: Evaluate, partial: Partial, console: Console, progress: Progress | None,
 ) -> list[ClipScore]:  # fmt: skip
     """Score the videos, those excepted that a killed run did, and plot each.
 
     Of a clip only what the outputs show is held: what it was plotted from is let go.
+    `progress` is shown the frames of each; None: a terminal is, or how many videos are done.
     """
     if done := partial.count(videos):
         console.print(
@@ -191,12 +194,16 @@ def score_all(
 
     n_shown = SHOWN if settings.plots and settings.report else 0
     shown = Console(stderr=True)
-    total = track(
-        for_page(scored(), n_shown), "scoring", len(videos), console=shown, transient=True
-    )
+    clips_scored = for_page(scored(), n_shown)
+    if progress is None and len(videos) == 1:
+        progress = StageProgress(shown, transient=True)
+    if progress is None:
+        clips_scored = counted(clips_scored, len(videos), shown, "scoring", "videos")
+    else:
+        evaluator.progress = progress
     clips = list[ClipScore]()
     used = partial.plots()
-    for number, (video, clip) in enumerate(zip(videos, total, strict=True)):
+    for number, (video, clip) in enumerate(zip(videos, clips_scored, strict=True)):
         if number not in known:
             if settings.plots:
                 write_plots([clip], output, used)

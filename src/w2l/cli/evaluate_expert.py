@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from w2l.checkpoints import load_expert, read, resolve
@@ -26,6 +25,7 @@ from w2l.metrics import Roc, roc
 from w2l.metrics.separation import expert_quality, offset_of, pooled
 from w2l.metrics.speakers import by_speaker
 from w2l.paths import shown_path, user_path
+from w2l.progress import counted
 from w2l.scoring.report import write_json
 
 SPLITS = ("test", "val")  # the first that there is
@@ -60,7 +60,7 @@ def evaluate_expert(settings: Evaluate, console: Console) -> None:
         shown = Console(stderr=True)
         found: dict[str, list[tuple[str, np.ndarray]]] = {}
         for name, of in ((split, clips), ("train", training_clips(storage, split, len(clips)))):
-            watched = track(of, f"expert on {name}", console=shown, transient=True)
+            watched = counted(of, len(of), shown, f"expert on {name}", "clips")
             found[name] = [each for clip in watched for each in clip_similarities(expert, [clip])]
         if not found[split]:
             raise UserError(

@@ -10,13 +10,13 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from w2l.building import Component
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.components import FaceDetector
 from w2l.files import identity
+from w2l.progress import counted
 from w2l.scoring.judges import JudgeScorer
 from w2l.scoring.lips import score_each
 from w2l.scoring.report import NONE, short_names, shortened
@@ -42,7 +42,7 @@ class Judging:
         """The field of scores.json; shows it as a table."""
         scored = score_each(self.scorer, videos, audio)
         shown = Console(stderr=True)
-        rows = list(track(scored, self.key, len(videos), console=shown, transient=True))
+        rows = list(counted(scored, len(videos), shown, self.key, "videos"))
         names = dict.fromkeys(
             name for row in rows if "error" not in row for name in row if name != "path"
         )

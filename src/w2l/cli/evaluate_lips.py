@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from w2l.audio.speech import check_speech_finder
@@ -16,6 +15,7 @@ from w2l.cli.evaluate_images import load_landmarks
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.components import FaceDetector
 from w2l.files import identity
+from w2l.progress import counted
 from w2l.scoring.lips import NAMES, PROTOCOL, LipScorer, score_each, summarized
 from w2l.scoring.report import NONE, short_names, shortened
 
@@ -42,9 +42,7 @@ def run_lips(
 ) -> dict[str, Any]:
     """The field `lips` of scores.json; shows it as a table."""
     shown = Console(stderr=True)
-    rows = list(
-        track(score_each(scorer, videos, audio), "lips", len(videos), console=shown, transient=True)
-    )
+    rows = list(counted(score_each(scorer, videos, audio), len(videos), shown, "lips", "videos"))
     found = summarized(rows)
     show(found, console)
     return found

@@ -14,14 +14,13 @@ from w2l.checkpoints.load import RELEASED
 from w2l.cli.infer_output import name_outfile
 from w2l.cli.infer_settings import build_face_options, find_person
 from w2l.cli.keys.infer import Infer
-from w2l.components import FaceDetector
+from w2l.components import FaceDetector, Progress
 from w2l.errors import UserError
 from w2l.faces.track import Track, describe
 from w2l.files import atomic_path, check_writable, write_text
 from w2l.inference import Preview, Source, SyncOptions, SyncReport, VideoSource
 from w2l.inference.fade import TURNED, UNSURE
 from w2l.inference.finding import find_all
-from w2l.inference.options import Progress
 from w2l.inference.plan import tracks_of
 from w2l.inference.report import clock
 from w2l.inference.silence import AFTER_SOUND, NO_VOICE

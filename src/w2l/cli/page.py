@@ -20,6 +20,7 @@ from w2l.cli.page_jobs import (
     LeftError,
     PageJobs,
     PageResult,
+    PageScore,
     is_playable,
     read_box,
 )
@@ -215,9 +216,11 @@ class PageActions:
         bar: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> tuple[Any, ...]:  # fmt: skip
         """Score; what goes to the fields of the second tab."""
-        bar(0, desc="scoring")
-        result = self.done(lambda is_wanted: self.jobs.score(video, audio, is_wanted), request,
-                           video, audio)  # fmt: skip
+
+        def job(is_wanted: Callable[[], bool]) -> PageScore:
+            return self.jobs.score(video, audio, PageProgress(bar), is_wanted)
+
+        result = self.done(job, request, video, audio)
         if result is None:
             return STOPPED, None, None
         return self.told(result.text, video, audio), str(result.plot), str(result.report)
@@ -361,12 +364,15 @@ def _score_tab(actions: PageActions) -> None:
     with gr.Row():
         video = sent_file(label="Video to score", elem_id="scored")
         audio = sent_file(label="Other audio than its own, if any", elem_id="scored_audio")
-    button = gr.Button("Score", variant="primary", elem_id="score")
+    with gr.Row():
+        button = gr.Button("Score", variant="primary", elem_id="score")
+        cancel = gr.Button("Cancel", elem_id="cancel_score")
     text = gr.Markdown(elem_id="scores")
     plot = gr.Image(label="Sync", buttons=["fullscreen"], elem_id="curves")
     report = gr.File(label="Report: one page that needs nothing else", elem_id="report")
-    button.click(actions.score, [video, audio], [text, plot, report], api_name="score",
-                 concurrency_id=WORK, concurrency_limit=1)  # fmt: skip
+    job = button.click(actions.score, [video, audio], [text, plot, report], api_name="score",
+                       concurrency_id=WORK, concurrency_limit=1)  # fmt: skip
+    cancel.click(actions.stopped.press, None, text, queue=False, cancels=[job], **QUIET)
 
 
 def offered(offers: Sequence[Offer], credit: str) -> gr.Gallery:

@@ -29,10 +29,10 @@ from w2l.cli.keys.evaluate import Evaluate
 from w2l.cli.keys.infer import Infer
 from w2l.cli.page_files import remove, touch
 from w2l.cli.presets import PUBLISHED, Preset, preset_settings
+from w2l.components import Progress
 from w2l.errors import UserError
 from w2l.files import write_text
 from w2l.inference import SyncReport, pick_device
-from w2l.inference.options import Progress
 from w2l.schema import keys, read
 from w2l.scoring import ClipScore
 from w2l.scoring.report import plot_clip, said
@@ -53,8 +53,8 @@ MEANING = (
 )
 
 
-class LeftError(Exception):
-    """Whoever sent a job has left."""
+class LeftError(BaseException):
+    """Whoever sent a job has left: no fault of a video, which a set would go on after."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class PageJobs:
                 assert report is not None
                 if not is_wanted():
                     raise LeftError
-                plot, scores = self._score(outfile)
+                plot, scores = self._score(outfile, progress)
                 video = None if is_image(face) or not is_playable(Path(face)) else Path(face)
                 still = None if video else image_of(Path(face), job)
         except BaseException:
@@ -167,14 +167,19 @@ class PageJobs:
         return PageResult(outfile, video, still, plot, summary(report) + scores)
 
     def score(
-        self, video: str | None, audio: str | None, is_wanted: Callable[[], bool] = lambda: True
+        self,
+        video: str | None,
+        audio: str | None,
+        progress: Progress,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> PageScore:
         """Score a video as evaluate.py does, which writes its report.
 
         Args:
             video: the file.
             audio: file with other audio than the video's own.
-            is_wanted: whether somebody still waits for it when its turn has come.
+            progress: shows how far each stage is.
+            is_wanted: whether somebody still waits for it; asked with each frame.
 
         Raises:
             UserError: it cannot be scored.
@@ -184,6 +189,7 @@ class PageJobs:
             raise UserError("Give a video to score.")
         self._check_length(audio or video)
         self._check_pixels(video)
+        progress = stopping(progress, is_wanted)
         folder = self.folder / uuid.uuid4().hex[:12]
         settings = self._evaluate() | {"video": video, "audio": audio}
         try:
@@ -193,7 +199,7 @@ class PageJobs:
                 folder.mkdir(parents=True)
                 (clip,) = score(
                     read(Evaluate, settings), [Path(video)], [],
-                    None if audio is None else Path(audio), folder / SCORES, self._quiet,
+                    None if audio is None else Path(audio), folder / SCORES, self._quiet, progress,
                 )  # fmt: skip
         except BaseException:
             remove(folder)
@@ -263,11 +269,12 @@ class PageJobs:
                 "megapixels at most: make them smaller."
             )
 
-    def _score(self, video: Path) -> tuple[Path | None, str]:
+    def _score(self, video: Path, progress: Progress) -> tuple[Path | None, str]:
         """The plot of a video's scores and a list of them, or why there are none."""
         try:
             if self._evaluator is None:
                 self._evaluator, _ = build_evaluator(read(Evaluate, self._evaluate()), self._quiet)
+            self._evaluator.progress = progress
             clip: ClipScore = self._evaluator.score(video)
         except UserError as error:
             return None, f"\n\nNot scored: {error}"

@@ -40,10 +40,12 @@ class StageProgress:
 
     Args:
         console: where to draw.
+        transient: nothing is left of a bar when its stage is over.
     """
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console, *, transient: bool = False) -> None:
+        self.console, self.transient = console, transient
+        self._bar: Progress | None = None
 
     def __call__(self, frames: Iterable[T], stage: str, total: int) -> Iterator[T]:
         """Yield `frames`; `total` is how many are expected."""
@@ -54,7 +56,13 @@ class StageProgress:
             _Rate(),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
-        with Progress(*columns, console=self.console) as progress:
+        if self._bar is not None:
+            self._bar.stop()  # of a stage that was left before its end
+        hidden = self.transient and not self.console.is_terminal
+        with Progress(
+            *columns, console=self.console, transient=self.transient, disable=hidden
+        ) as progress:
+            self._bar = progress
             task = progress.add_task(stage, total=total)
             n, lines = 0, Lines(self.console, total, stage, "frames")
             for frame in frames:

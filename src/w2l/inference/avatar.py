@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.live import LiveResampler
-from w2l.components import FaceDetector
+from w2l.components import FaceDetector, Progress, no_progress
 from w2l.errors import UserError
 from w2l.files import atomic_path
 from w2l.inference.enhance import Face
@@ -30,7 +30,7 @@ from w2l.inference.layout import Layout
 from w2l.inference.lips import face_crop, find_face, only_face
 from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.live import IDLE_DB, LiveFrames
-from w2l.inference.options import Progress, SyncOptions, silent
+from w2l.inference.options import SyncOptions
 from w2l.inference.plan import FacePlan
 from w2l.inference.player import LivePlayer
 from w2l.inference.source import Source, SourceFrame
@@ -114,7 +114,7 @@ class Avatar:
         generator: FaceGenerator,
         detector: FaceDetector | None,
         options: SyncOptions,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Avatar:
         """Find the face in all of a photo or video, cut it out and mask it.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 from w2l.ahead import ahead
-from w2l.components import FaceDetector, FacesByIndex
+from w2l.components import FaceDetector, FacesByIndex, Progress, no_progress
 from w2l.faces.search import Detections
 from w2l.inference.lipsync import FaceGenerator
-from w2l.inference.options import Progress, SyncOptions, silent
+from w2l.inference.options import SyncOptions
 from w2l.inference.plan import FacePlan, fixed_plan, settle
 from w2l.inference.search import detect, key_frames
 from w2l.inference.source import Source
@@ -38,7 +38,7 @@ def plan_faces(
     n_frames: int,
     detector: FaceDetector | None,
     options: SyncOptions,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> FacePlan:
     """Pass 1: the box of each of the first `n_frames` images, or of all where they are fewer."""
     if options.box is not None:
@@ -53,7 +53,7 @@ def find_all(
     n_frames: int,
     detector: FaceDetector | None,
     options: SyncOptions,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Detections:
     """All faces of the first `n_frames` images, from the cache where it knows them."""
     if detector is None:

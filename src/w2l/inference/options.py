@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from w2l.components import Progress, no_progress
 from w2l.errors import UserError
 from w2l.inference.blending import MaskOptions, Quality
 from w2l.inference.enhance import FaceRestoration
@@ -72,19 +73,6 @@ class SyncOptions:
         return replace(self, faces=replace(self.faces, pads=own))
 
 
-class Progress(Protocol):
-    """Wraps a stage's frames, to show how far it is."""
-
-    def __call__(self, frames: Iterable[T], stage: str, total: int) -> Iterable[T]:
-        """Yield `frames` unchanged; `total` is how many are expected."""
-        ...
-
-
-def silent(frames: Iterable[T], stage: str, total: int) -> Iterable[T]:
-    """No progress shown."""
-    return frames
-
-
 def calling(callback: ProgressCallback | None) -> Progress:
     """A plain function as a `Progress`.
 
@@ -93,7 +81,7 @@ def calling(callback: ProgressCallback | None) -> Progress:
     length, but never less than what is done, and in a stage's last call the same.
     """
     if callback is None:
-        return silent
+        return no_progress
 
     def told(frames: Iterable[T], stage: str, total: int) -> Iterator[T]:
         done, is_last = 0, False

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from w2l import boxes as box_ops
-from w2l.components import FaceDetector
+from w2l.components import FaceDetector, Progress, no_progress
 from w2l.errors import UserError
 from w2l.inference.finding import find_all
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role
 from w2l.inference.lipsync import FaceGenerator
-from w2l.inference.options import Progress, SyncOptions, silent
+from w2l.inference.options import SyncOptions
 from w2l.inference.plan import FaceOptions, FacePlan, fixed_plan, settle
 from w2l.inference.provenance import CheckpointId
 from w2l.inference.report import SyncReport, clock
@@ -53,7 +53,7 @@ def sync_people(
     options: SyncOptions,
     *,
     checkpoint: CheckpointId | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> list[SyncReport]:
     """Write `source` with each of `parts` saying its own voice.
 
@@ -89,7 +89,7 @@ def plan_people(
     n_frames: int,
     detector: FaceDetector | None,
     options: SyncOptions,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> list[FacePlan]:
     """Where each person is; faces are looked for once.
 

@@ -8,14 +8,14 @@ from fractions import Fraction
 
 import numpy as np
 
-from w2l.components import FaceDetector, Faces, FacesByIndex
+from w2l.components import FaceDetector, Faces, FacesByIndex, Progress, no_progress
 from w2l.errors import UserError
 from w2l.inference.fade import REACH
 from w2l.inference.finding import plan_faces
 from w2l.inference.layout import Layout
 from w2l.inference.lips import hear, put_lips
 from w2l.inference.lipsync import FaceGenerator
-from w2l.inference.options import Progress, SyncOptions, silent
+from w2l.inference.options import SyncOptions
 from w2l.inference.plan import MAX_GAP, NO_FACE, FacePlan, NoFaceError, find_faces, fixed_plan
 from w2l.inference.report import clock
 from w2l.inference.source import TAIL, Source, SourceFrame, count
@@ -52,7 +52,7 @@ def make_preview(
     detector: FaceDetector | None,
     options: SyncOptions,
     *,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Preview:
     """The image that the result shows `at_s` seconds after its start.
 
@@ -104,7 +104,7 @@ def plan_near(
     source: Source,
     detector: FaceDetector | None,
     options: SyncOptions,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> FacePlan:
     """Where the face is in image `number`, by those around it.
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from w2l.ahead import ahead, behind
-from w2l.components import FaceDetector
+from w2l.components import FaceDetector, Progress, no_progress
 from w2l.errors import UserError
 from w2l.inference.enhance import FaceRestoration
 from w2l.inference.finding import look_ahead, plan_faces
 from w2l.inference.folder import FolderSource
 from w2l.inference.layout import Layout
 from w2l.inference.lips import find_face, marked
-from w2l.inference.options import Progress, SyncOptions, silent
+from w2l.inference.options import SyncOptions
 from w2l.inference.plan import FacePlan
 from w2l.inference.provenance import restored_tags
 from w2l.inference.report import SyncReport
@@ -35,7 +35,7 @@ def restore_video(
     options: SyncOptions,
     *,
     sound: AudioTrack | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> SyncReport:
     """Write `source` with restored faces to `outfile`, which appears whole or not at all.
 

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from w2l.ahead import ahead, behind
-from w2l.components import FaceDetector
+from w2l.components import FaceDetector, Progress, no_progress
 from w2l.errors import UserError
 from w2l.inference.finding import batch_size, look_ahead, plan_faces
 from w2l.inference.geometry import Geometry
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role, synced
 from w2l.inference.lipsync import FaceGenerator
-from w2l.inference.options import Progress, SyncOptions, silent
+from w2l.inference.options import SyncOptions
 from w2l.inference.plan import FacePlan
 from w2l.inference.provenance import CheckpointId, Computed, provenance
 from w2l.inference.report import SyncReport
@@ -49,7 +49,7 @@ def sync_video(
     scorer: SyncScorer | None = None,
     judge: SyncScorer | None = None,
     checkpoint: CheckpointId | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> SyncReport:
     """Write `source` saying `voice` to `outfile`, which appears whole or not at all.
 
@@ -115,7 +115,7 @@ def perform(
     lipsync: FaceGenerator,
     options: SyncOptions,
     reports: Sequence[SyncReport],
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> None:
     """Pass 2: write the result, and count in each role's report what became of it.
 
@@ -176,7 +176,7 @@ def compare(
     voice: Voice,
     n_frames: int,
     scorer: SyncScorer,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> CosineResult:
     """How well the given video, as it came, fits the new sound."""
     total = min(n_frames, source.n_frames_estimate)

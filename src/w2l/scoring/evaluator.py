@@ -14,7 +14,7 @@ import numpy as np
 from w2l.audio.audible import SILENT, is_silent
 from w2l.audio.passes import joined_audio
 from w2l.audio.waveform import load_audio
-from w2l.components import FaceDetector, Faces
+from w2l.components import FaceDetector, Faces, Progress, no_progress
 from w2l.errors import UserError
 from w2l.faces.protocol_track import ProtocolTrack, crop_track, detections_of, track_detections
 from w2l.faces.search import all_faces, detect_video
@@ -82,6 +82,9 @@ class Evaluator:
         believes: whether the confidence of the expert's best offset, over so many windows, is high
             enough; None: not known.
         chain: codecs that images and sound go through (track).
+
+    Attributes:
+        progress: is shown the frames of each stage.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class Evaluator:
         self.cosine_reason = cosine_reason
         self.speaker = speaker
         self.believes = believes
+        self.progress: Progress = no_progress
 
     def score(self, video: Path, audio: Path | None = None) -> ClipScore:
         """Score a video against its own sound, or against that of `audio`.
@@ -233,7 +237,8 @@ class Evaluator:
 
     def _detect(self, reader: VideoReader) -> list[Faces]:
         assert self.detector is not None
-        return all_faces(detect_video(reader, self.detector, self.protocol.detect_every))
+        frames = self.progress(reader, "finding faces", reader.count())
+        return all_faces(detect_video(frames, self.detector, self.protocol.detect_every))
 
     def _score(
         self, start: int, n: int, images: Stream, faces: Crops, waveform: np.ndarray
@@ -249,10 +254,11 @@ class Evaluator:
         cosine_reason = self.cosine_reason
         seen = Thumbnails(n)
         if self.scorer.syncnet is not None:
-            sync = self.scorer.lse(seen.watch(images()), waveform)
+            sync = self.scorer.lse(seen.watch(self.progress(images(), "SyncNet", n)), waveform)
         if self.scorer.expert is not None:
             try:
-                watched = faces() if sync is not None else seen.watch(faces())
+                shown_faces = self.progress(faces(), "judging", n)
+                watched = shown_faces if sync is not None else seen.watch(shown_faces)
                 cosine = self.scorer.cosine(watched, waveform)
             except UserError as error:
                 if sync is None:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ import torch
 
 from tests.settings import settings_of
 from w2l import examples
-from w2l.cli import page_jobs
+from w2l.cli import evaluate, page_jobs
 from w2l.cli.app import read_accounts
 from w2l.cli.infer_networks import Networks
 from w2l.cli.keys.app import App
@@ -27,11 +28,11 @@ from w2l.cli.keys.infer import Infer
 from w2l.cli.page_files import PageFiles, in_words, without_paths
 from w2l.cli.page_jobs import LeftError, PageJobs, defaults_of, read_box, score_lines
 from w2l.cli.page_trials import SIDE, find_trials
+from w2l.components import no_progress
 from w2l.errors import UserError
 from w2l.faces.track import Track
-from w2l.inference.options import silent
 from w2l.metrics import summarize
-from w2l.scoring import ClipScore
+from w2l.scoring import ClipScore, Protocol
 from w2l.scoring.results import TrackScore
 from w2l.scoring.scorer import CosineResult
 
@@ -213,8 +214,42 @@ def test_a_job_whose_client_left_ends_and_leaves_nothing(
     monkeypatch.setattr(PageJobs, "_check_pixels", lambda *_: None)
     jobs = PageJobs(settings_of(App), tmp_path)
     with pytest.raises(LeftError):
-        jobs.sync("face.mp4", "a.wav", {}, silent, lambda: len(seen) < 3)
+        jobs.sync("face.mp4", "a.wav", {}, no_progress, lambda: len(seen) < 3)
     assert seen == [0, 1, 2]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scoring_shows_how_far_it_is_and_ends_when_nobody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Evaluator:
+        progress: Any = None
+        protocol = Protocol()
+        scorer = detector = speaker = None
+
+        def score(self, *_: Any) -> ClipScore:
+            seen.extend(self.progress(range(10), "judging", 10))
+            raise AssertionError("nobody waited")
+
+    seen: list[int] = []
+    stages = []
+
+    def progress(frames: Any, stage: str, total: int) -> Iterator[int]:
+        stages.append((stage, total))
+        for number, frame in enumerate(frames):
+            wanted.append(number < 2)
+            yield frame
+
+    wanted: list[bool] = []
+    found = Evaluator(), {"expert": None, "syncnet": None}
+    monkeypatch.setattr(evaluate, "build_evaluator", lambda *_, **__: found)
+    monkeypatch.setattr(PageJobs, "_check_length", lambda *_: None)
+    monkeypatch.setattr(PageJobs, "_check_pixels", lambda *_: None)
+    jobs = PageJobs(settings_of(App), tmp_path)
+    with pytest.raises(LeftError):
+        jobs.score("face.mp4", None, progress, lambda: all(wanted))
+    assert stages == [("judging", 10)]
+    assert len(wanted) == 3
     assert list(tmp_path.iterdir()) == []
 
 
@@ -224,7 +259,7 @@ def test_images_and_labels_have_bounds(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"50×40, and this page takes 0\.001 megapixels"):
         jobs._check_pixels(str(tmp_path / "a.png"))
     with pytest.raises(UserError, match="has 1000 letters") as caught:
-        jobs.sync("a.png", "a.wav", {"label": "x" * 1000}, silent)
+        jobs.sync("a.png", "a.wav", {"label": "x" * 1000}, no_progress)
     assert "xxx" not in str(caught.value)
 
 
@@ -250,7 +285,7 @@ def test_a_long_sound_is_refused_without_reading_all_of_it(
     monkeypatch.setattr(page_jobs, "load_audio", load)
     jobs = PageJobs(settings_of(App, max_seconds=2), tmp_path)
     with pytest.raises(UserError, match="lasts over 2 s"):
-        jobs.sync("face.mp4", "long.wav", {}, silent)
+        jobs.sync("face.mp4", "long.wav", {}, no_progress)
     assert read == [3]
 
 
@@ -286,7 +321,7 @@ def test_a_click_on_a_face_is_the_number_of_the_person(
     jobs = PageJobs(settings_of(App), tmp_path)
     clicks = {(1.0, 20, 30): 1, (3.0, 80, 30): 2, (1.0, 80, 30): 0, (3.0, 60, 30): 0}
     for (at_s, x, y), number in clicks.items():
-        assert jobs.person_at("a.mp4", at_s, x, y, silent) == number
+        assert jobs.person_at("a.mp4", at_s, x, y, no_progress) == number
 
 
 def test_a_box_is_four_numbers() -> None:
