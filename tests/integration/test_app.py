@@ -171,6 +171,9 @@ def test_a_video_is_scored_and_its_report_fetched(folder: Path, page: Page, tmp_
     report = (tmp_path / "report.html").read_text()
     assert "face.mp4" in report
     assert str(folder) not in report, "no server path"
+    page.click("button#score")
+    page.click("#cancel_score")
+    expect(page.locator("#scores")).to_have_text("Stopped.", timeout=WAIT_MS)
 
 
 def test_the_http_api_is_as_documented(

@@ -136,6 +136,26 @@ def test_each_face_is_a_track(videos):
     assert [track.cosine.summary.count for track in clip.tracks] == [36, 36]
 
 
+def test_each_stage_shows_its_frames(videos):
+    seen = []
+
+    def progress(frames, stage, total):
+        n = 0
+        for n, frame in enumerate(frames, 1):  # noqa: B007
+            yield frame
+        seen.append((stage, total, n))
+
+    scorer = SyncScorer(LoudnessSyncNet(), OpenExpert())
+    evaluator = Evaluator(scorer, Protocol(**SMALL), FacesAt(range(40)))
+    evaluator.progress = progress
+    shown = evaluator.score(videos["synced"])
+    assert (
+        shown.to_dict()
+        == score(videos["synced"], FacesAt(range(40)), expert=OpenExpert()).to_dict()
+    )
+    assert seen == [("finding faces", N, N), ("SyncNet", 40, 40), ("judging", 40, 40)]
+
+
 def test_tracks_that_do_not_count(videos):
     with pytest.raises(UserError, match="min_track_frames or min_face_size"):
         score(videos["synced"], FacesAt(range(0, 24)))
