@@ -61,8 +61,11 @@ def read_scores(path: Path, label: str | None = None) -> ScoreFile:
     try:
         clips = content["clips"]
         names = list(_names(clips))
+        videos = paper.video_values(content, names)
         scored = {
-            name: _mean(clip) for name, clip in zip(names, clips, strict=True) if _is_scored(clip)
+            name: _mean(clip) if clip.get("tracks") else videos[name]
+            for name, clip in zip(names, clips, strict=True)
+            if clip.get("error") is None and (clip.get("tracks") or name in videos)
         }
         return ScoreFile(
             path=path,
@@ -76,7 +79,7 @@ def read_scores(path: Path, label: str | None = None) -> ScoreFile:
             },
             clips=scored,
             n_failed=len(clips) - len(scored),
-            videos=paper.video_values(content, names),
+            videos=videos,
             groups={
                 name: clip["group"]
                 for name, clip in zip(names, clips, strict=True)
@@ -95,10 +98,6 @@ def _label(path: Path) -> str:
     """A name that is everybody's tells nothing: then its folder's."""
     is_default = path.stem in {"scores", "results"}
     return path.absolute().parent.name or path.stem if is_default else path.stem
-
-
-def _is_scored(clip: Mapping[str, Any]) -> bool:
-    return clip.get("error") is None and bool(clip["tracks"])
 
 
 def _names(clips: list[Mapping[str, Any]]) -> Iterator[str]:

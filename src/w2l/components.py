@@ -78,6 +78,25 @@ class FaceDetector(Protocol):
         ...
 
 
+class LandmarkFinder(Protocol):
+    """Finds the 68 landmarks of 300-W in a face whose box is known.
+
+    Where the constructor takes `device`, it is given the run's.
+    """
+
+    def __call__(self, frames: Sequence[np.ndarray], box: np.ndarray) -> np.ndarray:
+        """Landmarks of the same box in N frames.
+
+        Args:
+            frames: uint8 (H, W, 3) BGR each.
+            box: float (4,): left, top, right, bottom in pixels.
+
+        Returns:
+            float (N, 68, 2), x and y in pixels of the frame; NaN: not found.
+        """
+        ...
+
+
 @runtime_checkable
 class FacesByIndex(Protocol):
     """A source of faces that is asked by frame number instead of being shown the frames."""

@@ -76,6 +76,8 @@ def evaluate_command(settings: Evaluate) -> None:
         return
     settings.detector.check()
     check_chain(settings.chain)
+    if settings.landmarks is not None:
+        settings.landmarks.check()
     for judge in judges_of(settings).values():
         judge.check()
     pairs = wanted_pairs(settings, videos)
@@ -114,6 +116,8 @@ def score(
     recorded = asdict(evaluator.protocol) | {key: values[key] for key in RECORDED}
     detector = settings.detector
     recorded |= {"detector": detector.name, "detector_arguments": detector.changed()}
+    if settings.landmarks is not None:
+        recorded["landmarks"] = settings.landmarks.name
     recorded |= {key: shown_path(recorded[key]) for key in RECORDED_FILES if recorded[key]}
     partial = Partial(output, [recorded, weights, settings.plots, settings.report,
                                *given_files(settings)])  # fmt: skip
@@ -142,8 +146,9 @@ def score(
     partial.remove()
     show(clips, evaluator, output, console, settings.video_score)
     compared = scores.get("pictures")
-    if settings.strict or not scores.get("lips", {}).get("n_scored"):
-        raise_failures(clips, compared, settings.strict)
+    beside = [scores[key] for key in ("lips", "judge", "iqa") if key in scores]
+    if settings.strict or not any(each["n_scored"] for each in beside):
+        raise_failures(clips, compared, beside, settings.strict)
     if compared is not None:
         raise_if_none(compared)
     for judge in judges if settings.strict else ():
@@ -225,10 +230,11 @@ def build_evaluator(
     Args:
         settings: of evaluate.py.
         console: for what cannot be scored.
-        with_images: a detector is needed in any case.
+        with_images: other scores than those of lip sync are wanted, which need a detector.
 
     Raises:
-        UserError: no network at all can be had, or what was asked for by name or file cannot.
+        UserError: there is nothing to score with, or what was asked for by name or file cannot be
+            had.
     """
     device = str(pick_device(settings.device))
     syncnet, syncnet_file, lse_reason = load_or_reason("syncnet", settings.syncnet, load_syncnet)
@@ -246,7 +252,7 @@ def build_evaluator(
             if needed or syncnet is None:
                 raise
             expert, expert_file, cosine_reason = None, None, str(error)
-    if syncnet is None and expert is None:
+    if syncnet is None and expert is None and not with_images:
         raise UserError(f"There is no network to score with. {lse_reason} {cosine_reason}")
     for score, reason in (("LSE", lse_reason), ("cosine", cosine_reason)):
         if reason is not None:

@@ -16,7 +16,7 @@ from rich.table import Table
 from w2l.building import Component, named_group
 from w2l.checkpoints import load_inception, load_lpips, resolve
 from w2l.cli.keys.evaluate import Evaluate
-from w2l.components import FaceDetector, SetMetric
+from w2l.components import FaceDetector, LandmarkFinder, SetMetric
 from w2l.errors import UserError
 from w2l.files import identity
 from w2l.inference import pick_device
@@ -24,7 +24,6 @@ from w2l.paths import user_path
 from w2l.scoring.identity import FaceIdentity
 from w2l.scoring.image_set import compare_pairs, references
 from w2l.scoring.images import ImageScorer
-from w2l.scoring.landmarks import DlibLandmarks, Landmarks
 from w2l.scoring.report import short_names
 from w2l.weights import registry
 
@@ -123,8 +122,7 @@ def load_comparison(
         given["lpips"] = load_lpips(*files).to(device)
         weights["lpips"] = list(map(identity, files))
     if "landmarks" in wanted and settings.landmarks:
-        given["landmarks"] = load_landmarks(settings.landmarks, device)
-        weights["landmarks"] = identity(given["landmarks"].path)
+        given["landmarks"], weights["landmarks"] = load_landmarks(settings)
     if "identity" in wanted and settings.identity:
         file = resolve(settings.identity)
         given["identity"] = FaceIdentity(file, str(device))
@@ -136,15 +134,16 @@ def load_comparison(
     return Comparison(pairs, ImageScorer(detector, metrics, audio), weights, settings.setting)
 
 
-def load_landmarks(given: str | None, device: Any) -> Landmarks | DlibLandmarks:
-    """What finds 68 landmarks: dlib, which the extra `lips` brings, or a network.
+def load_landmarks(settings: Evaluate) -> tuple[LandmarkFinder, dict[str, str] | None]:
+    """What finds 68 landmarks, by default dlib; and file and hash of its network, if it has one.
 
     Raises:
         UserError: it is not installed, or there is no such network.
     """
-    if given in {None, DLIB}:
-        return DlibLandmarks()
-    return Landmarks(resolve(str(given)), device)
+    component = settings.landmarks or Component.of(named_group("landmarks", DLIB))
+    finder = component.build(device=str(pick_device(settings.device)))
+    files = component.files()
+    return finder, identity(files[0]) if files else None
 
 
 def raise_if_none(compared: dict[str, Any]) -> None:

@@ -14,7 +14,6 @@ from w2l.audio.speech import check_speech_finder
 from w2l.cli.evaluate_images import load_landmarks
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.components import FaceDetector
-from w2l.files import identity
 from w2l.progress import counted
 from w2l.scoring.lips import NAMES, PROTOCOL, LipScorer, score_each, summarized
 from w2l.scoring.report import NONE, short_names, shortened
@@ -32,8 +31,7 @@ def build_lip_scorer(
         return None
     assert detector is not None
     check_speech_finder()
-    landmarks = load_landmarks(settings.landmarks, settings.device)
-    weights["landmarks"] = identity(landmarks.path)
+    landmarks, weights["landmarks"] = load_landmarks(settings)
     return LipScorer(detector, landmarks, settings.detect_every)
 
 

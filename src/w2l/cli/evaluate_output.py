@@ -65,11 +65,11 @@ def remove_earlier(output: Path) -> None:
 
 
 def write_plots(clips: Iterable[ClipScore], output: Path, used: set[str]) -> None:
-    """A plot per scored clip beside `output`, its name noted in the clip and, in lower case, in
-    `used`, whose names are others'.
+    """A plot for each scored clip beside `output`, its name noted in the clip and, in lower case,
+    in `used`, whose names are others'.
     """
     for clip in clips:
-        if clip.error is not None:
+        if not clip.tracks:
             continue
         plain = re.sub(r"[^\w.-]+", "_", Path(clip.path).stem)
         stem = f"{output.stem}_{plain}"

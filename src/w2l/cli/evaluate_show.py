@@ -67,13 +67,17 @@ def show(
 
 
 def raise_failures(
-    clips: Sequence[ClipScore], compared: dict[str, Any] | None, strict: bool
+    clips: Sequence[ClipScore],
+    compared: dict[str, Any] | None,
+    beside: Sequence[dict[str, Any]],
+    strict: bool,
 ) -> None:
     """End with an error where nothing was scored, or anything failed and `strict`.
 
     Args:
         clips: as scored.
-        compared: the field `images` of scores.json; None: there was no reference.
+        compared: the field `pictures` of scores.json; None: there was no reference.
+        beside: the fields `lips`, `judge` and `iqa`, as far as they are there.
         strict: one clip, face or pair that failed is enough.
 
     Raises:
@@ -81,9 +85,14 @@ def raise_failures(
     """
     errors = [clip.error for clip in clips if clip.error is not None]
     skipped = sum(len(clip.skipped) for clip in clips)
-    if len(errors) == len(clips):
+    if not any(clip.tracks or clip.error for clip in clips):  # without a network for sync
+        lost = [row["error"] for each in beside for row in each["clips"] if "error" in row]
+        nothing = not any(each["n_scored"] for each in beside) and bool(lost)
+    else:
+        lost, nothing = errors, len(errors) == len(clips)
+    if nothing:
         number = "" if len(clips) == 1 else f"None of {len(clips)} videos could be scored. "
-        raise UserError(number + errors[0])
+        raise UserError(number + lost[0])
     not_compared = 0 if compared is None else compared["n_failed"]
     if (errors or skipped or not_compared) and strict:
         failed = [f"{len(errors)} of {len(clips)} videos failed", f"{skipped} faces were skipped"]

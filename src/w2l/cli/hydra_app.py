@@ -26,7 +26,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from w2l.building import CONFIG_DIR, NETWORK, choices, named_group
 from w2l.cli.help import Command, answer, defaults, groups, name_of, without_choice
-from w2l.cli.presets import apply_preset, given_keys, preset_in
+from w2l.cli.presets import apply_preset, full_name, given_keys, preset_in
 from w2l.cli.quoting import check_type, is_literal, kinds_of, quote, quote_paths
 from w2l.cli.signals import Ended
 from w2l.errors import UserError
@@ -53,9 +53,6 @@ RENAMED = {
     "system.perceptual": "loss=[lpips] system.losses.lpips.network.vgg16=FILE",
     "system.perceptual_weight": "system.losses.lpips.weight",
 }
-
-# Short forms that Hydra would take for a group of configs: command → key → the key's own name.
-SHORT = {"evaluate": {"data": "data_root", "judge": "clip_judge"}}
 
 
 def run(task: Callable[[Any], float | None], command: Command) -> None:
@@ -107,7 +104,7 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
     folders = own_configs(sys.argv[1:])
     for number, argument in enumerate(sys.argv[1:], 1):
         sign, key, rest = re.match(r"([+~]*)(\w*)(.*)", argument, re.DOTALL).groups()  # type: ignore[union-attr]
-        sys.argv[number] = sign + SHORT.get(config_name, {}).get(key, key) + rest
+        sys.argv[number] = sign + full_name(config_name, key) + rest
     added = without_choice(sys.argv[1:], CONFIG_DIR / f"{config_name}.yaml")
     for choice in added:
         group = choice.lstrip("~")

@@ -7,17 +7,18 @@ that the user sets win over a preset.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from w2l.building import CONFIG_DIR, Component, named_group
+from w2l.building import CONFIG_DIR, Component, choices, named_group
 from w2l.errors import UserError
 
-# Of a preset's keys, those that choose a component, or several.
-GROUPS = ("detector", "chain", "metrics", "restorer", "source")
+# Short forms of keys, which Hydra would take for a group of configs: command → key → its own name.
+SHORT = {"evaluate": {"data": "data_root", "judge": "clip_judge"}}
 OF_DETECTOR = {"min_face_score"}  # means something for one detector only: others score lower
 PUBLISHED = "published"
 TRUE = {"true", "yes", "on", "1", "y", "t"}
@@ -31,7 +32,7 @@ class Preset:
     where another is chosen.
 
     Attributes:
-        values: by key; of a group, the name of its choice.
+        values: by key; of a group, the name of its choice, a file, a list of names, or null.
         folders: of one's own configs, where its choices may be.
     """
 
@@ -46,31 +47,35 @@ class Preset:
             UserError: there is none of this name; the sentence lists them.
         """
         try:
-            return cls(named_group(f"presets/{command}", name, folders), tuple(folders))
+            written = named_group(f"presets/{command}", name, folders)
         except UserError as error:
             raise UserError(str(error).replace(f"presets/{command}=", "preset=")) from None
+        return cls({full_name(command, key): written[key] for key in written}, tuple(folders))
 
-    def chosen(self, group: str) -> Component:
-        """The component that it chooses, with the preset's arguments."""
-        component = Component.of(named_group(group, self.values[group], self.folders))
-        return component.with_arguments(**self._arguments(group))
+    def group(self, name: str) -> dict[str, Any]:
+        """The keys of what it chooses of a group, without its own arguments for it."""
+        chosen = self.values.get(name) or []
+        several = chosen if isinstance(chosen, list) else [chosen]
+        found: dict[str, Any] = {}
+        for each in several:
+            found |= named_group(name, each, self.folders)
+        return found
 
-    def is_for(self, component: Component, group: str = "detector") -> bool:
-        """Whether a component is the one that it chooses, whatever its arguments."""
-        return group in self.values and self.chosen(group).target == component.target
+    def is_for(self, detector: Component) -> bool:
+        """Whether a detector is the one that it chooses, whatever its arguments."""
+        return self.group("detector").get("_target_") == detector.target
 
-    def applied(self, component: Component, group: str = "detector") -> Component:
-        """The component with the preset's arguments, where it is the one that it chooses."""
-        if not self.is_for(component, group):
-            return component
-        return component.with_arguments(**self._arguments(group))
+    def applied(self, detector: Component) -> Component:
+        """The detector that it chooses with its arguments."""
+        names = [key for key in self.values if key.startswith("detector.")]
+        return detector.with_arguments(**{key.partition(".")[2]: self.values[key] for key in names})
 
     def choices(self, given: set[str]) -> dict[str, str]:
-        """The choices of groups, those excepted that are given."""
+        """The choices of groups as they are written, those excepted that are given."""
         return {
-            group: self.values[group]
-            for group in GROUPS
-            if group in self.values and not given & {group, f"{group}._target_"}
+            group: _written(value)
+            for group, value in self.values.items()
+            if self._is_group(group) and not given & {group, f"{group}._target_"}
         }
 
     def others(self, given: set[str], components: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,31 +83,44 @@ class Preset:
 
         Args:
             given: keys.
-            components: group → keys of the component that is in use.
+            components: group → keys of what is in use of it.
         """
         return {
             key: value
             for key, value in self.values.items()
-            if key not in given
-            and key not in GROUPS
-            and (
-                (group := _group_of(key)) is None
-                or self.is_for(Component.of(components[group]), group)
-            )
+            if key not in given and not self._is_group(key) and self._is_meant(key, components)
         }
 
-    def _arguments(self, group: str) -> dict[str, Any]:
-        return {
-            key.partition(".")[2]: value
-            for key, value in self.values.items()
-            if key.startswith(f"{group}.")
-        }
+    def _is_group(self, key: str) -> bool:
+        return bool(choices(key, self.folders))
+
+    def _is_meant(self, key: str, components: Mapping[str, Any]) -> bool:
+        """Whether what a key's value is meant for is in use."""
+        group, *path = ["detector"] if key in OF_DETECTOR else key.split(".")[:-1] or [key]
+        if not self._is_group(group):
+            return True
+        wanted = _target(self.group(group), path)
+        return wanted is not None and wanted == _target(components.get(group), path)
 
 
-def _group_of(key: str) -> str | None:
-    """The component that a key's value is meant for; None: it holds for any."""
-    group, dot, _ = key.partition(".")
-    return group if dot else "detector" if key in OF_DETECTOR else None
+def full_name(command: str, key: str) -> str:
+    """A key whose short form may be written."""
+    first, dot, rest = key.partition(".")
+    return SHORT.get(command, {}).get(first, first) + dot + rest
+
+
+def _target(node: Any, path: Sequence[str]) -> Any:
+    """The class of the component at a path within a group of keys; None: there is none."""
+    for part in path:
+        node = node.get(part) if node else None
+    return node.get("_target_") if node else None
+
+
+def _written(choice: Any) -> str:
+    """A group's choice as it is written on the command line."""
+    if isinstance(choice, list):
+        return f"[{','.join(choice)}]"
+    return "null" if choice is None else str(choice)
 
 
 def given_keys(overrides: Sequence[str]) -> set[str]:
@@ -140,11 +158,13 @@ def apply_preset(cfg: DictConfig, preset: Preset, overrides: Sequence[str]) -> N
 
 def preset_settings(preset: Preset, settings: dict[str, Any], given: set[str]) -> dict[str, Any]:
     """Values of all keys with those of a preset, except for the keys that were given."""
-    changed = dict(settings)
+    changed = deepcopy(settings)
     for group in preset.choices(given):
-        changed[group] = named_group(group, preset.values[group], preset.folders)
-    values = preset.others(given, changed)
-    for group in GROUPS:
-        if any(key.startswith(f"{group}.") for key in values):
-            changed[group] = preset.applied(Component.of(changed[group]), group).group()
-    return changed | {key: value for key, value in values.items() if "." not in key}
+        changed[group] = preset.group(group) or None
+    for key, value in preset.others(given, changed).items():
+        *path, name = key.split(".")
+        node = changed
+        for part in path:
+            node = node[part]
+        node[name] = value
+    return changed

@@ -73,7 +73,7 @@ class Evaluator:
     """Scores one video file after the other.
 
     Args:
-        scorer: with SyncNet, an expert, or both.
+        scorer: with SyncNet, an expert, or both; with none nothing is scored.
         protocol: how images get to the networks.
         detector: needed for "track" and for the expert.
         lse_reason: why the scorer has no SyncNet, for the record.
@@ -113,8 +113,15 @@ class Evaluator:
         self.believes = believes
         self.progress: Progress = no_progress
 
+    @property
+    def has_network(self) -> bool:
+        """Whether it has anything to score lip sync with."""
+        return self.scorer.syncnet is not None or self.scorer.expert is not None
+
     def score(self, video: Path, audio: Path | None = None) -> ClipScore:
         """Score a video against its own sound, or against that of `audio`.
+
+        Without a network the video is only named: it has no face and no number.
 
         Raises:
             UserError: it cannot be scored; the sentence says why.
@@ -122,6 +129,8 @@ class Evaluator:
         if probe(video).is_image:
             raise UserError(f"{video} is a still image: lip sync needs a video.")
         clip = ClipScore(shown_path(video))
+        if not self.has_network:
+            return clip
         with arithmetic(self.scorer.precision), self.chain.source(video) as source:
             try:
                 waveform = self._sound(source, video, audio)

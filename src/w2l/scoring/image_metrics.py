@@ -18,11 +18,12 @@ import torch
 from torch import nn
 
 from w2l import boxes as box_ops
-from w2l.components import FaceDetector, Faces
+from w2l.components import FaceDetector, Faces, LandmarkFinder
 from w2l.metrics import images as measures
 from w2l.metrics.fid import ENOUGH, FeatureDistance, FrechetDistance
 from w2l.scoring.crops import face_crop
 from w2l.scoring.identity import FaceIdentity
+from w2l.scoring.landmarks import landmarks_of
 
 SIZE = 224  # px, side of the crops that networks compare
 EVERY = 5  # frames from one that fid and identity count to the next
@@ -31,7 +32,6 @@ FID = (
     "bilinear), bilinear to 299 px in the network; real against real: every other clip against the "
     "rest, or a single clip's halves"
 )
-FindLandmarks = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
 
 
 class FramePair:
@@ -68,13 +68,14 @@ class FramePair:
         points = [each for faces in found if (each := _points(faces, self.box)) is not None]
         return points if len(points) == 2 else None
 
-    def landmarks(self, find: FindLandmarks) -> np.ndarray | None:
+    def landmarks(self, finder: LandmarkFinder) -> np.ndarray | None:
         """Landmarks of both faces (2, 68, 2) in pixels, looked for once; None: there is no box."""
         if not np.isfinite(self.box).all():
             return None
-        if id(find) not in self._landmarks:
-            self._landmarks[id(find)] = find([self.generated, self.reference], self.box)
-        return self._landmarks[id(find)]
+        if id(finder) not in self._landmarks:
+            frames = [self.generated, self.reference]
+            self._landmarks[id(finder)] = landmarks_of(finder, frames, self.box)
+        return self._landmarks[id(finder)]
 
 
 class FrameMean(ABC):
@@ -178,7 +179,7 @@ class MouthLandmarks(FrameMean):
     )
     _distance = staticmethod(measures.mouth_distance)
 
-    def __init__(self, landmarks: FindLandmarks) -> None:
+    def __init__(self, landmarks: LandmarkFinder) -> None:
         super().__init__()
         self.landmarks = landmarks
 

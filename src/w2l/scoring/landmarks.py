@@ -1,9 +1,9 @@
-"""68 landmarks of a face by a FAN, as the `face-alignment` package finds them."""
+"""68 landmarks of a face: by dlib's trees, or by a FAN as the `face-alignment` package does it."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from w2l.components import LandmarkFinder
 from w2l.errors import UserError
 from w2l.faces.face_alignment import package
 from w2l.models.onnx_graph import OnnxGraph
@@ -37,13 +38,15 @@ class Landmarks:
     """
 
     def __init__(self, path: str | Path, device: str | torch.device = "cpu") -> None:
-        self.path = Path(path)
-        is_onnx = self.path.suffix.lower() == ".onnx"
-        self._maps = _onnx(self.path, str(device)) if is_onnx else _script(self.path, device)
+        self._path = Path(path)
+        if not self._path.is_file():
+            raise UserError(f"landmarks={path} is not a file: check the path.")
+        is_onnx = self._path.suffix.lower() == ".onnx"
+        self._maps = _onnx(self._path, str(device)) if is_onnx else _script(self._path, device)
         # Once now, so that another network is told of before anything is scored.
         self._heat_maps(np.zeros((1, 3, SIDE, SIDE), np.float32))
 
-    def __call__(self, frames: list[np.ndarray], box: np.ndarray) -> np.ndarray:
+    def __call__(self, frames: Sequence[np.ndarray], box: np.ndarray) -> np.ndarray:
         """Landmarks (N, 68, 2), x and y in pixels of the frame, of the same box in N frames.
 
         Args:
@@ -63,36 +66,64 @@ class Landmarks:
         found = self._maps(images)
         if found.shape[1:] != (POINTS, MAP, MAP):
             raise UserError(
-                f"landmarks={self.path} gives {tuple(found.shape[1:])} where a FAN's heat maps of "
+                f"landmarks={self._path} gives {tuple(found.shape[1:])} where a FAN's heat maps of "
                 f"{(POINTS, MAP, MAP)} are wanted: give 2DFAN4 of face_alignment."
             )
         return found
 
 
-class DlibLandmarks:
-    """Finds 68 landmarks by dlib's trees, whose file the package face-recognition-models brings.
-
-    It works offline and on a CPU. The file was trained on iBUG 300-W, which is for research only.
+def landmarks_of(
+    finder: LandmarkFinder, frames: Sequence[np.ndarray], box: np.ndarray
+) -> np.ndarray:
+    """What a finder gives for a box (4,) in N frames, float64 (N, 68, 2).
 
     Raises:
-        UserError: the extra `lips` is not installed.
+        UserError: it is of another shape.
+    """
+    found = np.asarray(finder(frames, box), np.float64)
+    if found.shape != (len(frames), POINTS, 2):
+        raise UserError(
+            f"landmarks= gave {found.shape} for {len(frames)} frames, where {POINTS} points of x "
+            f"and y each are wanted, {(len(frames), POINTS, 2)}."
+        )
+    return found
+
+
+def _dlib_file() -> Path:
+    """The file of the package face-recognition-models, which need not be installed.
+
+    The package is found, not imported: it imports what new Pythons lack.
+    """
+    found = find_spec("face_recognition_models")
+    folders = (found and found.submodule_search_locations) or [""]
+    return Path(folders[0]) / "models" / "shape_predictor_68_face_landmarks.dat"
+
+
+class DlibLandmarks:
+    """Finds 68 landmarks by dlib's trees.
+
+    It works offline and on a CPU. The default file was trained on iBUG 300-W, which is for research
+    only.
+
+    Args:
+        path: of dlib's shape predictor; by default that of the package face-recognition-models.
+
+    Raises:
+        UserError: the extra `lips` is not installed, or there is no such file.
     """
 
-    def __init__(self) -> None:
-        # Found, not imported: the package of the weights imports what new Pythons lack.
-        weights = find_spec("face_recognition_models")
-        if find_spec("dlib") is None or weights is None or not weights.submodule_search_locations:
+    def __init__(self, path: str | Path = _dlib_file()) -> None:  # noqa: B008 (it is a constant)
+        if find_spec("dlib") is None or not Path(path).is_file():
             raise UserError(
-                'landmarks=dlib needs dlib and its file of landmarks: pip install "w2l[lips]".'
+                f"landmarks=dlib needs dlib and its file of landmarks, {Path(path).name}: "
+                'pip install "w2l[lips]".'
             )
         import dlib
 
-        folder = Path(weights.submodule_search_locations[0]) / "models"
-        self.path = folder / "shape_predictor_68_face_landmarks.dat"
         self._rectangle: Any = dlib.rectangle
-        self._predict: Any = dlib.shape_predictor(str(self.path))
+        self._predict: Any = dlib.shape_predictor(str(path))
 
-    def __call__(self, frames: list[np.ndarray], box: np.ndarray) -> np.ndarray:
+    def __call__(self, frames: Sequence[np.ndarray], box: np.ndarray) -> np.ndarray:
         """Landmarks (N, 68, 2), x and y in pixels of the frame, of the same box in N frames.
 
         Args:

@@ -14,7 +14,7 @@ import numpy as np
 from w2l.files import write_text
 from w2l.html import image, page
 from w2l.scoring.lips import NAMES as LIP_NAMES
-from w2l.scoring.paper import NONE, method_name, rows_of, shown_columns, text_cells
+from w2l.scoring.paper import JUDGES, NONE, method_name, rows_of, shown_columns, text_cells
 from w2l.scoring.report import voice_names
 from w2l.scoring.results import ClipScore, TrackScore, mean_scores
 from w2l.scoring.speaker import Speakers, speaker_rows
@@ -53,9 +53,12 @@ def write_page(clips: Sequence[ClipScore], scores: dict[str, Any], output: Path)
         output: scores.json.
     """
     counts = (
+        f"Protocol <b>{escape(scores['protocol'])}</b>. "
         f"{scores['n_scored']} clips scored, {scores['n_tracks']} tracks; "
-        f"{scores['n_failed']} clips failed, {scores['n_skipped_tracks']} tracks skipped"
+        f"{scores['n_failed']} clips failed, {scores['n_skipped_tracks']} tracks skipped."
     )
+    if not scores["n_scored"] + scores["n_failed"]:
+        counts = f"{len(clips)} clips, without a network for lip sync."
     settings = ", ".join(f"{key}={value}" for key, value in scores["settings"].items())
     weights = "; ".join(
         f"{name}: {Path(entry['file']).name}, SHA-256 {entry['sha256'][:16]}…"
@@ -63,11 +66,12 @@ def write_page(clips: Sequence[ClipScore], scores: dict[str, Any], output: Path)
         if entry
     )
     parts = [
-        f"<p>Protocol <b>{escape(scores['protocol'])}</b>. {escape(counts)}.</p>",
+        f"<p>{counts}</p>",
         _summary(output, scores),
         *_failures(scores["failures"]),
         *_images(scores.get("pictures")),
         *_lips(scores.get("lips")),
+        *(part for key in JUDGES for part in _judged(key, scores.get(key))),
         _folded(f"Over the {scores['n_tracks']} faces", _statistics(scores["statistics"])),
         _folded("Offsets", _offsets(scores["statistics"]["offsets"])),
         _folded("Each face", _clips(clips), is_open=len(clips) <= FEW),
@@ -110,7 +114,7 @@ def _statistics(statistics: dict[str, Any]) -> str:
         for key, title in NAMES.items()
         if (entry := statistics[key])
     ]  # fmt: skip
-    return _table(["", "mean", "standard error", "median", "tracks"], rows)
+    return bool(rows) * _table(["", "mean", "standard error", "median", "tracks"], rows)
 
 
 def _offsets(found: dict[str, int]) -> str:
@@ -137,7 +141,7 @@ def _clips(clips: Sequence[ClipScore]) -> str:
         [path, str(number), *(_number(row[key]) for key in keys), _offset(track)]
         for (path, number, track), row in zip(tracks, scores, strict=True)
     ]
-    return _table(["clip", "face", *(NAMES[key] for key in keys), "offset"], rows)
+    return bool(rows) * _table(["clip", "face", *(NAMES[key] for key in keys), "offset"], rows)
 
 
 def _scores(track: TrackScore) -> dict[str, float | None]:
@@ -230,6 +234,21 @@ def _lips(found: dict[str, Any] | None) -> Iterator[str]:
     yield "<h2>Lips against sound</h2>"
     yield _table(["clip", "offset", "confidence", *LIP_NAMES.values(), ""], rows)
     yield f'<p class="small">{escape(found["protocol"])}</p>'
+
+
+def _judged(key: str, found: dict[str, Any] | None) -> Iterator[str]:
+    """What a network of the user's says of each clip."""
+    if not found:
+        return
+    names = list(found["mean"])
+    rows = [
+        [clip["path"], *(_number(clip.get(name)) for name in names), clip.get("error", "")]
+        for clip in found["clips"]
+    ]
+    rows.append(["mean", *(_number(found["mean"][name]) for name in names), ""])
+    yield f"<h2>{escape(key)}={escape(found['name'])}</h2>" + _table(["clip", *names, ""], rows)
+    files = [f"{file['file']}, SHA-256 {file['sha256']}" for file in found["files"]]
+    yield f'<p class="small">{escape(" ".join([found["protocol"], *files]))}</p>'
 
 
 def _figures(clips: Sequence[ClipScore], folder: Path) -> Iterator[str]:

@@ -59,6 +59,7 @@ COLUMNS = (
     Column("lip_dynamics", "Dynamics", "THEval", lower_is_better=None),
     Column("lip_leak", "LipLeak ↓"),
 )
+JUDGES = ("judge", "iqa")  # fields of scores.json whose scores are a network's of the user's
 SIGNED = ("offset", "cosine_offset")
 # What says how much was scored, not how well.
 NOT_SCORES = {"start_frame", "n_frames", "n_windows", "face"}
@@ -120,10 +121,12 @@ def video_values(
     names = [clip["path"] for clip in content["clips"]] if names is None else names
     rule = content.get("settings", {}).get("video_score", "mean")
     beside: dict[str, dict[str, Any]] = {}  # what is scored apart from sync
-    for part in ("pictures", "lips"):
+    for part in ("pictures", "lips", *JUDGES):
+        prefix = f"{part}_" if part in JUDGES else ""
         for row in (content.get(part) or {}).get("clips", ()):
             if row.get("error") is None:
-                beside.setdefault(row["path"], {}).update(row)
+                named = {f"{prefix}{key}": value for key, value in row.items()}
+                beside.setdefault(row["path"], {}).update(named)
     found = {}
     for name, clip in zip(names, content["clips"], strict=True):
         tracks = clip.get("tracks") or [] if clip.get("error") is None else []
@@ -199,13 +202,18 @@ def write_paper_tables(scores: Mapping[str, Any], output: Path) -> None:
     """
     rule = scores.get("settings", {}).get("video_score", "mean")
     by = "mean of its faces" if rule == "mean" else f"face(s) of video_score={rule}"
+    faces = f", each by the {by} ({scores['n_tracks']} faces in all)" if scores["n_tracks"] else ""
     notes = [
         f"Protocol {scores['protocol']}; {scores['n_failed']} videos have no score. Mean ± "
-        f"standard error over videos, each by the {by} ({scores['n_tracks']} faces in all); "
-        "offsets in frames of 1/25 s, their size whatever the sign."
+        f"standard error over videos{faces}; offsets in frames of 1/25 s, their size whatever the "
+        "sign."
     ]
     rows = rows_of(method_name(output), scores)
     notes += doubts(scores.get("weights") or {}, rows)
+    for part in JUDGES:
+        if part in scores:
+            hashes = [f"SHA-256 {file['sha256'][:12]}" for file in scores[part]["files"]]
+            notes.append(f"{part}: {', '.join([scores[part]['name'], *hashes])}.")
     write_rows(rows, notes, output.with_suffix(""))
 
 
@@ -244,7 +252,15 @@ def write_rows(rows: Sequence[Row], notes: Sequence[str], stem: Path) -> None:
 
 def shown_columns(rows: Sequence[Row]) -> list[Column]:
     """The columns in which some row has a number; the judge's offset where SyncNet has none."""
-    found = [column for column in COLUMNS if any(cell(row, column.key) for row in rows)]
+    known = {key for row in rows for video in row.videos for key in video}
+    # Whether more or less of a network of the user's is better, it alone knows.
+    own = [
+        Column(key, name.replace("_", " "), also, lower_is_better=None)
+        for key in sorted(known)
+        for also, _, name in [key.partition("_")]
+        if also in JUDGES and name
+    ]
+    found = [column for column in [*COLUMNS, *own] if any(cell(row, column.key) for row in rows)]
     if any(column.key == "offset_abs" for column in found):
         found = [column for column in found if column.key != "cosine_offset_abs"]
     return found

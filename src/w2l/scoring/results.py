@@ -231,7 +231,7 @@ def to_json(
             "mean_of_videos": mean_of_videos(clips, rule),
             "statistics": statistics_of(clips),
             "n_tracks": sum(len(clip.tracks) for clip in clips),
-            "n_scored": len(clips) - n_failed,
+            "n_scored": sum(bool(clip.tracks) for clip in clips),
             "n_failed": n_failed,
             "n_skipped_tracks": sum(len(clip.skipped) for clip in clips),
             "failures": dict(Counter(clip.error for clip in clips if clip.error)),

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.integration.evaluate.made import ADDRESS, write_video
+from tests.unit.scoring.test_judges import Sees, script
 from w2l.audio.waveform import load_audio
 from w2l.checkpoints import load_syncnet
 from w2l.files import sha256
@@ -214,6 +215,25 @@ def test_bad_input_is_one_sentence(settings, message, clips, networks, evaluate,
     assert message in error
     assert "Traceback" not in error
     assert len([line for line in error.splitlines() if line.strip()]) == 1
+
+
+def test_a_judge_of_ones_own_scores_without_any_network_for_sync(clips, evaluate, tmp_path, capsys):
+    network = script(Sees(), tmp_path / "sees.pt")
+    given = {"expert": "none", "judge": network, "box": [40, 150, 40, 150]}
+    got = evaluate(video=clips / "good #1.mp4", **given)
+    assert (got["n_scored"], got["n_failed"], got["judge"]["n_scored"]) == (0, 0, 1)
+    assert got["clips"][0]["tracks"] == []
+    (folder,) = Path("outputs/evaluate").iterdir()
+    assert [*folder.glob("*.png")] == []
+    assert "| score (judge) |" in (folder / "scores.md").read_text()
+    page = (folder / "scores.html").read_text()
+    assert "judge=sees.pt" in page
+    assert "1 clips, without a network for lip sync." in page
+    value = f"{got['judge']['mean']['score']:.3f}"
+    assert page.count(value) >= 3, "summary, row and mean"
+    with pytest.raises(SystemExit):
+        evaluate(video=clips / "silent.mp4", **given)
+    assert "cannot be judged: it has no audio" in capsys.readouterr().err
 
 
 def test_weights_that_are_not_the_published_ones_are_told_of(

@@ -32,6 +32,8 @@ def test_a_file_is_short_for_the_network_of_its_group(tmp_path: Path) -> None:
 
 def test_the_groups_of_a_command_are_those_of_its_keys() -> None:
     assert set(components(Infer)) == {"restorer", "detector"}
-    assert set(components(Evaluate)) == {"chain", "clip_judge", "detector", "iqa", "metrics"}
+    assert set(components(Evaluate)) == {
+        "chain", "clip_judge", "detector", "iqa", "landmarks", "metrics",
+    }  # fmt: skip
     with pytest.raises(UserError, match="restorer=3 chooses none of its group"):
         settings_of(Infer, restorer=3)

@@ -63,6 +63,31 @@ def test_the_groups_of_a_preset_are_chosen_unless_they_are_given() -> None:
         preset_in("evaluate", ["preset=nobody"], False)
 
 
+def test_a_preset_may_choose_any_group_and_set_what_lies_within(tmp_path: Path) -> None:
+    """A file for judge= and iqa=, several metrics, an argument of a step of the chain."""
+    (tmp_path / "presets" / "evaluate").mkdir(parents=True)
+    (tmp_path / "presets" / "evaluate" / "mine.yaml").write_text(
+        "judge: lips.onnx\njudge.hop: 2\niqa: face.pt\nmetrics: [psnr, ssim]\nlandmarks: dlib\n"
+        "chain: mochabench\nchain.file.threads: 3\nvideo_score: best\n"
+    )
+    preset = Preset.named("evaluate", "mine", [tmp_path])
+    assert preset.choices({"iqa"}) == {
+        "clip_judge": "lips.onnx", "metrics": "[psnr,ssim]", "landmarks": "dlib",
+        "chain": "mochabench",
+    }  # fmt: skip
+    settings = read(Evaluate, preset_settings(preset, BASE | {"video": "x.mp4"}, {"iqa"}))
+    assert settings.clip_judge is not None
+    given = dict(settings.clip_judge.arguments)
+    assert (given["path"], given["hop"]) == ("lips.onnx", 2)
+    assert settings.iqa is None
+    assert {*settings.metrics} == {"psnr", "ssim"}
+    assert (settings.chain["file"]["threads"], settings.video_score) == (3, "best")
+    other = preset_settings(preset, BASE | {"clip_judge": None}, {"clip_judge", "chain"})
+    assert other["clip_judge"] is None, "its arguments mean another one"
+    assert other["chain"] == BASE["chain"]
+    assert BASE["chain"] == named_group("chain", "none"), "nobody else's values are changed"
+
+
 def test_published_is_a_preset() -> None:
     for command in COMMANDS:
         named = [preset_in(command, [a], False) for a in ("preset=published", "published=true")

@@ -64,6 +64,23 @@ def test_other_sound_and_a_still_mouth_are_not_believed(speech, heard) -> None:
     assert not {"lip_offset_abs", "lip_leak"} & printed.keys(), "a still mouth is no good one"
 
 
+def test_onsets_tell_where_the_loudness_does_not_change() -> None:
+    """A hum that changes its pitch keeps its loudness; the mouth opens with each new one."""
+    times = np.arange(N * 640) / 16000
+    starts = np.cumsum(np.random.default_rng(3).integers(8, 17, 16)) * 640
+    pitch = 300 + 170 * (np.searchsorted(starts, np.arange(N * 640), "right") % 3)
+    bands = lips.speech_bands(0.1 * np.sin(2 * np.pi * np.cumsum(pitch) / 16000) + 0 * times)
+    loud = lips.loudness(bands, N)[5:-5]
+    assert np.ptp(loud) < 0.25 * loud.mean()
+    found = lips.onsets(bands, N)
+    frames = starts[starts < 240 * 640] // 640
+    assert found[frames].min() > 3 * np.median(found)
+    opened = np.zeros(N)
+    opened[frames], opened[frames + 1] = 0.5, 1.0  # half open as the sound begins
+    assert lips.best_shift(lips.sync_curve(opened, bands))[0] == 0
+    assert lips.best_shift(lips.sync_curve(np.roll(opened, -6), bands))[0] == -6
+
+
 def test_thevals_numbers_by_hand(speech, heard) -> None:
     level, sound = speech
     gap = 10 * level

@@ -205,7 +205,11 @@ def test_lmd_is_the_mean_over_all_frames_in_the_references_box(clip):
 
 def test_networks_that_are_given_are_used(tmp_path):
     settings = settings_of(
-        Evaluate, video="x.mp4", setting="cross", landmarks="fan.zip", identity="face.onnx"
+        Evaluate,
+        video="x.mp4",
+        setting="cross",
+        identity="face.onnx",
+        landmarks=named_group("landmarks", "fan.zip"),
     )
     assert [*chosen(settings)] == ["identity", "silence", "flicker"]
     assert "lmd" in chosen(replace(settings, setting="reconstruction"))

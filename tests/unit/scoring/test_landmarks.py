@@ -9,10 +9,14 @@ import pytest
 import torch
 from torch import nn
 
+from tests.settings import settings_of
 from tests.unit.restoration import graphs
+from w2l.building import named_group
+from w2l.cli.evaluate_images import load_landmarks
+from w2l.cli.keys.evaluate import Evaluate
 from w2l.errors import UserError
 from w2l.metrics.images import mouth_distance
-from w2l.scoring.landmarks import DlibLandmarks, Landmarks
+from w2l.scoring.landmarks import DlibLandmarks, Landmarks, landmarks_of
 
 BOX = np.array([60.0, 40.0, 220.0, 230.0], np.float32)
 FRAME = np.zeros((300, 320, 3), np.uint8)
@@ -111,6 +115,35 @@ def test_a_wrong_file_is_one_sentence(tmp_path):
     path = saved(nn.Conv2d(4, 68, 1), tmp_path / "four.zip")
     with pytest.raises(UserError, match=r"four\.zip does not take RGB"):
         Landmarks(path)
+
+
+class Corners:
+    """One's own, which finds `n` points in the corner of the box."""
+
+    def __init__(self, n: int = 68) -> None:
+        self.n = n
+
+    def __call__(self, frames, box):
+        return np.tile(box[:2], (len(frames), self.n, 1))
+
+
+def test_one_of_ones_own_is_a_class_and_must_give_68_points():
+    group = {"_target_": f"{__name__}.Corners"}
+    finder, file = load_landmarks(settings_of(Evaluate, video="x.mp4", landmarks=group))
+    assert file is None
+    got = landmarks_of(finder, [FRAME, FRAME], BOX)
+    np.testing.assert_array_equal(got, np.tile(np.float64([60, 40]), (2, 68, 1)))
+    with pytest.raises(UserError, match=r"landmarks= gave \(1, 5, 2\) for 1 frames.*\(1, 68, 2\)"):
+        landmarks_of(Corners(5), [FRAME], BOX)
+
+
+def test_a_file_is_the_group_s_network(script):
+    group = named_group("landmarks", script)
+    finder, file = load_landmarks(settings_of(Evaluate, video="x.mp4", landmarks=group))
+    assert isinstance(finder, Landmarks)
+    assert file["file"].endswith("fan.zip")
+    with pytest.raises(UserError, match=r"landmarks=gone\.zip is not a file"):
+        Landmarks("gone.zip")
 
 
 def test_dlibs_landmarks_lie_on_the_face() -> None:

@@ -132,10 +132,11 @@ class Evaluate:
     inception: Weights | None = key(
         None, "fid: fid_inception (fetched), or its file; any other file gives no FID"
     )
-    landmarks: Weights | None = key(
+    landmarks: Component | None = key(
         None,
-        "lmd, face_lmd: dlib (extra lips), fan_2d4 (fetched), a TorchScript file of "
-        "face_alignment, or .onnx; lips=true takes dlib where nothing is named",
+        "68 of a face, for lmd, face_lmd and lips=true, which takes dlib where nothing is named: "
+        "dlib (extra lips), fan_2d4 (fetched), a TorchScript file of face_alignment or .onnx, or "
+        "a component of your own",
     )
     identity: Weights | None = key(
         None, "identity: .onnx of an ArcFace-like network (112 px, RGB, (x-127.5)/127.5)"
