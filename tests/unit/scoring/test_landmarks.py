@@ -10,13 +10,17 @@ import torch
 from torch import nn
 
 from tests.settings import settings_of
+from tests.unit.preprocess.clips import write_video
 from tests.unit.restoration import graphs
 from w2l.building import named_group
 from w2l.cli.evaluate_images import load_landmarks
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.errors import UserError
+from w2l.faces import FixedBox
 from w2l.metrics.images import mouth_distance
 from w2l.scoring.landmarks import DlibLandmarks, Landmarks, landmarks_of
+from w2l.scoring.lips import LipScorer
+from w2l.video import VideoReader
 
 BOX = np.array([60.0, 40.0, 220.0, 230.0], np.float32)
 FRAME = np.zeros((300, 320, 3), np.uint8)
@@ -135,6 +139,18 @@ def test_one_of_ones_own_is_a_class_and_must_give_68_points():
     np.testing.assert_array_equal(got, np.tile(np.float64([60, 40]), (2, 68, 1)))
     with pytest.raises(UserError, match=r"landmarks= gave \(1, 5, 2\) for 1 frames.*\(1, 68, 2\)"):
         landmarks_of(Corners(5), [FRAME], BOX)
+
+
+def test_frames_in_which_nothing_is_found_are_filled_in(tmp_path):
+    clip = write_video(tmp_path / "clip.mp4", face_frames=[True] * 8, seconds_of_sound=None)
+    count = iter(range(8))
+
+    def finder(frames, box):
+        at = next(count)
+        return np.full((1, 68, 2), np.nan if at in (0, 3) else float(at))
+
+    points = LipScorer(FixedBox([20, 140, 20, 140]), finder, 1)._points(VideoReader(clip))
+    np.testing.assert_allclose(points[:, 0, 0], [1, 1, 2, 3, 4, 5, 6, 7])
 
 
 def test_a_file_is_the_group_s_network(script):
