@@ -95,7 +95,11 @@ def _summary(output: Path, scores: dict[str, Any]) -> str:
     body = [
         [row.group or "all videos", str(len(row.videos)), *text_cells(row, columns)] for row in rows
     ]
-    return _table(["", "videos", *heads], body) + (
+    table = [["", "videos", *heads], *body]
+    if len(columns) > len(rows):  # the longer side goes down, where there is room
+        table = [list(row) for row in zip(*table, strict=True)]
+    shown = _table(table[0], table[1:])
+    return f'<div style="overflow-x: auto; white-space: nowrap">{shown}</div>' + (
         '<p class="small">Mean ± standard error over videos, faces within a video first; offsets '
         "in frames of 1/25 s, their size whatever the sign.</p>"
     )

@@ -59,7 +59,8 @@ COLUMNS = (
     Column("lip_dynamics", "Dynamics", "THEval", lower_is_better=None),
     Column("lip_leak", "LipLeak ↓"),
 )
-JUDGES = ("judge", "iqa")  # fields of scores.json whose scores are a network's of the user's
+# Fields of scores.json whose scores are a network's of the user's, and what tables call it.
+JUDGES = {"judge": "own judge", "iqa": "IQA"}
 SIGNED = ("offset", "cosine_offset")
 # What says how much was scored, not how well.
 NOT_SCORES = {"start_frame", "n_frames", "n_windows", "face"}
@@ -210,10 +211,10 @@ def write_paper_tables(scores: Mapping[str, Any], output: Path) -> None:
     ]
     rows = rows_of(method_name(output), scores)
     notes += doubts(scores.get("weights") or {}, rows)
-    for part in JUDGES:
+    for part, title in JUDGES.items():
         if part in scores:
             hashes = [f"SHA-256 {file['sha256'][:12]}" for file in scores[part]["files"]]
-            notes.append(f"{part}: {', '.join([scores[part]['name'], *hashes])}.")
+            notes.append(f"{title}: {', '.join([scores[part]['name'], *hashes])}.")
     write_rows(rows, notes, output.with_suffix(""))
 
 
@@ -255,10 +256,10 @@ def shown_columns(rows: Sequence[Row]) -> list[Column]:
     known = {key for row in rows for video in row.videos for key in video}
     # Whether more or less of a network of the user's is better, it alone knows.
     own = [
-        Column(key, name.replace("_", " "), also, lower_is_better=None)
+        Column(key, name.replace("_", " "), JUDGES[part], lower_is_better=None)
         for key in sorted(known)
-        for also, _, name in [key.partition("_")]
-        if also in JUDGES and name
+        for part, _, name in [key.partition("_")]
+        if part in JUDGES and name
     ]
     found = [column for column in [*COLUMNS, *own] if any(cell(row, column.key) for row in rows)]
     if any(column.key == "offset_abs" for column in found):

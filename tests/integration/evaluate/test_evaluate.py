@@ -225,7 +225,7 @@ def test_a_judge_of_ones_own_scores_without_any_network_for_sync(clips, evaluate
     assert got["clips"][0]["tracks"] == []
     (folder,) = Path("outputs/evaluate").iterdir()
     assert [*folder.glob("*.png")] == []
-    assert "| score (judge) |" in (folder / "scores.md").read_text()
+    assert "| score (own judge) |" in (folder / "scores.md").read_text()
     page = (folder / "scores.html").read_text()
     assert "judge=sees.pt" in page
     assert "1 clips, without a network for lip sync." in page

@@ -12,6 +12,7 @@ import pytest
 from w2l.errors import UserError
 from w2l.scoring import results
 from w2l.scoring.groups import groups_of
+from w2l.scoring.page import _summary
 from w2l.scoring.paper import video_values, write_paper_tables
 from w2l.scoring.results import ClipScore, mean_of_videos
 
@@ -67,6 +68,25 @@ def test_markdown_latex_and_csv(tmp_path: Path) -> None:
     assert (first["lse_d"], first["lse_d_n"], first["failed"]) == ("7.0", "3", "1")
     assert float(first["lse_d_se"]) == pytest.approx(3**-0.5)
     assert (second["group"], second["fid"], second["identity_n"]) == ("a", "", "1")
+
+
+def test_scores_of_ones_own_judges_stand_in_the_table_and_the_page_is_no_wider_than_it_is_long(
+    tmp_path: Path,
+) -> None:
+    content = scores(6.0, 7.0)
+    for key, name in (("judge", "lips.onnx"), ("iqa", "face.pt")):
+        clips = [{"path": "0.mp4", "score": 2.0}, {"path": "1.mp4", "error": "no audio"}]
+        files = [{"file": name, "sha256": "ab" * 32}]
+        content[key] = {"name": name, "files": files, "clips": clips}
+    write_paper_tables(content, tmp_path / "a.json")
+    first, _, line, *notes = (tmp_path / "a.md").read_text().splitlines()
+    assert first.endswith("| score (IQA) | score (own judge) |")
+    assert line.endswith("| 2.000 (n=1) | 2.000 (n=1) |")
+    assert "own judge: lips.onnx, SHA-256 abababababab." in notes
+    page = _summary(tmp_path / "a.json", content)
+    assert "<td>score (own judge)</td>" in page, "many scores of one row: a line each"
+    many = scores(*[6.0] * 9, groups="abcdefghi")
+    assert "<td>a</td>" in _summary(tmp_path / "a.json", many), "many groups: a line each"
 
 
 def test_an_offset_that_the_judge_is_not_sure_of_is_in_no_mean() -> None:
