@@ -82,6 +82,8 @@ class Recipe:
         # As clips were named before there were these steps.
         if self.detect_whole == 1:
             del values["detect_whole"]
+        else:
+            values["near"] = 2  # how faces are looked for between
         if self.sync is None:
             del values["sync_sha256"], values["min_confidence"]
         if self.quality is None:

@@ -69,30 +69,26 @@ class Window(NamedTuple):
 
 
 def find_near(
-    detector: FaceDetector,
-    frames: Sequence[np.ndarray],
-    known: Faces,
-    before: np.ndarray,
-    after: np.ndarray,
+    detector: FaceDetector, frames: Sequence[np.ndarray], before: Faces, after: Faces
 ) -> list[Faces] | None:
-    """The faces of each frame but the first, looked for on the way from there to the last.
+    """The faces of each frame but the first and the last, looked for on the way between these.
 
     Each face has a window of its own, the same in all frames, for in another one it is found a
-    little elsewhere. By how much this differs from what is known of the first frame is added, less
-    and less towards the last, so that no face jumps where windows change.
+    little elsewhere, and smaller or larger than in the whole frame. By how much so is known of the
+    first and the last frame; between them each face is moved by what lies between these two.
 
     Args:
         detector: finds faces.
         frames: at equal distances from each other.
-        known: faces of the first one (N).
-        before, after: boxes (N, 4) of the same faces, as found in the whole first and last frame.
+        before, after: the same faces (N) in the same order, as found in the whole first and last
+            frame.
 
     Returns:
         As many faces in each frame; None where there is none, where one is not found in some
         frame, or where the windows are not much smaller than the frame.
     """
     shape, n = frames[0].shape, len(frames)
-    ways = [np.linspace(a, b, n) for a, b in zip(before, after, strict=True)]
+    ways = [np.linspace(a, b, n) for a, b in zip(before.boxes, after.boxes, strict=True)]
     windows = [Window.around(way, shape) for way in ways]
     pixels = sum(window.size[0] * window.size[1] for window in windows)
     if not windows or pixels > MOST_PIXELS * shape[0] * shape[1]:
@@ -105,21 +101,24 @@ def find_near(
         columns.append([face for face in nearest if face is not None])
     if any(len(column) < n for column in columns):
         return None
-    first, *others = (_together(faces) for faces in zip(*columns, strict=True))
-    return [_moved(faces, first, known, 1 - i / (n - 1)) for i, faces in enumerate(others, 1)]
+    first, *between, last = (_together(faces) for faces in zip(*columns, strict=True))
+    ends = (first, before), (last, after)
+    return [_moved(faces, ends, i / (n - 1)) for i, faces in enumerate(between, 1)]
 
 
-def _moved(faces: Faces, seen: Faces, known: Faces, share: float) -> Faces:
-    """Faces that are moved by a share of the way from where some are seen to where they are."""
+def _moved(faces: Faces, ends: Sequence[tuple[Faces, Faces]], share: float) -> Faces:
+    """Faces that are moved as they are at the ends, from where they are seen to where they are."""
 
-    def move(value: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return (value + share * (b - a)).astype(np.float32)
+    def move(value: np.ndarray, *of: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        (a, b), (c, d) = of
+        return (value + (1 - share) * (b - a) + share * (d - c)).astype(np.float32)
 
     points = None
-    if not (faces.landmarks is None or seen.landmarks is None or known.landmarks is None):
-        points = move(faces.landmarks, seen.landmarks, known.landmarks)
-    boxes = move(faces.boxes, seen.boxes, known.boxes)
-    return Faces(boxes, move(faces.scores, seen.scores, known.scores).clip(0, 1), points)
+    if faces.landmarks is not None:
+        points = move(faces.landmarks, *((a.landmarks, b.landmarks) for a, b in ends))
+    boxes = move(faces.boxes, *((a.boxes, b.boxes) for a, b in ends))
+    scores = move(faces.scores, *((a.scores, b.scores) for a, b in ends)).clip(0, 1)
+    return Faces(boxes, scores, points)
 
 
 def _side(boxes: np.ndarray) -> float:

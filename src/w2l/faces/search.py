@@ -204,7 +204,6 @@ class _Gaps:
     ) -> None:
         self._detector, self._batch_size, self._shots = detector, batch_size, shots
         self._before, self._thumbnail, self._number = before, _thumbnail(key), 0
-        self._whole = before  # the same faces as found in the whole frame
         self.key: np.ndarray | None = key
 
     def fill(
@@ -254,15 +253,16 @@ class _Gaps:
         """
         stretches = [frames[i : i + every] for i in range(0, len(frames), every)]
         keys = [stretch[-1] for stretch in stretches]
-        known, whole, found = self._before, self._whole, None
-        own, pairs = _match(known, whole), _match(whole, after)
-        if own is not None and pairs is not None and not self._is_broken(frames):
-            boxes = whole.boxes[own], after.boxes[pairs[own]]
+        pairs, found = _match(self._before, after), None
+        if pairs is not None and not self._is_broken(frames):
             assert self.key is not None
-            found = find_near(self._detector, [self.key, *keys], known, *boxes)
-        self._whole, self.key = after, keys[-1]
+            same = _picked(after, pairs)
+            found = find_near(self._detector, [self.key, *keys], self._before, same)
+        self.key = keys[-1]
         frames.clear()
-        return stretches, found or [*self._search(keys[:-1]), after]
+        if found is None:
+            found = self._search(keys[:-1])
+        return stretches, [*found, after]
 
     def _is_broken(self, frames: Sequence[np.ndarray]) -> bool:
         """Whether there is a cut, or an odd frame, in the next frames."""
@@ -328,6 +328,11 @@ def _match(before: Faces, after: Faces) -> np.ndarray | None:
     if (matches.sum(axis=0) != 1).any() or (matches.sum(axis=1) != 1).any():
         return None
     return matches.argmax(axis=1) if len(matches) else np.empty(0, dtype=np.int64)
+
+
+def _picked(faces: Faces, rows: np.ndarray) -> Faces:
+    points = None if faces.landmarks is None else faces.landmarks[rows]
+    return Faces(faces.boxes[rows], faces.scores[rows], points)
 
 
 def _blend(before: Faces, after: Faces, pairs: np.ndarray, share: float) -> Faces:

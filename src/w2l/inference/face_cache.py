@@ -15,7 +15,7 @@ from w2l.errors import UserError
 from w2l.faces.search import Detections, load, save
 from w2l.files import atomic_path, sha256, user_cache
 
-VERSION = 2  # of what is stored and how it is found: other numbers are never read
+VERSION = 3  # of what is stored and how it is found: other numbers are never read
 LARGEST_BYTES = 500 * 10**6  # of all entries; the longest unused go first
 
 

@@ -118,9 +118,7 @@ def plan_near(
     if options.faces.chooser is not None:  # who is who, only the whole video tells
         return plan_faces(source, sys.maxsize, detector, options, progress)
     step = options.faces.step
-    # What is found between two frames that are searched whole depends on the two before, too.
-    earlier = 0 if options.faces.detect_whole == 1 else step
-    start = max(0, number - NEAR - earlier) // step * step
+    start = max(0, number - NEAR) // step * step
     stop = -(-(number + NEAR) // step) * step + 1
     faces: FaceDetector | FacesByIndex = detector
     if isinstance(detector, FacesByIndex):
