@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -24,10 +24,9 @@ from w2l.audio.live import LiveResampler
 from w2l.components import FaceDetector, Progress, no_progress
 from w2l.errors import UserError
 from w2l.files import atomic_path
-from w2l.inference.enhance import Face
 from w2l.inference.finding import batch_of, plan_faces
 from w2l.inference.layout import Layout
-from w2l.inference.lips import face_crop, find_face, only_face
+from w2l.inference.lips import ReadyFace, face_crop, find_face, only_face
 from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.live import IDLE_DB, LiveFrames
 from w2l.inference.options import SyncOptions
@@ -53,13 +52,6 @@ class Frames(Protocol):
     def __getitem__(self, number: int) -> np.ndarray:
         """Frame `number`, uint8 (H, W, 3) BGR; not to be changed."""
         ...
-
-
-class ReadyFace(NamedTuple):
-    """What of a frame's face does not depend on the speech."""
-
-    face: Face  # at full strength; its frame is the avatar's
-    crop: np.ndarray  # as the generator sees it, uint8 (S, S, 3)
 
 
 class Avatar:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
@@ -82,11 +82,11 @@ def generate_all(
     size: int,
 ) -> Iterator[list[Said]]:
     """What is generated for the images, `size` at a time."""
-    numbered = enumerate(shown)
+    numbered, ready = enumerate(shown), Ready(role.plan, lipsync, options)
     while batch := list(islice(numbered, size)):
         heard = [hear(i, image, role.windows) for i, image in batch]
         batch.clear()
-        yield generate(heard, role.plan, lipsync, options)
+        yield generate(heard, ready, lipsync)
 
 
 def put_lips(
@@ -103,40 +103,71 @@ def put_lips(
         plan, lipsync, options: as for `sync_video`.
         restoration: of what was generated, for quality "enhanced".
     """
-    return put_back(generate(batch, plan, lipsync, options), options, restoration)
+    return put_back(generate(batch, Ready(plan, lipsync, options), lipsync), options, restoration)
+
+
+class ReadyFace(NamedTuple):
+    """What of an image's face does not depend on the speech."""
+
+    face: Face
+    crop: np.ndarray  # as the generator sees it, uint8 (S, S, 3) BGR
+
+    def said_by(self, heard: Heard) -> ReadyFace | None:
+        """The same face in the image that says something; None: nothing of it is seen."""
+        strength = heard.strength * self.face.strength
+        if strength == 0:
+            return None
+        return self._replace(face=self.face._replace(frame=heard.image.frame, strength=strength))
+
+
+class Ready:
+    """Makes images' faces ready: finds, masks and cuts them out. A still's only once."""
+
+    def __init__(self, plan: FacePlan, lipsync: FaceGenerator, options: SyncOptions) -> None:
+        self._plan, self._size, self._options = plan, lipsync.image_size, options
+        self._last: tuple[int, ReadyFace | None] | None = None
+
+    def __call__(self, image: SourceFrame) -> ReadyFace | None:
+        """The face of an image, at full strength; None: it is left alone."""
+        if self._last is not None and self._last[0] == image.number and not image.marks:
+            return self._last[1]
+        face = find_face(image, self._plan, self._options)
+        ready = None if face is None else ReadyFace(face, face_crop(face, self._size))
+        if not image.marks:  # nobody has changed it
+            self._last = image.number, ready
+        return ready
 
 
 def generate(
-    batch: Sequence[Heard], plan: FacePlan, lipsync: FaceGenerator, options: SyncOptions
-) -> list[Said]:
-    """The faces of images, saying what they hear; the images stay as they are."""
-    faces = [find_face(heard.image, plan, options, heard.strength) for heard in batch]
-    crops = [None if face is None else face_crop(face, lipsync.image_size) for face in faces]
-    return say(batch, faces, crops, lipsync)
-
-
-def say(
     batch: Sequence[Heard],
-    faces: Sequence[Face | None],
-    crops: Sequence[np.ndarray | None],
+    ready: Callable[[SourceFrame], ReadyFace | None],
     lipsync: FaceGenerator,
 ) -> list[Said]:
+    """The faces of images, saying what they hear; the images stay as they are."""
+    return say([(heard, ready(heard.image) if heard.strength else None) for heard in batch], lipsync)
+
+
+def say(batch: Sequence[tuple[Heard, ReadyFace | None]], lipsync: FaceGenerator) -> list[Said]:
     """The faces of images, saying what they hear.
 
     Args:
-        batch: images with what they say.
-        faces: of each; None: it stays as it is.
-        crops: of each face as the generator sees it, from `face_crop`.
+        batch: images with what they say, and the face of each; None: it stays as it is.
         lipsync: the generator.
     """
-    found = [(crop, h.mel) for crop, h in zip(crops, batch, strict=True) if crop is not None]
+    faces = [None if ready is None else ready.said_by(heard) for heard, ready in batch]
+    found = [
+        (face.crop, heard.mel)
+        for face, (heard, _) in zip(faces, batch, strict=True)
+        if face is not None
+    ]
     generated: Iterator[np.ndarray] = iter(())
     if found:
         generated = iter(lipsync([crop for crop, _ in found], [mel for _, mel in found]))
     return [
-        Said(heard.image, face, None if face is None else next(generated))
-        for heard, face in zip(batch, faces, strict=True)
-    ]
+        Said(heard.image, None, None) if face is None
+        else Said(heard.image, face.face, next(generated))
+        for face, (heard, _) in zip(faces, batch, strict=True)
+    ]  # fmt: skip
 
 
 def face_crop(face: Face, size: int) -> np.ndarray:
@@ -169,19 +200,16 @@ def put_back(
     ]
 
 
-def find_face(
-    image: SourceFrame, plan: FacePlan, options: SyncOptions, strength: float = 1.0
-) -> Face | None:
+def find_face(image: SourceFrame, plan: FacePlan, options: SyncOptions) -> Face | None:
     """The face of an image that was not changed yet, with the mask that belongs to it.
 
     Args:
         image: with its face.
         plan: where it is, and how much of it may change.
         options: the mask's shape.
-        strength: how much of it may change besides, 0 to 1.
     """
     box, landmarks = plan.box(image.number), plan.points(image.number)
-    strength *= plan.strength(image.number)
+    strength = plan.strength(image.number)
     if box is None or strength == 0:
         return None
     mouth = None if landmarks is None else mouth_in(box, landmarks)

@@ -54,7 +54,7 @@ class FaceGenerator:
     Args:
         generator: a network of torch is put into evaluation mode and moved to the device. What it
             offers beyond the protocol is used: `folded()`, a quicker form of it; of that
-            `for_cpu()` and `lower_half()`, and `shares_face` (see `FoldedGenerator`).
+            `for_cpu()`, `lower_half()` and `encode()` (see `FoldedGenerator`).
         device: "auto", "cpu", "cuda", "cuda:1", …
         precision: "float32" or "bfloat16". Networks that offer `folded()` compute in it, but for
             the colours of those with `skip`; others under autocast. Processors without units for
@@ -106,6 +106,7 @@ class FaceGenerator:
                 give_back()  # what the weights took in their other forms
         self.image_size = int(self.generator.config["image_size"])
         self.lead_frames = int(self.generator.config["lead_frames"])
+        self._last: tuple[np.ndarray, Any] | None = None  # a face, and what it was encoded to
         self._cores = Cores(n_cores)
         self._fitting = self._batches()
 
@@ -115,7 +116,7 @@ class FaceGenerator:
         if half is None:  # somebody's own: it gives the whole face, of which less is taken
             return self
         other = copy.copy(self)
-        other.generator = half()
+        other.generator, other._last = half(), None
         other._fitting = other._batches()
         return other
 
@@ -166,12 +167,21 @@ class FaceGenerator:
 
     def _generate(self, faces: np.ndarray, mels: np.ndarray) -> np.ndarray:
         """The last rows of each face, as many as the network gives."""
-        # A still is encoded once, by a network that takes one face for many windows.
-        if getattr(self.generator, "shares_face", False) and (faces == faces[:1]).all():
+        generator: Any = self.generator
+        is_still = hasattr(generator, "encode") and bool((faces == faces[:1]).all())
+        if is_still:
             faces = faces[:1]
-        face = torch.from_numpy(faces).to(self.device)
-        mel = torch.from_numpy(mels).to(self.device)
+        mel = torch.from_numpy(mels).to(self.device).unsqueeze(1)
         with torch.inference_mode(), self._context():
-            out = self.generator(mel.unsqueeze(1), masked_and_reference(face))
+            face = masked_and_reference(torch.from_numpy(faces).to(self.device))
+            out = generator(mel, face, *([self._encoded(faces, face)] if is_still else []))
             frames = (out.float() * 255).to(torch.uint8).permute(0, 2, 3, 1)
         return frames.cpu().numpy()
+
+    def _encoded(self, crop: np.ndarray, face: torch.Tensor) -> Any:
+        """What a face is encoded to; of the same one as the last time, it is known."""
+        known = self._last
+        if known is None or not np.array_equal(known[0], crop):
+            generator: Any = self.generator
+            known = self._last = crop.copy(), generator.encode(face)
+        return known[1]

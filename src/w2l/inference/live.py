@@ -13,8 +13,7 @@ import numpy as np
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.live import MelStream
 from w2l.audio.mel import HOP_LENGTH, N_FFT
-from w2l.inference.enhance import Face
-from w2l.inference.lips import Heard, put_back, say
+from w2l.inference.lips import Heard, ReadyFace, put_back, say
 from w2l.inference.silence import FADE_S, near
 from w2l.inference.source import SourceFrame
 from w2l.inference.timeline import as_loud, frame_count, indices, runs, window_start
@@ -76,8 +75,7 @@ class Asked(NamedTuple):
     """A frame that is to be made."""
 
     heard: Heard
-    face: Face | None  # None: it stays as it is
-    crop: np.ndarray | None  # of the face, as the generator sees it
+    ready: ReadyFace | None  # None: it stays as it is
 
 
 class LiveFrames:
@@ -157,19 +155,13 @@ class LiveFrames:
 
     def work(self, batch: Sequence[Asked]) -> list[np.ndarray]:
         """Make a batch; also in another thread, one batch after the other."""
-        heard, faces, crops = zip(*batch, strict=True)
-        said = say(heard, faces, crops, self._avatar.generator)
+        said = say(batch, self._avatar.generator)
         shown = put_back(said, self._options, self._restoration)
         return [self._avatar.layout(image) for image in shown]
 
     def _asked(self, index: int, number: int) -> Asked:
         heard = self._heard(index, SourceFrame(number, self._avatar.frames[number].copy()))
-        ready = self._avatar.ready(number)
-        strength = 0.0 if ready is None else heard.strength * ready.face.strength
-        if ready is None or strength == 0:
-            return Asked(heard, None, None)
-        face = ready.face._replace(frame=heard.image.frame, strength=strength)
-        return Asked(heard, face, ready.crop)
+        return Asked(heard, self._avatar.ready(number))
 
     def _heard(self, index: int, image: SourceFrame) -> Heard:
         start = window_start(index, self._avatar.fps, self._lead)

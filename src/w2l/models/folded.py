@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,19 @@ class FoldedBlock(nn.Module):
         return out.relu_() if self.relu else out
 
 
+class EncodedFace(NamedTuple):
+    """What of a face does not depend on the speech.
+
+    Attributes:
+        maps: of each stage of the encoder, the finest first.
+        mean, spread: of `in_own_colours`, where the generator works in these.
+    """
+
+    maps: list[Tensor]
+    mean: Tensor | None = None
+    spread: Tensor | None = None
+
+
 class FoldedGenerator(nn.Module):
     """A generator without batch norms, which computes no more of the image than is asked for.
 
@@ -65,8 +78,6 @@ class FoldedGenerator(nn.Module):
     Args:
         generator: a `Generator`, which stays as it is.
     """
-
-    shares_face = True  # takes one face for many windows
 
     def __init__(self, generator: Any) -> None:
         super().__init__()
@@ -103,34 +114,43 @@ class FoldedGenerator(nn.Module):
         """For the lower half, and the rows above it that scaling it reads."""
         return self.from_row(int(self.config["image_size"]) // 2 - MARGIN)
 
-    def forward(self, audio: Tensor, face: Tensor) -> Tensor:
+    def encode(self, face: Tensor) -> EncodedFace:
+        """The half of the work that needs no speech; `face` as for `forward`."""
+        maps, x, mean, spread = [], face, None, None
+        if self.config.get("skip"):
+            x, mean, spread = in_own_colours(face)
+        x = x.to(self._kind())
+        for stage in self.face_encoder_blocks:
+            x = stage(x)
+            maps.append(x)
+        return EncodedFace(maps, mean, spread)
+
+    def forward(self, audio: Tensor, face: Tensor, encoded: EncodedFace | None = None) -> Tensor:
         """Generate faces that say `audio`.
 
         Args:
             audio: log-mel windows in [-4, 4], (B, 1, 80, 16).
             face: BGR in [0, 1], (B, 6, S, S), as for `Generator`, or (1, 6, S, S): the same one
                 for each window, which is encoded only once.
+            encoded: what `encode` makes of `face`; None: it is made here.
 
         Returns:
             BGR in [0, 1], (B, 3, S - first_row, S).
         """
-        maps = []
-        x = face
-        if self.config.get("skip"):
-            x, mean, spread = in_own_colours(face)
-        kind = next(self.parameters()).dtype  # of a network in bfloat16: its colours stay as given
-        x, audio = x.to(kind), audio.to(kind)
-        for stage in self.face_encoder_blocks:
-            x = stage(x)
-            maps.append(x)
-        x = self.audio_encoder(audio)
+        given, mean, spread = encoded or self.encode(face)
+        maps = list(given)
+        x = self.audio_encoder(audio.to(self._kind()))
         for stage, cut in zip(self.face_decoder_blocks, self.cuts, strict=True):
             x, skip = stage(x), maps.pop()[:, :, cut:]
             if skip.shape[0] != x.shape[0]:  # not len(), which would fix the batch of an export
                 skip = skip.expand(x.shape[0], -1, -1, -1)
             x = torch.cat([x[:, :, -skip.shape[2] :], skip], dim=1)
         x = self.output_block(x)[:, :, self.first_row - self.cuts[-1] :]
-        return with_reference(x, face, mean, spread) if self.config.get("skip") else x
+        return x if mean is None or spread is None else with_reference(x, face, mean, spread)
+
+    def _kind(self) -> torch.dtype:
+        """Of a network in bfloat16 that; a face's own colours stay as they are given."""
+        return next(self.parameters()).dtype
 
     def _cuts(self, first_row: int) -> list[int]:
         """How many rows of each decoder stage's map are left out, the last one's at the end.

@@ -192,3 +192,29 @@ def test_a_tracking_mask_lies_around_the_mouth_within_the_lower_half(x, y):
     assert (half > 0.5).sum() < 0.4 * (mask > 0.5).sum()
     untracked = coverage(100, 80, "improved", MaskOptions(size=0.6), (x, y, 0.377))
     np.testing.assert_array_equal(untracked, coverage(100, 80, "improved", MaskOptions(size=0.6)))
+
+
+def test_a_still_is_cut_out_and_masked_once_with_the_same_pixels() -> None:
+    """But what somebody else's new lips have changed is looked at again."""
+    asked: list[np.ndarray] = []
+
+    def parser(frame, box, landmarks):
+        asked.append(frame)
+        return (frame[BOXED][..., :1] / 255).astype(np.float32)
+
+    plan, options = FacePlan(BOX[None], {}), SyncOptions(parser=parser)
+    (still,) = images()
+
+    def heard(strength: float, **changed) -> Heard:
+        return Heard(still._replace(frame=still.frame.copy(), **changed), MEL, strength)
+
+    strengths = (1.0, 0.5, 0.0, 1.0)
+    together = put_lips([heard(each) for each in strengths], plan, Lips(), options)
+    assert len(asked) == 1
+    for image, strength in zip(together, strengths, strict=True):
+        (alone,) = put_lips([heard(strength)], plan, Lips(), options)
+        np.testing.assert_array_equal(image.frame, alone.frame)
+    asked.clear()
+    mark = (BOX, np.ones((89, 71, 1), np.float32))
+    put_lips([heard(1.0), heard(1.0, marks=(mark,)), heard(1.0)], plan, Lips(), options)
+    assert len(asked) == 2

@@ -93,17 +93,36 @@ def test_somebodys_own_network_is_bfloat16_under_autocast(faces):
         assert network.product.dtype == getattr(torch, precision)
 
 
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_still_is_encoded_once(faces, skip, monkeypatch):
+    """In all of a job, and to the pixels that each face of its own would have."""
+    mels = np.random.default_rng(1).normal(size=(3, 80, 16)).astype(np.float32)
+    lipsync = FaceGenerator(Generator(width=0.0625, skip=skip), device="cpu").lower_half()
+    expected = lipsync([faces[0], faces[0], faces[1]], [mels[0], mels[1], mels[0]])[:2]
+    encoded, encode = [], lipsync.generator.encode
+    monkeypatch.setattr(
+        lipsync.generator, "encode", lambda face: encoded.append(len(face)) or encode(face)
+    )
+    still = faces[:1].repeat(2, axis=0)
+    for _ in range(3):
+        assert np.abs(lipsync(still, mels[:2]).astype(int) - expected).max() <= 1
+    assert encoded == [1]
+    lipsync(faces[1:2], mels[:1])
+    lipsync(faces, mels)
+    assert encoded == [1, 1, 3]
+
+
 def test_batches_shrink_where_memory_is_short(faces, monkeypatch):
     """As on a small GPU: one face fits, which is remembered, and the result is the same."""
     mels = np.random.default_rng(1).normal(size=(3, 80, 16)).astype(np.float32)
     lipsync = FaceGenerator(Generator(width=0.125), device="cpu")
     expected, forward, sizes = lipsync(faces, mels), lipsync.generator.forward, []
 
-    def small(audio, face):
+    def small(audio, face, *encoded):
         sizes.append(len(audio))
         if len(audio) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return forward(audio, face)
+        return forward(audio, face, *encoded)
 
     monkeypatch.setattr(lipsync.generator, "forward", small)
     assert np.abs(lipsync(faces, mels).astype(int) - expected).max() <= 1
