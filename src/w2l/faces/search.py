@@ -347,25 +347,40 @@ def _blend(before: Faces, after: Faces, pairs: np.ndarray, share: float) -> Face
     return Faces(mix(before.boxes, after.boxes), mix(before.scores, after.scores), landmarks)
 
 
-def all_faces(faces: Iterable[Faces]) -> list[Faces]:
-    """The faces of all frames, taken out of the arrays in which they come.
+class Kept:
+    """The faces of frames, taken out of the arrays in which they come.
 
     Small arrays that outlive a frame lie in the gap that the frame leaves in the heap, and the
     next frame no longer fits there: kept as they come, the faces of an hour cost 50 GB. Python's
-    own numbers live elsewhere; arrays are made of them when no more frames come.
+    own numbers live elsewhere; arrays are made of them when they are asked for.
     """
-    numbers = [
-        (found.boxes.tolist(), found.scores.tolist(), _list(found.landmarks)) for found in faces
-    ]
-    return [
-        Faces(
-            np.array(boxes, np.float32).reshape(-1, 4),
-            np.array(scores, np.float32),
-            None if points is None else np.array(points, np.float32).reshape(-1, 5, 2),
-        )
-        for boxes, scores, points in numbers
-    ]
+
+    def __init__(self) -> None:
+        self._numbers: list[tuple[list[float], list[float], list[float] | None]] = []
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def add(self, found: Faces) -> None:
+        """Keep the faces of the next frame."""
+        points = None if found.landmarks is None else found.landmarks.tolist()
+        self._numbers.append((found.boxes.tolist(), found.scores.tolist(), points))
+
+    def faces(self) -> list[Faces]:
+        """Those of all frames so far."""
+        return [
+            Faces(
+                np.array(boxes, np.float32).reshape(-1, 4),
+                np.array(scores, np.float32),
+                None if points is None else np.array(points, np.float32).reshape(-1, 5, 2),
+            )
+            for boxes, scores, points in self._numbers
+        ]
 
 
-def _list(values: np.ndarray | None) -> list[float] | None:
-    return None if values is None else values.tolist()
+def all_faces(faces: Iterable[Faces]) -> list[Faces]:
+    """The faces of all frames; see `Kept`."""
+    kept = Kept()
+    for found in faces:
+        kept.add(found)
+    return kept.faces()

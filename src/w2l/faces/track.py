@@ -27,6 +27,7 @@ MODEL = np.array(
 )
 FAR = 10.0  # the camera's distance in the same units: perspective then matters little
 PERSONS = ("largest", "center", "left", "right")
+LEAST_IOU = 0.3  # of a face with where it was last, to be the same one
 
 
 def by_number(tracks: Sequence[Track], numbers: Sequence[int], fps: Fraction) -> list[float | None]:
@@ -127,7 +128,7 @@ Chooser = Callable[[Sequence[Track]], list[float | None]]
 
 
 def link(
-    faces: Sequence[Faces], min_iou: float = 0.3, max_gap: int = 25, shots: Sequence[int] = ()
+    faces: Sequence[Faces], min_iou: float = LEAST_IOU, max_gap: int = 25, shots: Sequence[int] = ()
 ) -> list[Track]:
     """Join the faces of consecutive frames into tracks.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,7 @@ from w2l.checkpoints import AUTO, chosen_generator, resolve
 from w2l.components import FaceDetector
 from w2l.errors import UserError
 from w2l.inference.avatar import Avatar, live_options
-from w2l.inference.finding import batch_size, plan_faces
+from w2l.inference.finding import batch_size, begun_plan
 from w2l.inference.inputs import Audio, Face, opened, opened_face
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role, synced
@@ -177,9 +178,10 @@ class LipSync:
     ) -> Iterator[np.ndarray]:
         """The images that `sync` would write, one after another, as soon as they are there.
 
-        `options.batch_size` of them at most are made and held at once. The faces of the whole video
-        are looked for before the first one, unless a fixed box is given. Nothing is opened before
-        the first image is asked for; closing the iterator, or dropping it, cleans up.
+        `options.batch_size` of them at most are made and held at once. Faces are looked for in the
+        first two seconds before the first one, and in the whole video where there are several or
+        `options.faces` needs it. Nothing is opened before the first image is asked for; closing the
+        iterator, or dropping it, cleans up.
 
         Args, Raises: as for `sync`. `progress` is called in the thread that asks for the image,
             and of an image before it is given.
@@ -193,12 +195,13 @@ class LipSync:
             layout = Layout((source.width, source.height), options.output)
             windows = mel_windows(source, voice, options, generator.lead_frames)
             tell = calling(progress)
-            plan = plan_faces(source, len(windows), detector, options, tell)
             size = batch_size(source, options, generator)
             shown = images(source, len(windows), options.extend)
-            made = synced(shown, Role(plan, windows), generator, options, size)
-            for image in tell(made, "syncing", len(windows)):
-                yield layout(image)
+            with begun_plan(source, len(windows), detector, options, tell) as plan:
+                made = synced(shown, Role(plan, windows), generator, options, size)
+                with closing(made):  # its thread asks the plan
+                    for image in tell(made, "syncing", len(windows)):
+                        yield layout(image)
 
     def avatar(
         self,

@@ -14,11 +14,11 @@ import numpy as np
 from w2l.ahead import ahead
 from w2l.boxes import crop
 from w2l.inference.blending import blend, coverage, paste
+from w2l.inference.coming import AnyPlan
 from w2l.inference.enhance import Face, FaceRestoration
 from w2l.inference.landmarks import mouth_in
 from w2l.inference.lipsync import FaceGenerator
 from w2l.inference.options import SyncOptions
-from w2l.inference.plan import FacePlan
 from w2l.inference.source import SourceFrame
 from w2l.inference.timeline import MelWindows
 
@@ -26,12 +26,12 @@ from w2l.inference.timeline import MelWindows
 class Role(NamedTuple):
     """A person of the video, and what it says in each frame of the result."""
 
-    plan: FacePlan
+    plan: AnyPlan
     windows: MelWindows
 
     def reason(self, index: int, number: int) -> str | None:
         """Why output frame `index`, source frame `number`, is left untouched; None: it is not."""
-        return self.plan.reasons.get(number) or self.windows.activity.reasons.get(index)
+        return self.plan.reason(number) or self.windows.activity.reasons.get(index)
 
 
 class Heard(NamedTuple):
@@ -91,7 +91,7 @@ def generate_all(
 
 def put_lips(
     batch: Sequence[Heard],
-    plan: FacePlan,
+    plan: AnyPlan,
     lipsync: FaceGenerator,
     options: SyncOptions,
     restoration: FaceRestoration | None = None,
@@ -123,7 +123,7 @@ class ReadyFace(NamedTuple):
 class Ready:
     """Makes images' faces ready: finds, masks and cuts them out. A still's only once."""
 
-    def __init__(self, plan: FacePlan, lipsync: FaceGenerator, options: SyncOptions) -> None:
+    def __init__(self, plan: AnyPlan, lipsync: FaceGenerator, options: SyncOptions) -> None:
         self._plan, self._size, self._options = plan, lipsync.image_size, options
         self._last: tuple[int, ReadyFace | None] | None = None
 
@@ -144,7 +144,9 @@ def generate(
     lipsync: FaceGenerator,
 ) -> list[Said]:
     """The faces of images, saying what they hear; the images stay as they are."""
-    return say([(heard, ready(heard.image) if heard.strength else None) for heard in batch], lipsync)
+    return say(
+        [(heard, ready(heard.image) if heard.strength else None) for heard in batch], lipsync
+    )
 
 
 def say(batch: Sequence[tuple[Heard, ReadyFace | None]], lipsync: FaceGenerator) -> list[Said]:
@@ -200,7 +202,7 @@ def put_back(
     ]
 
 
-def find_face(image: SourceFrame, plan: FacePlan, options: SyncOptions) -> Face | None:
+def find_face(image: SourceFrame, plan: AnyPlan, options: SyncOptions) -> Face | None:
     """The face of an image that was not changed yet, with the mask that belongs to it.
 
     Args:

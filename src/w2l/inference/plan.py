@@ -59,6 +59,14 @@ class FacePlan:
     strengths: np.ndarray | None = None
     landmarks: np.ndarray | None = None
 
+    def whole(self) -> FacePlan:
+        """Itself; of one that is still coming, all of it."""
+        return self
+
+    def reason(self, frame: int) -> str | None:
+        """Why a source frame is left untouched; None: it is not."""
+        return self.reasons.get(frame)
+
     def box(self, frame: int) -> np.ndarray | None:
         """The box (4,) of a source frame, or None where it is left untouched."""
         return None if frame in self.reasons else self.boxes[frame - self.start]

@@ -85,7 +85,7 @@ def make_preview(
     restoration = None if options.restoration is None else options.restoration.fresh()
     heard = [hear(index, image, windows)]
     (image,) = put_lips(heard, plan, lipsync, options, restoration)
-    reason = plan.reasons.get(number) or windows.activity.reasons.get(index)
+    reason = plan.reason(number) or windows.activity.reasons.get(index)
     return Preview(layout(image), index, number, reason)
 
 

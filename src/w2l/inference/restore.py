@@ -65,7 +65,7 @@ def restore_video(
     written = behind(shown, lambda image: writer.write(layout(image)), size)
     with writer, closing(written):  # its thread ends before the file is closed under it
         for image in progress(written, "restoring", source.n_frames_estimate):
-            report.count(plan.reasons.get(image.number))
+            report.count(plan.reason(image.number))
     return report
 
 

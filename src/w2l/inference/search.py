@@ -34,12 +34,28 @@ def detect(
         shots: look for cuts; otherwise all is one shot.
         stop_at_none: end the search at the first frame without a face, which is the last result.
     """
+    faces, starts = detecting(frames, detector, fps, every=every, whole=whole, shots=shots)
+    return collect(_up_to_none(faces) if stop_at_none else faces, starts)
+
+
+def detecting(
+    frames: Iterable[np.ndarray],
+    detector: FaceDetector | FacesByIndex,
+    fps: Fraction,
+    *,
+    every: int = 5,
+    whole: int = 1,
+    shots: bool = True,
+) -> tuple[Iterator[Faces], list[int]]:
+    """The faces of each frame, as they are asked for, and first frames of shots so far.
+
+    A frame's shot is there before its faces. Arguments as for `detect`.
+    """
     if not shots:
-        faces = detect_video(frames, detector, every, whole=whole)
-        return collect(_up_to_none(faces) if stop_at_none else faces, [0])
+        return detect_video(frames, detector, every, whole=whole), [0]
     cuts = CutWatch(fps)
-    faces = detect_video(cuts.watch(frames), detector, every, shots=cuts.starts, whole=whole)
-    return collect(_up_to_none(faces) if stop_at_none else faces, cuts.starts)
+    watched = cuts.watch(frames)
+    return detect_video(watched, detector, every, shots=cuts.starts, whole=whole), cuts.starts
 
 
 def key_frames(n_frames: int, every: int) -> int:

@@ -2,15 +2,17 @@
 
 Pass 1 decodes and detects and keeps boxes only; pass 2 decodes again, generates, blends, encodes.
 Decoding, generating and encoding each have a thread of their own, a few images apart.
-Decoding twice costs a few per cent of the generator's time, and buys that all is known before
-the first frame is written (gaps, who is who, smoothing over frames to come), that a video without a
-face fails before hours of generating, and that memory does not grow with the length.
+Decoding twice costs a few per cent of the generator's time, and buys that what decides on a frame
+is known before it is written (gaps, who is who, smoothing over frames to come), that a video
+without a face fails before hours of generating, and that memory does not grow with the length.
+Where one face is there alone, pass 1 goes on between the batches of pass 2
+(`w2l.inference.coming`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +21,8 @@ import numpy as np
 from w2l.ahead import ahead, behind
 from w2l.components import FaceDetector, Progress, no_progress
 from w2l.errors import UserError
-from w2l.inference.finding import batch_size, look_ahead, plan_faces
+from w2l.inference.coming import AnyPlan
+from w2l.inference.finding import batch_size, begun_plan, look_ahead, plan_faces
 from w2l.inference.geometry import Geometry
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role, synced
@@ -73,12 +76,17 @@ def sync_video(
     windows = mel_windows(source, voice, options, lipsync.lead_frames)
     track = fitted_track(voice, len(windows), source, options.duration)
     writer = open_writer(outfile, source, track, layout.size, options, checkpoint, lipsync.computed)
-    plan = plan_faces(source, len(windows), detector, options, progress)
     report = SyncReport(Path(outfile), source.fps, notes=voice.notes, computed=lipsync.computed)
-    if scorer is not None:
-        report.cosine = compare(source, plan, voice, len(windows), scorer, progress)
-    role = Role(plan, windows)
-    perform(source, [role], writer, layout, lipsync, options, [report], progress)
+    with ExitStack() as stack:
+        searched = source, len(windows), detector, options, progress
+        plan: AnyPlan
+        if scorer is None:
+            plan = stack.enter_context(begun_plan(*searched))
+        else:
+            plan = plan_faces(*searched)
+            report.cosine = compare(source, plan, voice, len(windows), scorer, progress)
+        perform(source, [Role(plan, windows)], writer, layout, lipsync, options, [report], progress)
+        plan = plan.whole()
     as_it_is = options.output.view == "result" and layout.size == (source.width, source.height)
     if judge is not None and as_it_is:
         report.judged = judged(report, source, plan, voice, judge)
