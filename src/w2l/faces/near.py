@@ -114,8 +114,13 @@ def _moved(faces: Faces, ends: Sequence[tuple[Faces, Faces]], share: float) -> F
         return (value + (1 - share) * (b - a) + share * (d - c)).astype(np.float32)
 
     points = None
-    if faces.landmarks is not None:
-        points = move(faces.landmarks, *((a.landmarks, b.landmarks) for a, b in ends))
+    known = [
+        (a.landmarks, b.landmarks)
+        for a, b in ends
+        if a.landmarks is not None and b.landmarks is not None
+    ]
+    if faces.landmarks is not None and len(known) == len(ends):
+        points = move(faces.landmarks, *known)
     boxes = move(faces.boxes, *((a.boxes, b.boxes) for a, b in ends))
     scores = move(faces.scores, *((a.scores, b.scores) for a, b in ends)).clip(0, 1)
     return Faces(boxes, scores, points)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
@@ -53,7 +53,7 @@ def synced(
     lipsync: FaceGenerator,
     options: SyncOptions,
     size: int,
-) -> Iterator[SourceFrame]:
+) -> Generator[SourceFrame]:
     """The output's images in order, one person of them saying its voice, `size` at a time."""
     # It remembers the frame before, of one face.
     restoration = None if options.restoration is None else options.restoration.fresh()
