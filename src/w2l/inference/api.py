@@ -179,7 +179,7 @@ class LipSync:
         """The images that `sync` would write, one after another, as soon as they are there.
 
         `options.batch_size` of them at most are made and held at once. Faces are looked for in the
-        first two seconds before the first one, and in the whole video where there are several or
+        first second before the first one, and in the whole video where there are several or
         `options.faces` needs it. Nothing is opened before the first image is asked for; closing the
         iterator, or dropping it, cleans up.
 

@@ -19,6 +19,7 @@ from w2l.components import Faces
 from w2l.faces.search import Detections
 from w2l.faces.track import LEAST_IOU, PERSONS
 from w2l.inference.plan import FaceOptions, FacePlan
+from w2l.memory import give_back
 
 if TYPE_CHECKING:
     from w2l.inference.finding import FaceSearch
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 OPEN = 16
 # Frames that are searched before the first one is settled, and at once from then on, or the share
 # of all before, so that settling an hour's again and again takes little of its time.
-AT_ONCE, SHARE = 50, 40
+AT_ONCE, SHARE = 26, 40
 
 
 def can_begin(options: FaceOptions) -> bool:
@@ -85,6 +86,7 @@ class ComingPlan:
         wanted = max(frame + 1 + OPEN, n + max(AT_ONCE, n // SHARE))
         while n < wanted < search.n_frames and self._is_alone(search.next()):
             n = len(search.kept)
+        give_back()  # the frames that were searched: those that are generated need the room
         if n >= wanted:
             return self._settle(search.so_far()), n - OPEN
         return self._settle(search.all()), search.n_frames + 1

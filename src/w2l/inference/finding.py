@@ -20,6 +20,7 @@ from w2l.inference.search import detecting, key_frames
 from w2l.inference.source import Source
 
 AHEAD_BYTES = 32 * 2**20  # of images that wait for a thread
+FEW = 2  # that wait for a search which goes on beside generating
 BATCH_BYTES = 48 * 2**20  # of images whose faces are generated together
 
 
@@ -71,7 +72,7 @@ def begun_plan(
     if options.box is not None or known or not can_begin(options.faces):
         yield plan_faces(source, n_frames, detector, options, progress)
         return
-    with closing(FaceSearch(source, n_frames, detector, options, progress)) as search:
+    with closing(FaceSearch(source, n_frames, detector, options, progress, begun=True)) as search:
         size = (source.height, source.width)
         plan = ComingPlan(
             search, lambda found: settle(found, options.faces, size, source.path, source.fps)
@@ -100,6 +101,10 @@ def find_all(
 class FaceSearch:
     """Looks for the faces of a source's first `n_frames` images, as far as is asked.
 
+    Args:
+        source, n_frames, detector, options, progress: as for `plan_faces`.
+        begun: it goes on beside what takes memory: few images wait for it.
+
     Attributes:
         n_frames: wanted.
         kept: faces of each image so far, maybe of more than are wanted.
@@ -114,6 +119,8 @@ class FaceSearch:
         detector: FaceDetector | None,
         options: SyncOptions,
         progress: Progress = no_progress,
+        *,
+        begun: bool = False,
     ) -> None:
         if detector is None:
             raise ValueError("finding faces needs a detector or options.box")
@@ -124,7 +131,8 @@ class FaceSearch:
         by_number = isinstance(detector, FacesByIndex)
         self._stop = n_frames if by_number else key_frames(n_frames, faces.step)
         total = min(self._stop, source.n_frames_estimate)
-        self._frames = ahead(source.read(0, self._stop), look_ahead(source, options))
+        size = look_ahead(source, options)
+        self._frames = ahead(source.read(0, self._stop), min(size, FEW) if begun else size)
         self._is_shown = True
         self._shown = iter(progress(self._while_shown(), "finding faces", total))
         self._coming, self.shots = detecting(

@@ -59,7 +59,7 @@ def joined(number: int) -> list[tuple[float, float, float]]:
 
 def jumps(number: int) -> list[tuple[float, float, float]]:
     """And comes back when the first frames were searched: all the while it is still awaited."""
-    return [(x + 250 * (30 <= number < 52), y, side) for x, y, side in one(number)]
+    return [(x + 250 * (8 <= number < 30), y, side) for x, y, side in one(number)]
 
 
 def leaves(number: int) -> list[tuple[float, float, float]]:
@@ -69,7 +69,7 @@ def leaves(number: int) -> list[tuple[float, float, float]]:
 
 def soon_joined(number: int) -> list[tuple[float, float, float]]:
     """Too soon to keep the first frames for itself."""
-    return [*one(number), (420, 100, 160)] if number >= 9 else one(number)
+    return [*one(number), (420, 100, 160)] if number >= 5 else one(number)
 
 
 @pytest.mark.parametrize("script", [one, joined, jumps, leaves, soon_joined])
