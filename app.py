@@ -1,4 +1,4 @@
-"""`python app.py`: a page in the browser; see configs/app.yaml."""
+"""`python app.py`: a page in the browser; see src/w2l/cli/keys/app.py."""
 
 from w2l.cli.app import main
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from w2l.cli.signals import ended_by_signals
 from w2l.components import FacesByIndex, Source
 from w2l.errors import UserError
 from w2l.files import sha256
-from w2l.paths import user_path
+from w2l.paths import shown_path, user_path
 from w2l.weights.catalog import JUDGE
 from w2l.windows import FPS
 
@@ -49,7 +50,15 @@ def preprocess(settings: Preprocess) -> None:
         _pack(job.source.data_root, job, packing, report)
         return
     result = prepare(job, _recipe(settings, report), report)
-    if packing is not None and result.pending:
+    _shards(job, packing, report, is_done=not result.pending)
+    if not result.pending:
+        experiment = "demo_syncnet" if settings.source.name == "demo" else "syncnet_strong"
+        root = shlex.quote(f"data.root={shown_path(job.out)}")
+        report.say(f"next: python train.py experiment={experiment} {root}")
+
+
+def _shards(job: Job, packing: Packing | None, report: Report, *, is_done: bool) -> None:
+    if packing is not None and not is_done:
         report.say("shards are packed by the run that prepares the last clip")
     elif packing is not None:
         _pack(job.out, replace(job, shard=0, num_shards=1), packing, report)

@@ -85,10 +85,22 @@ def resolve(path_or_name: str | Path) -> Path:
         return weights.fetch(str(path_or_name))
     if path.is_dir():
         raise UserError(f"{path} is a folder: name the checkpoint file in it.")
-    raise UserError(
-        f"{path_or_name} is neither a file nor the name of weights"
-        f"{suggestion(str(path_or_name), [*names, *ours])}."
+    near = (
+        beside(path)
+        if len(Path(path_or_name).parts) > 1
+        else suggestion(str(path_or_name), [*names, *ours])
     )
+    raise UserError(f"{path_or_name} is neither a file nor the name of weights{near}.")
+
+
+def beside(path: Path) -> str:
+    """What lies where a file was looked for, as the end of a sentence."""
+    if not path.parent.is_dir():
+        return f": there is no folder {path.parent}"
+    files = sorted(each.name for each in path.parent.iterdir() if each.is_file())
+    shown = ", ".join(files[:NAMED]) + (", …" if len(files) > NAMED else "")
+    why = " (it comes with the first validation)" if path.name == "best.ckpt" else ""
+    return f"{why}: its folder has {shown or 'no file'}"
 
 
 def not_finite(tensors: Mapping[str, Any]) -> list[str]:

@@ -144,7 +144,7 @@ def score(
     if settings.report:
         write_page(clips, scores, output)
     partial.remove()
-    show(clips, evaluator, output, console, settings.video_score)
+    show(clips, evaluator, output, console, settings.video_score, has_page=settings.report)
     compared = scores.get("pictures")
     beside = [scores[key] for key in ("lips", "judge", "iqa") if key in scores]
     if settings.strict or not any(each["n_scored"] for each in beside):

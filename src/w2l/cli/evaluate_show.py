@@ -12,7 +12,7 @@ from rich.console import Console
 from w2l.cli.evaluate_speaker import speaker_table
 from w2l.errors import UserError
 from w2l.scoring import ClipScore, Evaluator
-from w2l.scoring.report import score_table, summary_line
+from w2l.scoring.report import counted_faces, score_table, summary_line
 from w2l.scoring.results import VideoScore
 
 FAINT = 0.5  # a choice: far under the 10.0 and 4.5 that SyncNet publishes of its two examples
@@ -24,8 +24,10 @@ def show(
     output: Path,
     console: Console,
     rule: VideoScore = "mean",
+    *,
+    has_page: bool = False,
 ) -> None:
-    """Print the table, then each failure of a set with its reason."""
+    """Print the table, then each failure of a set with its reason, and where the results lie."""
     if any(clip.tracks for clip in clips):
         console.print(score_table(clips, evaluator.protocol.name, rule))
         console.print(summary_line(clips, rule))
@@ -42,9 +44,9 @@ def show(
     unsure = [track for clip in clips for track in clip.tracks if track.judged is False]
     if unsure:
         console.print(
-            f"not judged: {len(unsure)} face(s). At no offset do lips and sound fit clearly better "
-            "than at others (docs/metrics.md): another sound, lips that hardly move, too short a "
-            "clip, or a face unlike those that this expert knows.",
+            f"not judged: {counted_faces(len(unsure))}. At no offset do lips and sound fit clearly "
+            "better than at others (docs/metrics.md): another sound, lips that hardly move, too "
+            "short a clip, or a face unlike those that this expert knows.",
             soft_wrap=True,
         )
     scored = [(clip.path, track.to_dict()) for clip in clips for track in clip.tracks]
@@ -63,6 +65,8 @@ def show(
             "weights of SyncNet look like that, and sound of something else than the images.",
             soft_wrap=True,
         )
+    if has_page:
+        console.print(f"page: {output.with_suffix('.html')}", soft_wrap=True, markup=False)
     console.print(str(output), soft_wrap=True, markup=False)
 
 

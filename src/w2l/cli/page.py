@@ -39,6 +39,10 @@ NOTE = (
 )
 
 
+TO_TRY = (
+    "**To try**: choose an image, then press Sync. The large one speaks, with the words of the "
+    "small one."
+)
 PERSON, BOX = "a person", "a box, by two corners"
 GREEN = (60, 200, 60)
 STOPPED = "Stopped."
@@ -225,6 +229,14 @@ class PageActions:
             return STOPPED, None, None
         return self.told(result.text, video, audio), str(result.plot), str(result.report)
 
+    def play(self, video: str | None) -> Any:
+        """What was sent, where a browser plays it."""
+        if video is None:
+            return shown(gr.Video, None)
+        path = Path(video)
+        played = self.done(lambda _: not is_image(video) and is_playable(path), None, video)
+        return shown(gr.Video, path if played else None)
+
     def look(self, face: str | None, at_s: float) -> tuple[Any, ...]:
         """What was sent: to be played, and a frame to click on; earlier clicks are forgotten."""
         if face is None:
@@ -362,7 +374,9 @@ def _sync_tab(
 def _score_tab(actions: PageActions) -> None:
     gr.Markdown("How well lips and audio of a video fit, as `evaluate.py` says it.")
     with gr.Row():
-        video = sent_file(label="Video to score", elem_id="scored")
+        with gr.Column():
+            video = sent_file(label="Video to score", elem_id="scored")
+            sent = gr.Video(label="Sent", visible=False, elem_id="scored_sent", height=260)
         audio = sent_file(label="Other audio than its own, if any", elem_id="scored_audio")
     with gr.Row():
         button = gr.Button("Score", variant="primary", elem_id="score")
@@ -370,6 +384,7 @@ def _score_tab(actions: PageActions) -> None:
     text = gr.Markdown(elem_id="scores")
     plot = gr.Image(label="Sync", buttons=["fullscreen"], elem_id="curves")
     report = gr.File(label="Report: one page that needs nothing else", elem_id="report")
+    video.change(actions.play, video, sent, **QUIET)
     job = button.click(actions.score, [video, audio], [text, plot, report], api_name="score",
                        concurrency_id=WORK, concurrency_limit=1)  # fmt: skip
     cancel.click(actions.stopped.press, None, text, queue=False, cancels=[job], **QUIET)
@@ -379,14 +394,15 @@ def offered(offers: Sequence[Offer], credit: str) -> gr.Gallery:
     """Images to choose from, and below whose they are."""
     # Served as they lie: what Gradio copies goes with the files that people sent.
     gr.set_static_paths([offer.image for offer in offers])
-    images = gr.Gallery(
-        [(str(offer.image), offer.trial.caption) for offer in offers],
-        label="To try: choose an image, then press Sync", columns=len(offers),
-        allow_preview=False, interactive=False, object_fit="contain", height="auto", buttons=[],
-        elem_id="examples",
-    )  # fmt: skip
-    if credit:
-        gr.Markdown(credit, elem_id="credit")
+    with gr.Row():
+        with gr.Column(scale=3, min_width=320):
+            images = gr.Gallery(
+                [(str(offer.image), offer.trial.caption) for offer in offers],
+                show_label=False, columns=len(offers), allow_preview=False, interactive=False,
+                object_fit="contain", height="max-content", buttons=[], elem_id="examples",
+            )  # fmt: skip
+        with gr.Column(scale=1, min_width=240):
+            gr.Markdown(f"{TO_TRY}\n\n{credit}", elem_id="credit")
     return images
 
 

@@ -94,7 +94,7 @@ def without_paths(text: str, *files: str | Path) -> str:
     return _PATH.sub(r"\1", text)
 
 
-# What of configs/infer.yaml the page has: key → the field's name.
+# Which keys of infer.py the page has: key → the field's name.
 FIELDS = {
     "face": "Video or photo of the face", "audio": "What is to be said: any file with sound",
     "quality": "Quality", "person": "Whom, of several people",

@@ -109,15 +109,24 @@ def voice_names(speakers: Speakers) -> list[str]:
     return list(speakers.voices) if speakers.voices == (OWN,) else short_names(speakers.voices)
 
 
+def counted_faces(n: int) -> str:
+    """How many faces, in words.
+
+    >>> counted_faces(1), counted_faces(4)
+    ('1 face', '4 faces')
+    """
+    return f"{n} face{'' if n == 1 else 's'}"
+
+
 def summary_line(clips: Sequence[ClipScore], rule: VideoScore = "mean") -> str:
     """How many clips and faces were scored, and what the numbers are."""
     n_failed = sum(clip.error is not None for clip in clips)
     n_tracks = sum(len(clip.tracks) for clip in clips)
     by = "faces within a video first" if rule == "mean" else f"each by video_score={rule}"
     return (
-        f"{len(clips) - n_failed} scored ({n_tracks} faces), {n_failed} failed. Offset in frames "
-        "at 25 fps, positive where the sound is early; judge: the expert's cosine at offset 0; "
-        f"mean: over videos, {by}."
+        f"{len(clips) - n_failed} scored ({counted_faces(n_tracks)}), {n_failed} failed. Offset in "
+        "frames at 25 fps, positive where the sound is early; judge: the expert's cosine at "
+        f"offset 0; mean: over videos, {by}."
     )
 
 

@@ -39,7 +39,7 @@ def test_folder_with_good_and_bad_clips(clips, evaluate, capsys, tmp_path):
     assert good["lse_d"] is None
     assert "syncnet=none" in good["lse_reason"]
     out = capsys.readouterr().out
-    assert "1 scored (1 faces), 4 failed" in out
+    assert "1 scored (1 face), 4 failed" in out
     assert out.count("failed: ") == 4
     assert "judge ↑" in out
     (folder,) = (tmp_path / "outputs" / "evaluate").iterdir()

@@ -51,7 +51,7 @@ def test_one_line_each_the_counts_and_the_exit_code(
         "good": "36", **dict.fromkeys(("faceless", "short", "silent", "truncated"), "failed")
     }  # fmt: skip
     assert shown.out.count("failed: ") == 4
-    assert "1 scored (1 faces), 4 failed" in shown.out
+    assert "1 scored (1 face), 4 failed" in shown.out
     assert ("4 of 5 videos failed" in shown.err) == strict
     (written,) = tmp_path.glob("outputs/evaluate/*/scores.json")
     scores = json.loads(written.read_text())

@@ -68,7 +68,9 @@ def test_what_does_not_fit_is_one_sentence(tmp_path: Path) -> None:
     for source, sentence in {
         str(expert): "not the wanted generator: it holds an expert",
         str(small): "has image_size 64, this run's image_size 96: set model.image_size=64",
-        "nowhere.ckpt": "neither a file nor the name",
+        "nowhere.ckpt": "neither a file nor the name of weights; the names are",
+        str(tmp_path / "best.ckpt"): "first validation.: its folder has expert.ckpt, small.ckpt",
+        str(tmp_path / "no" / "x.ckpt"): "neither a file nor the name of weights: there is no fol",
     }.items():
         with pytest.raises(UserError, match=sentence):
             initialise(plain, source)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from preprocess import command
 from preprocess.command import _job
 from preprocess.keys import Preprocess
 from preprocess.sources import Prepared
@@ -63,3 +65,19 @@ def test_what_is_refused_before_anything_is_read() -> None:
         _job(settings_of(Preprocess, source=talks(yars=[1]), data_root="."))
     with pytest.raises(UserError, match=r"missing a required argument: 'years'"):
         _job(settings_of(Preprocess, source=talks(), data_root="."))
+
+
+@pytest.mark.parametrize(("pending", "name"), [(0, "folder"), (0, "demo"), (2, "folder")])
+def test_what_comes_next_is_said_once_all_is_prepared(
+    pending: int, name: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "prepare", lambda *_: SimpleNamespace(pending=pending))
+    monkeypatch.setattr(command, "_pack", lambda *_: None)
+    source = Component.of(named_group("source", name))
+    command.preprocess(settings_of(Preprocess, source=source, data_root=".", out="my set"))
+    experiment = {"folder": "syncnet_strong", "demo": "demo_syncnet"}[name]
+    following = f"next: python train.py experiment={experiment} 'data.root=my set'\n"
+    assert ("next" in (said := capsys.readouterr().out)) == (pending == 0)
+    assert pending or said.endswith(following)
