@@ -87,7 +87,8 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
 def _repository() -> Iterator[tuple[str, str]]:
     for source, place in ELSEWHERE.items():
-        yield place, (ROOT / source).read_text("utf-8")
+        wide = "---\nhide: [navigation, toc]\n---\n\n" if place == "index.md" else ""
+        yield place, wide + (ROOT / source).read_text("utf-8")
 
 
 def _commands() -> Iterator[tuple[str, str]]:
