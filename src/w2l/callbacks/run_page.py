@@ -165,8 +165,8 @@ class RunPage(pl.Callback):
 
 def said(counts: dict[str, int]) -> str:
     """How many clips, and of how many people, in words."""
-    people = counts["speakers"]
-    return f"{counts['clips']} clips of {people} speaker{'' if people == 1 else 's'}"
+    n, people = counts["clips"], counts["speakers"]
+    return f"{n} clip{'' if n == 1 else 's'} of {people} speaker{'' if people == 1 else 's'}"
 
 
 def data_facts(data: Any) -> dict[str, Any]:

@@ -61,7 +61,9 @@ class RunReport(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._begin(updates(trainer, pl_module), budget(trainer, pl_module))
-        self.watched = getattr(pl_module, "watched", self.watched)
+        terms = getattr(pl_module, "terms", ())  # of `loss=`
+        own = {f"{stage}/loss_{name}": None for stage in ("train", "val") for name in terms}
+        self.watched = getattr(pl_module, "watched", self.watched) | own
         self._on_bar = getattr(pl_module, "on_bar", self._on_bar)
         if trainer.is_global_zero and sys.stdout.isatty():
             total = self.total if math.isfinite(self.total) else None

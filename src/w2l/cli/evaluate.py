@@ -289,8 +289,9 @@ def build_evaluator(
                 soft_wrap=True,
             )
         elif speakers < ENOUGH_SPEAKERS:
+            counted_speakers = f"{speakers} speaker{'' if speakers == 1 else 's'}"
             console.print(
-                f"warning: the cosine's expert was trained on {speakers} speakers: of others it "
+                f"warning: the cosine's expert was trained on {counted_speakers}: of others it "
                 "may rate a wrong dub as high as a right one.",
                 soft_wrap=True,
             )

@@ -17,7 +17,7 @@ from tests.unit.systems.test_systems import WIDTH, build, lips, trainer
 from w2l.callbacks import RunReport
 from w2l.cli.run_log import generator_of, logged
 from w2l.cli.train import main
-from w2l.data import ClipDataModule, SyncSamples
+from w2l.data import ClipDataModule, LipBatch, SyncSamples
 from w2l.errors import UserError
 from w2l.models import Expert
 from w2l.progress import duration
@@ -27,6 +27,15 @@ from w2l.systems import ExpertSystem
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+class Grey:
+    """A loss term of one's own."""
+
+    weight = 0.5
+
+    def __call__(self, batch: LipBatch, generated: torch.Tensor) -> torch.Tensor:
+        return (generated - 0.5).abs().mean()
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -64,6 +73,7 @@ def test_between_two_lines_nothing_is_said_and_values_are_means(
         on_train_start = on_train_end = lambda *_: None  # type: ignore[assignment]
 
     system = build(gan=True)
+    system.terms["grey"] = Grey()
     trainer(tmp_path, 6, report, Losses(), limit_val_batches=0).fit(
         system, datamodule=lips(prepared)
     )
@@ -72,6 +82,7 @@ def test_between_two_lines_nothing_is_said_and_values_are_means(
     assert re.fullmatch(r"trained: 3 updates in \d.*", ended)
     (shown,) = [line.split()[2] for line in values if line.split()[0] == "train/loss_l1"]
     assert float(shown) == pytest.approx(sum(losses) / 3, rel=1e-3)
+    assert "train/loss_grey" in {line.split()[0] for line in values}, "a term of one's own"
 
 
 def test_the_best_value_is_told_with_its_update() -> None:
