@@ -139,7 +139,9 @@ def test_resolve(tmp, monkeypatch) -> None:
     assert asked == ["wav2lip"]
     with pytest.raises(UserError, match=r"wav2lipgan is neither .* did you mean .*wav2lip_gan"):
         checkpoints.resolve("wav2lipgan")
-    with pytest.raises(UserError, match=r"no/such\.ckpt is neither a file.*names are .*syncnet_v2"):
+    with pytest.raises(UserError, match=r"such\.ckpt is neither a file.*names are .*syncnet_v2"):
+        checkpoints.resolve("such.ckpt")
+    with pytest.raises(UserError, match=r"no/such\.ckpt is neither .*: there is no folder no\."):
         checkpoints.resolve("no/such.ckpt")
     with pytest.raises(UserError, match="is a folder"):
         checkpoints.resolve(tmp)
