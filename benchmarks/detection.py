@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
 from rich.console import Console
 
 from benchmarks.face_videos import write_face_videos
+from benchmarks.keys import Benchmarks
 from benchmarks.preparation import published_detector
 from benchmarks.published_inference import read_all, search
 from benchmarks.turns import seconds_in_turn
@@ -18,13 +18,13 @@ from w2l.faces import CenterFace
 from w2l.faces.search import detect_video
 
 
-def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """The same decoded frames both ways, in turn."""
     given = cfg.detection
     with TemporaryDirectory() as folder:
         root = Path(folder)
         (video,) = write_face_videos(
-            root, clips=1, frames=given.frames, size=tuple(given.size), seed=cfg.seed
+            root, clips=1, frames=given.frames, size=(given.size[0], given.size[1]), seed=cfg.seed
         )
         frames, _ = read_all(video, given.frames)
         detector, published = CenterFace(), published_detector(root / "s3fd.pth")

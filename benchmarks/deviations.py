@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import python_speech_features
 import torch
-from omegaconf import DictConfig
 from rich.console import Console
 
 from benchmarks.evaluation import made_or_named, network
+from benchmarks.keys import Benchmarks
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.waveform import load_audio
 from w2l.metrics import lse, pairwise_distances, unpadded_lse
@@ -26,7 +26,7 @@ BATCH = 16
 PASSED = 27  # frames of ours while a clip of 25² / 27 = 23.1 fps shows 25
 
 
-def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """Each departure by itself, beside FFmpeg's JPEG in between, which is published."""
     settings = cfg.deviations
     with TemporaryDirectory() as folder:

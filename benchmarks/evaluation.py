@@ -14,11 +14,11 @@ from typing import Any
 
 import cv2
 import torch
-from omegaconf import DictConfig
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from benchmarks.face_videos import write_face_videos
+from benchmarks.keys import Benchmarks, Deviations, Evaluation
 from benchmarks.limits import flops, matrix_rate
 from benchmarks.published_scoring import published_scores
 from benchmarks.resident import peak_resident
@@ -38,7 +38,7 @@ OURS = {"ours": False, "ours with JPEG": True}
 WAYS = (*OURS, "published")
 
 
-def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """The same clips, weights and threads both ways, in turn."""
     settings = cfg.evaluation
     threads = settings.threads or torch.get_num_threads()
@@ -99,7 +99,7 @@ def syncnet_flops(syncnet: SyncNetV2) -> int:
     return flops(lambda: (syncnet.embed_lips(images), syncnet.embed_audio(sound)))
 
 
-def made_or_named(settings: DictConfig, folder: Path, seed: int) -> list[Path]:
+def made_or_named(settings: Evaluation | Deviations, folder: Path, seed: int) -> list[Path]:
     """The videos that `video=` names, or one that is made."""
     if settings.video is not None:
         return find_videos(settings.video)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
 from rich.console import Console
 
+from benchmarks.keys import Benchmarks
 from benchmarks.limits import flops, matrix_rate
 from benchmarks.turns import row, times_in_turn
 from w2l.checkpoints.networks import describe
@@ -19,7 +19,7 @@ from w2l.inference import FaceGenerator, build_generator
 from w2l.models import FoldedGenerator, Generator, masked_and_reference
 
 
-def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """The same faces and sounds through all, in turn, on the same threads."""
     given = cfg.generator
     torch.set_num_threads(given.threads or torch.get_num_threads())

@@ -7,17 +7,18 @@ import multiprocessing
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
 from rich.console import Console
 
 from benchmarks.face_videos import write_face_videos
 from benchmarks.generator import half_flops, saved
+from benchmarks.keys import Benchmarks
 from benchmarks.limits import codec_seconds, matrix_rate
 from benchmarks.preparation import published_detector
 from benchmarks.published_inference import read_all, search, sync_as_published
@@ -42,7 +43,7 @@ from w2l.windows import FPS
 Seconds = dict[str, list[float]]
 
 
-def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """The same video both ways in turn, each run of ours in a process of its own."""
     given = cfg.inference
     size = (given.size[0], given.size[1])
@@ -69,7 +70,7 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
             alike, _ = in_process(sync_alike, video, root / "same.mp4", box, network)
             console.print(f"ours, like for like, fixed box: {alike:.1f} s")
             frame, milliseconds = in_process(
-                published_seconds, video, root, box, network, dict(given.published_frames)
+                published_seconds, video, root, box, network, asdict(given.published_frames)
             )
             theirs["detected"].append(given.seconds * FPS * frame["detected"])
             theirs["fixed_box"].append(given.seconds * FPS * frame["fixed_box"])
@@ -127,7 +128,7 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
                 ),
             )
         ],
-        "published_frames": dict(given.published_frames),
+        "published_frames": asdict(given.published_frames),
         "threads": torch.get_num_threads(),
         "turns": given.turns,
     }

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.keys import Benchmarks
 from benchmarks.turns import seconds_in_turn
 from w2l import examples
 from w2l.audio import SAMPLE_RATE
@@ -26,7 +26,7 @@ from w2l.inference.timeline import window_start
 from w2l.windows import MEL_COLUMNS
 
 
-def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """A GRID clip that says all three clips' speech, over and over, spoken as fast as by people."""
     given = cfg.live
     lipsync = LipSync.from_pretrained(given.checkpoint, device=given.device)

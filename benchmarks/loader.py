@@ -7,20 +7,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 from torch.utils.data import DataLoader
 
 from benchmarks.face_clips import write_face_clips
+from benchmarks.keys import Benchmarks
 from benchmarks.published_reading import PublishedExpert, PublishedGenerator, PublishedReading
 from benchmarks.resident import peak_resident
 from benchmarks.turns import row
@@ -29,7 +30,6 @@ from w2l.data.batches import concatenate, to_float
 from w2l.data.module import Samples
 from w2l.data.shards import INDEX, parse_index, shard_folder
 from w2l.data.storage import FOLDER, Storage
-from w2l.errors import UserError
 from w2l.windows import FPS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,14 +42,14 @@ Clock = Callable[[], float]
 Rates = dict[str, list[float]]
 
 
-def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """Measure clips made here, or the user's own where `data.root` is given.
 
     Raises:
         UserError: the user's set cannot be read.
     """
     if cfg.data.root is not None:
-        return measure_own(cfg, console)
+        return measure_own(cfg.data.root, cfg, console)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     with TemporaryDirectory() as folder, threadpool_limits(1):
@@ -145,10 +145,10 @@ def check_same_sample(root: Path, folder: str, image_size: int) -> None:
             assert torch.allclose(mine[0], published, atol=2e-4), what
 
 
-def compare(root: Path, folders: list[str], what: str, cfg: DictConfig, console: Console) -> Rates:
+def compare(root: Path, folders: list[str], what: str, cfg: Benchmarks, console: Console) -> Rates:
     """Samples/s of the published way and of all storages, of each turn, taken in a row."""
     size, batch_size = cfg.data.image_size, BATCH_SIZES[what]
-    cfg = cast(DictConfig, OmegaConf.merge(cfg, {"data": {"batch_size": batch_size}}))
+    cfg = replace(cfg, data=replace(cfg.data, batch_size=batch_size))
     published = PUBLISHED[what](folders, size, cfg.seed)
     passes: dict[str, Iterator[Any]] = {"published": published_batches(published, batch_size)}
     for storage in STORAGES:
@@ -178,7 +178,7 @@ def published_batches(dataset: PublishedReading, batch_size: int) -> Iterator[An
 
 
 def batches(
-    root: Path | str, storage: str, samples: Samples, cfg: DictConfig, num_workers: int = 0
+    root: Path | str, storage: str, samples: Samples, cfg: Benchmarks, num_workers: int = 0
 ) -> Iterator[Any]:
     """Training batches without end."""
     data = ClipDataModule(
@@ -225,15 +225,13 @@ def samples_per_s(
     return taken / passed
 
 
-def measure_own(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure_own(root: str, cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """The user's own set: one process, then `data.num_workers` of them."""
-    if cfg.data.samples not in OURS:
-        raise UserError(f"data.samples={cfg.data.samples} is unknown: use {' or '.join(OURS)}.")
     samples, rates = OURS[cfg.data.samples], {}
     for workers in (0, cfg.data.num_workers):
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
-        endless = batches(cfg.data.root, cfg.data.storage, samples, cfg, workers)
+        endless = batches(root, cfg.data.storage, samples, cfg, workers)
         seconds = cfg.loader.seconds * cfg.loader.turns
         rate = samples_per_s(endless, cfg.data.batch_size, seconds, time.perf_counter)
         rates[workers] = round(rate, 1)

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
 from rich.console import Console
 
+from benchmarks.keys import Benchmarks
 from benchmarks.limits import machine
 from benchmarks.turns import spread
 from w2l.errors import UserError
@@ -29,7 +29,7 @@ BEGIN, END = "<!-- table: python -m benchmarks name=table -->", "<!-- end of tab
 HEAD = "| work | published | ours like for like | ours | share of limit | memory |"
 
 
-def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """Run what `overview.runs` names, one after another.
 
     Raises:
@@ -58,7 +58,7 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
     return {"ratio": min(found.values(), default=None), "of": "the least", "ratios": found}
 
 
-def write_table(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def write_table(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """Put the table of the files in `overview.out` into `overview.page`, between its marks."""
     page, out = user_path(cfg.overview.page), user_path(cfg.overview.out)
     results = read(out, cfg.overview.runs)

@@ -12,11 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from omegaconf import DictConfig
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from benchmarks.face_videos import write_face_videos
+from benchmarks.keys import Benchmarks
 from benchmarks.published_inference import read_all
 from preprocess.rejection import RejectedError
 from preprocess.settings import Recipe
@@ -38,7 +38,7 @@ BATCH = 32  # frames in S3FD at once, published
 HOURS = {"lrs2_29_h": 29, "voxceleb2_2400_h": 2400}
 
 
-def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """One core, one thread: the same videos both ways, in turn."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -123,7 +123,7 @@ def compare(
     detector: FaceDetector,
     judge: SyncScorer,
     published: S3FD,
-    cfg: DictConfig,
+    cfg: Benchmarks,
     console: Console,
 ) -> dict[str, Any]:
     """Frames/s of both ways, medians over turns; and what each step of ours takes."""

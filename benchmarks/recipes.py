@@ -15,9 +15,9 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from matplotlib.figure import Figure
-from omegaconf import DictConfig
 from rich.console import Console
 
+from benchmarks.keys import Benchmarks, Recipes
 from benchmarks.training import composed, fit
 from w2l.callbacks.expert_report import clip_similarities
 from w2l.data.clips import AnyClip
@@ -64,7 +64,7 @@ class Looks(pl.Callback):
         self._looking += time.perf_counter() - began
 
 
-def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """Train what is not there yet; compare all that is.
 
     Raises:
@@ -107,14 +107,14 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
     }
 
 
-def overrides(settings: DictConfig, arm: str) -> list[str]:
+def overrides(settings: Recipes, arm: str) -> list[str]:
     """What an arm is, in Hydra's words."""
     if arm == PUBLISHED:
         return [*settings.published, *settings.common]
     return [*settings.strong, *settings.common, *settings.changes[arm]]
 
 
-def one_run(settings: DictConfig, arm: str, seed: int) -> list[dict[str, Any]]:
+def one_run(settings: Recipes, arm: str, seed: int) -> list[dict[str, Any]]:
     """The looks at one run."""
     with TemporaryDirectory() as folder:
         cfg = composed([*overrides(settings, arm), f"seed={seed}"], settings.data_root, folder)
@@ -125,13 +125,15 @@ def one_run(settings: DictConfig, arm: str, seed: int) -> list[dict[str, Any]]:
     return looks.rows
 
 
-def reached(rows: Sequence[dict[str, Any]], settings: DictConfig) -> int | None:
+def reached(rows: Sequence[dict[str, Any]], settings: Recipes) -> int | None:
     """The first look at which both accuracies are at their bars; None: at none."""
     bars = ("pair_accuracy", "balanced_accuracy")
-    return next((r["update"] for r in rows if all(r[bar] >= settings[bar] for bar in bars)), None)
+    return next(
+        (r["update"] for r in rows if all(r[bar] >= getattr(settings, bar) for bar in bars)), None
+    )
 
 
-def summary(runs: Sequence[Sequence[dict[str, Any]]], settings: DictConfig) -> dict[str, Any]:
+def summary(runs: Sequence[Sequence[dict[str, Any]]], settings: Recipes) -> dict[str, Any]:
     """A row of the table: a value per seed."""
     return {
         "updates": runs[0][-1]["update"],
@@ -145,7 +147,7 @@ def summary(runs: Sequence[Sequence[dict[str, Any]]], settings: DictConfig) -> d
     }
 
 
-def ratio(curves: dict[str, list[list[dict[str, Any]]]], settings: DictConfig) -> float | None:
+def ratio(curves: dict[str, list[list[dict[str, Any]]]], settings: Recipes) -> float | None:
     """How many times as long the published recipe takes, at least; None: the strong one fails."""
     found = []
     for strong, published in zip(curves.get("strong", []), curves.get(PUBLISHED, []), strict=False):
@@ -156,7 +158,7 @@ def ratio(curves: dict[str, list[list[dict[str, Any]]]], settings: DictConfig) -
     return round(min(found), 2) if found else None
 
 
-def image(curves: dict[str, list[list[dict[str, Any]]]], settings: DictConfig) -> Figure:
+def image(curves: dict[str, list[list[dict[str, Any]]]], settings: Recipes) -> Figure:
     """Both accuracies over updates: the mean of the seeds, and their spread."""
     figure = Figure(figsize=(12, 4), layout="constrained")
     for axes, name in zip(
@@ -169,7 +171,7 @@ def image(curves: dict[str, list[list[dict[str, Any]]]], settings: DictConfig) -
             axes.fill_between(
                 updates, values.min(axis=0), values.max(axis=0), alpha=0.15, color=line.get_color()
             )
-        axes.axhline(settings[name], color="black", linewidth=0.8, linestyle=":")
+        axes.axhline(getattr(settings, name), color="black", linewidth=0.8, linestyle=":")
         axes.set(title=name.replace("_", " "), xlabel="updates", ylim=(0.45, 1))
     figure.legend(*axes.get_legend_handles_labels(), fontsize="small", loc="outside right center")
     return figure

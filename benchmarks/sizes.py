@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
 from rich.console import Console
 from torch import Tensor, nn
 
+from benchmarks.keys import Benchmarks
 from benchmarks.training import peak_memory
 from w2l.data.batches import stack_frames
 from w2l.errors import UserError
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NETWORKS = {"generator": Generator, "expert": Expert, "discriminator": QualityDiscriminator}
 
 
-def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """Each size in a process of its own, so that its peak of memory is its own.
 
     Raises:

@@ -16,10 +16,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from benchmarks.keys import Benchmarks, Training
 from benchmarks.resident import peak_resident
 from benchmarks.turns import row
 from w2l.building import CONFIG_DIR
 from w2l.checkpoints import load_expert
+from w2l.cli.hydra_app import register
+from w2l.cli.keys.train import Train
 from w2l.cli.speed import compile_networks, picked_precision
 from w2l.models import Expert
 from w2l.paths import user_path
@@ -70,7 +73,7 @@ def _now() -> float:
     return time.perf_counter()
 
 
-def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
+def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """Both ways in turn; what the last line of the output says."""
     settings = cfg.training
     with TemporaryDirectory() as folder:
@@ -118,10 +121,10 @@ def measure(cfg: DictConfig, console: Console) -> dict[str, Any]:
     }
 
 
-def training_config(settings: DictConfig, folder: str) -> DictConfig:
+def training_config(settings: Training, folder: str) -> DictConfig:
     """The experiment's config, without outputs."""
-    given = {key: settings[name] for name, key in KEYS.items() if settings[name] is not None}
-    changed = (f"{key}={value}" for key, value in given.items())
+    values = ((key, getattr(settings, name)) for name, key in KEYS.items())
+    changed = (f"{key}={value}" for key, value in values if value is not None)
     return composed([f"experiment={settings.experiment}", *changed], settings.data_root, folder)
 
 
@@ -134,6 +137,7 @@ def composed(overrides: Iterable[str], data_root: str, folder: str) -> DictConfi
         "data.repeats=10000",
         *overrides,
     ]
+    register(Train)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         cfg = compose("train", overrides=overrides)

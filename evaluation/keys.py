@@ -7,10 +7,11 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Lt
 
+from w2l.bounds import Count, FileName, Sides, Texts, Weights
 from w2l.building import Component
 from w2l.jobs.keys import RunnerKeys
-from w2l.schema import Count, FileName, Sides, Texts, Weights, key
 from w2l.schema import group as component  # a key is called group
+from w2l.schema import key
 
 Least = Annotated[float, Ge(0)]
 

@@ -21,18 +21,20 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
+from benchmarks.keys import Benchmarks  # noqa: E402
 from evaluation.filelists.keys import Filelists  # noqa: E402
 from evaluation.keys import Evaluation  # noqa: E402
 from preprocess.keys import Preprocess  # noqa: E402
-from w2l.cli.help import groups, tree_help  # noqa: E402
+from w2l.bounds import shown  # noqa: E402
+from w2l.cli.help import defaults, groups  # noqa: E402
 from w2l.cli.keys.app import App  # noqa: E402
 from w2l.cli.keys.evaluate import Evaluate  # noqa: E402
 from w2l.cli.keys.infer import Infer  # noqa: E402
 from w2l.cli.keys.live import Live  # noqa: E402
-from w2l.schema import REQUIRED, keys, shown  # noqa: E402
+from w2l.cli.keys.train import Train  # noqa: E402
+from w2l.schema import REQUIRED, keys  # noqa: E402
 
-COMMANDS = (Infer, Evaluate, Preprocess, Evaluation, Filelists, App, Live)
-TREES = {"train": "python train.py", "benchmarks": "python -m benchmarks"}
+COMMANDS = (Infer, Evaluate, Preprocess, Evaluation, Filelists, App, Live, Train, Benchmarks)
 MODULES = {
     "Syncing": "w2l.inference", "Scoring": "w2l.scoring", "Metrics": "w2l.metrics",
     "Networks": "w2l.models", "Losses": "w2l.losses", "Checkpoints": "w2l.checkpoints",
@@ -92,16 +94,13 @@ def _repository() -> Iterator[tuple[str, str]]:
 
 
 def _commands() -> Iterator[tuple[str, str]]:
-    """A page for each command, from its dataclass or its tree."""
+    """A page for each command, from its dataclass."""
     for command in COMMANDS:
         about = " ".join((command.__doc__ or "").split())
         lines = [f"# {command.COMMAND}", about, "Examples:"]
         examples = "\n".join(f"{command.COMMAND} {each}".rstrip() for each in command.EXAMPLES)
         lines += [f"```text\n{examples}\n```", *_tables(command)]
         yield f"reference/{command.NAME}.md", "\n\n".join(lines) + "\n"
-    for name, line in TREES.items():
-        text = tree_help(ROOT / "configs", ROOT / "configs" / f"{name}.yaml")
-        yield f"reference/{name}.md", f"# {line}\n\n```text\n{text}\n```\n"
 
 
 def _tables(command: type, prefix: str = "") -> Iterator[str]:
@@ -121,10 +120,20 @@ def _tables(command: type, prefix: str = "") -> Iterator[str]:
             default, wanted = chosen.get(each.name), ", ".join(choices)
         else:
             default, wanted = each.default, each.wanted
-        value = "needed" if default == REQUIRED else f"`{shown(default)}`"
-        cells = [f"`{prefix}{each.name}`", value, wanted, each.help]
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        rows.append(_row(f"{prefix}{each.name}", default, wanted, each.help))
     yield from _table(title, rows)
+    for each in keys(command).values():
+        if each.arguments is not None:
+            values = defaults(ROOT / "configs", command)[each.name]
+            rows = [_row(known.name, values[name], known.wanted, known.help)
+                    for name, known in each.known(values).items()]  # fmt: skip
+            yield from _table(f"{each.name}={chosen[each.name]}", rows)
+
+
+def _row(name: str, default: Any, wanted: str, about: str) -> str:
+    value = "needed" if default == REQUIRED else f"`{shown(default)}`"
+    cells = [f"`{name}`", value, wanted, about]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _tables_of(nested: type, prefix: str, title: str) -> Iterator[str]:

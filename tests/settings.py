@@ -13,12 +13,13 @@ from w2l.cli.keys.app import App
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.cli.keys.infer import Infer
 from w2l.cli.keys.live import Live
+from w2l.cli.keys.train import Train
 from w2l.schema import read
 
 T = TypeVar("T")
 COMMANDS: dict[str, type] = {
     command.NAME: command
-    for command in (Infer, Evaluate, Evaluation, Preprocess, Filelists, App, Live)
+    for command in (Infer, Evaluate, Evaluation, Preprocess, Filelists, App, Live, Train)
 }
 
 

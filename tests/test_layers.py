@@ -15,7 +15,7 @@ LAYERS = [
     [
         "ahead", "cores", "errors", "files", "lock", "memory", "windows", "media", "html", "paths",
         "audio", "video", "boxes", "weights", "filelists", "download",
-        "trust", "trials", "components", "offline", "examples", "progress", "chart",
+        "trust", "trials", "components", "offline", "examples", "progress", "chart", "bounds",
     ],
     ["models", "losses", "metrics", "faces", "building"],
     ["data", "checkpoints", "scoring", "restoration", "schema"],
@@ -27,7 +27,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The ground of layer 0: any module of it may stand on them, and they on errors and paths.
 GROUND = {
     "ahead", "cores", "errors", "files", "lock", "memory", "windows", "media", "html", "paths",
-    "offline", "trust", "progress",
+    "offline", "trust", "progress", "bounds",
 }  # fmt: skip
 BASE = {"errors", "paths"}
 APPLICATIONS = ("preprocess", "evaluation", "benchmarks")

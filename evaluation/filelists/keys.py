@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from w2l.schema import FileName, key
+from w2l.bounds import FileName
+from w2l.schema import key
 
 
 @dataclass(frozen=True, kw_only=True)

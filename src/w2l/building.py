@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from w2l.bounds import fits, is_plain, options, shown, wanted
 from w2l.errors import UserError, either
 from w2l.files import sha256
 from w2l.weights import locate
@@ -80,17 +80,31 @@ class Component:
         Raises:
             UserError: with the signature and the whole reason.
         """
-        signature, hints = self._signature()
-        try:
-            signature.bind_partial(**dict(self.arguments))
-        except TypeError as error:
-            raise self._refused(str(error)) from error
-        for name, value in self.arguments:
-            if not _fits(value, hints.get(name, Any)):
-                raise self._refused(f"{name}={value} has the wrong type")
+        self.check_values()
         if missing := self.required() - {"device", *given}:
             raise self._refused(f"missing a required argument: '{min(missing)}'")
         return self
+
+    def check_values(self, key: str = "") -> None:
+        """Refuse arguments that it does not take, and values that do not fit.
+
+        Args:
+            key: the name of its group of keys, for the sentence.
+
+        Raises:
+            UserError: naming it.
+        """
+        signature, hints = self._signature()
+        parameters = signature.parameters
+        try:
+            signature.bind_partial(**dict(self.arguments))
+        except TypeError as error:
+            raise self._refused(str(error), key) from error
+        for name, value in self.arguments:
+            hint = hints.get(name, Any)
+            is_default = name in parameters and value is parameters[name].default
+            if not is_default and not _fits(value, hint):
+                raise self._refused(f"{name}={shown(value)} must be {wanted(hint)}", key)
 
     def takes(self) -> set[str]:
         """Names of the arguments that it may be given beside its own."""
@@ -198,14 +212,39 @@ class Component:
         target = _located(self.target)
         made = target.__init__ if inspect.isclass(target) else target
         try:
-            hints = typing.get_type_hints(made)
+            hints = typing.get_type_hints(made, include_extras=True)
         except (NameError, TypeError):  # annotations that only a type checker can read
             hints = {}
         return inspect.signature(target), hints
 
-    def _refused(self, reason: str) -> UserError:
-        shown = self.about().partition("\n")[0]
-        return UserError(f"{self.target}: {reason.rstrip('.')}; its signature is {shown}.")
+    def _refused(self, reason: str, key: str = "") -> UserError:
+        signature = self.about().partition("\n")[0]
+        return UserError(
+            f"{key or self.target}: {reason.rstrip('.')}; its signature is {signature}."
+        )
+
+
+def check_parts(node: Any, key: str) -> None:
+    """Refuse what does not fit in a tree of groups of keys, some of them components.
+
+    Args:
+        node: as YAML holds it.
+        key: its name, with dots between.
+
+    Raises:
+        UserError: naming the key, or the component with its signature.
+    """
+    if isinstance(node, list):
+        for number, each in enumerate(node):
+            check_parts(each, f"{key}.{number}")
+    if not isinstance(node, Mapping):
+        return
+    if "_target_" in node:
+        own = {name: value for name, value in node.items() if name[0] != "_"}
+        component = Component(str(node["_target_"]), tuple(own.items()))
+        component.check_values(key)
+    for name, each in node.items():
+        check_parts(each, f"{key}.{name}")
 
 
 def choices(group: str, folders: Sequence[Path] = ()) -> dict[str, Path]:
@@ -266,24 +305,23 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
-def _options(hint: Any) -> tuple[Any, ...]:
-    """The members of a union, or the hint alone."""
-    union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
-    return typing.get_args(hint) if union else (hint,)
-
-
 def _takes_path(hint: Any) -> bool:
-    return Path in _options(hint)
+    return Path in options(hint)
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value may be of a type; True of types that are not looked into."""
-    plain = (bool, int, float, str, Path, type(None))
-    if any(option not in plain for option in _options(hint)):
+    """Whether a plain value may be of a type; True of types that are not looked into."""
+    if isinstance(value, list | tuple | Mapping):  # of which others are built
         return True
-    taken = {type(None): (type(None),), float: (int, float), Path: (str, Path)}
-    return any(
-        isinstance(value, taken.get(option, (option,)))
-        and (not isinstance(value, bool) or option is bool)
-        for option in _options(hint)
-    )
+    return any(_may_be(value, option) for option in options(hint))
+
+
+def _may_be(value: Any, option: Any) -> bool:
+    if is_plain(option):
+        return fits(option, value) or (option is Path and isinstance(value, str))
+    if option in (Any, object):
+        return True
+    if value is None:
+        return False
+    is_class = inspect.isclass(option) and not getattr(option, "_is_protocol", False)
+    return not is_class or isinstance(value, option)

@@ -11,6 +11,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from w2l.bounds import Share
+
 
 def _at_least_float32(*tensors: Tensor) -> list[Tensor]:
     return [t if t.dtype == torch.float64 else t.float() for t in tensors]
@@ -87,7 +89,7 @@ class ContrastiveSync(nn.Module):
     """
 
     def __init__(
-        self, other_clips: float = 0.0, scale: float = 10.0, max_scale: float = 100.0
+        self, other_clips: Share = 0.0, scale: float = 10.0, max_scale: float = 100.0
     ) -> None:
         super().__init__()
         if not 0 <= other_clips <= 1:

@@ -1,54 +1,26 @@
 """The keys of a command: a dataclass whose fields say all that there is to know of each.
 
-A field's annotation is the key's type, with its bounds and unit; `key` gives its default and its
-meaning. From these come the values' check, the quoting of the command line, `--help`, and the typed
-object that the command works with, so that nothing is written twice.
+A field's annotation is the key's type, with its bounds and unit (`w2l.bounds`); `key` gives its
+default and its meaning. From these come the values' check, the quoting of the command line,
+`--help`, and the typed object that the command works with, so that nothing is written twice.
 """
 
 from __future__ import annotations
 
-import types
 import typing
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from copy import deepcopy
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
-
+from w2l.bounds import NUMBER, TEXT, fits, is_file, kinds, options, shown, wanted
 from w2l.building import Component
 from w2l.errors import UserError, either
 
-SWITCH, NUMBER, TEXT = "true or false", "a number", "text"
-LIST, GROUP = "a list like [a,b]", "a group of keys"
 REQUIRED = "???"  # the default of a key that has to be given
-LARGEST = 1e15  # more than anything that is counted here, and exact as a float
-
-
-@dataclass(frozen=True)
-class Says:
-    """What stands for a type in help and messages."""
-
-    text: str
-
-
-class _IsFile:
-    """Marks text that names a file, which a list of jobs may name relative to itself."""
-
-
-FileName = Annotated[str, _IsFile(), Says("a path")]
-Weights = Annotated[str, _IsFile(), Says("a path or a registry name")]
-Seconds = Annotated[float, Says("seconds")]
-Count = Annotated[int, Ge(1)]
-Share = Annotated[float, Ge(0), Le(1)]
-Positive = Annotated[float, Gt(0)]
-Sides = Annotated[
-    list[int], MinLen(4), MaxLen(4), Says("four whole numbers: [top,bottom,left,right]")
-]
-Texts = str | list[str]  # one alone needs no brackets
 Group = dict[str, Any]  # of a component, or of several
+Choice = Annotated[str | list[str] | None, "choice"]  # of a group whose keys lie in others
 
 T = TypeVar("T")
 
@@ -63,6 +35,8 @@ class Key:
         default: its value where nobody sets it; `REQUIRED`: there is none.
         help: what it means.
         section: the heading that begins with it; "": that of the key before.
+        arguments: of a group, the dataclass of those of its keys that are known: what each may be.
+            Their defaults are the chosen component's.
     """
 
     name: str
@@ -70,31 +44,30 @@ class Key:
     default: Any
     help: str
     section: str
+    arguments: type[Any] | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """What may be written for it, null aside."""
-        return tuple(
-            dict.fromkeys(kind for option in _options(self.hint) for kind in _kind(option))
-        )
+        return kinds(self.hint)
 
     @property
     def is_file(self) -> bool:
         """Whether it names a file."""
-        return any(isinstance(each, _IsFile) for o in _options(self.hint) for each in _notes(o))
+        return is_file(self.hint)
 
     @property
     def choices(self) -> tuple[Any, ...]:
         """Its values, where only some are possible."""
-        options = [option for option in _options(self.hint) if option is not type(None)]
-        if not all(typing.get_origin(option) is Literal for option in options):
+        named = [option for option in options(self.hint) if option is not type(None)]
+        if not all(typing.get_origin(option) is Literal for option in named):
             return ()
-        return tuple(value for option in options for value in typing.get_args(option))
+        return tuple(value for option in named for value in typing.get_args(option))
 
     @property
     def is_component(self) -> bool:
         """Whether its value is what a group of configs chooses."""
-        return self.hint == Group or Component in _options(self.hint)
+        return self.hint in (Group, Choice) or Component in options(self.hint)
 
     @property
     def nested(self) -> type | None:
@@ -104,8 +77,22 @@ class Key:
     @property
     def wanted(self) -> str:
         """Its type in words: "a whole number, 1 or more, or null"."""
-        phrases = [_phrase(option) for option in _options(self.hint)]
-        return ", or ".join(dict.fromkeys(phrases))
+        return wanted(self.hint)
+
+    def named(self, name: str) -> Key:
+        """The same by another name, as that with those of its groups before it."""
+        return replace(self, name=name)
+
+    def known(self, group: Mapping[str, Any]) -> Mapping[str, Key]:
+        """The keys of a group of which it is known what they may be."""
+        if self.arguments is None or group.get("_target_") != self.arguments.TARGET:
+            return {}
+        prefix = f"{self.name}."
+        return {
+            name: each.named(prefix + name)
+            for name, each in keys(typing.cast(Hashable, self.arguments)).items()
+            if name in group
+        }
 
     def read(self, value: Any) -> Any:
         """The value as its type.
@@ -113,20 +100,27 @@ class Key:
         Raises:
             UserError: it is of another type, out of bounds, or none of the choices.
         """
-        options = _options(self.hint)
-        if value is None and type(None) in options:
+        if type(value) is type(self.default) and value == self.default:
+            return value  # of most keys, whose types need not be looked at then
+        taken = options(self.hint)
+        if value is None and type(None) in taken:
             return None
+        if self.hint == Choice:
+            return value
         if value is None and self.hint == Group:
             return {}
-        if Component in options and not isinstance(value, Component | Mapping):
+        if self.arguments and isinstance(value, Mapping):
+            read_ones = {name: each.read(value[name]) for name, each in self.known(value).items()}
+            return {**value, **read_ones}
+        if Component in taken and not isinstance(value, Component | Mapping):
             raise UserError(f"{self.name}={shown(value)} chooses none of its group (see --help).")
-        if Component in options:
+        if Component in taken:
             return value if isinstance(value, Component) else Component.of(value)
         if self.nested and isinstance(value, Mapping):
             return read(self.nested, value, f"{self.name}.")
         if TEXT in self.kinds and NUMBER not in self.kinds and type(value) in (int, float):
             value = str(value)  # a file may be called 2024
-        if _fits(self.hint, value):
+        if self.nested is None and fits(self.hint, value):
             return value
         if self.choices:
             named = either([shown(choice) for choice in self.choices])
@@ -134,8 +128,13 @@ class Key:
         raise UserError(f"{self.name}={shown(value)} must be {self.wanted}.")
 
 
-def group(help: str) -> Any:
+def group(help: str, arguments: type[Any] | None = None) -> Any:
     """A field that is a component, or several: its value is what its group of configs chooses."""
+    return field(metadata={"help": help, "section": "", "arguments": arguments})
+
+
+def argument(help: str) -> Any:
+    """A field that is an argument of a component, which states its default."""
     return field(metadata={"help": help, "section": ""})
 
 
@@ -166,14 +165,35 @@ def keys(command: type[Any]) -> Mapping[str, Key]:
             each.default if each.default_factory is MISSING else each.default_factory(),
             each.metadata["help"],
             each.metadata["section"],
+            each.metadata.get("arguments"),
         )
         for each in sorted(fields(command), key=lambda each: each.name in inherited)
     }
 
 
+def all_keys(command: type, prefix: str = "") -> dict[str, Key]:
+    """The keys of a command by their whole names: those of groups of them, and known arguments."""
+    found: dict[str, Key] = {}
+    for name, each in keys(command).items():
+        found[prefix + name] = each.named(prefix + name)
+        if within := each.nested or each.arguments:
+            found |= all_keys(within, f"{prefix}{name}.")
+    return found
+
+
 def components(command: type) -> tuple[str, ...]:
     """The keys of a command that are groups of configs."""
     return tuple(name for name, each in keys(command).items() if each.is_component)
+
+
+def choice_keys(command: type) -> list[str]:
+    """Those of them whose keys lie in other groups."""
+    return [name for name, each in keys(command).items() if each.hint == Choice]
+
+
+def built_groups(command: type) -> list[str]:
+    """Those of them that are one component."""
+    return [name for name, each in keys(command).items() if Component in options(each.hint)]
 
 
 def defaults(command: type) -> dict[str, Any]:
@@ -200,7 +220,7 @@ def read(command: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
     """
     given = {}
     for name, each in keys(typing.cast(Hashable, command)).items():
-        named = Key(prefix + name, each.hint, each.default, each.help, each.section)
+        named = each.named(prefix + name)
         # A group of which nothing is chosen leaves no key.
         given[name] = named.read(values.get(name) if each.is_component else values[name])
     return command(**given)
@@ -217,87 +237,3 @@ def as_dict(settings: Any) -> dict[str, Any]:
         else value
         for name, value in values.items()
     }
-
-
-def shown(value: Any) -> str:
-    """A value as it is written on the command line."""
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-@cache
-def _adapter(hint: Any) -> Any:
-    """Pydantic's check of a type, made once: a batch has thousands of values."""
-    from pydantic import ConfigDict, TypeAdapter  # --help does without
-
-    return TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False))
-
-
-def _fits(hint: Any, value: Any) -> bool:
-    from pydantic import ValidationError
-
-    try:
-        _adapter(hint).validate_python(value)
-    except ValidationError:
-        return False
-    numbers = value if isinstance(value, list) else [value]
-    return all(abs(n) <= LARGEST for n in numbers if isinstance(n, int | float))
-
-
-def _options(hint: Any) -> Sequence[Any]:
-    """The members of a union, or the hint alone."""
-    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    return typing.get_args(hint) if union else (hint,)
-
-
-def _notes(option: Any) -> Sequence[Any]:
-    return option.__metadata__ if typing.get_origin(option) is Annotated else ()
-
-
-def _bare(option: Any) -> Any:
-    return typing.get_args(option)[0] if typing.get_origin(option) is Annotated else option
-
-
-def _kind(option: Any) -> Iterator[str]:
-    bare = _bare(option)
-    if typing.get_origin(bare) is Literal:
-        for value in typing.get_args(bare):
-            yield TEXT if isinstance(value, str) else NUMBER
-    elif bare is bool:
-        yield SWITCH
-    elif bare in (int, float):
-        yield NUMBER
-    elif bare in (str, Path):
-        yield TEXT
-    elif bare is list or typing.get_origin(bare) is list:
-        yield LIST
-    elif bare is not type(None):
-        yield GROUP
-
-
-def _phrase(option: Any) -> str:
-    bare, notes = _bare(option), _notes(option)
-    said = [note.text for note in notes if isinstance(note, Says)]
-    if typing.get_origin(bare) is Literal:
-        return either([shown(value) for value in typing.get_args(bare)])
-    names = {
-        bool: SWITCH, int: "a whole number", float: NUMBER, str: TEXT, type(None): "null",
-    }  # fmt: skip
-    is_list = typing.get_origin(bare) is list
-    phrase = said[0] if said else names.get(bare, LIST if is_list else GROUP)
-    return phrase if is_list else phrase + _bounds(notes)
-
-
-def _bounds(notes: Sequence[Any]) -> str:
-    least = next((note.ge for note in notes if isinstance(note, Ge)), None)
-    most = next((note.le for note in notes if isinstance(note, Le)), None)
-    above = next((note.gt for note in notes if isinstance(note, Gt)), None)
-    below = next((note.lt for note in notes if isinstance(note, Lt)), None)
-    if least is not None and most is not None:
-        return f" from {least} to {most}"
-    if least is not None:
-        return f", {least} or more"
-    if above is not None:
-        return f", more than {above}" + ("" if below is None else f" and less than {below}")
-    return "" if most is None else f", {most} or less"

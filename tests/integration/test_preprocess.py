@@ -299,7 +299,7 @@ def test_a_killed_run_loses_nothing_and_goes_on(run, tmp_path):
             "detect_every=null must be a whole number, 1 or more.",
         ),
         (["data_root=.", "cut=maybe"], "cut=maybe must be true or false, or null."),
-        (["data_root=.", "detector.size=big"], "size=big has the wrong type"),
+        (["data_root=.", "detector.size=big"], "size=big must be a whole number"),
         (["data_root=.", "engine=ray", "gpus_per_worker=1.5"], "whole number"),
     ],
 )

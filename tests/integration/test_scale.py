@@ -15,6 +15,8 @@ from hydra import compose, initialize_config_dir
 from tests.configs.test_train_configs import composed
 from tests.integration.command import ROOT, call, environment
 from w2l.building import CONFIG_DIR
+from w2l.cli.hydra_app import register
+from w2l.cli.keys.train import Train
 
 
 @pytest.mark.long
@@ -82,6 +84,7 @@ def test_cluster_recipes_start_a_training_that_composes() -> None:
 
 
 def test_slurm_launcher_composes() -> None:
+    register(Train)
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         cfg = compose(
             "train",

@@ -44,8 +44,8 @@ def test_the_run_gives_what_it_knows_where_it_is_taken(tmp_path: Path) -> None:
     [
         ({"weights": "w", "colour": 1}, "unexpected keyword argument 'colour'; its signature"),
         ({}, "missing a required argument: 'weights'; its signature is .*Eyes"),
-        ({"weights": "w", "size": "big"}, "size=big has the wrong type; its signature"),
-        ({"weights": "w", "sides": True}, "sides=True has the wrong type"),
+        ({"weights": "w", "size": "big"}, "size=big must be a whole number; its signature"),
+        ({"weights": "w", "sides": True}, "sides=true must be a number"),
         ({"_target_": "nobody.Eyes"}, r"nobody.Eyes cannot be found \(No module named 'nobody'\)"),
         ({"_target_": "w2l.faces.Ears"}, "has no attribute 'Ears'"),
         ({"_target_": f"{__name__}.EYES"}, "nothing that can be built"),

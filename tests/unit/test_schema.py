@@ -9,24 +9,11 @@ import pytest
 from annotated_types import Ge, Le
 
 from tests.settings import COMMANDS, settings_of
+from w2l.bounds import Count, FileName, Positive, Seconds, Share, Sides, Texts
 from w2l.building import Component
 from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError
-from w2l.schema import (
-    Count,
-    FileName,
-    Positive,
-    Seconds,
-    Share,
-    Sides,
-    Texts,
-    as_dict,
-    defaults,
-    group,
-    key,
-    keys,
-    read,
-)
+from w2l.schema import as_dict, defaults, group, key, keys, read
 
 
 @dataclass(frozen=True)

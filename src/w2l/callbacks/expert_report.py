@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from matplotlib.figure import Figure
 
+from w2l.bounds import Whole
 from w2l.callbacks.first_process import log_of_first
 from w2l.callbacks.loggers import Dashboard
 from w2l.callbacks.sync_gate import updates
@@ -104,7 +105,7 @@ class ExpertReport(pl.Callback):
         clips: validation clips that are looked at, and as many training clips for the threshold.
     """
 
-    def __init__(self, folder: str | Path, clips: int = 32) -> None:
+    def __init__(self, folder: str | Path, clips: Whole = 32) -> None:
         self.folder, self.clips = Path(folder), clips
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

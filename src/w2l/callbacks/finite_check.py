@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import Tensor
 
+from w2l.bounds import Count
 from w2l.callbacks.sync_gate import updates
 from w2l.checkpoints.load import not_finite
 from w2l.errors import UserError
@@ -30,7 +31,7 @@ class FiniteCheck(pl.Callback):
         every: updates from one look to the next.
     """
 
-    def __init__(self, every: int = 50) -> None:
+    def __init__(self, every: Count = 50) -> None:
         if every < 1:
             raise UserError(f"callbacks.finite_check.every={every} must be 1 or more.")
         self.every = every

@@ -16,6 +16,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 
 from w2l.audio import SAMPLE_RATE
 from w2l.audio.waveform import to_int16
+from w2l.bounds import Count, Whole
 from w2l.callbacks.expert_report import spread
 from w2l.callbacks.first_process import log_of_first
 from w2l.callbacks.loggers import Dashboard
@@ -56,7 +57,7 @@ class LipReport(pl.Callback):
     """
 
     def __init__(
-        self, folder: str | Path, clips: int = 4, syncnet: str | None = None, every: int = 1
+        self, folder: str | Path, clips: Whole = 4, syncnet: str | None = None, every: Count = 1
     ) -> None:
         if clips == 1:
             raise UserError(

@@ -7,6 +7,8 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_info
 
+from w2l.bounds import Share, Whole
+
 
 def updates(trainer: pl.Trainer, system: pl.LightningModule) -> int:
     """Updates so far; with two optimizers Lightning counts two steps each."""
@@ -30,10 +32,10 @@ class SyncGate(pl.Callback):
 
     def __init__(
         self,
-        weight: float,
+        weight: Share,
         below: float | None = 0.75,
         from_update: int | None = None,
-        ramp_updates: int = 0,
+        ramp_updates: Whole = 0,
     ) -> None:
         self.weight, self.below, self.from_update = weight, below, from_update
         self.ramp_updates = ramp_updates

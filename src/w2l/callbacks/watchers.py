@@ -14,6 +14,7 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
 from w2l.audio.mel import SILENCE
+from w2l.bounds import Count
 from w2l.callbacks.loggers import Dashboard
 from w2l.callbacks.sync_gate import updates
 from w2l.data import clips_of
@@ -36,7 +37,7 @@ class CollapseWatcher(pl.Callback):
     def __init__(
         self,
         checkpoints: str | Path,
-        window: int = 500,
+        window: Count = 500,
         low: float = 0.05,
         high: float = 0.95,
         rise: float = 1.3,
@@ -332,7 +333,7 @@ class StallWatcher(pl.Callback):
     def __init__(
         self,
         file: str | Path,
-        patience: int = 2000,
+        patience: Count = 2000,
         at_chance: float = 0.97,
         significant: float = 4.0,
     ) -> None:

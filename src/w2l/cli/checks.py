@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.hydra_config import HydraConfig
 
 from w2l.cli.infer_input import check_given, check_input, given_inputs
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.cli.keys.infer import Infer
-from w2l.cli.presets import PUBLISHED
+from w2l.cli.keys.train import Train
+from w2l.cli.presets import PUBLISHED, given_keys
 from w2l.errors import UserError
 from w2l.filelists import find_videos
 from w2l.paths import user_path
@@ -79,16 +80,16 @@ def check_evaluate(settings: Evaluate) -> tuple[list[Path], Path | None]:
     return videos, audio
 
 
-def check_train(cfg: DictConfig) -> None:
+def check_train(settings: Train) -> None:
     """See that a run has an expert where it needs one, and a folder that it finds again.
 
     Raises:
         UserError: naming the key.
     """
-    run_dir = str(OmegaConf.to_container(cfg, resolve=False)["run_dir"])  # type: ignore[index, call-overload]
-    if cfg.resume == "auto" and "${now:" in run_dir:
+    given = given_keys(HydraConfig.get().overrides.task)
+    if settings.resume == "auto" and "run_dir" not in given:  # by default it is named by the time
         raise UserError("resume=auto looks into run_dir: name one, as run_dir=outputs/my_run.")
-    if cfg.needs_expert and cfg.expert is None:
+    if settings.needs_expert and settings.expert is None:
         raise UserError(
             "expert= is needed, the lip-sync expert that the generator learns from: train one with "
             "`python train.py experiment=syncnet_strong run_dir=outputs/expert` and give "

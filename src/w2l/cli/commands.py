@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
-
 from w2l.cli.checks import check_evaluate, check_infer, check_train
 from w2l.cli.hydra_app import run
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.cli.keys.infer import Infer
+from w2l.cli.keys.train import Train
 from w2l.memory import importing, share_heap
 
 
 def train() -> None:
     """Entry point of `w2l-train`."""
 
-    def task(cfg: DictConfig) -> float | None:
-        check_train(cfg)
+    def task(settings: Train) -> float | None:
+        check_train(settings)
         with importing():
             from w2l.cli.train import train
 
-        return train(cfg)
+        return train(settings)
 
-    run(task, "train")
+    run(task, Train)
 
 
 def infer() -> None:

@@ -5,33 +5,18 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from w2l import __version__
+from w2l.bounds import shown
 from w2l.building import Component, named_group
-from w2l.cli.quoting import kinds_of
 from w2l.errors import UserError
-from w2l.schema import REQUIRED, components, keys, shown
+from w2l.schema import REQUIRED, Key, components, keys
 from w2l.schema import defaults as key_defaults
-
-Command = type | str  # the dataclass of its keys, or the name of a tree
-EXAMPLES = {
-    "train": (
-        "python train.py experiment=syncnet data.root=data/lrs2",
-        "python train.py experiment=wav2lip_gan expert=lipsync_expert run_dir=outputs/mine",
-        "python train.py experiment=syncnet run_dir=outputs/expert resume=auto",
-    ),
-    "benchmarks": (
-        "python -m benchmarks name=inference",
-        "python -m benchmarks name=generator generator.device=cuda",
-        "python -m benchmarks name=training training.experiment=wav2lip_gan",
-    ),
-}
 
 # Hydra's own; the others of its switches are written with one dash, too.
 SWITCHES = frozenset(
@@ -44,20 +29,15 @@ SWITCHES = frozenset(
 SHOWS = ("--cfg", "-c", "--info", "-i")  # switches that show the config and run nothing
 
 
-def name_of(command: Command) -> str:
-    """The name of a command's config."""
-    return command if isinstance(command, str) else str(command.NAME)  # type: ignore[attr-defined]
-
-
 def answer(
-    arguments: Sequence[str], folder: Path, command: Command, own: Sequence[Path] = ()
+    arguments: Sequence[str], folder: Path, command: type[Any], own: Sequence[Path] = ()
 ) -> str | None:
     """What `--version` and `--help` print; None where neither is asked for.
 
     Args:
         arguments: of the command line.
         folder: of the configs.
-        command: its dataclass, or its name.
+        command: its dataclass.
         own: folders of one's own configs.
 
     Raises:
@@ -79,32 +59,46 @@ def answer(
     return None
 
 
-def help_text(folder: Path, command: Command) -> str:
+def help_text(folder: Path, command: type[Any]) -> str:
     """What a command is for, examples, its groups, and each key with type, default and meaning."""
-    path = folder / f"{name_of(command)}.yaml"
-    if isinstance(command, str):
-        return tree_help(folder, path)
+    path = folder / f"{command.NAME}.yaml"
     lines = [inspect.cleandoc(command.__doc__ or ""), "", "Examples:"]
-    lines += [f"  {command.COMMAND} {each}" for each in command.EXAMPLES]  # type: ignore[attr-defined]
+    lines += [f"  {command.COMMAND} {each}" for each in command.EXAMPLES]
     if choices := groups(path):
         lines += ["", "Groups, one choice of each; its arguments are keys as GROUP.NAME=VALUE:"]
+        known = keys(cast(Hashable, command))
         for group, chosen in choices.items():
             names = sorted(file.stem for file in (folder / group).glob("*.yaml"))
-            lines += [f"  {group}={shown(chosen)}", *_wrapped(f"{keys(command)[group].help}."),
+            lines += [f"  {group}={_default(chosen)}",
+                      *_wrapped(f"{known[group].help}."),
                       *_wrapped(f"One of {', '.join(names)}.")]  # fmt: skip
-    return "\n".join([*lines, *_key_lines(command)])
+    for name, each in keys(cast(Hashable, command)).items():
+        if each.is_component and name not in choices:  # stated by what is chosen for others
+            lines += [f"  {name}=…", *_wrapped(f"{each.help}.")]
+    return "\n".join([*lines, *_key_lines(command), *_argument_lines(folder, command)])
 
 
-def _chosen(arguments: Sequence[str], command: Command, own: Sequence[Path]) -> Iterator[str]:
+def _chosen(arguments: Sequence[str], command: type[Any], own: Sequence[Path]) -> Iterator[str]:
     """The help of each component that is chosen beside `--help`, which is its docstring."""
     for argument in arguments:
         group, _, name = argument.partition("=")
-        if name and not isinstance(command, str) and group in components(command):
+        if name and group in components(command):
             values = named_group(group, name, own)
             steps = [values] if "_target_" in values else values.values()
             for step in steps:
                 if isinstance(step, dict) and "_target_" in step:
                     yield f"\n{argument}: {Component.of(step).about()}"
+
+
+def _argument_lines(folder: Path, command: type[Any]) -> Iterator[str]:
+    """The keys of groups that are set by hand, with the defaults of what is chosen there."""
+    chosen = groups(folder / f"{command.NAME}.yaml")
+    for each in keys(cast(Hashable, command)).values():
+        if each.arguments is not None:
+            values = defaults(folder, command)[each.name]
+            yield from ("", f"Keys of {each.name}={chosen[each.name]}:")
+            for name, known in each.known(values).items():
+                yield from _entry(known.name, values[name], known)
 
 
 def _key_lines(command: type, prefix: str = "") -> Iterator[str]:
@@ -115,56 +109,24 @@ def _key_lines(command: type, prefix: str = "") -> Iterator[str]:
             yield from ("", f"{each.name}: {each.help}:")
             yield from _key_lines(each.nested, f"{each.name}.")
         elif not each.is_component:
-            default = "…" if each.default == REQUIRED else shown(each.default)
-            yield f"  {prefix}{each.name}={default}  ({each.wanted})"
-            yield from _wrapped(each.help)
+            yield from _entry(f"{prefix}{each.name}", each.default, each)
+
+
+def _entry(name: str, default: Any, key: Key) -> Iterator[str]:
+    text = f"{name}={_default(default)}  ({key.wanted})"
+    yield from textwrap.wrap(text, 98, initial_indent="  ", subsequent_indent="      ",
+                             break_on_hyphens=False, break_long_words=False)  # fmt: skip
+    yield from _wrapped(key.help)
+
+
+def _default(value: Any) -> str:
+    text = "…" if value == REQUIRED else shown(value)
+    return f"{text[0]}…{text[-1]}" if isinstance(value, list | dict) and len(text) > 40 else text
 
 
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, 92, initial_indent="      ", subsequent_indent="      ",
                          break_on_hyphens=False, break_long_words=False)  # fmt: skip
-
-
-def tree_help(folder: Path, path: Path) -> str:
-    """The same of a tree of components, whose YAML says of each key and group what it is."""
-    name = path.stem
-    about = path.read_text("utf-8").partition("\n")[0].lstrip("# ").partition(".")[0]
-    lines = [f"{about}.", "", "Examples:", *(f"  {each}" for each in EXAMPLES[name])]
-    notes = dict(re.findall(r"^  - (\w+):[^#\n]*# (.*)$", path.read_text("utf-8"), re.MULTILINE))
-    if choices := groups(path):
-        lines += ["", "Groups, one choice of each; --cfg job behind one shows its keys:"]
-    for group, chosen in choices.items():
-        names = sorted(file.stem for file in (folder / group).glob("*.yaml"))
-        lines += [f"  {group}={'…' if chosen == REQUIRED else shown(chosen)}",
-                  *_wrapped(f"{notes[group]}. One of {', '.join(names)}.")]  # fmt: skip
-    lines += ["", "Keys:", *_tree_lines(path)]
-    for group in ("data", "model"):  # whose keys are set by hand
-        if choice := choices.get(group):
-            lines += ["", f"Keys of {group}={choice}:"]
-            for file in chain_of(folder / group / f"{choice}.yaml"):
-                lines += _tree_lines(file, f"{group}.")
-    return "\n".join(lines)
-
-
-def _tree_lines(path: Path, prefix: str = "") -> Iterator[str]:
-    """Each key that has a comment, with its type, its default, and the comment."""
-    within: list[tuple[int, str]] = []  # indentation and name of the groups around
-    found: list[tuple[str, str, list[str]]] = []
-    for line in _own_keys(path.read_text("utf-8").splitlines()):
-        if key := re.match(r"( *)(\w+):(?:\s+([^#\s][^#]*?))?\s*(?:\s# ?(.*))?$", line):
-            within = [each for each in within if each[0] < len(key[1])]
-            name = ".".join([*(each[1] for each in within), key[2]])
-            within.append((len(key[1]), key[2]))
-            found.append((name, key[3] or "", [key[4]] if key[4] else []))
-        elif found and (more := re.match(r" +# ?(.*)$", line)):
-            found[-1][2].append(more[1])
-    for name, text, comment in found:
-        if comment and text:
-            default = yaml.safe_load(text)
-            kinds = kinds_of(f"{prefix}{name}", default)
-            kind = f"  ({' or '.join(kinds)})" if kinds else ""
-            yield f"  {prefix}{name}={'…' if text == REQUIRED else text}{kind}"
-            yield from _wrapped(" ".join(comment))
 
 
 def groups(path: Path) -> dict[str, str | None]:
@@ -189,16 +151,13 @@ def chain_of(path: Path) -> list[Path]:
     ]  # fmt: skip
 
 
-def defaults(folder: Path, command: Command) -> dict[str, Any]:
+def defaults(folder: Path, command: type[Any]) -> dict[str, Any]:
     """Values of a command's keys before anybody sets one, as nested dicts.
 
     Those of the groups that it chooses are among them.
     """
-    path = folder / f"{name_of(command)}.yaml"
-    if isinstance(command, str):
-        parts = [OmegaConf.load(path)]
-    else:
-        parts = [OmegaConf.create(key_defaults(command))]
+    path = folder / f"{command.NAME}.yaml"
+    parts = [OmegaConf.create(key_defaults(command))]
     for group, choice in groups(path).items():
         for file in (
             chain_of(folder / group / f"{choice}.yaml") if choice not in {None, "???"} else ()
@@ -226,13 +185,3 @@ def without_choice(arguments: Sequence[str], path: Path) -> list[str]:
     given = {argument.partition("=")[0].lstrip("+~") for argument in arguments}
     missing = [key for key, choice in groups(path).items() if choice == "???" and key not in given]
     return [f"~{key}" for key in missing] if shows else []
-
-
-def _own_keys(lines: Sequence[str]) -> Iterator[str]:
-    """A config's lines without its list of defaults, and without what it tells Hydra."""
-    skipping = False
-    for line in lines:
-        if line and not line.startswith((" ", "#")):
-            skipping = line.startswith(("defaults:", "hydra:"))
-        if not skipping:
-            yield line

@@ -17,7 +17,6 @@ from typing import Any, cast
 
 import hydra
 from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
@@ -25,13 +24,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from w2l.building import CONFIG_DIR, NETWORK, choices, named_group
-from w2l.cli.help import Command, answer, defaults, groups, name_of, without_choice
+from w2l.cli.help import answer, defaults, groups, without_choice
 from w2l.cli.presets import apply_preset, full_name, given_keys, preset_in
-from w2l.cli.quoting import check_type, is_literal, kinds_of, quote, quote_paths
+from w2l.cli.quoting import is_literal, quote, quote_paths, type_of
 from w2l.cli.signals import Ended
-from w2l.errors import UserError
+from w2l.errors import UserError, either
 from w2l.files import is_full_disk
-from w2l.schema import components, keys, read
+from w2l.schema import all_keys, built_groups, choice_keys, components, read
 from w2l.schema import defaults as key_defaults
 from w2l.trials import distrust_amx
 from w2l.trust import trust
@@ -55,7 +54,7 @@ RENAMED = {
 }
 
 
-def run(task: Callable[[Any], float | None], command: Command) -> None:
+def run(task: Callable[[Any], float | None], command: type[Any]) -> None:
     """Compose `configs/<name>.yaml` with the command line and call `task`.
 
     Exits with code 1 and one sentence on bad input, with 128 + signal when ended by one. With
@@ -63,9 +62,9 @@ def run(task: Callable[[Any], float | None], command: Command) -> None:
     once and in the end.
 
     Args:
-        task: gets the settings, published values applied: an object of the command's dataclass, or
-            the composed config of a training; what it returns is what a sweep optimises.
-        command: the dataclass of its keys; "train", whose config is a tree of components.
+        task: gets the settings, published values applied, an object of the command's dataclass;
+            what it returns is what a sweep optimises.
+        command: the dataclass of its keys.
     """
     distrust_amx()
     for stream in (sys.stdout, sys.stderr):
@@ -96,11 +95,10 @@ def quiet_pipe() -> Iterator[None]:
         sys.exit(128 + signal.SIGPIPE)
 
 
-def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
+def run_hydra(task: Callable[[Any], float | None], command: type[Any]) -> None:
     """See `run`."""
-    config_name = name_of(command)
-    if not isinstance(command, str):
-        register(command)
+    config_name = command.NAME
+    register(command)
     folders = own_configs(sys.argv[1:])
     for number, argument in enumerate(sys.argv[1:], 1):
         sign, key, rest = re.match(r"([+~]*)(\w*)(.*)", argument, re.DOTALL).groups()  # type: ignore[union-attr]
@@ -121,6 +119,10 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
     by_preset = {} if preset is None else preset.choices(given_keys(sys.argv[1:]))
     chosen = [f"{group}={name}" for group, name in by_preset.items()]
     sys.argv[1:] = with_overrides(sys.argv[1:], [*added, *chosen])
+    try:
+        sys.argv[1:] = without_nulls(sys.argv[1:], command, folders)
+    except UserError as error:
+        fail(str(error))
     sys.argv[1:] = quoted(with_networks(sys.argv[1:], command, folders), command)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that the sentence below is ours
 
@@ -148,11 +150,8 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
         if missing:
             raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")
         refuse_renamed(overrides)
-        forget_other_arguments(cfg, overrides, _components(command))
-        if isinstance(command, str):
-            check_types(cfg, config_name, overrides)
-        else:
-            settings_of(cfg, command)
+        forget_other_arguments(cfg, overrides, built_groups(command))
+        settings_of(cfg, command)
         if preset is not None:
             apply_preset(cfg, preset, overrides)
         if HydraConfig.get().mode == RunMode.MULTIRUN and "run_dir" in cfg:
@@ -160,7 +159,7 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
             cfg.run_dir = str(Path(sweep.dir) / sweep.subdir)
         trust(cfg.get("trust") or ())
         try:
-            return task(cfg if isinstance(command, str) else settings_of(cfg, command))
+            return task(settings_of(cfg, command))
         except InstantiationException as error:
             raise refused(error) from error
 
@@ -191,6 +190,28 @@ def run_hydra(task: Callable[[Any], float | None], command: Command) -> None:
         fail(str(errors[0]))
 
 
+def without_nulls(
+    arguments: Sequence[str], command: type[Any], folders: Sequence[Path]
+) -> list[str]:
+    """A command line without `GROUP=null`, which Hydra takes for a mistake of its own.
+
+    Raises:
+        UserError: the group has to have a choice, or the command has no such group.
+    """
+    kept = list[str]()
+    known = groups(CONFIG_DIR / f"{command.NAME}.yaml")
+    for argument in arguments:
+        group, equals, value = argument.partition("=")
+        there = choices(group, folders) if equals and value in {"null", ""} else {}
+        if not there:
+            kept.append(argument)
+        elif group not in known:
+            raise UserError(f"Unknown key '{group}': {_hint(group, _composed(command))}")
+        elif known[group] is not None:
+            raise UserError(f"{group}={value} chooses nothing: choose {either(sorted(there))}.")
+    return kept
+
+
 def refuse_renamed(overrides: Sequence[str]) -> None:
     """See that nobody adds a key (`+key=`) that has another name now.
 
@@ -203,7 +224,7 @@ def refuse_renamed(overrides: Sequence[str]) -> None:
                 raise UserError(f"{old}= is now written {new}.")
 
 
-def register(command: Any) -> None:
+def register(command: type[Any]) -> None:
     """Let Hydra compose a command's config, whose keys are those of the dataclass."""
     ConfigStore.instance().store(f"{command.NAME}_keys", key_defaults(command))
 
@@ -214,41 +235,43 @@ def settings_of(cfg: DictConfig, command: type) -> Any:
     Raises:
         UserError: a value does not fit its key.
     """
-    return read(command, cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True)))
+    values = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    if HydraConfig.initialized():
+        chosen = HydraConfig.get().runtime.choices
+        values |= {name: chosen.get(name) for name in choice_keys(command)}
+    return read(command, values)
 
 
-def quoted(arguments: Sequence[str], command: Command) -> list[str]:
+def quoted(arguments: Sequence[str], command: type[Any]) -> list[str]:
     """Command-line arguments as Hydra's grammar takes them.
 
     Of keys that only a group has nothing is known yet: `clips` is a number in some.
     """
     values = _defaults(command)
-    known = {} if isinstance(command, str) else keys(command)
+    known = all_keys(command)
 
     def kinds(key: str) -> tuple[str, ...]:
         if key in known:
             return known[key].kinds
-        return kinds_of(key, values[key]) if key in values else ()
+        return type_of(values.get(key))
 
     return quote_paths(arguments, kinds, lambda key: "${" in str(values.get(key)))
 
 
-def with_networks(arguments: Sequence[str], command: Command, folders: Sequence[Path]) -> list[str]:
+def with_networks(
+    arguments: Sequence[str], command: type[Any], folders: Sequence[Path]
+) -> list[str]:
     """A command line on which `GROUP=FILE` says what it is short for."""
     written = list[str]()
     for argument in arguments:
         group, _, value = argument.partition("=")
-        known = choices(group, folders) if group in _components(command) and value else {}
+        known = choices(group, folders) if group in components(command) and value else {}
         if NETWORK in known and value not in {*known, "null"}:
             text = value if is_literal(value) else quote(value)
             written += [f"{group}={NETWORK}", f"{group}.path={text}"]
         else:
             written.append(argument)
     return written
-
-
-def _components(command: Command) -> tuple[str, ...]:
-    return () if isinstance(command, str) else components(command)
 
 
 def with_overrides(arguments: Sequence[str], added: Sequence[str]) -> list[str]:
@@ -304,7 +327,7 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0].rstrip(".")
 
 
-def config_sentence(error: Exception, command: Command) -> str:
+def config_sentence(error: Exception, command: type[Any]) -> str:
     """One sentence for an error of Hydra or OmegaConf."""
     text = str(error)
     unknown = re.search(r"(?:Could not override|Key) '([^']+)'", text)
@@ -316,7 +339,7 @@ def config_sentence(error: Exception, command: Command) -> str:
     if choice and choice[1] in RENAMED:
         return f"{choice[1].replace('/', '=')} is now written {RENAMED[choice[1]]}."
     group, _, name = choice[1].partition("/") if choice else ("", "", "")
-    if group in _components(command):
+    if group in components(command):
         try:
             named_group(group, name, own_configs())
         except UserError as error:
@@ -374,16 +397,18 @@ def _nearest(key: str, known: Sequence[str], *, anywhere: bool = True) -> str | 
     return near[0] if near else None
 
 
-def _defaults(command: Command) -> dict[str, Any]:
+def _defaults(command: type[Any]) -> dict[str, Any]:
     """Values of a command's keys, by their names with dots between."""
     return dict(_leaves(defaults(CONFIG_DIR, command)))
 
 
-def _composed(command: Command) -> DictConfig:
+def _composed(command: type[Any]) -> DictConfig:
     """The config with the groups of the command line; without them where they do not compose."""
-    config_name = name_of(command)
+    config_name = command.NAME
     names = groups(CONFIG_DIR / f"{config_name}.yaml")
     chosen = [each for each in sys.argv[1:] if each.partition("=")[0] in names]
+    if folders := own_configs():
+        chosen.append(f"hydra.searchpath=[{','.join(f'file://{each}' for each in folders)}]")
     try:
         with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             return hydra.compose(config_name, chosen)
@@ -397,30 +422,3 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
     else:
         yield prefix, node
-
-
-def check_types(cfg: DictConfig, config_name: str, overrides: Sequence[str]) -> None:
-    """Each overridden value has the type of the value that it replaces.
-
-    Raises:
-        UserError: it has not, e.g. `smooth=maybe` or `fps=fast`.
-    """
-    path = CONFIG_DIR / f"{config_name}.yaml"
-    names = groups(path)
-    chosen = [o for o in overrides if o.partition("=")[0] in names]
-    # Composing takes as long as starting, so it is done where groups may change defaults only.
-    before = _with_groups(config_name, chosen) if names else OmegaConf.load(path)
-    for override in overrides:
-        key = override.partition("=")[0].lstrip("+~")
-        default = OmegaConf.select(before, key, throw_on_missing=False)
-        value = OmegaConf.select(cfg, key, throw_on_missing=False)
-        if override not in chosen:
-            check_type(key, default, value)
-
-
-def _with_groups(config_name: str, chosen: Sequence[str]) -> DictConfig:
-    """A config as it is with the chosen groups, before any other value of the command line."""
-    loader = GlobalHydra.instance().config_loader()
-    return loader.load_configuration(
-        config_name, [*chosen], RunMode.RUN, validate_sweep_overrides=False
-    )

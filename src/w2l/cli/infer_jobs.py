@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from w2l.bounds import TEXT
 from w2l.building import NETWORK, Component, choices, named_group
 from w2l.cli.hydra_app import own_configs
 from w2l.cli.infer_input import check_given, given_inputs, input_path, needs_sound
@@ -32,7 +33,7 @@ from w2l.filelists.reading import on_disk, read_table, read_text
 from w2l.jobs.keys import RunnerKeys
 from w2l.media import moving_images, open_media
 from w2l.paths import user_path
-from w2l.schema import TEXT, Key, as_dict, components, keys, read
+from w2l.schema import Key, as_dict, components, keys, read
 from w2l.video import is_image
 
 # What a result does not depend on.

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig, OmegaConf
+import yaml
 
 from w2l import __version__
-from w2l.files import atomic_path
+from w2l.cli.keys.train import Train
+from w2l.files import write_text
+from w2l.schema import as_dict
 
 PACKAGES = ("pytorch-lightning", "numpy", "opencv-python", "av")
 SOURCE = Path(__file__).resolve().parent
@@ -50,20 +52,18 @@ def environment() -> dict[str, Any]:
     }
 
 
-def record(cfg: DictConfig, trainer: pl.Trainer, run_dir: Path) -> None:
+def record(settings: Train, trainer: pl.Trainer, run_dir: Path) -> None:
     """Write config.yaml, environment.json and uncommitted.diff, and tell the loggers.
 
     Only the first process does.
     """
     if not trainer.is_global_zero:
         return
-    OmegaConf.save(cfg, run_dir / "config.yaml", resolve=False)
+    config = as_dict(settings)
+    write_text(run_dir / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     found = environment()
-    with atomic_path(run_dir / "environment.json") as path:
-        path.write_text(json.dumps(found, indent=1) + "\n")
+    write_text(run_dir / "environment.json", json.dumps(found, indent=1) + "\n")
     if found["uncommitted"] and (changes := git("diff", "HEAD")):
-        with atomic_path(run_dir / "uncommitted.diff") as path:
-            path.write_text(changes + "\n")
-    resolved = OmegaConf.to_container(cfg, resolve=True)
+        write_text(run_dir / "uncommitted.diff", changes + "\n")
     for logger in trainer.loggers:
-        logger.log_hyperparams({"config": resolved, "environment": found})
+        logger.log_hyperparams({"config": config, "environment": found})

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from w2l.building import CONFIG_DIR
 from w2l.callbacks import RunReport
 from w2l.callbacks.run_document import PAGE
+from w2l.cli.keys.train import Train
 from w2l.errors import UserError
 from w2l.examples import EXAMPLES
 
@@ -74,9 +74,9 @@ def logged(file: Path) -> Iterator[None]:
         written.close()
 
 
-def summary(cfg: DictConfig, trainer: pl.Trainer, system: pl.LightningModule) -> list[str]:
+def summary(settings: Train, trainer: pl.Trainer, system: pl.LightningModule) -> list[str]:
     """Lines: what was reached, where everything lies, and the command that comes next."""
-    run_dir = Path(cfg.run_dir)
+    run_dir = Path(settings.run_dir)
     lines = [
         line
         for report in trainer.callbacks  # type: ignore[attr-defined]
@@ -92,32 +92,27 @@ def summary(cfg: DictConfig, trainer: pl.Trainer, system: pl.LightningModule) ->
     }
     lines += [f"{name}: {place}" for name, place in places.items() if place.exists()]
     lines.append(f"checkpoint: {run_dir / 'checkpoints' / 'last.ckpt'}")
-    return [*lines, f"next: {next_command(cfg, makes_lips=hasattr(system, 'generator'))}"]
+    return [*lines, f"next: {next_command(settings, makes_lips=hasattr(system, 'generator'))}"]
 
 
-def experiment(cfg: DictConfig) -> str:
-    """The experiment's name on the command line."""
-    return str(HydraConfig.get().runtime.choices["experiment"])
-
-
-def next_command(cfg: DictConfig, *, makes_lips: bool) -> str:
+def next_command(settings: Train, *, makes_lips: bool) -> str:
     """A generator dubs; an expert is what a generator is trained with, on the same set.
 
     Args:
-        cfg: the composed config.
+        settings: of the command.
         makes_lips: whether a generator was trained.
     """
-    folder = Path(cfg.run_dir) / "checkpoints"
+    folder = Path(settings.run_dir) / "checkpoints"
     checkpoint = next((p for p in [folder / "best.ckpt"] if p.is_file()), folder / "last.ckpt")
     if makes_lips:
         face, speech = EXAMPLES[0].path, EXAMPLES[1].path
         name, values = "infer", [f"face={face}", f"audio={speech}", f"checkpoint={checkpoint}"]
     else:
-        twin, size = generator_of(experiment(cfg))
+        twin, size = generator_of(str(settings.experiment))
         name, values = "train", [f"experiment={twin}", f"expert={checkpoint}"]
-        if (root := OmegaConf.select(cfg, "data.root")) is not None:  # not of one's own data module
+        if (root := settings.data.get("root")) is not None:  # not of one's own data module
             values.append(f"data.root={root}")
-        if (shown := OmegaConf.select(cfg, "model.image_size")) is not None and shown > size:
+        if (shown := settings.model.get("image_size", size)) > size:
             values.append(f"model.image_size={shown}")
     installed = Path(sys.argv[0]).suffix != ".py"
     command = [f"w2l-{name}"] if installed else ["python", f"{name}.py"]

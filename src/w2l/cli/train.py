@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig
 from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from w2l.building import check_parts
 from w2l.callbacks import (
     AtomicCheckpointIO,
     DivergedError,
@@ -28,12 +29,12 @@ from w2l.callbacks import (
 )
 from w2l.checkpoints import ENOUGH_SPEAKERS, load_expert
 from w2l.cli import commands
-from w2l.cli.bounds import check_bounds, check_image_sizes
 from w2l.cli.hydra_app import folded
+from w2l.cli.keys.train import Train
 from w2l.cli.provenance import record
 from w2l.cli.requeue import leave
 from w2l.cli.run_dir import check_free, check_state, claimed, find_state, remove_run
-from w2l.cli.run_log import experiment, logged, next_command, summary
+from w2l.cli.run_log import logged, next_command, summary
 from w2l.cli.speed import compile_networks, picked_precision
 from w2l.cli.start import count_speakers, initialise
 from w2l.data import clips_of
@@ -82,7 +83,7 @@ def fit(
         raise UserError(f"callbacks.early_stopping: {folded(error)}.") from error
 
 
-def strategy_for(trainer: DictConfig, per_update: int) -> Any:
+def strategy_for(trainer: Mapping[str, Any], per_update: int) -> Any:
     """The configured strategy; DDP must look for unused parameters where two networks take turns.
 
     Each of the GAN's two backward passes leaves the other network without gradients.
@@ -90,7 +91,7 @@ def strategy_for(trainer: DictConfig, per_update: int) -> Any:
     Raises:
         UserError: a strategy that splits networks over devices.
     """
-    strategy = trainer.strategy
+    strategy = trainer["strategy"]
     if any(name in str(strategy).lower() for name in ("fsdp", "deepspeed")):
         raise UserError(
             "Networks that are split over devices cannot be trained here: the reports after a "
@@ -106,13 +107,13 @@ def strategy_for(trainer: DictConfig, per_update: int) -> Any:
     return f"{strategy}_find_unused_parameters_true"
 
 
-def several_devices(trainer: DictConfig) -> bool:
+def several_devices(trainer: Mapping[str, Any]) -> bool:
     """Whether more than one device, here or on other nodes, is asked for."""
     if trainer.get("num_nodes", 1) > 1:
         return True
-    if str(trainer.devices) in {"auto", "-1"}:
-        return trainer.accelerator != "cpu" and torch.cuda.device_count() > 1
-    return str(trainer.devices) != "1"
+    if str(trainer["devices"]) in {"auto", "-1"}:
+        return trainer["accelerator"] != "cpu" and torch.cuda.device_count() > 1
+    return str(trainer["devices"]) != "1"
 
 
 def used_devices(trainer: pl.Trainer, batch_size: int) -> str | None:
@@ -129,33 +130,33 @@ def used_devices(trainer: pl.Trainer, batch_size: int) -> str | None:
     return None
 
 
-def build_trainer(cfg: DictConfig, system: pl.LightningModule, *last: pl.Callback) -> pl.Trainer:
+def build_trainer(settings: Train, system: pl.LightningModule, *last: pl.Callback) -> pl.Trainer:
     """The Trainer with its callbacks and loggers; budgets in updates become Lightning's steps.
 
     Args:
-        cfg: the composed config.
+        settings: of the command.
         system: what learns.
         last: callbacks after those of the config.
     """
-    if counted := {"max_steps", "min_steps"} & set(cfg.trainer):
+    if counted := {"max_steps", "min_steps"} & set(settings.trainer):
         raise UserError(
             f"trainer.{min(counted)} counts the steps of each optimizer: say max_updates=…."
         )
     # With two optimizers Lightning counts two steps per update.
     per_update = int(system.optimizers_per_update)  # type: ignore[arg-type]
     trainer = instantiate(
-        cfg.trainer,
+        settings.trainer,
         _convert_="all",
-        strategy=strategy_for(cfg.trainer, per_update),
+        strategy=strategy_for(settings.trainer, per_update),
         precision=picked_precision(
-            cfg.trainer.precision,
-            cfg.trainer.accelerator,
-            cfg.model.get("width", 1.0),
-            cfg.model.get("image_size", 96),
+            settings.trainer["precision"],
+            settings.trainer["accelerator"],
+            settings.model.get("width", 1.0),
+            settings.model.get("image_size", 96),
         ),
-        max_steps=-1 if cfg.max_updates is None else cfg.max_updates * per_update,
-        callbacks=[*instantiate(cfg.callbacks, _convert_="all").values(), *last],
-        logger=list(instantiate(cfg.logger, _convert_="all").values()) or False,
+        max_steps=-1 if settings.max_updates is None else settings.max_updates * per_update,
+        callbacks=[*instantiate(settings.callbacks, _convert_="all").values(), *last],
+        logger=list(instantiate(settings.logger, _convert_="all").values()) or False,
         plugins=[AtomicCheckpointIO()],
     )
     started = int(os.environ["WORLD_SIZE"]) if TorchElasticEnvironment.detect() else 1
@@ -185,12 +186,37 @@ def find_expert(given: str, image_size: int) -> Expert:
     return expert
 
 
+def check_arguments(settings: Train) -> None:
+    """See that the components take their arguments, and that all networks are of one size.
+
+    Raises:
+        UserError: naming the one that does not fit.
+    """
+    parts = {"system": settings.system, "data": settings.data, "trainer": settings.trainer}
+    for name, part in parts.items():
+        if "_target_" not in part:
+            raise UserError(f"{name}= names no class, which its _target_ is: see --cfg job.")
+    trainer = {key: value for key, value in settings.trainer.items() if key != "precision"}
+    parts |= {"trainer": trainer, "callbacks": settings.callbacks, "logger": settings.logger}
+    for name, part in parts.items():
+        check_parts(part, name)
+    size = settings.model.get("image_size")
+    parts = {f"system.{name}": part for name, part in settings.system.items()}
+    for name, part in {"data": settings.data, **parts}.items():
+        other = part.get("image_size", size) if isinstance(part, Mapping) else size
+        if other != size:
+            raise UserError(
+                f"{name}.image_size={other} is not model.image_size={size}: set the latter, which "
+                "all others follow."
+            )
+
+
 def started_by_lightning() -> bool:
     """Whether the other processes of this machine are neither torchrun's nor Slurm's."""
     return not (TorchElasticEnvironment.detect() or SLURMEnvironment.detect())
 
 
-def train(cfg: DictConfig) -> float | None:
+def train(settings: Train) -> float | None:
     """Build everything an experiment names, and fit.
 
     Returns:
@@ -202,77 +228,76 @@ def train(cfg: DictConfig) -> float | None:
     warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")  # the expert
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")  # Lightning under torch 2.13
     is_first = getattr(rank_zero_only, "rank", 0) == 0
-    with claimed(Path(cfg.run_dir)) if is_first else nullcontext():
-        return run_training(cfg, is_first)
+    with claimed(Path(settings.run_dir)) if is_first else nullcontext():
+        return run_training(settings, is_first)
 
 
-def run_training(cfg: DictConfig, is_first: bool) -> float | None:
+def run_training(settings: Train, is_first: bool) -> float | None:
     """As `train`, in a folder where nobody else writes.
 
     Args:
-        cfg: the composed config.
+        settings: of the command.
         is_first: whether this process is the one that speaks and writes.
     """
-    run_dir = Path(cfg.run_dir)
-    check_bounds(cfg)
-    check_image_sizes(cfg)
+    run_dir = Path(settings.run_dir)
+    check_arguments(settings)
     told: list[str] = []
-    resume = find_state(cfg.resume, run_dir, told.append)
+    resume = find_state(settings.resume, run_dir, told.append)
     if not is_first:
         logging.getLogger("w2l").setLevel(logging.WARNING)  # the first process speaks for all
-        return fit_experiment(cfg, resume, is_first=False)
-    check_free(run_dir, resume, cfg.resume, overwrite=cfg.overwrite)
+        return fit_experiment(settings, resume, is_first=False)
+    check_free(run_dir, resume, settings.resume, overwrite=settings.overwrite)
     with logged(run_dir / "train.log"):
         for text in told:
             logger.info("warning: %s", text)
-        return fit_experiment(cfg, resume, is_first=True)
+        return fit_experiment(settings, resume, is_first=True)
 
 
-def fit_experiment(cfg: DictConfig, resume: Path | None, *, is_first: bool) -> float | None:
+def fit_experiment(settings: Train, resume: Path | None, *, is_first: bool) -> float | None:
     """Build the objects of an experiment, and fit.
 
     Args:
-        cfg: the composed config.
+        settings: of the command.
         resume: checkpoint to go on from.
         is_first: whether this process is the one that writes.
     """
-    run_dir = Path(cfg.run_dir)
-    pl.seed_everything(cfg.seed, verbose=False)
+    run_dir = Path(settings.run_dir)
+    pl.seed_everything(settings.seed, verbose=False)
     extra: dict[str, Any] = {}
-    if cfg.needs_expert:
-        extra["expert"] = find_expert(cfg.expert, cfg.model.image_size)
-    data = instantiate(cfg.data, _convert_="all")
-    system = instantiate(cfg.system, _convert_="all", **extra)
+    if settings.needs_expert:
+        extra["expert"] = find_expert(str(settings.expert), settings.model["image_size"])
+    data = instantiate(settings.data, _convert_="all")
+    system = instantiate(settings.system, _convert_="all", **extra)
     data.setup("fit")
     if clips := clips_of(data, "train"):
         system.speakers = count_speakers(clips, ENOUGH_SPEAKERS)
-        if system.speakers == 1 and not cfg.needs_expert:
+        if system.speakers == 1 and not settings.needs_expert:
             logger.info("warning: %s", ONE_SPEAKER)
-        n_shared, n_val = shared_clips(str(cfg.data.get("root")))
+        n_shared, n_val = shared_clips(str(settings.data.get("root")))
         if n_shared:
             logger.info("warning: %s", SHARED.format(n_shared=n_shared, n_val=n_val))
     if resume is not None:
         check_state(resume, system)
         logger.info("going on from: %s", resume)
-    elif cfg.init_from is not None:
-        given = " and ".join(initialise(system, cfg.init_from))
-        logger.info("%s from: %s", given, cfg.init_from)
-    compile_networks(system, cfg.compile, cfg.trainer.accelerator)
+    elif settings.init_from is not None:
+        given = " and ".join(initialise(system, settings.init_from))
+        logger.info("%s from: %s", given, settings.init_from)
+    compile_networks(system, settings.compile, settings.trainer["accelerator"])
     with StopSignals() as signals:
         checkpoints = RunCheckpoints(
-            run_dir / "checkpoints", cfg.checkpoint_every, cfg.keep_last,
-            cfg.monitor, cfg.monitor_mode, signals,
+            run_dir / "checkpoints", settings.checkpoint_every, settings.keep_last,
+            settings.monitor, settings.monitor_mode, signals,
         )  # fmt: skip
         page = RunPage(
-            run_dir, experiment(cfg), cfg.monitor, cfg.monitor_mode,
-            lambda: next_command(cfg, makes_lips=hasattr(system, "generator")),
+            run_dir, str(settings.experiment), settings.monitor, settings.monitor_mode,
+            lambda: next_command(settings, makes_lips=hasattr(system, "generator")),
         )  # fmt: skip
-        trainer = build_trainer(cfg, system, page, checkpoints)
-        if line := used_devices(trainer, cfg.data.batch_size):
+        trainer = build_trainer(settings, system, page, checkpoints)
+        if line := used_devices(trainer, settings.data["batch_size"]):
             logger.info(line)
-        if is_first and cfg.overwrite:
+        if is_first and settings.overwrite:
             remove_run(run_dir)
-        record(cfg, trainer, run_dir)
+        record(settings, trainer, run_dir)
         if trainer.is_global_zero and resume is not None:
             copy_best(resume, run_dir / "checkpoints")
         try:
@@ -293,7 +318,7 @@ def fit_experiment(cfg: DictConfig, resume: Path | None, *, is_first: bool) -> f
             "trainer.limit_train_batches) leaves no update."
         )
     if (run_dir / "checkpoints" / "last.ckpt").is_file():
-        for line in summary(cfg, trainer, system):
+        for line in summary(settings, trainer, system):
             logger.info(line)
     else:
         logger.info("checkpoint: %s, beyond which there was nothing to do", resume)

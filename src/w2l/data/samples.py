@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from w2l.audio.mel import MAX_VALUE
+from w2l.bounds import Count, Share
 from w2l.data.batches import LipBatch, SyncBatch
 from w2l.data.clips import NO_WINDOW, TOO_SHORT, AnyClip, BadClipError, lower
 from w2l.windows import (
@@ -54,7 +55,7 @@ class Augment:
         noise: share of the changed draws that get white noise, 10 to 40 dB under their loudest bin.
     """
 
-    share: float = 1.0
+    share: Share = 1.0
     gain: float = 0.2
     gamma: float = 0.2
     offset: float = 0.1
@@ -243,7 +244,7 @@ class SyncSamples:
         augment: changes that keep sync, or None.
     """
 
-    min_distance: int = 1
+    min_distance: Count = 1
     augment: Augment | None = None
 
     def __call__(self, clip: AnyClip, rng: np.random.Generator) -> SyncBatch:
@@ -269,8 +270,8 @@ class ContrastiveSamples:
         augment: changes that keep sync, or None.
     """
 
-    windows: int = 8
-    min_distance: int = WINDOW_FRAMES
+    windows: Count = 8
+    min_distance: Count = WINDOW_FRAMES
     augment: Augment | None = None
 
     def __call__(self, clip: AnyClip, rng: np.random.Generator) -> SyncBatch:
@@ -302,7 +303,7 @@ class LipSamples:
     """
 
     lead_frames: int = 1
-    min_distance: int = 1
+    min_distance: Count = 1
     augment: Augment | None = None
 
     def __call__(self, clip: AnyClip, rng: np.random.Generator) -> LipBatch:

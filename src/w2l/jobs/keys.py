@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
 
+from w2l.bounds import Count
 from w2l.jobs.ray import RaySettings
-from w2l.schema import Count, key
+from w2l.schema import key
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from torch import nn
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from w2l.bounds import Whole
 from w2l.errors import UserError
 
 WARMUP_SHARE = 0.2  # of all updates, at most
@@ -109,7 +110,7 @@ def _parameters(role: str, make: Callable[..., Any]) -> Mapping[str, inspect.Par
 
 
 def warmup_cosine(
-    optimizer: Optimizer, total_updates: float, *, warmup_updates: int = 0, cosine: bool = True
+    optimizer: Optimizer, total_updates: float, *, warmup_updates: Whole = 0, cosine: bool = True
 ) -> LambdaLR:
     """A linear warm-up, and a decay to 0 over the whole run.
 

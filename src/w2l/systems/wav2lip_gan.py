@@ -9,6 +9,7 @@ import torch
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
+from w2l.bounds import Count, NotNegative, Share
 from w2l.checkpoints import load_discriminator
 from w2l.data.batches import LipBatch
 from w2l.losses import CrossEntropyGan, GanLoss, feature_matching, gradient_penalty
@@ -49,15 +50,15 @@ class Wav2LipGANSystem(Wav2LipSystem):
         self,
         *,
         discriminator: QualityDiscriminator,
-        adversarial_weight: float = 0.07,
+        adversarial_weight: Share = 0.07,
         gan_loss: GanLoss | None = None,
         discriminator_optimizer: MakeOptimizer | None = None,
         discriminator_scheduler: MakeScheduler | None = None,
         discriminator_from: int = 0,
         adversarial_from: int = 0,
-        r1_weight: float = 0.0,
-        r1_every: int = 16,
-        feature_weight: float = 0.0,
+        r1_weight: NotNegative = 0.0,
+        r1_every: Count = 16,
+        feature_weight: NotNegative = 0.0,
         **wav2lip: Any,
     ) -> None:
         super().__init__(**wav2lip)

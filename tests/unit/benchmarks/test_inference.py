@@ -7,10 +7,9 @@ import io
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 from rich.console import Console
 
-from benchmarks import detection, generator, inference
+from benchmarks import detection, generator, inference, keys
 from benchmarks.face_videos import write_face_videos
 from benchmarks.published_inference import Stopwatch, read_all, sync_as_published, sync_frames
 from w2l.audio.mel import log_mel
@@ -59,19 +58,13 @@ def test_it_writes_a_video(tmp_path):
 
 @pytest.mark.long
 def test_what_is_measured():
-    cfg = OmegaConf.create(
-        {
-            "seed": 0,
-            "inference": {
-                "size": [192, 160], "seconds": 1, "width": 0.125, "turns": 1,
-                "published_frames": {"detected": 1, "fixed_box": 20},
-            },
-            "generator": {
-                "width": 0.125, "image_size": 96, "faces": 4, "turns": 1, "device": "cpu",
-                "threads": None,
-            },
-            "detection": {"size": [192, 160], "frames": 6, "published_frames": 1, "turns": 1},
-        }
+    cfg = keys.Benchmarks(
+        inference=keys.Inference(
+            size=[192, 160], seconds=1, width=0.125,
+            published_frames=keys.PublishedFrames(detected=1, fixed_box=20),
+        ),
+        generator=keys.Generator(width=0.125, faces=4, turns=1),
+        detection=keys.Detection(size=[192, 160], frames=6, published_frames=1, turns=1),
     )  # fmt: skip
     threads = torch.get_num_threads()
     whole = inference.measure(cfg, QUIET)

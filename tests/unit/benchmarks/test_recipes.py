@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from omegaconf import DictConfig
 
+from benchmarks.keys import Recipes
 from benchmarks.recipes import PUBLISHED, image, overrides, ratio, reached, summary
 from benchmarks.training import composed
-from w2l.building import CONFIG_DIR
 
 
 @pytest.fixture
-def settings() -> DictConfig:
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return compose("benchmarks", overrides=["name=recipes"]).recipes
+def settings() -> Recipes:
+    return Recipes()
 
 
-def test_every_arm_is_an_experiment_of_its_own(settings: DictConfig, tmp_path) -> None:
+def test_every_arm_is_an_experiment_of_its_own(settings: Recipes, tmp_path) -> None:
     seen = []
     for arm in [*settings.changes, PUBLISHED]:
         cfg = composed(overrides(settings, arm), "data", str(tmp_path))
@@ -37,7 +34,7 @@ def run(*accuracies: float) -> list[dict[str, float]]:
     ]
 
 
-def test_a_recipe_is_as_quick_as_its_slowest_seed(settings: DictConfig) -> None:
+def test_a_recipe_is_as_quick_as_its_slowest_seed(settings: Recipes) -> None:
     strong, published = [run(0.9, 0.93), run(0.95)], [run(0.5, 0.6, 0.7), run(0.5, 0.93)]
     assert [reached(rows, settings) for rows in strong] == [200, 100]
     assert reached(published[0], settings) is None

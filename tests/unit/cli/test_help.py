@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.keys import Benchmarks
 from evaluation.keys import Evaluation
 from tests.settings import COMMANDS
 from w2l import __version__
@@ -17,6 +18,7 @@ from w2l.building import CONFIG_DIR
 from w2l.cli.help import answer, groups, help_text, without_choice
 from w2l.cli.hydra_app import quiet_pipe, run
 from w2l.cli.keys.infer import Infer
+from w2l.cli.keys.train import Train
 from w2l.errors import UserError
 from w2l.schema import keys
 
@@ -51,20 +53,23 @@ def test_help_beside_a_choice_is_what_its_class_says(tmp_path: Path) -> None:
     assert "Peak signal-to-noise ratio, dB." in several
 
 
-def test_help_of_a_tree_says_the_same_of_its_commented_keys() -> None:
-    text = help_text(CONFIG_DIR, "train")
+def test_help_of_a_training_and_of_benchmarks_names_arguments_and_groups() -> None:
+    text = help_text(CONFIG_DIR, Train)
     assert "  experiment=…\n      what is trained: system, data" in text
-    assert "One of demo_syncnet,\n      demo_wav2lip, judge_small," in text
+    assert "One of demo_syncnet, demo_wav2lip, judge_small," in text
     assert (
         "  overwrite=false  (true or false)\n      true: a run that is in run_dir is deleted"
         in text
     )
-    assert "  overfit.samples=32" not in text  # nothing is said of it
-    assert "  data.num_workers=2  (a number)\n      loading processes" in text
-    assert "  data.root=data/lrs2  (text)" in text
+    assert "  overfit.samples=32  (a whole number, 1 or more)" in text
+    assert "  data.num_workers=2  (a whole number, 0 or more)\n      loading processes" in text
+    assert "  data.root=data/lrs2  (a path)" in text
     assert "  data.samples" not in text
-    measured = help_text(CONFIG_DIR, "benchmarks")
-    assert "  loader.turns=5  (a number)\n      measurements of each, in turn" in measured
+    measured = help_text(CONFIG_DIR, Benchmarks)
+    assert (
+        "  loader.turns=5  (a whole number, 1 or more)\n      measurements of each, in turn"
+        in measured
+    )
     for lines in (text, measured):
         assert max(map(len, lines.splitlines())) <= 100
         assert lines.count("\n  python ") == 3
@@ -76,7 +81,7 @@ def test_every_key_of_every_command_is_explained(command: Any) -> None:
     assert len(command.EXAMPLES) == 3
     for key in keys(command).values():
         assert len(key.help) > 5, key.name
-        assert f"  {key.name}=" in text
+        assert f"  {key.name}{'.' if key.nested else '='}" in text
     for group, choice in groups(CONFIG_DIR / f"{command.NAME}.yaml").items():
         assert keys(command)[group].is_component, choice
 
@@ -103,7 +108,7 @@ def test_train_shows_what_all_experiments_share(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["train.py", "--cfg", "job"])
-    run(lambda cfg: None, "train")
+    run(lambda settings: None, Train)
     shown = capsys.readouterr()
     assert "run_dir: outputs/train/" in shown.out
     assert shown.err.startswith("experiment= is not given")

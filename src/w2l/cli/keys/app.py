@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from w2l.bounds import FileName, Positive, Texts, Weights
 from w2l.building import Component
-from w2l.schema import FileName, Positive, Texts, Weights, group, key
+from w2l.schema import group, key
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge
 
+from w2l.bounds import Count, FileName, Sides, Texts, Weights
 from w2l.building import Component
-from w2l.schema import Count, FileName, Group, Sides, Texts, Weights, key
+from w2l.schema import Group, key
 from w2l.schema import group as component  # a key is called group
 
 Least = Annotated[float, Ge(0)]

@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le
 
+from w2l.bounds import Count, FileName, Says, Seconds, Sides, Texts, Weights
 from w2l.building import Component
 from w2l.jobs.keys import RunnerKeys
-from w2l.schema import Count, FileName, Says, Seconds, Sides, Texts, Weights, group, key
+from w2l.schema import group, key
 
 Rate = Annotated[float, Ge(0.1), Says("frames a second")]
 

@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le
 
+from w2l.bounds import Count, FileName, Says, Sides, Texts, Weights
 from w2l.building import Component
 from w2l.cli.keys.infer import Rate
-from w2l.schema import Count, FileName, Says, Sides, Texts, Weights, group, key
+from w2l.schema import group, key
 
 
 @dataclass(frozen=True, kw_only=True)
