@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
-
 from w2l.cli.infer_input import check_given, check_input, given_inputs
 from w2l.cli.keys.evaluate import Evaluate
 from w2l.cli.keys.infer import Infer
-from w2l.cli.keys.train import Train
-from w2l.cli.presets import PUBLISHED, given_keys
+from w2l.cli.presets import PUBLISHED
 from w2l.errors import UserError
 from w2l.filelists import find_videos
 from w2l.paths import user_path
@@ -78,21 +75,3 @@ def check_evaluate(settings: Evaluate) -> tuple[list[Path], Path | None]:
     if audio is not None and not audio.is_file():
         raise UserError(f"audio={audio} is not a file: check the path.")
     return videos, audio
-
-
-def check_train(settings: Train) -> None:
-    """See that a run has an expert where it needs one, and a folder that it finds again.
-
-    Raises:
-        UserError: naming the key.
-    """
-    given = given_keys(HydraConfig.get().overrides.task)
-    if settings.resume == "auto" and "run_dir" not in given:  # by default it is named by the time
-        raise UserError("resume=auto looks into run_dir: name one, as run_dir=outputs/my_run.")
-    if settings.needs_expert and settings.expert is None:
-        raise UserError(
-            "expert= is needed, the lip-sync expert that the generator learns from: train one with "
-            "`python train.py experiment=syncnet_strong run_dir=outputs/expert` and give "
-            "expert=outputs/expert/checkpoints/best.ckpt, or expert=lipsync_expert, the published "
-            "one."
-        )

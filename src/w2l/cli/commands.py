@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from w2l.cli.checks import check_evaluate, check_infer, check_train
+from hydra.core.hydra_config import HydraConfig
+
 from w2l.cli.hydra_app import run
-from w2l.cli.keys.evaluate import Evaluate
-from w2l.cli.keys.infer import Infer
 from w2l.cli.keys.train import Train
-from w2l.memory import importing, share_heap
+from w2l.cli.presets import given_keys
+from w2l.errors import UserError
 
 
 def train() -> None:
@@ -15,6 +15,8 @@ def train() -> None:
 
     def task(settings: Train) -> float | None:
         check_train(settings)
+        from w2l.memory import importing
+
         with importing():
             from w2l.cli.train import train
 
@@ -25,6 +27,9 @@ def train() -> None:
 
 def infer() -> None:
     """Entry point of `w2l-infer`."""
+    from w2l.cli.checks import check_infer
+    from w2l.cli.keys.infer import Infer
+    from w2l.memory import importing, share_heap
 
     def task(settings: Infer) -> None:
         if settings.batch is None:
@@ -40,6 +45,9 @@ def infer() -> None:
 
 def evaluate() -> None:
     """Entry point of `w2l-evaluate`."""
+    from w2l.cli.checks import check_evaluate
+    from w2l.cli.keys.evaluate import Evaluate
+    from w2l.memory import importing
 
     def task(settings: Evaluate) -> None:
         check_evaluate(settings)
@@ -49,3 +57,21 @@ def evaluate() -> None:
         evaluate_command(settings)
 
     run(task, Evaluate)
+
+
+def check_train(settings: Train) -> None:
+    """See that a run has an expert where it needs one, and a folder that it finds again.
+
+    Raises:
+        UserError: naming the key.
+    """
+    given = given_keys(HydraConfig.get().overrides.task)
+    if settings.resume == "auto" and "run_dir" not in given:  # by default it is named by the time
+        raise UserError("resume=auto looks into run_dir: name one, as run_dir=outputs/my_run.")
+    if settings.needs_expert and settings.expert is None:
+        raise UserError(
+            "expert= is needed, the lip-sync expert that the generator learns from: train one with "
+            "`python train.py experiment=syncnet_strong run_dir=outputs/expert` and give "
+            "expert=outputs/expert/checkpoints/best.ckpt, or expert=lipsync_expert, the published "
+            "one."
+        )
