@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,8 +29,63 @@ from w2l.media import (
 )
 from w2l.media.channels import mixable
 from w2l.media.clock import check_length, clock_of
-from w2l.media.ogg import changed_links
 from w2l.media.timestamps import JITTER_S
+
+_PAGE, _HEADER, _FIRST = (
+    b"OggS",
+    27,
+    2,
+)  # a page's beginning, its bytes, the flag of a stream's first
+# Where a stream's first page states rate and channels, by how it begins.
+_STATED = {
+    b"\x01vorbis": slice(11, 16),
+    b"OpusHead": slice(9, 10),
+    b"Speex   ": slice(36, 52),
+    b"\x7fFLAC": slice(27, 30),
+}
+
+
+class _Link(NamedTuple):
+    start: int  # of its bytes in the file
+    kind: tuple[bytes, bytes]
+
+
+def changed_links(path: str | Path) -> list[tuple[int, int]]:
+    """Bytes (start, stop) of each recording, from the first one on whose sound is another.
+
+    None where all are alike, or where several streams lie beside each other.
+    """
+    with (
+        Path(path).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        links = list(_links(data))
+        starts = [link.start for link in links] + [len(data)]
+    for number, link in enumerate(links):
+        if link.kind != links[0].kind:
+            return list(zip(starts[number:-1], starts[number + 1 :], strict=True))
+    return []
+
+
+def _links(data: mmap.mmap) -> Iterator[_Link]:
+    at, last = 0, -1
+    while len(head := data[at : at + _HEADER]) == _HEADER and head[:4] == _PAGE:
+        lengths = data[at + _HEADER : at + _HEADER + head[26]]
+        body = at + _HEADER + len(lengths)
+        if head[5] & _FIRST:
+            if last == at:  # streams beside each other
+                return
+            yield _Link(at, _kind(data[body : body + 64]))
+            last = body + sum(lengths)
+        at = body + sum(lengths)
+
+
+def _kind(first: bytes) -> tuple[bytes, bytes]:
+    for magic, stated in _STATED.items():
+        if first.startswith(magic):
+            return magic, first[stated]
+    return first[:5], b""
+
 
 _MOST_PADDING = 5  # blocks that an encoder may add in all, before and after the sound
 _LOOK_AHEAD = 16  # blocks that must be off the same way, before one is taken to be

@@ -2,8 +2,7 @@
 
 from w2l.systems.expert import ExpertSystem
 from w2l.systems.optim import Learner, warmup_cosine
-from w2l.systems.teacher import TeacherLoss
-from w2l.systems.wav2lip import Wav2LipSystem
+from w2l.systems.wav2lip import TeacherLoss, Wav2LipSystem
 from w2l.systems.wav2lip_gan import Wav2LipGANSystem
 
 __all__ = [

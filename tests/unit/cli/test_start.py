@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.writing import save_network
-from w2l.cli.start import initialise
+from w2l.cli.train import initialise
 from w2l.errors import UserError
 from w2l.models import Expert, Generator, QualityDiscriminator
 from w2l.systems import ExpertSystem, Wav2LipGANSystem, Wav2LipSystem

@@ -10,7 +10,7 @@ from scipy.io import wavfile
 
 from tests.unit.video.made import constant, numbered, sweep, write_video
 from w2l.audio.waveform import load_audio
-from w2l.media.joined import is_joined
+from w2l.media.clock import is_joined
 from w2l.video import VideoReader
 
 N = 10
