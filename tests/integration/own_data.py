@@ -14,7 +14,7 @@ class OwnData(pl.LightningDataModule):
 
     def __init__(self, **values: Any) -> None:
         super().__init__()
-        self._inner = ClipDataModule(**values)
+        self._inner = ClipDataModule(**{"batch_size": 2} | values)
 
     def setup(self, stage: str | None = None) -> None:
         self._inner.setup(stage)

@@ -54,6 +54,7 @@ def test_a_data_module_of_ones_own_trains(
 ) -> None:
     values = ["experiment=syncnet", "debug=fast", "model.width=0.0625", "model.image_size=48",
               f"data.root={prepared}", f"run_dir={tmp_path / 'run'}",
+              "~data.batch_size",  # it has one of its own
               "data._target_=tests.integration.own_data.OwnData"]  # fmt: skip
     monkeypatch.setattr(sys, "argv", ["train.py", *values])
     main()

@@ -10,6 +10,7 @@ from w2l.boxes import from_tblr
 from w2l.inference import FaceGenerator, FaceOptions, Geometry, SyncOptions, load_voice, open_source
 from w2l.inference.finding import plan_faces
 from w2l.inference.lips import Role, synced
+from w2l.inference.mouths import Mouths
 from w2l.inference.source import images
 from w2l.inference.voice import mel_windows
 from w2l.models import Generator
@@ -57,7 +58,7 @@ def test_infer_frames(golden, shared_media):
     lipsync = FaceGenerator(filled(Generator(), "generator"), device="cpu")
     shown = images(source, len(windows), options.extend)
     asked = Every(lipsync, expected["index"])
-    frames = synced(shown, Role(plan, windows), asked, options, options.batch_size)
+    frames = synced(shown, Role(plan, windows, Mouths()), asked, options, options.batch_size)
     got = [image.frame for image in frames]
     assert len(got) == 110
     top, bottom, left, right = expected["box"]

@@ -314,7 +314,10 @@ def refused(error: InstantiationException) -> UserError:
         return cause
     group = re.search(r"full_key: (\S+)", str(error))
     reason = re.sub(r"\bfull_key: \S+", "", str(cause or error))
-    return UserError(f"{group[1] if group else 'config'}: {folded(reason).rstrip('.?')}.")
+    sentence = f"{group[1] if group else 'config'}: {folded(reason).rstrip('.?')}"
+    if group and (name := re.search(r"unexpected keyword argument '(\w+)'", reason)):
+        sentence += f": leave it out (~{group[1]}.{name[1]}), or let it be taken"
+    return UserError(f"{sentence}.")
 
 
 def fail(sentence: str) -> None:

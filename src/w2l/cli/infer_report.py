@@ -195,7 +195,7 @@ def show_report(report: SyncReport, console: Console, done: str = "synced") -> N
 
 
 def show_notes(report: SyncReport, console: Console) -> None:
-    """Print what is to be known of the sound."""
+    """Print what is to be known of the sound and of the mouths."""
     for note in report.notes:
         console.print(f"warning: {note}")
 

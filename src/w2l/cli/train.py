@@ -185,12 +185,17 @@ def several_devices(trainer: Mapping[str, Any]) -> bool:
     return str(trainer["devices"]) != "1"
 
 
-def used_devices(trainer: pl.Trainer, batch_size: int) -> str | None:
+def used_devices(trainer: pl.Trainer, batch_size: int | None) -> str | None:
     """A line on what several devices mean for the batch, or that others lie idle."""
     n = trainer.world_size
     if n > 1:
+        samples = (
+            f"{n} batches"
+            if batch_size is None
+            else f"{n} x {batch_size} = {n * batch_size} samples"
+        )
         return (
-            f"devices: {n}, so {n} x {batch_size} = {n * batch_size} samples an update; "
+            f"devices: {n}, so {samples} an update; "
             "rates and numbers of updates are not scaled (docs/cluster.md)"
         )
     there = torch.cuda.device_count() if trainer.strategy.root_device.type == "cuda" else 1
@@ -362,7 +367,7 @@ def fit_experiment(settings: Train, resume: Path | None, *, is_first: bool) -> f
             lambda: next_command(settings, makes_lips=hasattr(system, "generator")),
         )  # fmt: skip
         trainer = build_trainer(settings, system, page, checkpoints)
-        if line := used_devices(trainer, settings.data["batch_size"]):
+        if line := used_devices(trainer, settings.data.get("batch_size")):
             logger.info(line)
         if is_first and settings.overwrite:
             remove_run(run_dir)

@@ -21,6 +21,7 @@ from w2l.inference.inputs import Audio, Face, opened, opened_face
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role, synced
 from w2l.inference.lipsync import FaceGenerator, Precision, pick_device
+from w2l.inference.mouths import Mouths
 from w2l.inference.options import ProgressCallback, SyncOptions, calling
 from w2l.inference.provenance import CheckpointId
 from w2l.inference.report import Stretch, SyncReport
@@ -43,7 +44,7 @@ class SyncResult:
         fps: its frames a second.
         n_frames: how many it has.
         untouched: stretches of them that were passed on as they came, each with the reason.
-        notes: what is to be known of the sound, a sentence each.
+        notes: what is to be known of the sound and of the mouths, a sentence each.
     """
 
     outfile: Path
@@ -198,7 +199,7 @@ class LipSync:
             size = batch_size(source, options, generator)
             shown = images(source, len(windows), options.extend)
             with begun_plan(source, len(windows), detector, options, tell) as plan:
-                made = synced(shown, Role(plan, windows), generator, options, size)
+                made = synced(shown, Role(plan, windows, Mouths()), generator, options, size)
                 with closing(made):  # its thread asks the plan
                     for image in tell(made, "syncing", len(windows)):
                         yield layout(image)

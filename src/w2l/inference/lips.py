@@ -18,6 +18,7 @@ from w2l.inference.coming import AnyPlan
 from w2l.inference.enhance import Face, FaceRestoration
 from w2l.inference.landmarks import mouth_in
 from w2l.inference.lipsync import FaceGenerator
+from w2l.inference.mouths import Mouths
 from w2l.inference.options import SyncOptions
 from w2l.inference.source import SourceFrame
 from w2l.inference.timeline import MelWindows
@@ -28,6 +29,7 @@ class Role(NamedTuple):
 
     plan: AnyPlan
     windows: MelWindows
+    mouths: Mouths  # that were generated for it
 
     def reason(self, index: int, number: int) -> str | None:
         """Why output frame `index`, source frame `number`, is left untouched; None: it is not."""
@@ -86,7 +88,9 @@ def generate_all(
     while batch := list(islice(numbered, size)):
         heard = [hear(i, image, role.windows) for i, image in batch]
         batch.clear()
-        yield generate(heard, ready, lipsync)
+        made = generate(heard, ready, lipsync)
+        role.mouths.look((s.face, s.lips) for s in made if s.face and s.lips is not None)
+        yield made
 
 
 def put_lips(

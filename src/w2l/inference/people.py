@@ -15,6 +15,7 @@ from w2l.inference.finding import find_all
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role
 from w2l.inference.lipsync import FaceGenerator
+from w2l.inference.mouths import Mouths
 from w2l.inference.options import SyncOptions
 from w2l.inference.plan import FaceOptions, FacePlan, fixed_plan, settle
 from w2l.inference.provenance import CheckpointId
@@ -77,7 +78,7 @@ def sync_people(
     track = fitted_track(sound, n_frames, source, options.duration)
     writer = open_writer(outfile, source, track, layout.size, options, checkpoint, lipsync.computed)
     plans = plan_people(source, parts, n_frames, detector, options, progress)
-    roles = list(map(Role, plans, windows))
+    roles = [Role(plan, heard, Mouths()) for plan, heard in zip(plans, windows, strict=True)]
     reports = [SyncReport(Path(outfile), source.fps, notes=part.voice.notes) for part in parts]
     perform(source, roles, writer, layout, lipsync, options, reports, progress)
     return reports

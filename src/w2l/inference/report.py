@@ -40,7 +40,7 @@ class SyncReport:
         n_frames: frames written.
         untouched: stretches of frames that were left as they came, in order.
         closed: stretches whose mouth was generated for silence, in order.
-        notes: what is to be known of the sound, a sentence each.
+        notes: what is to be known of the sound and of the mouths, a sentence each.
         computed: how the faces were generated; None: none were.
         cosine: how well the given video fitted the new sound, where an expert was asked.
         judged: how well the result's lips fit it, in its first minute; None: nobody could say.

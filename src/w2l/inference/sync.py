@@ -27,6 +27,7 @@ from w2l.inference.geometry import Geometry
 from w2l.inference.layout import Layout
 from w2l.inference.lips import Role, synced
 from w2l.inference.lipsync import FaceGenerator
+from w2l.inference.mouths import Mouths
 from w2l.inference.options import SyncOptions
 from w2l.inference.plan import FacePlan
 from w2l.inference.provenance import CheckpointId, Computed, provenance
@@ -85,7 +86,8 @@ def sync_video(
         else:
             plan = plan_faces(*searched)
             report.cosine = compare(source, plan, voice, len(windows), scorer, progress)
-        perform(source, [Role(plan, windows)], writer, layout, lipsync, options, [report], progress)
+        role = Role(plan, windows, Mouths())
+        perform(source, [role], writer, layout, lipsync, options, [report], progress)
         plan = plan.whole()
     as_it_is = options.output.view == "result" and layout.size == (source.width, source.height)
     if judge is not None and as_it_is:
@@ -141,6 +143,8 @@ def perform(
             for role, report in zip(roles, reports, strict=True):
                 closed = role.windows.activity.is_closed(i)
                 report.count(role.reason(i, image.number), closed=closed)
+    for role, report in zip(roles, reports, strict=True):
+        report.notes += role.mouths.notes()
 
 
 def open_writer(

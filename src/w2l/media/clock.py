@@ -24,7 +24,8 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from w2l.errors import UserError
-from w2l.media import open_media, sound_stream, tell_once, time_base, video_stream
+from w2l.media import open_media, sound_stream, time_base, video_stream
+from w2l.media.joined import tell_joined
 from w2l.media.timestamps import (
     LONGEST_STILL,
     Piece,
@@ -33,51 +34,6 @@ from w2l.media.timestamps import (
     from_index,
     from_packets,
 )
-
-# Formats of which FFmpeg reads the first file alone, or not all: how they begin.
-_MP4, _WAV = rb"\0\0\0.ftyp", rb"RIFF....WAVE"
-# Of the others a second beginning is looked for, by bytes that it begins with.
-_SEARCHED = {
-    b"FLV\x01": rb"FLV\x01[\x01\x04\x05]\0\0\0\x09",
-    b"RF64": rb"RF64....WAVE",
-    b"riff\x2e\x91\xcf\x11": rb"riff",  # W64
-    b"FORM": rb"FORM....AIF[FC]",
-    b"caff": rb"caff\0\x01\0\0",
-    b"fLaC": rb"fLaC[\0\x80]\0\0\x22",
-    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": rb"0",  # ASF
-    b"DKIF": rb"DKIF\0\0\x20\0",
-    b"YUV4MPEG2 ": rb"Y",
-    b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02": rb"\x06",  # MXF
-}
-
-
-def is_joined(path: str | Path) -> bool:
-    """Whether another file of the same kind follows in it, so that it is not read whole."""
-    with (
-        Path(path).open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-    ):
-        if re.match(_MP4, data, re.DOTALL):
-            return any(re.match(_MP4, data[at : at + 8], re.DOTALL) for at in _boxes(data))
-        if re.match(_WAV, data, re.DOTALL):
-            end = 8 + int.from_bytes(data[4:8], "little")
-            return any(re.match(_WAV, data[at : at + 12], re.DOTALL) for at in (end, end + 1))
-        for literal, form in _SEARCHED.items():
-            if data[: len(literal)] == literal:
-                beginning, at = re.compile(form, re.DOTALL), 0
-                while (at := data.find(literal, at + 1)) >= 0:
-                    if beginning.match(data, at):
-                        return True
-    return False
-
-
-def _boxes(data: mmap.mmap) -> Iterator[int]:
-    """Where the boxes of an mp4 begin, from the second one on."""
-    at = 0
-    while (size := int.from_bytes(data[at : at + 4], "big")) == 1 or size >= 8:
-        at += int.from_bytes(data[at + 8 : at + 16], "big") or len(data) if size == 1 else size
-        yield at
-
 
 # Of sound that may be lost where two recordings meet: what encoders add before and after it.
 _PADDING_BLOCKS, _MOST_PADDING_S = 3, Fraction(1, 5)
@@ -184,11 +140,7 @@ def _clock(path: Path, track: int | None) -> Clock:
         if container.streams.audio:
             streams.append(sound_stream(container, path, track))
         counted = container.format.name == "wav"  # its timestamps are counted from its bytes
-        if is_joined(path):
-            tell_once(
-                f"{path} holds several files one behind the other, and the first alone is read "
-                "whole: join them by a program that knows their format (ffmpeg -f concat)."
-            )
+        tell_joined(path)
         if counted or not streams:
             return Clock()
         lines = from_index(container, streams)

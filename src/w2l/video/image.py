@@ -11,6 +11,7 @@ import numpy as np
 
 from w2l.errors import UserError
 from w2l.media import MOST_PIXELS, check_pixels, tell_once
+from w2l.media.joined import tell_joined
 from w2l.video.moving import is_moving
 
 # How the files begin that OpenCV reads. A GIF it reads too, but that is a video as often as not.
@@ -65,6 +66,8 @@ def _check_stated(path: Path) -> None:
     check_pixels(path, width, height)
     if pages > 1:
         tell_once(f"{path} has {pages} pages, and the first one is taken.")
+    else:
+        tell_joined(path)
 
 
 def read_image(path: str | Path) -> np.ndarray:

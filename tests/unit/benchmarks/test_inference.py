@@ -18,6 +18,7 @@ from w2l.boxes import from_tblr
 from w2l.inference import FaceGenerator, Geometry, SyncOptions, load_voice, open_source
 from w2l.inference.finding import plan_faces
 from w2l.inference.lips import Role, synced
+from w2l.inference.mouths import Mouths
 from w2l.inference.source import images
 from w2l.inference.voice import mel_windows
 from w2l.models import Generator
@@ -41,7 +42,8 @@ def test_the_plain_way_gives_what_published_gives(tmp_path):
     windows = mel_windows(source, load_voice(video), options)
     plan = plan_faces(source, len(windows), None, options)
     shown = images(source, len(windows), "loop")
-    ours = list(synced(shown, Role(plan, windows), FaceGenerator(network, "cpu"), options, 16))
+    role = Role(plan, windows, Mouths())
+    ours = list(synced(shown, role, FaceGenerator(network, "cpu"), options, 16))
     assert len(plain) == len(ours) == 27
     for theirs, mine in zip(plain, ours, strict=True):
         assert np.abs(theirs.astype(int) - mine.frame).max() <= 2  # a level, resized

@@ -61,6 +61,8 @@ def test_what_several_devices_mean_is_one_line(monkeypatch: pytest.MonkeyPatch) 
     assert "4, so 4 x 16 = 64 samples an update" in str(line(4, "cuda"))
     assert "1 of 4 GPUs" in str(line(1, "cuda"))
     assert line(1, "cpu") is None
+    many: Any = SimpleNamespace(world_size=3)
+    assert "3, so 3 batches an update" in str(used_devices(many, None)), "of a data module's own"
 
 
 @pytest.mark.parametrize("key", ["max_steps", "min_steps"])

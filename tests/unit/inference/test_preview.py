@@ -16,6 +16,7 @@ from w2l.faces import BoxFile
 from w2l.inference import FaceOptions, Layout, OutputOptions, SyncOptions, Voice, make_preview
 from w2l.inference.finding import plan_faces
 from w2l.inference.lips import Role, synced
+from w2l.inference.mouths import Mouths
 from w2l.inference.plan import NO_FACE
 from w2l.inference.preview import NEAR, TAIL, plan_near, shown_at
 from w2l.inference.source import ArraySource, images
@@ -88,7 +89,8 @@ def whole(source: Film, heard: Voice, detector, wanted: SyncOptions) -> list[np.
     plan = plan_faces(source, len(windows), detector, wanted)
     layout = Layout((WIDTH, HEIGHT), wanted.output)
     shown = images(source, len(windows), wanted.extend)
-    return [layout(each) for each in synced(shown, Role(plan, windows), Mouth(), wanted, 16)]
+    role = Role(plan, windows, Mouths())
+    return [layout(each) for each in synced(shown, role, Mouth(), wanted, 16)]
 
 
 @pytest.mark.parametrize("every", [1, 5, 7])
