@@ -176,6 +176,12 @@ def strategy_for(trainer: Mapping[str, Any], per_update: int) -> Any:
     return f"{strategy}_find_unused_parameters_true"
 
 
+def _built(group: Mapping[str, Any]) -> list[Any]:
+    """What a group of the config names; null leaves a part out."""
+    parts = instantiate(group, _convert_="all").values()
+    return [part for part in parts if part is not None]
+
+
 def several_devices(trainer: Mapping[str, Any]) -> bool:
     """Whether more than one device, here or on other nodes, is asked for."""
     if trainer.get("num_nodes", 1) > 1:
@@ -229,8 +235,8 @@ def build_trainer(settings: Train, system: pl.LightningModule, *last: pl.Callbac
             settings.model.get("image_size", 96),
         ),
         max_steps=-1 if settings.max_updates is None else settings.max_updates * per_update,
-        callbacks=[*instantiate(settings.callbacks, _convert_="all").values(), *last],
-        logger=list(instantiate(settings.logger, _convert_="all").values()) or False,
+        callbacks=[*_built(settings.callbacks), *last],
+        logger=_built(settings.logger) or False,
         plugins=[AtomicCheckpointIO()],
     )
     started = int(os.environ["WORLD_SIZE"]) if TorchElasticEnvironment.detect() else 1

@@ -6,8 +6,6 @@ Players go on where they were, with image and sound together; so does this clock
 
 from __future__ import annotations
 
-import mmap
-import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress

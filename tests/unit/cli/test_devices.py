@@ -84,3 +84,16 @@ def test_processes_that_would_each_train_alone_are_refused(
     system: Any = SimpleNamespace(optimizers_per_update=1)
     with pytest.raises(UserError, match=r"torchrun started 2 processes.*say trainer=ddp"):
         build_trainer(cfg, system, RunCheckpoints("x", 1))
+
+
+def test_a_callback_or_logger_that_is_null_is_left_out() -> None:
+    system: Any = SimpleNamespace(optimizers_per_update=1)
+
+    def kinds(*values: str) -> list[str]:
+        cfg = composed("experiment=syncnet", "run_dir=x", "trainer.accelerator=cpu", *values)
+        trainer = build_trainer(cfg, system, RunCheckpoints("x", 1))
+        return [type(part).__name__ for part in [*trainer.callbacks, *trainer.loggers]]
+
+    every = kinds()
+    fewer = kinds("callbacks.expert_report=null", "logger.csv=null")
+    assert set(every) - set(fewer) == {"ExpertReport", "CurveFile"}
