@@ -15,6 +15,7 @@ import pytest
 from torch import get_num_threads, set_num_threads
 
 from tests.writing import write_wav
+from w2l.jobs.outcome import available_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,6 +26,11 @@ LONG = (
     "test_extending", "test_demo_report", "test_ray", "test_sweeps.py", "test_tutorials",
     "test_notebook", "test_app", "test_howto", "test_scale",
 )  # fmt: skip
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers more than cores: a worker often waits, for a process it started or a disk."""
+    return available_cores() + 2
 
 
 def pytest_collection_finish() -> None:

@@ -142,9 +142,11 @@ def _run(
         sys.stdout.flush()
 
 
-def call(command: str, *values: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def call(
+    command: str, *values: str, cwd: Path, extra: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run to the end; the output is captured."""
-    return Running(command, *values, cwd=cwd).done()
+    return Running(command, *values, cwd=cwd, extra=extra).done()
 
 
 def refused(result: subprocess.CompletedProcess[str]) -> str:

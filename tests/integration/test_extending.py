@@ -6,8 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ import pytest
 
 from preprocess.demo.recordings import recordings
 from preprocess.demo.render import render_clip
-from tests.integration.command import ROOT
+from tests.integration.command import ROOT, call
 from tests.writing import save_network, write_wav
 from w2l.models import Expert, Generator
 from w2l.video import VideoReader
@@ -47,20 +45,15 @@ def test_a_part_of_ones_own(section: str, place: Path) -> None:
     for name, text in re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)```", section, re.M | re.DOTALL):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(text)
-    path = os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")])
-    for block in re.findall(r"```bash\n(.*?)```", section, re.DOTALL):
-        for line in block.splitlines():
-            _, *words = shlex.split(line)
-            if words[0].endswith(".py"):
-                words[0] = str(ROOT / words[0])
-            if words[0].endswith("train.py"):
-                words += ["debug=fast"]
-                words += [] if "logger=" in line else ["logger=csv"]
-            # A new interpreter, which finds the part where the reader put it.
-            result = subprocess.run(
-                [sys.executable, *words], cwd=place, env={**os.environ, "PYTHONPATH": path},
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
+    # A command finds the part where the reader put it.
+    path = os.pathsep.join([str(place), str(ROOT / "src"), str(ROOT)])
+    for line in "".join(re.findall(r"```bash\n(.*?)```", section, re.DOTALL)).splitlines():
+        _, *words = shlex.split(line)
+        if words[0] == "-m":
+            words[:2] = [f"-m {words[1]}"]
+        if words[0] == "train.py":
+            words += ["debug=fast", *([] if "logger=" in line else ["logger=csv"])]
+        done = call(*words, cwd=place, extra={"PYTHONPATH": path})
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     for video in place.glob("outputs/*.mp4"):
         assert VideoReader(video).count() == 25
