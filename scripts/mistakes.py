@@ -244,8 +244,8 @@ INFERENCE = [
     ),
     Mistake(
         "a preset sets arguments of its detector only",
-        "w2l.cli.presets:Preset.others",
-        Change("$group is None or $x", "$group is not None and $x"),
+        "w2l.cli.presets:Preset._is_meant",
+        Change("wanted is not None and $x", "wanted is not None or $x"),
         "integration/test_infer.py::test_published_frame_count",
     ),
     Mistake(
