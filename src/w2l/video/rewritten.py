@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
 from itertools import chain, islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -88,8 +90,14 @@ class Mp4:
         self.threads = threads
 
     def write(self, video: Path, output: Path) -> None:
-        """See `Rewriting`."""
-        _write(video, output, ("libx264", {}, self.threads), "aac", steady=True)
+        """See `Rewriting`.
+
+        x264's weighted prediction reads memory that nobody wrote, and its choices follow what
+        lies there. A process of its own, as FFmpeg's command is, has the same there each time.
+        """
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            encoder = ("libx264", dict[str, str](), self.threads)
+            process.submit(_write, video, output, encoder, "aac", steady=True).result()
 
 
 def _write(
