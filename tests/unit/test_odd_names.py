@@ -16,6 +16,7 @@ from preprocess.records import write_json, write_jsonl
 from preprocess.sources.names import folder_name, tell_apart
 from w2l.cli import hydra_app
 from w2l.cli.infer_batch import Outcome, read_status, write_status
+from w2l.cli.keys.infer import Infer
 from w2l.filelists.reading import is_name
 from w2l.paths import readable
 from w2l.scoring.report import write_json as write_scores
@@ -66,6 +67,6 @@ def test_a_terminal_gets_the_bytes_as_escapes(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(sys, "argv", ["infer", f"nosuchkey={NAME}"])
     with pytest.raises(SystemExit):
-        hydra_app.run(lambda cfg: None, "infer")
+        hydra_app.run(lambda cfg: None, Infer)
     print(NAME, file=sys.stderr, flush=True)
     assert "caf\\udce9.mp4" in raw.getvalue().decode("utf-8")

@@ -83,7 +83,10 @@ def test_each_step_can_be_left_out(video: Path) -> None:
         ({"file": None, "sound_of": "file"}, "needs a chain.file"),
         ({"crops": {"x": {"_target_": "w2l.video.passes.Gif"}}}, "cannot be found"),
         ({"crops": {"x": {"_target_": "w2l.video.passes.Jpeg", "q": 2}}}, "signature"),
-        ({"frames": {"x": {"_target_": "w2l.video.passes.Jpeg", "quantizer": "b"}}}, "wrong type"),
+        (
+            {"frames": {"x": {"_target_": "w2l.video.passes.Jpeg", "quantizer": "b"}}},
+            "whole number",
+        ),
     ],
 )
 def test_what_cannot_be_built_is_refused(changed: dict[str, Any], told: str) -> None:
