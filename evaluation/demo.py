@@ -12,13 +12,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.dubbing import Verdict, dub_and_judge
+from evaluation.dubbing import LEAST_CLIPS, Verdict, dub_and_judge
 from evaluation.held_out import held_out
 from evaluation.plots import plot_curves, plot_offsets
 from evaluation.table import Row, table
 from w2l.callbacks.expert_report import clip_similarity
 from w2l.components import FaceDetector
 from w2l.data.clips import Clip
+from w2l.errors import UserError
 from w2l.files import atomic_path
 from w2l.html import image, page, video
 from w2l.inference import FaceGenerator
@@ -80,9 +81,14 @@ def run_demo(trial: Trial, console: Console) -> dict[str, float]:
         The content of metrics.json.
 
     Raises:
-        UserError: the set is not there, or it cannot be written.
+        UserError: the set is not there or too small, or the report cannot be written.
     """
     clips = held_out(trial.data_root, "test")
+    if len(clips) < LEAST_CLIPS:
+        raise UserError(
+            f"{trial.data_root}/test.txt has {len(clips)} of the {LEAST_CLIPS} clips that it "
+            "takes, one for a face, one for what it says and one for what it does not: add some."
+        )
     quality = measure_expert(trial, console)
     dubbing = dub_and_judge(clips, trial.lipsync, trial.judge, trial.detector)
     verdicts = list(counted(dubbing, len(clips), console, "dubbing and judging", "clips"))

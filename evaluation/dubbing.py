@@ -70,13 +70,16 @@ def mean_cosine(faces: Tensor, sounds: Tensor) -> float:
     return float((faces[:n] * sounds[:n]).sum(dim=1).nanmean())
 
 
+LEAST_CLIPS = 3
+
+
 def dub_and_judge(
     clips: Sequence[HeldOut], lipsync: FaceGenerator, judge: Expert, detector: FaceDetector
 ) -> Iterator[Verdict]:
     """Dub clip i with the sound of clip i + 1; all others but its own are the wrong sounds.
 
     Args:
-        clips: three or more.
+        clips: `LEAST_CLIPS` or more: the face's, the driving sound's, and one of a wrong sound.
         lipsync: the generator on trial.
         judge: an expert that the generator was not trained against, in evaluation mode.
         detector: finds faces in given and dubbed videos.

@@ -34,7 +34,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert len(names) == 6
     for split in ("train", "test"):
-        (folder / "set" / f"{split}.txt").write_text("".join(f"{name}\n" for name in names[:4]))
+        (folder / "set" / f"{split}.txt").write_text("".join(f"{name}\n" for name in names[:3]))
     torch.manual_seed(0)
     for name, network in {"expert": Expert(0.05), "judge": Expert(0.05)}.items():
         save_network(network, "expert", folder / name / "checkpoints" / "last.ckpt")
@@ -73,7 +73,7 @@ def test_the_report_holds_what_others_read(demo: Path) -> None:
         "seconds",
     ):
         assert isinstance(metrics[key], float), key
-    assert metrics["n_clips"] == 4
+    assert metrics["n_clips"] == 3
     gap = metrics["judge_right"] - metrics["judge_wrong"]
     assert metrics["judge_right_minus_wrong"] == pytest.approx(gap)
     page = (demo / "report" / "index.html").read_text()
@@ -97,3 +97,12 @@ def test_bad_input_is_one_sentence(demo: Path) -> None:
     assert "lrs9" in refused(unknown)
     nothing = call("-m evaluation", *arguments(data_root="nowhere"), cwd=demo)
     assert "nowhere" in refused(nothing)
+    few = demo / "few"
+    few.mkdir()
+    for file in (demo / "set").iterdir():
+        (few / file.name).symlink_to(file)
+    names = (few / "test.txt").read_text().splitlines(keepends=True)
+    (few / "test.txt").unlink()
+    (few / "test.txt").write_text("".join(names[:2]))
+    result = call("-m evaluation", *arguments(data_root="few"), cwd=demo)
+    assert "few/test.txt has 2 of the 3 clips" in refused(result)

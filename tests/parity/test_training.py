@@ -1,4 +1,4 @@
-"""Five training steps in float64 give the published losses and gradient norms."""
+"""Three training steps in float64 give the published losses and gradient norms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from w2l.data import LipBatch, SyncBatch
 from w2l.models import Expert, Generator, QualityDiscriminator
 from w2l.systems import ExpertSystem, Wav2LipGANSystem, Wav2LipSystem
 
-STEPS = 5  # the golden ones
+STEPS = 3  # of the five golden ones: the third shows what both of Adam's averages do
 TOLERANCE = 1e-6
 
 

@@ -50,6 +50,17 @@ from w2l.data.module import shared_clips
 from w2l.errors import UserError
 from w2l.models import Expert
 
+logger = logging.getLogger(__name__)
+ONE_SPEAKER = (
+    "all training clips are of one speaker: this expert will know that person and not sync, its "
+    "scores say nothing of others, and generators trained against it move the lips too little. Use "
+    "the published expert (expert=lipsync_expert), or add speakers."
+)
+SHARED = (
+    "{n_shared} of {n_val} validation clips are training clips, too: val/ values tell nothing of "
+    "clips that were not learned. Make the lists disjoint, best by speaker."
+)
+
 _LOADERS: dict[str, Callable[[Path], Any]] = {
     "generator": load_generator,
     "expert": load_expert,
@@ -109,18 +120,6 @@ def _check_same_make(source: str, name: str, given: Any, own: Any) -> None:
         raise UserError(
             f"init_from={source}: its {name} has {has}, this run's {wants}: set {remedy}."
         )
-
-
-logger = logging.getLogger(__name__)
-ONE_SPEAKER = (
-    "all training clips are of one speaker: this expert will know that person and not sync, its "
-    "scores say nothing of others, and generators trained against it move the lips too little. Use "
-    "the published expert (expert=lipsync_expert), or add speakers."
-)
-SHARED = (
-    "{n_shared} of {n_val} validation clips are training clips, too: val/ values tell nothing of "
-    "clips that were not learned. Make the lists disjoint, best by speaker."
-)
 
 
 def fit(

@@ -9,11 +9,11 @@ is written here, too, by the same libraries; rules are those of FFmpeg 5.1's com
 from __future__ import annotations
 
 import heapq
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
 from itertools import chain, islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -26,6 +26,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
+from w2l.errors import UserError
 from w2l.media import open_media, pull, sound_graph, time_base
 from w2l.media.sound import alike, open_sound
 from w2l.video.decode import ACCURATE, Timed, ToBgr, decode
@@ -93,11 +94,34 @@ class Mp4:
         """See `Rewriting`.
 
         x264's weighted prediction reads memory that nobody wrote, and its choices follow what
-        lies there. A process of its own, as FFmpeg's command is, has the same there each time.
+        lies there. A process of its own, as FFmpeg's command is, has the same there each time; one
+        that does not begin with the caller's script, which may be a notebook or have no guard.
         """
-        with ProcessPoolExecutor(1, get_context("spawn")) as process:
-            encoder = ("libx264", dict[str, str](), self.threads)
-            process.submit(_write, video, output, encoder, "aac", steady=True).result()
+        program = [sys.executable, "-c", "from w2l.video.rewritten import main; main()"]
+        done = subprocess.run(
+            [*program, video, output, str(self.threads)], capture_output=True, text=True
+        )
+        if done.returncode == REFUSED:
+            raise UserError(done.stdout.strip())
+        if done.returncode:
+            last = done.stderr.strip().rpartition("\n")[2] or f"exit code {done.returncode}"
+            raise UserError(
+                f"{video} could not be encoded as its pipeline does ({last}): see whether there is "
+                "memory and space on the disk, or take another preset=."
+            )
+
+
+REFUSED = 3  # exit code of `main` where the sentence for the user is in its output
+
+
+def main() -> None:
+    """`Mp4.write` in this process; arguments: video, output, threads."""
+    video, output, threads = sys.argv[1:]
+    try:
+        _write(Path(video), Path(output), ("libx264", {}, int(threads)), "aac", steady=True)
+    except UserError as error:
+        print(error)
+        raise SystemExit(REFUSED) from None
 
 
 def _write(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from tests.unit.video.made import number_of, numbered, write_video
 from tests.unit.video.test_jpeg import source
+from w2l.errors import UserError
 from w2l.video import VideoReader
 from w2l.video.passes import Jpeg, Mpeg4, bgr_through
 from w2l.video.rewritten import Avi, Mp4, NumberedReader
@@ -111,6 +114,26 @@ def test_an_mp4_is_the_same_whatever_was_written_before(tmp_path: Path) -> None:
         Mp4().write(video, tmp_path / "y.mp4")
         files.add((tmp_path / "y.mp4").read_bytes())
     assert len(files) == 1
+
+
+@pytest.mark.long
+def test_an_mp4_is_written_for_a_script_without_a_guard_and_refused_in_a_sentence(
+    tmp_path: Path,
+) -> None:
+    """Python's own ways to start a process begin with the caller's script once more."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from w2l.video.rewritten import Mp4\n"
+        f"Mp4().write(Path({str(made(tmp_path, '25'))!r}), Path('y.mp4'))\n"
+    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert NumberedReader(tmp_path / "y.mp4", filled=True).count() == 12
+    with pytest.raises(UserError, match=r"script\.py is no media file"):
+        Mp4().write(script, tmp_path / "z.mp4")
+    with pytest.raises(UserError, match="could not be encoded|cannot be written"):
+        Mp4().write(tmp_path / "x.mkv", tmp_path / "no" / "z.mp4")
 
 
 def test_the_pixels_are_those_of_ffmpegs_command(tmp_path: Path) -> None:
