@@ -29,8 +29,8 @@ LONG = (
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three workers more than cores: a worker often waits, for a process it started or a disk."""
-    return available_cores() + 3
+    """Two workers more than cores: a worker often waits, for a process it started or a disk."""
+    return available_cores() + 2
 
 
 def pytest_collection_finish() -> None:

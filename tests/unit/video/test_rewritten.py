@@ -132,7 +132,7 @@ def test_an_mp4_is_written_for_a_script_without_a_guard_and_refused_in_a_sentenc
     assert NumberedReader(tmp_path / "y.mp4", filled=True).count() == 12
     with pytest.raises(UserError, match=r"script\.py is no media file"):
         Mp4().write(script, tmp_path / "z.mp4")
-    with pytest.raises(UserError, match="could not be encoded|cannot be written"):
+    with pytest.raises(UserError, match="could not be encoded"):
         Mp4().write(tmp_path / "x.mkv", tmp_path / "no" / "z.mp4")
 
 
