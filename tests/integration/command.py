@@ -117,6 +117,7 @@ def _run(
     out: Path, error: Path,
 ) -> None:  # fmt: skip
     """Become the command: in the forked process, what a new interpreter would find."""
+    multiprocessing.set_start_method(None, force=True)  # it is the server's, for loading processes
     sys.orig_argv = [sys.executable, *command.split(), *values]
     if own_group:
         os.setsid()
