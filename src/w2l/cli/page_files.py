@@ -86,7 +86,7 @@ def without_paths(text: str, *files: str | Path) -> str:
         text: what is to be shown.
         files: whose paths may have blanks.
 
-    >>> without_paths("/tmp/w2l_1/sent/a.mp4 is empty: see https://example.org/a/b.")
+    >>> without_paths("/srv/page/sent/a.mp4 is empty: see https://example.org/a/b.")
     'a.mp4 is empty: see https://example.org/a/b.'
     """
     for file in files:

@@ -9,6 +9,7 @@ is written here, too, by the same libraries; rules are those of FFmpeg 5.1's com
 from __future__ import annotations
 
 import heapq
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -97,14 +98,18 @@ class Mp4:
         lies there. A process of its own, as FFmpeg's command is, has the same there each time; one
         that does not begin with the caller's script, which may be a notebook or have no guard.
         """
-        program = [sys.executable, "-c", "from w2l.video.rewritten import main; main()"]
+        # -P: what lies in the present folder is not imported, but what the caller imports is.
+        program = [sys.executable, "-P", "-c", "from w2l.video.rewritten import main; main()"]
+        found = os.pathsep.join(filter(None, sys.path))
         done = subprocess.run(
-            [*program, video, output, str(self.threads)], capture_output=True, text=True
-        )
+            [*program, video, output, str(self.threads)], capture_output=True,
+            env={**os.environ, "PYTHONPATH": found},
+        )  # fmt: skip
         if done.returncode == REFUSED:
-            raise UserError(done.stdout.strip())
+            raise UserError(os.fsdecode(done.stdout))  # names may be of any bytes
         if done.returncode:
-            last = done.stderr.strip().rpartition("\n")[2] or f"exit code {done.returncode}"
+            told = os.fsdecode(done.stderr).strip()
+            last = told.rpartition("\n")[2] or f"exit code {done.returncode}"
             raise UserError(
                 f"{video} could not be encoded as its pipeline does ({last}): see whether there is "
                 "memory and space on the disk, or take another preset=."
@@ -120,7 +125,7 @@ def main() -> None:
     try:
         _write(Path(video), Path(output), ("libx264", {}, int(threads)), "aac", steady=True)
     except UserError as error:
-        print(error)
+        sys.stdout.buffer.write(os.fsencode(str(error)))
         raise SystemExit(REFUSED) from None
 
 

@@ -157,9 +157,9 @@ def test_files_are_kept_while_a_job_needs_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("/tmp/w2l_1/sent/a.mp4 is empty.", "a.mp4 is empty."),
+        ("/srv/page/sent/a.mp4 is empty.", "a.mp4 is empty."),
         (
-            "see https://example.org/a/b.pth: lay it at /root/x/b.pth.",
+            "see https://example.org/a/b.pth: lay it at /home/ann/b.pth.",
             "see https://example.org/a/b.pth: lay it at b.pth.",
         ),
         ("~/.cache/w2l/b.pth", "b.pth"),

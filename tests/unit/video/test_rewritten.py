@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -122,7 +124,10 @@ def test_an_mp4_is_written_for_a_script_without_a_guard_and_refused_in_a_sentenc
 ) -> None:
     """Python's own ways to start a process begin with the caller's script once more."""
     script = tmp_path / "script.py"
+    (tmp_path / "av.py").write_text("raise SystemExit('no package of this name')")
     script.write_text(
+        "import sys\n"
+        "del sys.path[0]\n"
         "from pathlib import Path\n"
         "from w2l.video.rewritten import Mp4\n"
         f"Mp4().write(Path({str(made(tmp_path, '25'))!r}), Path('y.mp4'))\n"
@@ -130,8 +135,11 @@ def test_an_mp4_is_written_for_a_script_without_a_guard_and_refused_in_a_sentenc
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert NumberedReader(tmp_path / "y.mp4", filled=True).count() == 12
-    with pytest.raises(UserError, match=r"script\.py is no media file"):
-        Mp4().write(script, tmp_path / "z.mp4")
+    odd = tmp_path / os.fsdecode(b"\xff.mp4")
+    shutil.copy(script, odd)
+    with pytest.raises(UserError, match="is no media file") as refused:
+        Mp4().write(odd, tmp_path / "z.mp4")
+    assert str(odd) in str(refused.value)
     with pytest.raises(UserError, match="could not be encoded"):
         Mp4().write(tmp_path / "x.mkv", tmp_path / "no" / "z.mp4")
 
