@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from w2l.checkpoints import describe
+
 
 def save_network(network: torch.nn.Module, kind: str, path: Path) -> Path:
     """A checkpoint as our systems write it; kind is "expert" or "generator"."""
     state = {f"{kind}.{key}": value for key, value in network.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"state_dict": state, "w2l": {"network": kind, "config": network.config}}, path)
+    torch.save({"state_dict": state, "w2l": {"network": kind, **describe(network)}}, path)
     return path
 
 

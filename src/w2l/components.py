@@ -128,6 +128,26 @@ class LossTerm(Protocol):
         ...
 
 
+class Discriminator(Protocol):
+    """Tells photographs from what a generator makes; an `nn.Module`."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """All arguments of its constructor, plain values: a checkpoint builds it again by them."""
+        ...
+
+    def feature_maps(self, face: Tensor) -> list[Tensor]:
+        """What it sees of frames (B, 3, T, S, S), BGR in [0, 1], map by map.
+
+        `system.feature_weight` draws those of generated frames to those of real ones.
+        """
+        ...
+
+    def logits(self, maps: Sequence[Tensor]) -> Tensor:
+        """Those maps → (T·B, 1), or (T·B, P), one of each of P patches; over 0: a photograph."""
+        ...
+
+
 class LipGenerator(Protocol):
     """A network that makes faces say speech; an `nn.Module`."""
 

@@ -217,7 +217,8 @@ def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
     Source: L Mescheder et al., Which Training Methods for GANs do actually Converge?, ICML 2018.
 
     Args:
-        logits: (N, 1), each of one of the N = B·T images.
+        logits: (N, 1), each of one of the N = B·T images, or (N, P) of its patches, whose sum it
+            is then the gradient of.
         images: (B, C, T, H, W).
     """
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)

@@ -209,14 +209,16 @@ def read(path: str | Path, network: str | None = None) -> Checkpoint:
     state = _find_state(path, content, network)
     ours = content.get("w2l")
     stated = dict(ours) if isinstance(ours, dict) else content
-    config, target = stated.get("config"), own_class(stated.get("target"))
     archive.check_unfolded(path, sum(t.numel() * t.element_size() for t in state.values()))
     parts = _split(state)
     if parts:
         main = str(stated.get("network"))
         chosen = next(n for n in (network, main, *parts) if n in parts)
         state = parts[chosen]
-        config, target = (config, target) if chosen == main else (None, None)
+        if chosen != main:
+            beside = stated.get(chosen)
+            stated = {"network": chosen, **(beside if isinstance(beside, dict) else {})}
+    config, target = stated.get("config"), own_class(stated.get("target"))
     found = identify(state) if target is None else str(stated.get("network"))
     optimizers = content.get("optimizer_states")
     return Checkpoint(
@@ -259,7 +261,7 @@ def load_expert(path_or_name: str | Path, device: str | torch.device = "cpu") ->
 def load_discriminator(
     path_or_name: str | Path, device: str | torch.device = "cpu"
 ) -> QualityDiscriminator:
-    """As `load_generator`, a quality discriminator, also out of a GAN training's file."""
+    """As `load_generator`, a discriminator, also out of a GAN training's file."""
     return cast(QualityDiscriminator, _load(path_or_name, "discriminator", device))
 
 

@@ -89,6 +89,13 @@ def initialise(system: pl.LightningModule, source: str) -> list[str]:
         if name == "discriminator" and read(path, name).network != name:
             continue  # a plain generator's file: the discriminator starts anew
         loaded = _LOADERS[name](path)
+        if type(loaded) is not type(network):
+            if name == "discriminator":
+                continue  # one of another make has nothing to give
+            raise UserError(
+                f"init_from={source}: its {name} is of class {type(loaded).__name__}, this run's "
+                f"of {type(network).__name__}: name a file of that, or set no init_from."
+            )
         _check_same_make(source, name, loaded.config, network.config)
         network.load_state_dict(loaded.state_dict())
         given.append(name)

@@ -1,7 +1,7 @@
 """The published networks; built without arguments they load the published checkpoints."""
 
 from w2l.models.bisenet import BiSeNet
-from w2l.models.discriminator import QualityDiscriminator
+from w2l.models.discriminator import PatchDiscriminator, QualityDiscriminator
 from w2l.models.expert import Expert
 from w2l.models.folded import FoldedGenerator
 from w2l.models.generator import Generator, masked_and_reference
@@ -18,6 +18,7 @@ __all__ = [
     "FoldedSyncNet",
     "Generator",
     "Lpips",
+    "PatchDiscriminator",
     "QualityDiscriminator",
     "SyncNetV2",
     "masked_and_reference",

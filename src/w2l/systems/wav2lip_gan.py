@@ -10,10 +10,10 @@ from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
 from w2l.bounds import Count, NotNegative, Share
-from w2l.checkpoints import load_discriminator
+from w2l.checkpoints import describe, load_discriminator
+from w2l.components import Discriminator
 from w2l.data.batches import LipBatch
 from w2l.losses import CrossEntropyGan, GanLoss, feature_matching, gradient_penalty
-from w2l.models import QualityDiscriminator
 from w2l.systems.optim import Learner, MakeOptimizer, MakeScheduler, total_updates
 from w2l.systems.wav2lip import Wav2LipSystem
 
@@ -25,7 +25,7 @@ class Wav2LipGANSystem(Wav2LipSystem):
     counted in updates (`optimizers_per_update`), and `train/updates` is logged.
 
     Args:
-        discriminator: judges lower halves.
+        discriminator: tells real from generated frames (`w2l.components.Discriminator`).
         adversarial_weight: 0.07 is published.
         gan_loss: what both are told by the discriminator's logits; the published cross-entropy.
         discriminator_optimizer, discriminator_scheduler: its own; by default the generator's.
@@ -49,7 +49,7 @@ class Wav2LipGANSystem(Wav2LipSystem):
     def __init__(
         self,
         *,
-        discriminator: QualityDiscriminator,
+        discriminator: Discriminator,
         adversarial_weight: Share = 0.07,
         gan_loss: GanLoss | None = None,
         discriminator_optimizer: MakeOptimizer | None = None,
@@ -62,7 +62,7 @@ class Wav2LipGANSystem(Wav2LipSystem):
         **wav2lip: Any,
     ) -> None:
         super().__init__(**wav2lip)
-        self.discriminator = discriminator
+        self.discriminator: Any = discriminator  # an nn.Module, too
         self.adversarial_weight = adversarial_weight
         self.gan_loss = gan_loss or CrossEntropyGan()
         self.discriminator_learner = self.learner
@@ -107,7 +107,7 @@ class Wav2LipGANSystem(Wav2LipSystem):
 
     def losses(self, batch: LipBatch, generated: Tensor) -> dict[str, Tensor]:
         maps = self.discriminator.feature_maps(generated)
-        verdict = self.discriminator.verdict(maps[-1].flatten(1))
+        verdict = self.discriminator.logits(maps)
         losses = super().losses(batch, generated)
         losses["adversarial"] = self.gan_loss.generator(verdict)
         if self.feature_weight:
@@ -161,8 +161,8 @@ class Wav2LipGANSystem(Wav2LipSystem):
         penalise = penalise and self.r1_weight > 0
         if penalise:
             target = target.detach().requires_grad_()
-        real = self.discriminator.verdict(self.discriminator.features(target))
-        fake = self.discriminator.verdict(self.discriminator.features(generated))
+        real = self.discriminator.logits(self.discriminator.feature_maps(target))
+        fake = self.discriminator.logits(self.discriminator.feature_maps(generated))
         loss_real, loss_fake = self.gan_loss.discriminator(real, fake)
         loss = loss_real + loss_fake
         if penalise:
@@ -174,6 +174,10 @@ class Wav2LipGANSystem(Wav2LipSystem):
         self.log("train/discriminator_accuracy", right, prog_bar=True)
         verdicts = {"discriminator_real": loss_real, "discriminator_fake": loss_fake}
         self.log_losses("train", verdicts, len(target))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["w2l"]["discriminator"] = describe(self.discriminator)
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
         """Logged and clipped in the step itself."""

@@ -11,9 +11,11 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from tests.unit.systems.test_systems import build, lips, trainer
+from tests.unit.systems.test_systems import WIDTH, build, lips, trainer
 from w2l.callbacks import SyncGate
+from w2l.components import Discriminator
 from w2l.losses import CrossEntropyGan, GanLoss, HingeGan
+from w2l.models import PatchDiscriminator, QualityDiscriminator
 from w2l.systems import Wav2LipGANSystem, warmup_cosine
 
 
@@ -131,19 +133,43 @@ def test_a_penalty_counts_for_the_updates_without_one() -> None:
     assert torch.equal(gradients(50.0, 16, penalise=False), plain)
 
 
+@pytest.mark.parametrize("kind", [QualityDiscriminator, PatchDiscriminator])
 @pytest.mark.parametrize("loss", [CrossEntropyGan(), HingeGan()])
-def test_the_generator_is_pulled_to_what_the_discriminator_takes_for_real(loss: GanLoss) -> None:
-    system = build(gan=True, gan_loss=loss, adversarial_weight=1.0)
+def test_the_generator_is_pulled_to_what_the_discriminator_takes_for_real(
+    loss: GanLoss, kind: type[Discriminator]
+) -> None:
+    system = build(gan=True, gan_loss=loss, adversarial_weight=1.0, discriminator=kind(width=WIDTH))
     assert isinstance(system, Wav2LipGANSystem)
     judge = system.discriminator.double()
     rng = torch.Generator().manual_seed(2)
     generated = torch.rand(1, 3, 5, 96, 96, generator=rng, dtype=torch.float64, requires_grad=True)
-    before = judge.verdict(judge.features(generated))
+    before = judge.logits(judge.feature_maps(generated))
     weights = {"adversarial": system.weights()["adversarial"]}
     total = system.weighted_sum({"adversarial": loss.generator(before)}, weights)
     (slope,) = torch.autograd.grad(total, generated)
-    after = judge.verdict(judge.features(generated - 0.1 * slope / slope.abs().max()))
+    after = judge.logits(judge.feature_maps(generated - 0.1 * slope / slope.abs().max()))
     assert bool(after.mean() > before.mean())
+
+
+def test_patches_are_judged_each_by_what_lies_near(prepared: Path, tmp_path: Path) -> None:
+    settings = {"gan_loss": HingeGan(), "r1_weight": 0.02, "r1_every": 1, "feature_weight": 1.0}
+    patches = PatchDiscriminator(WIDTH)
+    watch, _, _ = fit(prepared, tmp_path, 2, discriminator=patches, **settings)
+    assert watch.moved == [True, True]
+    assert all(row["train/r1"] > 0 and row["train/loss_features"] > 0 for row in watch.logged)
+    faces = torch.rand(1, 3, 5, 96, 96)
+    judged = patches(faces)
+    assert judged.shape == (5, 6 * 12)
+    assert bool(((judged > 0) & (judged < 1)).all())
+    upper, corner = faces.clone(), faces.clone()
+    upper[:, :, :, :48] = 0
+    assert torch.equal(patches(upper), judged), "it judges lower halves"
+    corner[:, :, 0, -8:, -8:] = 0
+    changed = (patches(corner) != judged).unflatten(1, (6, 12))
+    assert changed[0, -1, -1]
+    assert not changed[0, :2].any()
+    assert not changed[0, :, :8].any()
+    assert not changed[1:].any()
 
 
 def test_a_clipped_step_is_logged_with_its_full_norm(prepared: Path, tmp_path: Path) -> None:

@@ -45,9 +45,10 @@ def learning(lr: float, *, warmup_updates: int = 0, cosine: bool = False) -> dic
 
 def build(gan: bool = False, **kwargs: object) -> Wav2LipSystem:
     torch.manual_seed(0)
-    networks = {"generator": Generator(WIDTH), "expert": Expert(WIDTH)}
+    networks: dict[str, Any] = {"generator": Generator(WIDTH), "expert": Expert(WIDTH)}
     if gan:
-        return Wav2LipGANSystem(discriminator=QualityDiscriminator(WIDTH), **networks, **kwargs)
+        networks["discriminator"] = QualityDiscriminator(WIDTH)
+        return Wav2LipGANSystem(**(networks | kwargs))
     return Wav2LipSystem(**networks, **kwargs)
 
 
