@@ -20,6 +20,7 @@ LAYERS = [
     ["models", "losses", "metrics", "faces", "building"],
     ["data", "checkpoints", "scoring", "restoration", "schema"],
     ["systems", "callbacks", "inference", "jobs"],
+    ["extras"],
     ["cli"],
     ["__main__"],
 ]  # fmt: skip

@@ -45,15 +45,15 @@ from w2l.cli.presets import given_keys
 from w2l.cli.progress import StageProgress, quiet
 from w2l.cli.signals import ended_by_signals
 from w2l.components import Progress
+from w2l.extras.people import sync_people
+from w2l.extras.restore import restore_video
 from w2l.inference import (
     Layout,
     SyncReport,
     make_preview,
     pick_device,
-    restore_video,
     sync_video,
 )
-from w2l.inference.people import sync_people
 from w2l.inference.provenance import provenance
 from w2l.jobs import Devices
 

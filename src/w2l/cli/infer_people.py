@@ -23,10 +23,10 @@ from w2l.cli.infer_report import show_closed, show_notes
 from w2l.cli.infer_settings import build_chooser, check_person, integers
 from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError
+from w2l.extras.people import Part
 from w2l.filelists.reading import read_text
 from w2l.files import own_folder
 from w2l.inference import FaceOptions, Source, SyncReport, Voice, load_voice
-from w2l.inference.people import Part
 from w2l.inference.plan import Person
 from w2l.inference.voice import notes_on
 from w2l.paths import user_path

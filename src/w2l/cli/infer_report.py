@@ -16,6 +16,7 @@ from w2l.cli.infer_settings import build_face_options, find_person
 from w2l.cli.keys.infer import Infer
 from w2l.components import FaceDetector, Progress
 from w2l.errors import UserError
+from w2l.extras.track_sheet import track_sheet
 from w2l.faces.track import Track, describe
 from w2l.files import atomic_path, check_writable, write_text
 from w2l.inference import Preview, Source, SyncOptions, SyncReport, VideoSource
@@ -24,7 +25,6 @@ from w2l.inference.finding import find_all
 from w2l.inference.plan import tracks_of
 from w2l.inference.report import clock
 from w2l.inference.silence import AFTER_SOUND, NO_VOICE
-from w2l.inference.track_sheet import track_sheet
 from w2l.metrics import offsets
 from w2l.paths import shown_path
 from w2l.scoring import CosineResult

@@ -20,6 +20,8 @@ from w2l.checkpoints import chosen_generator, load_bisenet, resolve
 from w2l.cli.infer_networks import Networks
 from w2l.cli.keys.infer import Infer
 from w2l.errors import UserError, either
+from w2l.extras.photo import ByPhoto
+from w2l.extras.speaker import BySpeaker
 from w2l.faces.track import Chooser, by_number
 from w2l.inference import (
     FaceOptions,
@@ -37,10 +39,8 @@ from w2l.inference import (
 )
 from w2l.inference.face_cache import FaceCache
 from w2l.inference.folder import FolderSource
-from w2l.inference.photo import ByPhoto
 from w2l.inference.plan import Person
 from w2l.inference.preview import SPARE_S
-from w2l.inference.speaker import BySpeaker
 from w2l.inference.voice import origin_of
 from w2l.media import open_media
 from w2l.paths import user_path

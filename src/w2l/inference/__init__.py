@@ -13,7 +13,6 @@ from w2l.inference.player import LiveFrame, LivePlayer
 from w2l.inference.preview import Preview, make_preview
 from w2l.inference.provenance import CheckpointId
 from w2l.inference.report import SyncReport
-from w2l.inference.restore import restore_video
 from w2l.inference.runtimes import build_generator
 from w2l.inference.source import ArraySource, Source, StillSource, VideoSource, open_source
 from w2l.inference.sync import sync_video
@@ -47,6 +46,5 @@ __all__ = [
     "make_preview",
     "open_source",
     "pick_device",
-    "restore_video",
     "sync_video",
 ]

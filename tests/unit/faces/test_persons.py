@@ -12,13 +12,13 @@ import skimage.data
 
 from w2l.components import Faces
 from w2l.errors import UserError
+from w2l.extras.photo import ByPhoto
+from w2l.extras.speaker import most_confident
 from w2l.faces.centerface import CenterFace
 from w2l.faces.likeness import SAME, FaceEmbedder, distance
 from w2l.faces.search import Detections
 from w2l.faces.track import Track, by_number, choose, describe, link
-from w2l.inference.photo import ByPhoto
 from w2l.inference.plan import tracks_of
-from w2l.inference.speaker import most_confident
 
 FPS = Fraction(25)
 
@@ -105,7 +105,7 @@ def tracks_in(boxes: list[np.ndarray]) -> list[Track]:
 
 
 def test_a_photo_names_the_one_who_looks_like_it(portrait, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("w2l.inference.photo.LOOKS", 1)  # its image stands still
+    monkeypatch.setattr("w2l.extras.photo.LOOKS", 1)  # its image stands still
     cv2.imwrite(str(tmp_path / "she.png"), portrait)
     box = CenterFace().detect([portrait])[0].boxes[0]
     noise = np.random.default_rng(0).integers(0, 256, portrait.shape, dtype=np.uint8)
@@ -124,7 +124,7 @@ def test_a_photo_names_the_one_who_looks_like_it(portrait, tmp_path: Path, monke
     with pytest.raises(UserError, match=r"Two people .* track 1 .* track 3"):
         ask([first, later._replace(frames=later.frames + 100), third])
     monkeypatch.undo()
-    monkeypatch.setattr("w2l.inference.photo.LOOKS", 1)
+    monkeypatch.setattr("w2l.extras.photo.LOOKS", 1)
     twins = ByPhoto(tmp_path / "she.png", Two(portrait, portrait), said.append)
     with pytest.raises(UserError, match=r"Two people .* track 1 .* track 2"):
         twins(tracks_in([box, there]))

@@ -20,8 +20,8 @@ from w2l.cli.infer_people import read_people, show_people, voices_of
 from w2l.cli.keys.infer import Infer
 from w2l.components import Faces
 from w2l.errors import UserError
+from w2l.extras.people import Part, sync_people
 from w2l.inference import FaceOptions, OutputOptions, SyncOptions, SyncReport, Voice
-from w2l.inference.people import Part, sync_people
 from w2l.inference.provenance import Computed
 from w2l.video import AudioTrack, Look, VideoReader
 

@@ -1,0 +1,1 @@
+"""What `infer.py` can do beside syncing one face: nothing in the core imports it."""
