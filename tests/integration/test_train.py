@@ -181,6 +181,9 @@ def test_bad_input_is_one_sentence(
         ("experiment=syncnet", "system.optimizer.weight_decay=1"): "weight_decay=… adds it",
         ("experiment=syncnet", "trainer.max_steps=9"): "now written max_updates",
         ("experiment=syncnet", "+x.y=1", "x.z=2"): "+x.z=… adds one",
+        ("experiment=syncnet", "+modell.width=1"): "nothing reads: did you mean 'model'",
+        ("experiment=syncnet", "++nonsense=1"): "+nonsense=… adds a key that nothing reads",
+        ("experiment=syncnet", "+mine=no", "seed=${mine}"): "seed=no must be a whole number",
         ("experiment=syncnet", "data._target_=mydata.X"): "No module named 'mydata'",
         ("experiment=wav2lip", data): "expert= is needed",
         ("experiment=wav2lip", data, NARROW, "model.image_size=48", f"expert={expert}"): (

@@ -30,7 +30,7 @@ from w2l.cli.quoting import is_literal, quote, quote_paths, type_of
 from w2l.cli.signals import Ended
 from w2l.errors import UserError, either
 from w2l.files import is_full_disk
-from w2l.schema import all_keys, built_groups, choice_keys, components, read
+from w2l.schema import all_keys, built_groups, choice_keys, components, keys, read
 from w2l.schema import defaults as key_defaults
 from w2l.trials import distrust_amx
 from w2l.trust import trust
@@ -150,6 +150,7 @@ def run_hydra(task: Callable[[Any], float | None], command: type[Any]) -> None:
         if missing:
             raise UserError(f"Missing: {', '.join(f'{key}=…' for key in missing)}.")
         refuse_renamed(overrides)
+        refuse_unread(overrides, cfg, command)
         forget_other_arguments(cfg, overrides, built_groups(command))
         settings_of(cfg, command)
         if preset is not None:
@@ -222,6 +223,25 @@ def refuse_renamed(overrides: Sequence[str]) -> None:
         for old, new in RENAMED.items():
             if key == old or key.startswith(f"{old}."):
                 raise UserError(f"{old}= is now written {new}.")
+
+
+def refuse_unread(overrides: Sequence[str], cfg: DictConfig, command: type[Any]) -> None:
+    """See that no key is added (`+key=`) that neither the command nor another key's value reads.
+
+    Raises:
+        UserError: naming it.
+    """
+    added = {
+        re.split(r"[.@=]", override.lstrip("+"), maxsplit=1)[0]
+        for override in overrides
+        if override.startswith("+")
+    }
+    read_by_others = set(re.findall(r"\$\{\.*(\w+)", OmegaConf.to_yaml(cfg)))
+    known = {*keys(command), *HydraConfig.get().runtime.choices}
+    for name in sorted(added - read_by_others - known):
+        near = _nearest(name, sorted(known))
+        hint = f"did you mean '{near}'?" if near else "--cfg job prints all that are."
+        raise UserError(f"+{name}=… adds a key that nothing reads: {hint}")
 
 
 def register(command: type[Any]) -> None:
