@@ -30,7 +30,7 @@ from w2l.cli.quoting import is_literal, quote, quote_paths, type_of
 from w2l.cli.signals import Ended
 from w2l.errors import UserError, either
 from w2l.files import is_full_disk
-from w2l.schema import all_keys, built_groups, choice_keys, components, keys, read
+from w2l.schema import all_keys, built_groups, choice_keys, components, read
 from w2l.schema import defaults as key_defaults
 from w2l.trials import distrust_amx
 from w2l.trust import trust
@@ -237,7 +237,7 @@ def refuse_unread(overrides: Sequence[str], cfg: DictConfig, command: type[Any])
         if override.startswith("+")
     }
     read_by_others = set(re.findall(r"\$\{\.*(\w+)", OmegaConf.to_yaml(cfg)))
-    known = {*keys(command), *HydraConfig.get().runtime.choices}
+    known = {*all_keys(command), *HydraConfig.get().runtime.choices}
     for name in sorted(added - read_by_others - known):
         near = _nearest(name, sorted(known))
         hint = f"did you mean '{near}'?" if near else "--cfg job prints all that are."
