@@ -39,6 +39,7 @@ class Augment:
         gain: brightness of each channel is multiplied by 1 ± gain.
         gamma: and raised to the power exp(± gamma).
         offset: then shifted by ± offset (of the range).
+        shade: light from one side: the other has, at most, exp(-2 shade) of its brightness.
         shift: the crop moves by ± shift pixels.
         stretch: width and height change by this share, each for itself.
         roll: degrees.
@@ -59,6 +60,7 @@ class Augment:
     gain: float = 0.2
     gamma: float = 0.2
     offset: float = 0.1
+    shade: float = 0.0
     shift: float = 3.0
     stretch: float = 0.06
     roll: float = 4.0
@@ -115,7 +117,9 @@ class Augment:
         return self._filmed(np.reshape(changed, faces.shape), rng)
 
     def _filmed(self, faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """As another camera and another encoder would show them."""
+        """As another light, another camera and another encoder would show them."""
+        if self.shade:
+            faces = (faces * self._light(faces.shape[-3:-1], rng)).astype(np.uint8)
         strip = faces.reshape(-1, faces.shape[-2], 3)  # all frames, one below the other
         if self.grey:
             grey = cv2.cvtColor(cv2.cvtColor(strip, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
@@ -133,6 +137,13 @@ class Augment:
             _, file = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, quality])
             strip = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))
         return strip.reshape(faces.shape)
+
+    def _light(self, size: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Shares of light (H, W, 1) in (0, 1], less behind a soft or hard edge somewhere."""
+        rows, columns = np.meshgrid(*(np.linspace(-1, 1, n) for n in size), indexing="ij")
+        angle, hardness, place = rng.uniform([0, 1, -0.5], [2 * np.pi, 4, 0.5])
+        side = np.tanh(hardness * (columns * np.cos(angle) + rows * np.sin(angle) - place))
+        return np.exp(self.shade * rng.uniform() * (side - 1))[..., None]
 
     def _mels(self, mels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         n = mels.shape[-2]

@@ -314,6 +314,19 @@ def test_another_camera_takes_colour_sharpness_and_detail_alike_from_all_windows
     assert min(grey) < 0.15 * max(grey)  # from all colour to nearly none
 
 
+def test_light_from_one_side_darkens_the_other_alike_in_all_frames() -> None:
+    rng = np.random.default_rng(0)
+    faces, mel = np.full((2, 5, 32, 32, 3), 200, np.uint8), np.zeros((2, 80, 16), np.float32)
+    look = Augment(**STILL, **QUIET, shade=0.6)
+    draws = [look(faces, mel, rng)[0] / 200 for _ in range(60)]
+    assert all((draw == draw[0, 0]).all() for draw in draws)
+    edges = [draw[0, 0, :, [0, -1], 0].mean(axis=1) for draw in draws]
+    assert any(left < right - 0.3 for left, right in edges)
+    assert any(left > right + 0.3 for left, right in edges)
+    assert 0.3 < min(draw.min() for draw in draws) < 0.45  # exp(-1.2) is .30
+    assert max(draw.max() for draw in draws) <= 1
+
+
 def test_another_throat_moves_bands_and_a_mask_hides_some() -> None:
     rng = np.random.default_rng(0)
     faces = np.zeros((1, 5, 8, 8, 3), np.uint8)
