@@ -53,6 +53,7 @@ PLACES = (
 NO_PLACES = ("optim", "sched", "scaler")  # how the names of what is no network begin
 COUNTERS = {"n_averaged"}  # of AveragedModel, which is a wrapper
 ENOUGH_SPEAKERS = 50  # an expert that heard fewer may know persons in place of sync
+OF_RUNS = ("checkpoints/best.ckpt", "checkpoints/last.ckpt")  # in the folder of a training
 NAMED = 3  # how many entries of each kind an error names
 
 
@@ -84,7 +85,9 @@ def resolve(path_or_name: str | Path) -> Path:
     if str(path_or_name) in names:
         return weights.fetch(str(path_or_name))
     if path.is_dir():
-        raise UserError(f"{path} is a folder: name the checkpoint file in it.")
+        there = [str(path / name) for name in OF_RUNS if (path / name).is_file()]
+        named = f", {' or '.join(there)}" if there else ""
+        raise UserError(f"{path} is a folder: name the checkpoint file in it{named}.")
     near = (
         beside(path)
         if len(Path(path_or_name).parts) > 1

@@ -92,11 +92,14 @@ def test_what_does_not_fit_is_one_sentence(tmp_path: Path, monkeypatch: pytest.M
     small = save_network(Generator(WIDTH, 64), "generator", tmp_path / "small.ckpt")
     other = save_network(OtherGenerator(), "generator", tmp_path / "tiny.ckpt")
     monkeypatch.setenv("W2L_TRUST", OtherGenerator.__module__)
+    newest = save_network(Generator(WIDTH), "generator", tmp_path / "run/checkpoints/last.ckpt")
     plain = Wav2LipSystem(generator=Generator(WIDTH), expert=Expert(WIDTH))
     for source, sentence in {
         str(expert): "not the wanted generator: it holds an expert",
         str(small): "has image_size 64, this run's image_size 96: set model.image_size=64",
         str(other): "its generator is of class OtherGenerator, this run's of Generator",
+        str(tmp_path / "run"): f"is a folder: name the checkpoint file in it, {newest}",
+        str(newest.parent): "is a folder: name the checkpoint file in it.",
         "nowhere.ckpt": "neither a file nor the name of weights; the names are",
         str(tmp_path / "best.ckpt"): "first validation.: its folder has expert.ckpt, small.ckpt",
         str(tmp_path / "no" / "x.ckpt"): "neither a file nor the name of weights: there is no fol",
