@@ -30,9 +30,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: env
 	$(eval STARTED := $(shell date +%s))
-	$(BIN)/python infer.py face=$(EXAMPLES)/grid_s3_sbia1a.mp4 audio=$(EXAMPLES)/grid_s4_lwbsza.mp4 checkpoint=wav2lip_small outfile=$(DEMO)/real/result.mp4
+	$(BIN)/python infer.py face=$(EXAMPLES)/grid_s34_bbab9n.mp4 audio=$(EXAMPLES)/grid_s3_sbia1a.mp4 checkpoint=wav2lip_small outfile=$(DEMO)/real/result.mp4
 	$(BIN)/python evaluate.py video=$(DEMO)/real/result.mp4 syncnet=none output=$(DEMO)/real/scores.json
-	$(BIN)/python -m evaluation show=[$(EXAMPLES)/grid_s3_sbia1a.mp4,$(DEMO)/real/result.mp4] out=$(DEMO)/real
+	$(BIN)/python -m evaluation show=[$(EXAMPLES)/grid_s34_bbab9n.mp4,$(DEMO)/real/result.mp4] out=$(DEMO)/real
 	$(BIN)/python -m preprocess source=demo out=data/demo
 	$(BIN)/python train.py experiment=demo_syncnet run_dir=$(DEMO)/expert overwrite=true
 	$(BIN)/python train.py experiment=demo_syncnet seed=1 run_dir=$(DEMO)/judge overwrite=true
