@@ -184,6 +184,7 @@ def test_bad_input_is_one_sentence(
         ("experiment=syncnet", "+modell.width=1"): "nothing reads: did you mean 'model'",
         ("experiment=syncnet", "++nonsense=1"): "+nonsense=… adds a key that nothing reads",
         ("experiment=syncnet", "+mine=no", "seed=${mine}"): "seed=no must be a whole number",
+        ("experiment=syncnet", "++overfit.samples=1", "seed=no"): "seed=no must be a whole",
         ("experiment=syncnet", "data._target_=mydata.X"): "No module named 'mydata'",
         ("experiment=wav2lip", data): "expert= is needed",
         ("experiment=wav2lip", data, NARROW, "model.image_size=48", f"expert={expert}"): (
