@@ -14,12 +14,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from tests.frozen.made import (
     HERE,
     WRITING,
     kept,
+    machine,
     network_file,
     portrait,
     read_video,
@@ -42,9 +42,7 @@ PEOPLE = """\
 - person: right
   audio: b.wav
 """
-MACHINE = " ".join(
-    [torch.__version__.partition("+")[0], torch.backends.cpu.get_cpu_capability(), cv2.__version__]
-)
+MACHINE = f"{machine()} {cv2.__version__}"
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.frozen.made import kept, network_file, write_data_set
+from tests.frozen.made import kept, machine, network_file, write_data_set
 from tests.integration.command import call
 
 pytestmark = pytest.mark.long
 KINDS = {"syncnet": "expert", "wav2lip": "generator", "wav2lip_gan": "generator"}
 UPDATES = 20
-MACHINE = torch.__version__.partition("+")[0] + " " + torch.backends.cpu.get_cpu_capability()
+MACHINE = machine()
 TOLERANCE = 1e-9 if MACHINE == "2.13.0 AVX512" else 1e-2  # there the values were stored
 
 

@@ -179,9 +179,9 @@ class PageActions:
             said = self.told(str(error), *files)
             raise gr.Error(said, duration=None, print_exception=False) from error
         except LeftError:
-            if visitor in self.stopped:
+            if self.is_open():  # cancelled; that may be heard of before the button's own function
                 return None
-            raise gr.Error("Nobody waits for this any more.", print_exception=False) from None
+            raise gr.Error("The page is being closed.", print_exception=False) from None
         except Exception as error:
             logger.exception("a job failed")
             raise gr.Error(

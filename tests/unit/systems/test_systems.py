@@ -104,6 +104,10 @@ def test_the_frozen_expert_stays_and_is_not_saved(prepared: Path, tmp_path: Path
         "config": {"width": WIDTH, "image_size": 96, "lead_frames": 0},
         "pads": [0, 0, 0, 0],
         "speakers": None,
+        "discriminator": {
+            "target": "w2l.models.discriminator.QualityDiscriminator",
+            "config": {"width": WIDTH, "image_size": 96},
+        },
     }
 
 
