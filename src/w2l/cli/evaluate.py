@@ -148,12 +148,12 @@ def score(
     compared = scores.get("pictures")
     beside = [scores[key] for key in ("lips", "judge", "iqa") if key in scores]
     if settings.strict or not any(each["n_scored"] for each in beside):
-        raise_failures(clips, compared, beside, settings.strict)
+        raise_failures(clips, compared, beside, settings.strict, has_network=evaluator.has_network)
     if compared is not None:
         raise_if_none(compared)
-    for judge in judges if settings.strict else ():
-        if n_failed := scores[judge.key]["n_failed"]:
-            told = f"{judge.key}= could not judge {n_failed} of {len(clips)} videos"
+    for name in ("lips", *(judge.key for judge in judges)) if settings.strict else ():
+        if n_failed := scores.get(name, {}).get("n_failed"):
+            told = f"{name}= could not score {n_failed} of {len(clips)} videos"
             raise UserError(f"{told} (strict=true): see above.")
     return clips
 

@@ -75,6 +75,8 @@ def raise_failures(
     compared: dict[str, Any] | None,
     beside: Sequence[dict[str, Any]],
     strict: bool,
+    *,
+    has_network: bool,
 ) -> None:
     """End with an error where nothing was scored, or anything failed and `strict`.
 
@@ -83,17 +85,19 @@ def raise_failures(
         compared: the field `pictures` of scores.json; None: there was no reference.
         beside: the fields `lips`, `judge` and `iqa`, as far as they are there.
         strict: one clip, face or pair that failed is enough.
+        has_network: whether sync was scored.
 
     Raises:
         UserError: so.
     """
     errors = [clip.error for clip in clips if clip.error is not None]
     skipped = sum(len(clip.skipped) for clip in clips)
-    if not any(clip.tracks or clip.error for clip in clips):  # without a network for sync
-        lost = [row["error"] for each in beside for row in each["clips"] if "error" in row]
-        nothing = not any(each["n_scored"] for each in beside) and bool(lost)
-    else:
+    if has_network:
         lost, nothing = errors, len(errors) == len(clips)
+    else:  # what cannot be compared with a reference is told by `raise_if_none`
+        lost = [row["error"] for each in beside for row in each["clips"] if "error" in row]
+        some = compared is not None or any(each["n_scored"] for each in beside)
+        nothing = bool(lost) and not some
     if nothing:
         number = "" if len(clips) == 1 else f"None of {len(clips)} videos could be scored. "
         raise UserError(number + lost[0])

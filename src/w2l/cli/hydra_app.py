@@ -393,7 +393,7 @@ def _hint(key: str, cfg: DictConfig) -> str:
         return f"did you mean '{'' if near in known else '+'}{near}'?"
     if taken is not None:
         return f"{group} takes {', '.join(sorted(taken))}."
-    return f"--cfg job prints all; +{key}=… adds one."
+    return f"--cfg job prints all; +{key}=… adds one." if group else "--cfg job prints all."
 
 
 def _arguments(group: Any) -> list[str] | None:

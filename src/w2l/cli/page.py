@@ -145,7 +145,7 @@ class PageActions:
 
     def __init__(self, jobs: PageJobs, is_open: Callable[[], bool]) -> None:
         self.jobs, self.is_open = jobs, is_open
-        self.stopped = Stopped()
+        self.stopped = {"sync": Stopped(), "score": Stopped()}  # each tab has its Cancel
         self.page: gr.Blocks | None = None
 
     def told(self, text: str, *files: str | None) -> str:
@@ -153,7 +153,11 @@ class PageActions:
         return in_words(without_paths(text, *filter(None, files)), self.jobs.keys)
 
     def done(
-        self, job: Callable[[Callable[[], bool]], T], request: Any, *files: str | None
+        self,
+        job: Callable[[Callable[[], bool]], T],
+        request: Any,
+        *files: str | None,
+        tab: str = "sync",
     ) -> T | None:
         """The result of a job that is told whether it is still wanted; None where it was cancelled.
 
@@ -161,17 +165,19 @@ class PageActions:
             job: gets a function that says so.
             request: of whoever may cancel it; None: nobody can.
             files: that were sent for it.
+            tab: whose Cancel ends it.
 
         Raises:
             gr.Error: in a sentence.
         """
         event_id, visitor = LocalContext.event_id.get(None), None
+        stopped = self.stopped[tab]
         if request is not None:
-            visitor = self.stopped.begin(request)
+            visitor = stopped.begin(request)
 
         def is_wanted() -> bool:
             waited_for = self.page is None or is_waited_for(self.page, event_id)
-            return self.is_open() and visitor not in self.stopped and waited_for
+            return self.is_open() and visitor not in stopped and waited_for
 
         try:
             return job(is_wanted)
@@ -224,7 +230,7 @@ class PageActions:
         def job(is_wanted: Callable[[], bool]) -> PageScore:
             return self.jobs.score(video, audio, PageProgress(bar), is_wanted)
 
-        result = self.done(job, request, video, audio)
+        result = self.done(job, request, video, audio, tab="score")
         if result is None:
             return STOPPED, None, None
         return self.told(result.text, video, audio), str(result.plot), str(result.report)
@@ -368,7 +374,7 @@ def _sync_tab(
     job = button.click(actions.sync, inputs, [given, still, result, plot, text], api_name="sync",
                  concurrency_id=WORK, concurrency_limit=1)  # fmt: skip
     # A job that waits is taken from the queue; one that runs is told.
-    cancel.click(actions.stopped.press, None, text, queue=False, cancels=[job], **QUIET)
+    cancel.click(actions.stopped["sync"].press, None, text, queue=False, cancels=[job], **QUIET)
 
 
 def _score_tab(actions: PageActions) -> None:
@@ -387,7 +393,7 @@ def _score_tab(actions: PageActions) -> None:
     video.change(actions.play, video, sent, **QUIET)
     job = button.click(actions.score, [video, audio], [text, plot, report], api_name="score",
                        concurrency_id=WORK, concurrency_limit=1)  # fmt: skip
-    cancel.click(actions.stopped.press, None, text, queue=False, cancels=[job], **QUIET)
+    cancel.click(actions.stopped["score"].press, None, text, queue=False, cancels=[job], **QUIET)
 
 
 def offered(offers: Sequence[Offer], credit: str) -> gr.Gallery:

@@ -60,7 +60,8 @@ def record(settings: Train, trainer: pl.Trainer, run_dir: Path) -> None:
     if not trainer.is_global_zero:
         return
     config = as_dict(settings)
-    write_text(run_dir / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    write_text(run_dir / "config.yaml", text)
     found = environment()
     write_text(run_dir / "environment.json", json.dumps(found, indent=1) + "\n")
     if found["uncommitted"] and (changes := git("diff", "HEAD")):

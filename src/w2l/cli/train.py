@@ -166,7 +166,7 @@ def strategy_for(trainer: Mapping[str, Any], per_update: int) -> Any:
     Raises:
         UserError: a strategy that splits networks over devices.
     """
-    strategy = trainer["strategy"]
+    strategy = trainer.get("strategy", "auto")
     if any(name in str(strategy).lower() for name in ("fsdp", "deepspeed")):
         raise UserError(
             "Networks that are split over devices cannot be trained here: the reports after a "
@@ -192,9 +192,10 @@ def several_devices(trainer: Mapping[str, Any]) -> bool:
     """Whether more than one device, here or on other nodes, is asked for."""
     if trainer.get("num_nodes", 1) > 1:
         return True
-    if str(trainer["devices"]) in {"auto", "-1"}:
-        return trainer["accelerator"] != "cpu" and torch.cuda.device_count() > 1
-    return str(trainer["devices"]) != "1"
+    devices = str(trainer.get("devices", "auto"))
+    if devices in {"auto", "-1"}:
+        return trainer.get("accelerator") != "cpu" and torch.cuda.device_count() > 1
+    return devices != "1"
 
 
 def used_devices(trainer: pl.Trainer, batch_size: int | None) -> str | None:
@@ -235,8 +236,8 @@ def build_trainer(settings: Train, system: pl.LightningModule, *last: pl.Callbac
         _convert_="all",
         strategy=strategy_for(settings.trainer, per_update),
         precision=picked_precision(
-            settings.trainer["precision"],
-            settings.trainer["accelerator"],
+            settings.trainer.get("precision", "32-true"),
+            settings.trainer.get("accelerator", "auto"),
             settings.model.get("width", 1.0),
             settings.model.get("image_size", 96),
         ),
@@ -351,7 +352,7 @@ def fit_experiment(settings: Train, resume: Path | None, *, is_first: bool) -> f
     pl.seed_everything(settings.seed, verbose=False)
     extra: dict[str, Any] = {}
     if settings.needs_expert:
-        extra["expert"] = find_expert(str(settings.expert), settings.model["image_size"])
+        extra["expert"] = find_expert(str(settings.expert), settings.model.get("image_size", 96))
     data = instantiate(settings.data, _convert_="all")
     system = instantiate(settings.system, _convert_="all", **extra)
     data.setup("fit")
@@ -368,7 +369,7 @@ def fit_experiment(settings: Train, resume: Path | None, *, is_first: bool) -> f
     elif settings.init_from is not None:
         given = " and ".join(initialise(system, settings.init_from))
         logger.info("%s from: %s", given, settings.init_from)
-    compile_networks(system, settings.compile, settings.trainer["accelerator"])
+    compile_networks(system, settings.compile, settings.trainer.get("accelerator", "auto"))
     with StopSignals() as signals:
         checkpoints = RunCheckpoints(
             run_dir / "checkpoints", settings.checkpoint_every, settings.keep_last,

@@ -113,6 +113,8 @@ def _boxes(data: mmap.mmap) -> Iterator[int]:
     at = 0
     while (size := int.from_bytes(data[at : at + 4], "big")) == 1 or size >= 8:
         at += int.from_bytes(data[at + 8 : at + 16], "big") or len(data) if size == 1 else size
+        if at >= len(data):  # a length that is not true may be any number
+            return
         yield at
 
 

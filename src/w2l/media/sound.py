@@ -31,11 +31,10 @@ from w2l.media.channels import mixable
 from w2l.media.clock import check_length, clock_of
 from w2l.media.timestamps import JITTER_S
 
-_PAGE, _HEADER, _FIRST = (
-    b"OggS",
-    27,
-    2,
-)  # a page's beginning, its bytes, the flag of a stream's first
+# Ogg: how a page begins, the bytes of its header, the flag of a stream's first page.
+_PAGE = b"OggS"
+_HEADER = 27
+_FIRST = 2
 # Where a stream's first page states rate and channels, by how it begins.
 _STATED = {
     b"\x01vorbis": slice(11, 16),
@@ -52,6 +51,9 @@ class _Link(NamedTuple):
 
 def changed_links(path: str | Path) -> list[tuple[int, int]]:
     """Bytes (start, stop) of each recording, from the first one on whose sound is another.
+
+    FFmpeg reads up to where the number of channels or the rate changes, and no further; in FLAC it
+    goes on, with timestamps counted by the first rate.
 
     None where all are alike, or where several streams lie beside each other.
     """

@@ -27,6 +27,7 @@ FOUND = "ddp_find_unused_parameters_true"
         (("trainer.devices=auto", "trainer.accelerator=cpu"), "auto", "auto"),
         (("trainer.devices=2", "trainer.accelerator=cpu"), "auto", FOUND),
         (("+trainer.num_nodes=2",), "auto", FOUND),
+        (("~trainer.strategy", "~trainer.accelerator", "~trainer.devices"), "auto", FOUND),
         (("trainer.strategy=ddp_spawn",), "ddp_spawn", "ddp_spawn_find_unused_parameters_true"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -81,6 +82,13 @@ def test_images_one_behind_the_other_of_which_one_is_read_are_told_of(
     assert not is_joined(path)
     path.write_bytes(content)
     assert is_joined(path)
+
+
+def test_a_box_may_state_any_length(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.mp4", "libx264")
+    content = path.read_bytes()
+    path.write_bytes(content + struct.pack(">I4sQ", 1, b"free", 2**64 - 1))
+    assert not is_joined(path)
 
 
 def test_sound_of_joined_avi_files_is_whole(tmp_path: Path) -> None:
