@@ -33,12 +33,16 @@ def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
     """Run what `overview.runs` names, one after another.
 
     Raises:
-        UserError: one of them could not be measured.
+        UserError: there is none of a name in `overview.only`, or one could not be measured.
     """
     out = user_path(cfg.overview.out)
+    only = [cfg.overview.only] if isinstance(cfg.overview.only, str) else cfg.overview.only
+    if unknown := set(only or ()) - set(cfg.overview.runs):
+        known = ", ".join(cfg.overview.runs)
+        raise UserError(f"overview.only: there is no {min(unknown)}; there are {known}.")
     found = {}
     for name, keys in cfg.overview.runs.items():
-        if cfg.overview.only is not None and name not in cfg.overview.only:
+        if only is not None and name not in only:
             continue
         console.print(f"{name}: {' '.join(keys)}", markup=False)
         command = [sys.executable, "-m", "benchmarks", *keys]

@@ -71,7 +71,8 @@ def measure(cfg: Benchmarks, console: Console) -> dict[str, Any]:
         UserError: no such arm, or the set has no test clips.
     """
     settings = cfg.recipes
-    arms = [*settings.changes, PUBLISHED] if settings.arms is None else list(settings.arms)
+    arms = [settings.arms] if isinstance(settings.arms, str) else settings.arms
+    arms = [*settings.changes, PUBLISHED] if arms is None else list(arms)
     for arm in arms:
         if arm != PUBLISHED and arm not in settings.changes:
             known = ", ".join([*settings.changes, PUBLISHED])

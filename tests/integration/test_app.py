@@ -171,6 +171,7 @@ def test_a_video_is_scored_and_its_report_fetched(folder: Path, page: Page, tmp_
     report = (tmp_path / "report.html").read_text()
     assert "face.mp4" in report
     assert str(folder) not in report, "no server path"
+    assert "/face.mp4" not in report, "nor one that is relative"
     page.click("button#score")
     page.click("#cancel_score")
     expect(page.locator("#scores")).to_have_text("Stopped.", timeout=WAIT_MS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +34,7 @@ from w2l.components import Progress
 from w2l.errors import UserError
 from w2l.files import write_text
 from w2l.inference import SyncReport, pick_device
+from w2l.paths import shown_path
 from w2l.schema import keys, read
 from w2l.scoring import ClipScore
 from w2l.scoring.report import plot_clip, said
@@ -209,7 +211,10 @@ class PageJobs:
         (plot,) = folder.glob("scores_*.png")
         report = (folder / SCORES).with_suffix(".html")
         for sent in filter(None, (video, audio)):  # whoever gets it need not know where it lay
-            write_text(report, report.read_text("utf-8").replace(sent, Path(sent).name))
+            text, name = report.read_text("utf-8"), html.escape(Path(sent).name)
+            for told in (sent, shown_path(sent)):
+                text = text.replace(html.escape(told), name)
+            write_text(report, text)
         return PageScore(plot, report, score_lines(clip).strip())
 
     def frame(self, face: str, at_s: float = 0) -> np.ndarray:

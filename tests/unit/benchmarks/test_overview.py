@@ -52,6 +52,14 @@ def test_the_table_is_made_from_the_files(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(overview, "machine", lambda threads: MACHINE | {"threads": threads})
     assert overview.measure(cfg, QUIET)["ratios"] == {"second": 5, "first": 5}
     assert asked == [["name=second", "threads=2"], ["name=first"]]
+    cfg.overview.runs = runs | {"second_1": ["name=third"]}
+    for only in ("second_1", ["second_1"]):
+        cfg.overview.only = only
+        assert overview.measure(cfg, QUIET)["ratios"] == {"second_1": 5}
+    cfg.overview.only = "thrid"
+    with pytest.raises(UserError, match="there is no thrid; there are second, first, second_1"):
+        overview.measure(cfg, QUIET)
+    cfg = OmegaConf.create({"overview": keys})
     held = json.loads((tmp_path / "second.json").read_text())
     assert held["command"] == "python -m benchmarks name=second threads=2"
     assert held["machine"] == MACHINE
